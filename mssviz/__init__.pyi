@@ -1,0 +1,18 @@
+from .audio import load_audio as load_audio
+from .audio import write_audio as write_audio
+from .datasets import examples as examples
+from .errors import AudioError as AudioError
+from .errors import Cancelled as Cancelled
+from .errors import MssvizError as MssvizError
+from .errors import ParameterError as ParameterError
+from .errors import PretrainedError as PretrainedError
+from .metrics import evaluate as evaluate
+from .metrics import si_sdr as si_sdr
+from .metrics import summarise as summarise
+from .pretrained import models as models
+from .separate import Separator as Separator
+from .separation import Separation as Separation
+from .widgets.explorer import Explorer as Explorer
+from .widgets.explorer import explore as explore
+
+__version__: str

@@ -1,0 +1,55 @@
+"""Work ahead of a loop in a thread of its own."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+class ahead(Iterator[_T]):  # noqa: N801, used like a function
+    """Iterate in a thread of its own, up to two items ahead; a context manager that stops it."""
+
+    def __init__(self, items: Iterable[_T]) -> None:
+        self._items = items
+        self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=2)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "ahead[_T]":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def __next__(self) -> _T:
+        kind, value = self._queue.get()
+        if kind == "item":
+            return value
+        self._queue.put((kind, value))
+        raise StopIteration if kind == "end" else value
+
+    def _run(self) -> None:
+        try:
+            for item in self._items:
+                if not self._put("item", item):
+                    break
+            self._put("end", None)
+        except BaseException as error:  # handed to the reading thread
+            self._put("error", error)
+        finally:
+            close = getattr(self._items, "close", None)
+            if close:
+                close()
+
+    def _put(self, kind: str, value: Any) -> bool:
+        while not self._stop.is_set():
+            try:
+                self._queue.put((kind, value), timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False

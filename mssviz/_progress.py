@@ -1,0 +1,51 @@
+"""One way to report progress: a callback ``(done, total, what)``, or a bar made from it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mssviz._fetch import no_progress
+from mssviz._typing import Progress
+
+
+@contextmanager
+def reporter(progress: bool | Progress, unit: str = "s") -> Iterator[Progress]:
+    """Turn a `progress` argument into a callback.
+
+    Parameters
+    ----------
+    progress
+        True: a bar in the terminal or notebook, one for each kind of work; False: nothing;
+        a callback: itself.
+    unit
+        What is counted: seconds of sound (``"s"``) or bytes (``"B"``).
+    """
+    if not isinstance(progress, bool):
+        yield progress
+    elif not progress:
+        yield no_progress
+    else:
+        with _bars(unit) as show:
+            yield show
+
+
+@contextmanager
+def _bars(unit: str) -> Iterator[Progress]:
+    from tqdm.auto import tqdm
+
+    bars: dict[str, tqdm] = {}
+
+    def show(done: float, total: float | None, what: str) -> None:
+        if what not in bars:
+            layout = None if unit == "B" else "{l_bar}{bar}| {n:.0f}/{total:.0f} s [{elapsed}]"
+            bars[what] = tqdm(
+                total=total, desc=what, unit=unit, unit_scale=unit == "B", bar_format=layout
+            )
+        bar = bars[what]
+        bar.total = total if total is not None else max(bar.total or 0, done)
+        bar.update(done - bar.n)
+
+    try:
+        yield show
+    finally:
+        for bar in bars.values():
+            bar.close()

@@ -1,0 +1,34 @@
+"""Array aliases and option names used in signatures.
+
+Layouts (the only ones in the package):
+
+========== ===================================== ==========
+Waveform   ``(n_samples, n_channels)``           float32, nominally in [-1, 1]
+Stft       ``(n_frames, n_bins, n_channels)``    complex64
+Magnitude  ``(n_frames, n_bins, n_channels)``    float32, linear
+Mask       ``(n_frames, n_bins, n_channels)``    float32, in [0, 1]
+========== ===================================== ==========
+
+Several sources are a dict in the preset's order.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Waveform = NDArray[np.float32]
+Stft = NDArray[np.complex64]
+Magnitude = NDArray[np.float32]
+Mask = NDArray[np.float32]
+AnyArray = NDArray[Any]
+
+PathLike = str | os.PathLike[str]
+BitDepth = Literal["16", "24", "float"]
+Extension = Literal["zeros", "average"]
+Codec = Literal["wav", "flac", "mp3", "ogg", "m4a", "wma"]
+
+#: Called with (done, total, what); `total` is None while unknown. Raise `Cancelled` to stop.
+Progress = Callable[[float, float | None, str], None]

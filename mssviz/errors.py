@@ -1,0 +1,21 @@
+"""The errors that mssviz raises: each says what was required, what came, and what to do."""
+
+
+class MssvizError(Exception):
+    """Any failure that mssviz foresees; its text is one line, meant for the user."""
+
+
+class ParameterError(MssvizError, ValueError):
+    """An argument, an option or a configuration is outside its domain."""
+
+
+class AudioError(MssvizError):
+    """A sound file or a waveform cannot be read, used or written."""
+
+
+class PretrainedError(MssvizError):
+    """Weights are missing, damaged, or belong to another network."""
+
+
+class Cancelled(MssvizError):
+    """The user stopped a long computation; raise it from a progress callback to stop one."""

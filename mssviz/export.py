@@ -1,0 +1,340 @@
+"""A song from file to files: stems, masks and pictures, written while it is being computed."""
+
+import string
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from mssviz import audio
+from mssviz._ahead import ahead
+from mssviz._progress import reporter
+from mssviz._typing import AnyArray, BitDepth, Codec, PathLike, Progress, Waveform
+from mssviz.errors import AudioError, ParameterError
+from mssviz.separate import Separator
+from mssviz.separation import Masker, Segment, synthesise
+from mssviz.stft import magnitude
+
+#: Columns of the pictures of a whole song.
+PICTURE_COLUMNS = 1600
+NAME_FIELDS = ("filename", "foldername", "instrument", "codec")
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """How stems are written.
+
+    Parameters
+    ----------
+    codec, bitrate, bit_depth
+        See `audio.AudioWriter`.
+    name_format
+        File name below the output folder, of the fields in `NAME_FIELDS`.
+    masks
+        Write each stem's mask (``.npy``) and pictures of masks and mixture (``.png``), too.
+    """
+
+    codec: Codec = "wav"
+    bitrate: str = "128k"
+    bit_depth: BitDepth = "16"
+    name_format: str = "{filename}/{instrument}.{codec}"
+    masks: bool = False
+
+
+def plan(
+    inputs: Sequence[PathLike], targets: Sequence[str], folder: PathLike, options: FileOptions
+) -> list[dict[str, Path]]:
+    """Decide where each input's stems go, before any work is done.
+
+    Returns
+    -------
+    list of dict
+        For each input, target to path.
+
+    Raises
+    ------
+    ParameterError
+        If the format has an unknown field, two stems would get one path, a path would leave
+        the folder, or a stem would overwrite an input.
+    """
+    folder = Path(folder)
+    taken: dict[Path, str] = {Path(p).resolve(): "an input file" for p in inputs}
+    plans = []
+    for source in map(Path, inputs):
+        files = {}
+        for target in targets:
+            name = _format_name(options.name_format, source, target, options.codec)
+            path = folder / name
+            owner = f"{target} of {source}"
+            resolved = path.resolve()
+            if not resolved.is_relative_to(folder.resolve()):
+                raise ParameterError(f"{path}: the file name format leads out of {folder}")
+            if resolved in taken:
+                raise ParameterError(
+                    f"{path}: path conflict, it would be both {taken[resolved]} and {owner}; use "
+                    "{filename}, {foldername} and {instrument} in the file name format"
+                )
+            taken[resolved] = owner
+            files[target] = path
+        plans.append(files)
+    return plans
+
+
+def separate_file(
+    separator: Separator,
+    path: PathLike,
+    files: Mapping[str, Path],
+    *,
+    offset: float = 0.0,
+    duration: float | None = None,
+    options: FileOptions | None = None,
+    progress: bool | Progress = True,
+) -> list[Path]:
+    """Separate a sound file of any length into files, in bounded memory.
+
+    Parameters
+    ----------
+    separator
+        Which model and masks.
+    path, offset, duration
+        What to read; see `audio.load_audio`.
+    files
+        Target to the file to write, from `plan`; targets left out are not written, though
+        the ratio masks are formed over all of them. Missing folders are made.
+    options
+        How to write.
+    progress
+        As in `Separator.separate`.
+
+    Returns
+    -------
+    list of Path
+        All files written.
+
+    Raises
+    ------
+    AudioError, ParameterError
+        If reading or writing fails; then nothing was written.
+    """
+    options = options or FileOptions()
+    unknown = set(files) - set(separator.targets)
+    if unknown or not files:
+        raise ParameterError(
+            f"stems must be among {', '.join(separator.targets)} (got {', '.join(unknown) or 'none'})"
+        )
+    n_channels, rate = separator.preset.n_channels, separator.sample_rate
+    with ExitStack() as stack:
+        report = stack.enter_context(reporter(progress))
+        reader = stack.enter_context(audio.AudioReader(path, offset, duration, rate))
+        for file in files.values():
+            with audio.writing(file.parent):
+                file.parent.mkdir(parents=True, exist_ok=True)
+        output = stack.enter_context(_Output())
+        writers = {
+            target: output.add(
+                audio.AudioWriter(
+                    file, rate, n_channels, options.codec, options.bitrate, options.bit_depth
+                )
+            )
+            for target, file in files.items()
+        }
+        counted = _Counted(audio.to_channels(block, n_channels) for block in reader.blocks())
+        segments: Iterable[Segment] = separator.segments(counted, report, reader.n_samples)
+        if separator.options.mwf_iterations:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="mssviz-"))
+            kept = _KeptSegments(Path(scratch), separator.targets)
+            kept.extend(segments)
+            masker, segments = Masker(separator.options, kept.again), kept.again()
+        else:
+            masker = Masker(separator.options)
+        if options.masks:
+            recorder = output.add(_MaskRecorder(separator, masker, files))
+            segments = recorder.watch(segments)
+        stems = synthesise(segments, masker, separator.preset.stft, list(files))
+        # while one patch is written, the network computes the next
+        blocks = stack.enter_context(ahead(stems))
+        _write_cut(writers, blocks, counted)
+        if not counted.n_samples:
+            raise AudioError(
+                f"{path}: no samples after offset {offset} s; choose a smaller offset"
+            )
+    written = list(files.values())
+    if options.masks:
+        written += recorder.paths
+    return written
+
+
+def _write_cut(
+    writers: Mapping[str, audio.AudioWriter],
+    blocks: Iterable[Mapping[str, Waveform]],
+    counted: "_Counted",
+) -> None:
+    # The stems are longer than the song, whose length is known once it was read: the STFT's end
+    # is less than n_fft longer, so one block is always held back.
+    written = 0
+    held: Mapping[str, Waveform] = {}
+    for block in blocks:
+        for target, samples in held.items():
+            writers[target].write(samples)
+        written += len(next(iter(held.values()), ()))
+        held = block
+    for target, samples in held.items():
+        writers[target].write(samples[: max(0, counted.n_samples - written)])
+
+
+class _Output:
+    """Everything that one song writes: finished together, or not at all."""
+
+    def __init__(self) -> None:
+        self._parts: list[Any] = []
+
+    def add(self, part: Any) -> Any:
+        self._parts.append(part)
+        return part
+
+    def __enter__(self) -> "_Output":
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        try:
+            if kind is None:
+                for part in self._parts:  # here a full disk would show
+                    part.finish()
+                while self._parts:
+                    self._parts.pop(0).close()
+        finally:
+            for part in self._parts:
+                part.discard()
+
+
+class _Counted:
+    """Iterates over blocks and counts their samples."""
+
+    def __init__(self, blocks: Iterable[Waveform]) -> None:
+        self._blocks = blocks
+        self.n_samples = 0
+
+    def __iter__(self) -> Iterator[Waveform]:
+        for block in self._blocks:
+            self.n_samples += len(block)
+            yield block
+
+
+class _KeptSegments:
+    """A song's segments in files, for the Wiener filter's passes over it."""
+
+    def __init__(self, folder: Path, targets: Sequence[str]) -> None:
+        self._folder, self._targets = folder, targets
+        self._paths: list[Path] = []
+
+    def extend(self, segments: Iterable[Segment]) -> None:
+        for segment in segments:
+            path = self._folder / f"{len(self._paths)}.npz"
+            arrays: dict[str, AnyArray] = {"mixture": segment.mixture, **segment.magnitudes}
+            with audio.writing(path):
+                np.savez(path, allow_pickle=False, **arrays)
+            self._paths.append(path)
+
+    def again(self) -> Iterator[Segment]:
+        for path in self._paths:
+            with np.load(path, allow_pickle=False) as arrays:
+                yield Segment(arrays["mixture"], {t: arrays[t] for t in self._targets})
+
+
+class _MaskRecorder:
+    """Masks to ``.npy`` files (float16), and one picture of the whole song."""
+
+    def __init__(self, separator: Separator, masker: Masker, files: Mapping[str, Path]) -> None:
+        self._masker, self._params = masker, separator.preset.stft
+        self._final = {t: path.with_name(f"{path.stem}_mask.npy") for t, path in files.items()}
+        folder = next(iter(files.values())).parent
+        self._picture = folder / "masks.png"
+        self.paths = [*self._final.values(), self._picture]
+        self._scratch = {path: path.with_name(f".{path.name}.part") for path in self.paths}
+        self._columns = {name: _Columns() for name in ("mixture", *files)}
+        self._files: dict[str, BinaryIO] = {}
+        self._shape: tuple[int, ...] = (0, self._params.n_bins, separator.preset.n_channels)
+        for target, path in self._final.items():
+            with audio.writing(path):
+                self._files[target] = self._scratch[path].open("wb")
+                self._write_header(self._files[target])
+
+    def watch(self, segments: Iterable[Segment]) -> Iterator[Segment]:
+        """Pass segments on and record their masks."""
+        for segment in segments:
+            found = self._masker.masks(segment)
+            for target, file in self._files.items():
+                with audio.writing(self._final[target]):
+                    file.write(np.ascontiguousarray(found[target], np.float16))
+                self._columns[target].add(found[target])
+            self._columns["mixture"].add(magnitude(segment.mixture))
+            self._shape = (self._shape[0] + len(segment.mixture), *self._shape[1:])
+            yield segment
+
+    def _write_header(self, file: BinaryIO) -> None:
+        # numpy leaves room in the header for the first axis to grow
+        header = {"descr": "<f2", "fortran_order": False, "shape": self._shape}
+        np.lib.format.write_array_header_1_0(file, header)
+
+    def finish(self) -> None:
+        from mssviz import plots
+
+        for target, file in self._files.items():
+            with audio.writing(self._final[target]):
+                file.seek(0)
+                self._write_header(file)
+                file.close()
+        columns = {name: columns.array() for name, columns in self._columns.items()}
+        figure = plots.song_figure(columns.pop("mixture"), columns, self._params, self._shape[0])
+        with audio.writing(self._picture):
+            figure.savefig(self._scratch[self._picture], format="png", dpi=110)
+
+    def close(self) -> None:
+        for final, scratch in self._scratch.items():
+            with audio.writing(final):
+                scratch.replace(final)
+
+    def discard(self) -> None:
+        for file in self._files.values():
+            file.close()
+        for scratch in self._scratch.values():
+            scratch.unlink(missing_ok=True)
+
+
+class _Columns:
+    """Evenly spaced frames of a song of unknown length, never more than twice PICTURE_COLUMNS."""
+
+    def __init__(self) -> None:
+        self._kept: list[AnyArray] = []
+        self._stride, self._seen = 1, 0
+
+    def add(self, frames: AnyArray) -> None:
+        first = -self._seen % self._stride
+        self._kept += [frame.mean(axis=1) for frame in frames[first :: self._stride]]
+        self._seen += len(frames)
+        while len(self._kept) > 2 * PICTURE_COLUMNS:
+            self._kept = self._kept[::2]
+            self._stride *= 2
+
+    def array(self) -> AnyArray:
+        """``(n_columns, n_bins, 1)``, channels averaged."""
+        return np.stack(self._kept)[:, :, None]
+
+
+def _format_name(name_format: str, source: Path, target: str, codec: str) -> str:
+    fields = {field for _, field, _, _ in string.Formatter().parse(name_format) if field is not None}
+    if not fields <= set(NAME_FIELDS):
+        raise ParameterError(
+            f"file name format {name_format!r}: unknown field {sorted(fields - set(NAME_FIELDS))[0]!r}; "
+            f"choose among {', '.join('{' + f + '}' for f in NAME_FIELDS)}"
+        )
+    return name_format.format(
+        filename=source.stem,
+        foldername=source.resolve().parent.name,
+        instrument=target,
+        codec=codec,
+    )

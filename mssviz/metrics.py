@@ -1,0 +1,274 @@
+"""How far estimates are from the true sources: BSS Eval and scale-invariant SDR, as tables.
+
+SDR   all errors together          SIR   what leaked in from other sources
+ISR   filtering and panning        SAR   artefacts that are in no source
+
+Silence policy. A score needs something to be measured against: where a reference or an
+estimate is all zeros in a window, BSS Eval gives NaN there, for every target. A target whose
+reference or estimate is silent throughout has NaN in all windows, and the other targets are
+scored as if it were absent. `summarise` leaves NaN out and counts it.
+"""
+
+import importlib.util
+import warnings
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mssviz import audio
+from mssviz._typing import AnyArray, Waveform
+from mssviz.errors import AudioError, MssvizError, ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEASURES = ("SDR", "ISR", "SIR", "SAR")
+
+#: An engine takes references and estimates (n_sources, n_samples, n_channels), window and hop
+#: in samples, and returns the four measures in order, each (n_sources, n_windows).
+Engine = Callable[[AnyArray, AnyArray, int, int], tuple[AnyArray, AnyArray, AnyArray, AnyArray]]
+
+
+def evaluate(
+    references: Mapping[str, AnyArray],
+    estimates: Mapping[str, AnyArray],
+    sample_rate: int,
+    *,
+    engine: str = "museval",
+    window: float = 1.0,
+    hop: float = 1.0,
+    dither_db: float | None = None,
+) -> "pd.DataFrame":
+    """BSS Eval v4 of every target, window by window.
+
+    Parameters
+    ----------
+    references
+        Target to true source, ``(n_samples, n_channels)``. At least two: interference is
+        measured against the others.
+    estimates
+        Target to estimate, same targets, lengths and channels.
+    sample_rate
+        In hertz.
+    engine
+        ``"museval"``: the reference implementation (time-invariant filters of 512 taps over
+        the whole signal).
+    window, hop
+        In seconds; 1 and 1 are SiSEC 2018's.
+    dither_db
+        Level in dBFS of noise added to references and estimates, such as -80. References
+        without energy in the treble (decoded from lossy formats) make the filters of SIR, SAR
+        and ISR ill-defined; the noise repairs it and leaves SDR where it was.
+
+    Returns
+    -------
+    DataFrame
+        One row per target and window: ``target``, ``time`` (start, seconds), ``SDR``, ``ISR``,
+        ``SIR``, ``SAR`` in dB. A perfect estimate scores ``inf``.
+
+    Raises
+    ------
+    ParameterError
+        If targets, lengths, window or engine do not fit.
+
+    References
+    ----------
+    Vincent, Gribonval and Févotte, "Performance measurement in blind audio source separation",
+    IEEE TASLP 14(4), 2006. Stöter, Liutkus and Ito, "The 2018 signal separation evaluation
+    campaign", LVA/ICA 2018.
+    """
+    import pandas as pd
+
+    if engine not in ENGINES:
+        raise ParameterError(f"engine must be one of {', '.join(ENGINES)} (got {engine!r})")
+    true, estimated = _check_pairs(references, estimates)
+    n_samples = next(iter(true.values())).shape[0]
+    n_window, n_hop = round(window * sample_rate), round(hop * sample_rate)
+    if not 0 < n_hop or not 512 <= n_window <= n_samples:
+        raise ParameterError(
+            f"window must be between 512 samples and the signal's {n_samples / sample_rate:.2f} s, "
+            f"and hop positive (got window {window} s, hop {hop} s)"
+        )
+    if dither_db is not None:
+        true, estimated = _dither(true, dither_db, seed=0), _dither(estimated, dither_db, seed=1)
+    elif any(is_band_limited(signal) for signal in true.values()):
+        warnings.warn(
+            "a reference has no energy in the treble (decoded from a lossy format?): SDR is "
+            "right, but ISR, SIR and SAR are not defined well; evaluate with dither_db=-80",
+            stacklevel=2,
+        )
+    targets = list(true)
+    audible = [t for t in targets if true[t].any() and estimated[t].any()]
+    n_windows = 1 + max(0, n_samples - n_window) // n_hop
+    scores = np.full((len(MEASURES), len(targets), n_windows), np.nan)
+    # A silent reference adds nothing to the interference, so it is left out; a silent estimate
+    # is no reason to leave its reference out, which stands in for it and is not scored.
+    present = [t for t in targets if true[t].any()]
+    if audible and len(present) > 1:
+        measured = ENGINES[engine](
+            np.stack([true[t] for t in present]).astype(np.float64),
+            np.stack([(estimated if t in audible else true)[t] for t in present]).astype(np.float64),
+            n_window,
+            n_hop,
+        )
+        for m, values in enumerate(measured):
+            for row, target in enumerate(present):
+                if target in audible:
+                    scores[m, targets.index(target), : values.shape[1]] = values[row]
+    times = np.arange(n_windows) * n_hop / sample_rate
+    tables = [
+        pd.DataFrame(
+            {"target": target, "time": times, **dict(zip(MEASURES, scores[:, i], strict=True))}
+        )
+        for i, target in enumerate(targets)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def summarise(scores: "pd.DataFrame") -> "pd.DataFrame":
+    """Aggregate windows as SiSEC does: the median of each measure over a track's windows.
+
+    Parameters
+    ----------
+    scores
+        From `evaluate`; with a column ``track``, medians are taken per track, then over tracks.
+
+    Returns
+    -------
+    DataFrame
+        Index ``target``, columns ``SDR``, ``ISR``, ``SIR``, ``SAR`` in dB, and ``windows`` and
+        ``silent`` counting windows, and those without a score.
+    """
+    columns = list(MEASURES)
+    order = list(dict.fromkeys(scores["target"]))
+    keys = ["target", "track"] if "track" in scores else ["target"]
+    medians = scores.groupby(keys)[columns].median().groupby("target").median()
+    counts = scores.groupby("target")["SDR"].agg(
+        windows="size", silent=lambda values: int(values.isna().sum())
+    )
+    return medians.join(counts).loc[order]
+
+
+def si_sdr(reference: AnyArray, estimate: AnyArray) -> float:
+    r"""Scale-invariant SDR of a whole signal, in dB.
+
+    .. math:: 10 \log_{10} \frac{\|\alpha s\|^2}{\|\alpha s - \hat s\|^2},
+              \quad \alpha = \frac{\langle \hat s, s \rangle}{\|s\|^2}
+
+    Channels are taken as one long signal, so a change of panning counts as an error. NaN if
+    either signal is silent, ``inf`` for a scaled copy.
+
+    Parameters
+    ----------
+    reference, estimate
+        ``(n_samples, n_channels)``, same shape.
+
+    References
+    ----------
+    Le Roux, Wisdom, Erdogan and Hershey, "SDR – half-baked or well done?", ICASSP 2019.
+    """
+    s = audio.check_waveform(reference, "reference").astype(np.float64).ravel()
+    e = audio.check_waveform(estimate, "estimate").astype(np.float64).ravel()
+    if s.shape != e.shape:
+        raise ParameterError(f"reference and estimate differ in shape ({s.shape}, {e.shape})")
+    if not s.any() or not e.any():
+        return float("nan")
+    target = (e @ s) / (s @ s) * s
+    with np.errstate(divide="ignore"):
+        return float(10 * np.log10((target @ target) / np.square(target - e).sum()))
+
+
+def is_band_limited(signal: Waveform) -> bool:
+    """Whether a signal is so empty in the treble that BSS Eval's filters are ill-defined.
+
+    True if the top twentieth of the band lies more than 75 dB below the loudest, as in sound
+    decoded from a lossy format, unless samples are rounded to 16 bits: that noise is enough.
+
+    Parameters
+    ----------
+    signal
+        ``(n_samples, n_channels)``.
+    """
+    scaled = signal * np.float32(32768)
+    if not signal.any() or np.array_equal(scaled, np.rint(scaled)):
+        return False
+    n = min(len(signal), 1 << 16)
+    loudest = int(np.argmax(np.abs(signal).max(axis=1)))
+    start = min(max(0, loudest - n // 2), len(signal) - n)
+    window = np.hanning(n)[:, None]
+    power = np.square(np.abs(np.fft.rfft(signal[start : start + n] * window, axis=0))).mean(axis=1)
+    bands = [band.mean() for band in np.array_split(power, 20)]
+    return bool(bands[-1] < 10**-7.5 * max(bands))
+
+
+def _museval(
+    references: AnyArray, estimates: AnyArray, window: int, hop: int
+) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
+    for signal in (*references, *estimates):
+        if not signal.sum(axis=1).any():
+            raise AudioError(
+                "museval takes a signal whose channels cancel each other everywhere for silence "
+                "and cannot score it; evaluate one channel alone"
+            )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sdr, isr, sir, sar, _ = _museval_metrics().bss_eval(
+                references, estimates, window=window, hop=hop
+            )
+    except (ValueError, AttributeError, np.linalg.LinAlgError) as error:
+        # its own way out of a singular system needs numpy.linalg.linalg, which numpy 2 lacks
+        raise AudioError(
+            f"museval could not score these signals ({error}); two references may be copies of "
+            "each other, or band-limited: evaluate with dither_db=-80"
+        ) from error
+    return sdr, isr, sir, sar
+
+
+#: Name to implementation.
+ENGINES: dict[str, Engine] = {"museval": _museval}
+
+
+@cache
+def _museval_metrics() -> ModuleType:
+    # museval/__init__ imports musdb and stempeg, which stop the import where there is no ffmpeg
+    # program. The metrics need neither: their module is loaded by itself.
+    package = importlib.util.find_spec("museval")
+    if package is None or not package.submodule_search_locations:
+        raise MssvizError("museval is not installed; run: pip install museval")
+    path = Path(package.submodule_search_locations[0], "metrics.py")
+    spec = importlib.util.spec_from_file_location("mssviz._museval_metrics", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        spec.loader.exec_module(module)
+    return module
+
+
+def _check_pairs(
+    references: Mapping[str, AnyArray], estimates: Mapping[str, AnyArray]
+) -> tuple[dict[str, Waveform], dict[str, Waveform]]:
+    if len(references) < 2 or set(references) != set(estimates):
+        raise ParameterError(
+            "references and estimates must hold the same two or more targets "
+            f"(got {', '.join(references) or 'none'} and {', '.join(estimates) or 'none'})"
+        )
+    true = {t: audio.check_waveform(w, f"reference {t}") for t, w in references.items()}
+    estimated = {t: audio.check_waveform(estimates[t], f"estimate {t}") for t in true}
+    shapes = {w.shape for w in (*true.values(), *estimated.values())}
+    if len(shapes) > 1:
+        raise ParameterError(
+            f"references and estimates must share one length and channel count (got {shapes})"
+        )
+    return true, estimated
+
+
+def _dither(signals: Mapping[str, Waveform], level_db: float, seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    scale = 10 ** (level_db / 20)
+    return {t: w + scale * rng.standard_normal(w.shape) for t, w in signals.items()}
