@@ -5,7 +5,6 @@ Knows no model and no data set.
 
 import hashlib
 import importlib.metadata
-import os
 import shutil
 import subprocess
 import sys
@@ -141,7 +140,9 @@ def download_wheel(requirement: str, expected: str, folder: Path, progress: Prog
                 for line in pip.stdout:
                     words = line.split()  # "Progress 1234 of 5678"
                     if words[:1] == ["Progress"] and len(words) == 4:
-                        progress(float(words[1]), float(words[3]) or None, f"download {requirement}")
+                        progress(
+                            float(words[1]), float(words[3]) or None, f"download {requirement}"
+                        )
                     elif line.startswith("ERROR"):
                         said = line.strip()
             except BaseException:
@@ -188,7 +189,9 @@ def extract(archive: Path, members: Mapping[str, str | None], folder: Path) -> N
         ) from error
     for base, expected in members.items():
         if base not in found:
-            raise PretrainedError(f"{archive}: holds no file {base}; it is not an archive of weights")
+            raise PretrainedError(
+                f"{archive}: holds no file {base}; it is not an archive of weights"
+            )
         if expected is not None:
             verify(folder / base, expected, f"{base} in {archive}")
 
@@ -203,9 +206,9 @@ def new_folder(target: Path) -> Iterator[Path]:
         scratch.chmod(0o755)
         if target.exists():  # a damaged one: set aside first, as folders cannot be overwritten
             old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-            os.replace(target, old / "content")
+            target.replace(old / "content")
             shutil.rmtree(old, ignore_errors=True)
-        os.replace(scratch, target)
+        scratch.replace(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -115,7 +115,7 @@ class AudioReader:
         self._offset, self._duration = float(offset), duration
         _check_is_file(self.path)
         try:
-            self._container = av.open(str(self.path), options={"max_size": "65536"})
+            self._container: Any = av.open(str(self.path), options={"max_size": "65536"})
         except (av.FFmpegError, ValueError) as error:
             raise AudioError(
                 f"{self.path}: not a sound file that FFmpeg knows, or damaged at its start "
@@ -138,6 +138,8 @@ class AudioReader:
         self._stream = streams[index]
         self._stream.thread_type = "AUTO"
         context = self._stream.codec_context
+        if context is None:
+            raise AudioError(f"{self.path}: its encoding is not known to FFmpeg; convert it again")
         self.file_sample_rate = int(context.sample_rate or 0)
         self.n_channels = int(context.layout.nb_channels if context.layout else 0)
         if self.n_channels < 1:
@@ -201,6 +203,8 @@ class AudioReader:
         if self._stated is not None and self._container.format.name in _EXACT_LENGTH:
             stated = round(self._stated * rate)  # AAC decodes to whole frames, beyond the end
             end = stated if end is None else min(end, stated)
+            if first >= stated > 0:
+                return
         position = 0
         for position, block in self._decoded(first):
             start = max(0, first - position)
@@ -221,7 +225,7 @@ class AudioReader:
             origin = (self._stream.start_time or 0) * self._stream.time_base
             target = int((origin + Fraction(seek)) / self._stream.time_base)
             self._container.seek(target, stream=self._stream)
-        to_float = av.AudioResampler(format="fltp", layout=self._stream.codec_context.layout)
+        to_float = av.AudioResampler(format="flt", layout=self._stream.codec_context.layout)
         position: int | None = None if seekable else 0
         try:
             for frame in self._container.decode(self._stream):
@@ -233,20 +237,20 @@ class AudioReader:
                     origin = (self._stream.start_time or 0) * self._stream.time_base
                     position = round(((frame.pts or 0) * frame.time_base - origin) * rate)
                 for converted in to_float.resample(frame):
-                    # (n_channels, n) -> (n, n_channels)
-                    block = np.ascontiguousarray(converted.to_ndarray().T)
+                    block = converted.to_ndarray().reshape(-1, self.n_channels)
                     yield position, block
                     position += len(block)
         except av.FFmpegError as error:
             at = (position or 0) / rate
             raise AudioError(
                 f"{self.path}: damaged after {at:.2f} s ({_reason(error)}); copy it again, or "
-                f"read the part before with duration={max(at - self._offset, 0):.2f}"
+                f"read the part before with duration={self._readable(at)}"
             ) from error
 
     def _stated_seconds(self) -> float | None:
         if self._stream.duration and self._stream.time_base:
-            return float(self._stream.duration * self._stream.time_base)
+            missing = _missing_bytes(self.path) * 8 / (self._stream.codec_context.bit_rate or 1)
+            return float(self._stream.duration * self._stream.time_base) + missing
         if self._container.duration:
             return self._container.duration / av.time_base
         return None
@@ -261,8 +265,12 @@ class AudioReader:
             raise AudioError(
                 f"{self.path}: cut short, its header states {stated:.2f} s but it ends after "
                 f"{seconds:.2f} s; copy it again, or read what is there with "
-                f"duration={max(0.0, seconds - self._offset):.2f}"
+                f"duration={self._readable(seconds)}"
             )
+
+    def _readable(self, until: float) -> str:
+        # duration to the last whole hundredth before `until`
+        return f"{max(0, int(100 * (until - self._offset))) / 100:.2f}"
 
 
 class AudioWriter:
@@ -311,7 +319,7 @@ class AudioWriter:
             raise ParameterError(
                 f"{self.path}: codec must be one of {', '.join(CODECS)} (got {chosen!r})"
             )
-        self.codec: Codec = chosen  # type: ignore[assignment]
+        self.codec: Codec = chosen
         self.keeps_overs = self.codec == "wav" and bit_depth == "float"
         self.peak, self.n_clipped = 0.0, 0
         check_sample_rate(sample_rate, "sample_rate")
@@ -321,6 +329,8 @@ class AudioWriter:
                 f"{self.path}: {self.codec} cannot hold bit depth {bit_depth!r}; choose 16 or 24"
             )
         with writing(self.path):
+            if self.path.is_dir():  # which only giving the file its name would find out
+                raise IsADirectoryError(errno.EISDIR, "a folder has that name")
             handle, name = tempfile.mkstemp(
                 prefix=".", suffix=f".{self.codec}", dir=self.path.parent or "."
             )
@@ -450,7 +460,7 @@ def check_sample_rate(sample_rate: float, name: str) -> None:
     if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
         raise AudioError(
             f"{name}: sample rate must lie between {MIN_SAMPLE_RATE} and {MAX_SAMPLE_RATE} Hz "
-            f"(got {sample_rate})"
+            f"(got {sample_rate}); convert the sound"
         )
 
 
@@ -508,7 +518,8 @@ class _AvSink:
     def __init__(
         self, name: str, rate: int, n_channels: int, codec: str, bitrate: int, bit_depth: str
     ) -> None:
-        options = {"rf64": "auto"} if codec == "wav" else {}
+        # m4a states its length in units of the movie's time scale, by default milliseconds
+        options = {"wav": {"rf64": "auto"}, "m4a": {"movie_timescale": str(rate)}}.get(codec, {})
         self._container = av.open(
             name, "w", format=self.MUXERS.get(codec, codec), container_options=options
         )
@@ -521,14 +532,21 @@ class _AvSink:
                 stream.codec_context.options = {"bits_per_raw_sample": "24"}
         elif codec != "wav":
             stream.bit_rate = bitrate
+        try:
+            stream.codec_context.open()
+        except av.FFmpegError as error:
+            raise ParameterError(
+                f"{codec} cannot hold {n_channels} channels at {rate} Hz; choose wav, or another "
+                "sample rate"
+            ) from error
         self._stream, self._layout, self._rate, self._n = stream, layout, rate, 0
         self._closed = False
+        if codec == "wma":  # of the two frames that its decoders drop, one is not the encoder's
+            self.write(np.zeros((stream.codec_context.frame_size, n_channels), np.float32))
 
     def write(self, block: Waveform) -> None:
-        # (n, n_channels) -> (n_channels, n)
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(block.T, np.float32), format="fltp", layout=self._layout
-        )
+        packed = np.ascontiguousarray(block, np.float32).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=self._layout)
         frame.sample_rate, frame.pts = self._rate, self._n
         frame.time_base = Fraction(1, self._rate)
         self._n += len(block)
@@ -599,6 +617,17 @@ def _check_is_file(path: Path) -> None:
         raise AudioError(f"{path}: is empty (0 bytes); copy or record it again")
 
 
+def _missing_bytes(path: Path) -> int:
+    # FFmpeg takes a wav file that was cut short for complete
+    if not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        head = file.read(8)
+    size = 8 + int.from_bytes(head[4:8], "little")
+    known = head[:4] == b"RIFF" and size < 0x7FFF0000  # not a placeholder of one that was piped
+    return max(0, size - path.stat().st_size) if known else 0
+
+
 def _describe_not_finite(array: AnyArray) -> str:
     bad = ~np.isfinite(array)
     kind = "NaN" if np.isnan(array).any() else "infinite"
@@ -613,7 +642,9 @@ def _parse_bitrate(bitrate: str) -> int:
     except ValueError:
         value = 0
     if not 8_000 <= value <= 1_000_000:
-        raise ParameterError(f"bitrate must lie between 8k and 1000k, such as 192k (got {bitrate!r})")
+        raise ParameterError(
+            f"bitrate must lie between 8k and 1000k, such as 192k (got {bitrate!r})"
+        )
     return value
 
 

@@ -95,7 +95,7 @@ def separate(
         )
     plans = export.plan(files, targets, output, options)
     failed = 0
-    with _lean_import():
+    with lean_import():
         for path, plan in zip(files, plans, strict=True):
             try:
                 written = export.separate_file(
@@ -193,11 +193,12 @@ def explore() -> None:
         target = checkout / "notebooks" / "explorer.ipynb"
     elif not target.exists():
         shutil.copyfile(Path(__file__).with_name("_notebooks") / "explorer.ipynb", target)
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(target)])
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(target)])  # noqa: S606, as meant
 
 
 @contextmanager
-def _lean_import() -> Iterator[None]:
+def lean_import() -> Iterator[None]:
+    """Import TensorFlow without what a command has no use for."""
     # Keras imports scikit-learn, pandas and matplotlib if it finds them, for features that
     # separating a file has no use for: 0.9 s of 2.3. Hide those that nobody has imported yet.
     hidden = [m for m in ("sklearn", "pandas", "matplotlib", "IPython") if m not in sys.modules]

@@ -64,7 +64,9 @@ class Track:
         first = round(offset * sample_rate)
         stop = end if duration is None else min(end, first + round(duration * sample_rate))
         if stop <= first:
-            raise AudioError(f"{self.name}: has {end / sample_rate:.2f} s, nothing after {offset} s")
+            raise AudioError(
+                f"{self.name}: has {end / sample_rate:.2f} s, nothing after {offset} s"
+            )
         stems = {source: stem[first:stop] for source, stem in stems.items()}
         return np.add.reduce(list(stems.values())), stems
 

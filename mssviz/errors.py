@@ -17,5 +17,5 @@ class PretrainedError(MssvizError):
     """Weights are missing, damaged, or belong to another network."""
 
 
-class Cancelled(MssvizError):
+class Cancelled(MssvizError):  # noqa: N818, nothing went wrong
     """The user stopped a long computation; raise it from a progress callback to stop one."""

@@ -2,8 +2,9 @@
 
 import string
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -80,6 +81,16 @@ def plan(
                 )
             taken[resolved] = owner
             files[target] = path
+        if options.masks:
+            masks, picture = _mask_paths(files)
+            for path in (*masks.values(), picture):
+                if path.resolve() in taken:
+                    raise ParameterError(
+                        f"{path}: path conflict, masks of {source} would overwrite "
+                        f"{taken[path.resolve()]}; give each song a folder and each stem a name of "
+                        "its own: {filename}/{instrument}.{codec}"
+                    )
+                taken[path.resolve()] = f"a mask of {source}"
         plans.append(files)
     return plans
 
@@ -124,16 +135,16 @@ def separate_file(
     unknown = set(files) - set(separator.targets)
     if unknown or not files:
         raise ParameterError(
-            f"stems must be among {', '.join(separator.targets)} (got {', '.join(unknown) or 'none'})"
+            f"stems must be among {', '.join(separator.targets)} "
+            f"(got {', '.join(unknown) or 'none'})"
         )
     n_channels, rate = separator.preset.n_channels, separator.sample_rate
     with ExitStack() as stack:
         report = stack.enter_context(reporter(progress))
         reader = stack.enter_context(audio.AudioReader(path, offset, duration, rate))
-        for file in files.values():
-            with audio.writing(file.parent):
-                file.parent.mkdir(parents=True, exist_ok=True)
         output = stack.enter_context(_Output())
+        for file in files.values():
+            output.make_folder(file.parent)
         writers = {
             target: output.add(
                 audio.AudioWriter(
@@ -142,8 +153,15 @@ def separate_file(
             )
             for target, file in files.items()
         }
-        counted = _Counted(audio.to_channels(block, n_channels) for block in reader.blocks())
-        segments: Iterable[Segment] = separator.segments(counted, report, reader.n_samples)
+        counted = _Counted(
+            (audio.to_channels(block, n_channels) for block in reader.blocks()),
+            f"{path}: no samples after offset {offset} s; choose a smaller offset",
+        )
+        # the network computes one patch while the one before is masked, and the one before that
+        # is written
+        segments: Iterable[Segment] = stack.enter_context(
+            ahead(separator.segments(counted, report, reader.n_samples))
+        )
         if separator.options.mwf_iterations:
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="mssviz-"))
             kept = _KeptSegments(Path(scratch), separator.targets)
@@ -155,13 +173,8 @@ def separate_file(
             recorder = output.add(_MaskRecorder(separator, masker, files))
             segments = recorder.watch(segments)
         stems = synthesise(segments, masker, separator.preset.stft, list(files))
-        # while one patch is written, the network computes the next
         blocks = stack.enter_context(ahead(stems))
         _write_cut(writers, blocks, counted)
-        if not counted.n_samples:
-            raise AudioError(
-                f"{path}: no samples after offset {offset} s; choose a smaller offset"
-            )
     written = list(files.values())
     if options.masks:
         written += recorder.paths
@@ -173,17 +186,23 @@ def _write_cut(
     blocks: Iterable[Mapping[str, Waveform]],
     counted: "_Counted",
 ) -> None:
-    # The stems are longer than the song, whose length is known once it was read: the STFT's end
-    # is less than n_fft longer, so one block is always held back.
+    # The stems are up to n_fft longer than the song, whose length is known once it was read. The
+    # last block, from the flush, is n_fft - hop long, so two are always held back.
     written = 0
-    held: Mapping[str, Waveform] = {}
+    held: deque[Mapping[str, Waveform]] = deque()
+
+    def write_oldest(stop: int | None) -> int:
+        block = held.popleft()
+        for target, samples in block.items():
+            writers[target].write(samples[:stop])
+        return len(next(iter(block.values())))
+
     for block in blocks:
-        for target, samples in held.items():
-            writers[target].write(samples)
-        written += len(next(iter(held.values()), ()))
-        held = block
-    for target, samples in held.items():
-        writers[target].write(samples[: max(0, counted.n_samples - written)])
+        held.append(block)
+        if len(held) > 2:
+            written += write_oldest(None)
+    while held:
+        written += write_oldest(max(0, counted.n_samples - written))
 
 
 class _Output:
@@ -191,6 +210,13 @@ class _Output:
 
     def __init__(self) -> None:
         self._parts: list[Any] = []
+        self._new_folders: list[Path] = []
+
+    def make_folder(self, folder: Path) -> None:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        self._new_folders = missing + self._new_folders  # innermost first
+        with audio.writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, part: Any) -> Any:
         self._parts.append(part)
@@ -205,23 +231,29 @@ class _Output:
                 for part in self._parts:  # here a full disk would show
                     part.finish()
                 while self._parts:
-                    self._parts.pop(0).close()
+                    self._parts[0].close()
+                    self._parts.pop(0)
         finally:
             for part in self._parts:
                 part.discard()
+            for folder in self._new_folders:
+                with suppress(OSError):  # not empty, as it should be
+                    folder.rmdir()
 
 
 class _Counted:
-    """Iterates over blocks and counts their samples."""
+    """Iterates over blocks and counts their samples; raises `if_none` if there are none."""
 
-    def __init__(self, blocks: Iterable[Waveform]) -> None:
-        self._blocks = blocks
+    def __init__(self, blocks: Iterable[Waveform], if_none: str) -> None:
+        self._blocks, self._if_none = blocks, if_none
         self.n_samples = 0
 
     def __iter__(self) -> Iterator[Waveform]:
         for block in self._blocks:
             self.n_samples += len(block)
             yield block
+        if not self.n_samples:
+            raise AudioError(self._if_none)
 
 
 class _KeptSegments:
@@ -250,9 +282,7 @@ class _MaskRecorder:
 
     def __init__(self, separator: Separator, masker: Masker, files: Mapping[str, Path]) -> None:
         self._masker, self._params = masker, separator.preset.stft
-        self._final = {t: path.with_name(f"{path.stem}_mask.npy") for t, path in files.items()}
-        folder = next(iter(files.values())).parent
-        self._picture = folder / "masks.png"
+        self._final, self._picture = _mask_paths(files)
         self.paths = [*self._final.values(), self._picture]
         self._scratch = {path: path.with_name(f".{path.name}.part") for path in self.paths}
         self._columns = {name: _Columns() for name in ("mixture", *files)}
@@ -269,7 +299,7 @@ class _MaskRecorder:
             found = self._masker.masks(segment)
             for target, file in self._files.items():
                 with audio.writing(self._final[target]):
-                    file.write(np.ascontiguousarray(found[target], np.float16))
+                    file.write(np.ascontiguousarray(found[target], np.float16).data)
                 self._columns[target].add(found[target])
             self._columns["mixture"].add(magnitude(segment.mixture))
             self._shape = (self._shape[0] + len(segment.mixture), *self._shape[1:])
@@ -325,12 +355,30 @@ class _Columns:
         return np.stack(self._kept)[:, :, None]
 
 
+def _mask_paths(files: Mapping[str, Path]) -> tuple[dict[str, Path], Path]:
+    # target to the file of its mask, and the picture
+    masks = {target: path.with_name(f"{path.stem}_mask.npy") for target, path in files.items()}
+    return masks, next(iter(files.values())).with_name("masks.png")
+
+
 def _format_name(name_format: str, source: Path, target: str, codec: str) -> str:
-    fields = {field for _, field, _, _ in string.Formatter().parse(name_format) if field is not None}
+    try:
+        parts = list(string.Formatter().parse(name_format))
+    except ValueError as error:
+        raise ParameterError(
+            f"file name format {name_format!r}: {error}; write it like "
+            "{filename}/{instrument}.{codec}"
+        ) from error
+    fields = {field for _, field, _, _ in parts if field is not None}
+    if any(spec or conversion for _, _, spec, conversion in parts):
+        raise ParameterError(
+            f"file name format {name_format!r}: write fields as {{instrument}}, without ! and :"
+        )
     if not fields <= set(NAME_FIELDS):
         raise ParameterError(
-            f"file name format {name_format!r}: unknown field {sorted(fields - set(NAME_FIELDS))[0]!r}; "
-            f"choose among {', '.join('{' + f + '}' for f in NAME_FIELDS)}"
+            f"file name format {name_format!r}: unknown field "
+            f"{min(fields - set(NAME_FIELDS))!r}; choose among "
+            f"{', '.join('{' + f + '}' for f in NAME_FIELDS)}"
         )
     return name_format.format(
         filename=source.stem,

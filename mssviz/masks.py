@@ -12,6 +12,7 @@ import numpy as np
 
 from mssviz._typing import AnyArray, Extension, Magnitude, Mask, Stft
 from mssviz.errors import ParameterError
+from mssviz.stft import magnitude
 
 #: Added to the denominators of ratio masks, as in Spleeter; far below any audible magnitude.
 EPSILON = 1e-10
@@ -57,7 +58,7 @@ def ratio_masks(magnitudes: Mapping[str, Magnitude], power: float = 2.0) -> dict
         loudest = np.maximum.reduce(list(magnitudes.values()))
         safe = np.maximum(loudest, np.float32(1e-30))
         powers = {name: (p / safe) ** np.float32(power) for name, p in magnitudes.items()}
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", divide="ignore"):  # silence: cut to a finite value below
             epsilon = np.float32(EPSILON) / safe ** np.float32(power)
         epsilon = np.minimum(epsilon, np.float32(1e30))
     total = np.add.reduce(list(powers.values())) + epsilon
@@ -160,7 +161,7 @@ def ideal_ratio_masks(references: Mapping[str, Stft], power: float = 2.0) -> dic
 
     ``power=1`` and ``power=2`` are SiSEC 2018's ``IRM1`` and ``IRM2``. Silence: ``1 / K``.
     """
-    return ratio_masks({name: np.abs(s) for name, s in references.items()}, power)
+    return ratio_masks({name: magnitude(s) for name, s in references.items()}, power)
 
 
 def ideal_amplitude_mask(reference: Stft, mixture: Stft, limit: float = 1.0) -> Mask:

@@ -88,7 +88,7 @@ def evaluate(
     true, estimated = _check_pairs(references, estimates)
     n_samples = next(iter(true.values())).shape[0]
     n_window, n_hop = round(window * sample_rate), round(hop * sample_rate)
-    if not 0 < n_hop or not 512 <= n_window <= n_samples:
+    if n_hop < 1 or not 512 <= n_window <= n_samples:
         raise ParameterError(
             f"window must be between 512 samples and the signal's {n_samples / sample_rate:.2f} s, "
             f"and hop positive (got window {window} s, hop {hop} s)"
@@ -111,7 +111,9 @@ def evaluate(
     if audible and len(present) > 1:
         measured = ENGINES[engine](
             np.stack([true[t] for t in present]).astype(np.float64),
-            np.stack([(estimated if t in audible else true)[t] for t in present]).astype(np.float64),
+            np.stack([(estimated if t in audible else true)[t] for t in present]).astype(
+                np.float64
+            ),
             n_window,
             n_hop,
         )
@@ -242,7 +244,8 @@ def _museval_metrics() -> ModuleType:
         raise MssvizError("museval is not installed; run: pip install museval")
     path = Path(package.submodule_search_locations[0], "metrics.py")
     spec = importlib.util.spec_from_file_location("mssviz._museval_metrics", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -26,27 +26,30 @@ if TYPE_CHECKING:
 FrequencyScale = Literal["linear", "log", "mel"]
 
 #: Okabe and Ito's palette, distinguishable with any colour vision.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#0072B2")
 LEVEL_MAP, MASK_MAP, DIFFERENCE_MAP = "magma", "cividis", "PuOr"
 LEVEL_RANGE_DB = 80.0
-MAX_COLUMNS, MAX_ROWS = 2000, 800
+MAX_COLUMNS, MAX_ROWS = 1200, 500
 
 
 def dark() -> AbstractContextManager[None]:
     """Context in which figures are drawn light on dark."""
+    return _colors("#111111", "#dddddd")
+
+
+def neutral() -> AbstractContextManager[None]:
+    """Context for pictures without background, whose grey letters suit light and dark pages."""
+    return _colors("none", "#808080")
+
+
+def _colors(background: str, letters: str) -> AbstractContextManager[None]:
     import matplotlib
 
-    return matplotlib.rc_context(
-        {
-            "figure.facecolor": "#111111",
-            "axes.facecolor": "#111111",
-            "savefig.facecolor": "#111111",
-            **dict.fromkeys(
-                ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"),
-                "#dddddd",
-            ),
-        }
-    )
+    backgrounds = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
+    lines = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    options: dict[Any, str] = dict.fromkeys(backgrounds, background)
+    options.update(dict.fromkeys(lines, letters))
+    return matplotlib.rc_context(options)
 
 
 def spectrogram(
@@ -78,10 +81,10 @@ def spectrogram(
     reference
         Magnitude of 0 dB; the loudest bin's if left out. Give all pictures one to compare.
     """
-    level = np.abs(spectrum).mean(axis=2)
+    grid = _Grid(np.shape(spectrum), params, scale, start, seconds)
+    level = grid.pool(np.abs(spectrum))
     peak = reference if reference is not None else float(level.max(initial=0)) or 1.0
-    values = to_db(level, reference=peak)
-    mesh = _draw(values, params, ax, scale, start, seconds, LEVEL_MAP, -LEVEL_RANGE_DB, 0)
+    mesh = grid.draw(to_db(level, reference=peak), ax, LEVEL_MAP, -LEVEL_RANGE_DB, 0)
     _colorbar(mesh, "dB")
     return mesh
 
@@ -99,8 +102,8 @@ def mask(
 
     Parameters as in `spectrogram`, with `mask` ``(n_frames, n_bins, n_channels)`` in [0, 1].
     """
-    values = np.asarray(mask).mean(axis=2)
-    mesh = _draw(values, params, ax, scale, start, seconds, MASK_MAP, 0, 1)
+    grid = _Grid(np.shape(mask), params, scale, start, seconds)
+    mesh = grid.draw(grid.pool(mask), ax, MASK_MAP, 0, 1)
     _colorbar(mesh, "mask")
     return mesh
 
@@ -111,7 +114,7 @@ def mask_over_spectrogram(
     params: StftParams,
     *,
     ax: "Axes | None" = None,
-    color: str = PALETTE[1],
+    color: str = PALETTE[0],
     scale: FrequencyScale = "log",
     start: float = 0.0,
 ) -> "QuadMesh":
@@ -119,26 +122,21 @@ def mask_over_spectrogram(
 
     Parameters as in `mask` and `spectrogram`; both arrays have one shape.
     """
-    from matplotlib.colors import to_rgb
+    from matplotlib.colors import ListedColormap, to_rgb
 
-    if np.shape(mask) != np.shape(spectrum):
-        raise ParameterError(
-            f"mask and spectrum must have one shape (got {np.shape(mask)}, {np.shape(spectrum)})"
-        )
-    level = np.abs(spectrum).mean(axis=2)
+    _check_same_shape(mask, spectrum)
+    grid = _Grid(np.shape(mask), params, scale, start)
+    level = grid.pool(np.abs(spectrum))
     level_db = to_db(level, reference=float(level.max(initial=0)) or 1.0)
     brightness = np.clip(level_db / LEVEL_RANGE_DB + 1, 0, 1)
-    share = np.asarray(mask).mean(axis=2)
-    # brightness and share in one value each: whole part and fraction of the colour map's index
-    n_levels = 16
-    index = np.rint(brightness * (n_levels - 1)) * n_levels + np.rint(share * (n_levels - 1))
-    grey, tint = np.array([0.62, 0.62, 0.62]), np.array(to_rgb(color))
-    steps = np.linspace(0, 1, n_levels)
+    share = np.clip(grid.pool(mask), 0, 1)
+    # one index for both: the colour map is a table of n brightnesses times n tints
+    n = 24
+    index = np.rint(brightness * (n - 1)) * n + np.rint(share * (n - 1))
+    grey, tint = np.array([0.45, 0.45, 0.45]), np.array(to_rgb(color))
+    steps = np.linspace(0, 1, n)
     table = [b * ((1 - s) * grey + s * tint) for b in steps for s in steps]
-    from matplotlib.colors import ListedColormap
-
-    top = n_levels**2 - 1
-    return _draw(index, params, ax, scale, start, None, ListedColormap(table), 0, top, pool="max")
+    return grid.draw(index, ax, ListedColormap(table), 0, n * n - 1)
 
 
 def mask_difference(
@@ -151,12 +149,9 @@ def mask_difference(
     start: float = 0.0,
 ) -> "QuadMesh":
     """Draw ``mask - other``: orange where the first lets less through, violet where more."""
-    if np.shape(mask) != np.shape(other):
-        raise ParameterError(
-            f"masks must have one shape (got {np.shape(mask)} and {np.shape(other)})"
-        )
-    values = (np.asarray(mask) - np.asarray(other)).mean(axis=2)
-    mesh = _draw(values, params, ax, scale, start, None, DIFFERENCE_MAP, -1, 1)
+    _check_same_shape(mask, other)
+    grid = _Grid(np.shape(mask), params, scale, start)
+    mesh = grid.draw(grid.pool(np.asarray(mask) - np.asarray(other)), ax, DIFFERENCE_MAP, -1, 1)
     _colorbar(mesh, "difference")
     return mesh
 
@@ -184,7 +179,7 @@ def stems(
 
     if axes is None:
         width = 4.2 * len(spectra)
-        figure, grid = plt.subplots(
+        _, grid = plt.subplots(
             1, len(spectra), figsize=(width, 3.4), sharey=True, squeeze=False, layout="constrained"
         )
         axes = list(grid[0])
@@ -248,9 +243,11 @@ def song_figure(
     n_rows = 1 + len(masks)
     figure = Figure(figsize=(11, 2.3 * n_rows), layout="constrained")
     axes = figure.subplots(n_rows, 1, sharex=True, squeeze=False)[:, 0]
-    spectrogram(mixture, params, ax=axes[0], seconds=seconds).axes.set_title("mixture")
+    spectrogram(mixture, params, ax=axes[0], seconds=seconds)
+    axes[0].set_title("mixture")
     for ax, (target, values) in zip(axes[1:], masks.items(), strict=True):
-        mask(values, params, ax=ax, seconds=seconds).axes.set_title(f"mask: {target}")
+        mask(values, params, ax=ax, seconds=seconds)
+        ax.set_title(f"mask: {target}")
     for ax in axes:
         ax.label_outer()
     return figure
@@ -275,12 +272,19 @@ def separation_figure(
         left.set_title(f"{target}: mask")
         mask_over_spectrogram(
             values, spectrum, params, ax=right, scale=scale, start=start,
-            color=PALETTE[(i + 1) % len(PALETTE)],
+            color=PALETTE[i % len(PALETTE)],
         )  # fmt: skip
         right.set_title(f"{target}: what the mask lets through")
         left.label_outer()
         right.label_outer()
     return figure
+
+
+def _check_same_shape(first: AnyArray, second: AnyArray) -> None:
+    if np.shape(first) != np.shape(second):
+        raise ParameterError(
+            f"both arrays must have one shape (got {np.shape(first)} and {np.shape(second)})"
+        )
 
 
 def _axes(ax: "Axes | None") -> "Axes":
@@ -291,41 +295,65 @@ def _axes(ax: "Axes | None") -> "Axes":
     return plt.gca()
 
 
-def _draw(
-    values: AnyArray,
-    params: StftParams,
-    ax: "Axes | None",
-    scale: FrequencyScale,
-    start: float,
-    seconds: float | None,
-    cmap: Any,
-    low: float,
-    high: float,
-    pool: Literal["mean", "max"] = "mean",
-) -> "QuadMesh":
-    # values (n_frames, n_bins); row edges lie half a bin around each bin's centre frequency
-    if scale not in ("linear", "log", "mel"):
-        raise ParameterError(f"frequency scale is 'linear', 'log' or 'mel' (got {scale!r})")
-    ax = _axes(ax)
-    n_frames, n_bins = values.shape
-    hop = params.hop_length / params.sample_rate
-    if seconds is not None:
-        hop = seconds / n_frames
-    # a frame covers n_fft samples; it is drawn as wide as a hop, around its centre
-    first = start - (params.n_fft / 2 / params.sample_rate) - hop / 2
-    columns = _edges(n_frames, MAX_COLUMNS)
-    rows = _edges(n_bins, n_bins if scale != "linear" else MAX_ROWS)
-    pooled = _pool(_pool(values, columns, 0, pool), rows, 1, pool)
-    hertz = np.maximum(bins_to_hz(rows - 0.5, params), 0)
-    mesh = ax.pcolormesh(
-        first + columns * hop, hertz, pooled.T, cmap=cmap, vmin=low, vmax=high,
-        shading="flat", rasterized=True,
-    )  # fmt: skip
-    end = first + n_frames * hop
-    ax.set_xlim(max(first, start), end)
-    _set_frequency_axis(ax, scale, float(hertz[-1]))
-    ax.set_xlabel("time (s)")
-    return mesh
+class _Grid:
+    """Where a picture's cells lie, and the mean over the frames and bins that each one shows."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        params: StftParams,
+        scale: FrequencyScale,
+        start: float,
+        seconds: float | None = None,
+    ) -> None:
+        if scale not in ("linear", "log", "mel"):
+            raise ParameterError(f"frequency scale is 'linear', 'log' or 'mel' (got {scale!r})")
+        n_frames, n_bins = shape[:2]
+        self.scale = scale
+        self._columns = np.unique(np.linspace(0, n_frames, MAX_COLUMNS + 1).astype(int))
+        if n_frames <= MAX_COLUMNS:
+            self._columns = np.arange(n_frames + 1)
+        self._rows = _row_edges(n_bins, scale)
+        # a frame covers n_fft samples; it is drawn as wide as a hop, around its centre
+        hop = params.hop_length / params.sample_rate if seconds is None else seconds / n_frames
+        first = start - params.n_fft / 2 / params.sample_rate - hop / 2
+        self.seconds = first + self._columns * hop
+        self.hertz = np.maximum(bins_to_hz(self._rows - 0.5, params), 0)
+        self.span = (max(self.seconds[0], start), self.seconds[-1])
+
+    def pool(self, values: AnyArray) -> AnyArray:
+        """Mean over channels, frames and bins: ``(n_frames, n_bins, n_channels)`` to 2-D."""
+        pooled = np.asarray(values).mean(axis=2)
+        for axis, edges in enumerate((self._columns, self._rows)):
+            if len(edges) <= pooled.shape[axis]:
+                counts = np.diff(edges)[:, None] if axis == 0 else np.diff(edges)
+                pooled = np.add.reduceat(pooled, edges[:-1], axis=axis) / counts
+        return pooled
+
+    def draw(
+        self, pooled: AnyArray, ax: "Axes | None", cmap: Any, low: float, high: float
+    ) -> "QuadMesh":
+        """Draw pooled values ``(n_columns, n_rows)``."""
+        ax = _axes(ax)
+        mesh = ax.pcolormesh(
+            self.seconds, self.hertz, pooled.T, cmap=cmap, vmin=low, vmax=high,
+            shading="flat", rasterized=True,
+        )  # fmt: skip
+        ax.set_xlim(*self.span)
+        ax.set_xlabel("time (s)")
+        _set_frequency_axis(ax, self.scale, float(self.hertz[-1]))
+        return mesh
+
+
+def _row_edges(n_bins: int, scale: FrequencyScale) -> AnyArray:
+    # bins that fall into one row of a picture of at most MAX_ROWS rows, evenly spaced as drawn
+    if n_bins <= MAX_ROWS:
+        return np.arange(n_bins + 1)
+    if scale == "linear":
+        edges = np.linspace(0, n_bins, MAX_ROWS + 1)
+    else:  # mel is between linear and logarithmic; for pooling it counts as the latter
+        edges = np.concatenate([[0.0], np.geomspace(1, n_bins, MAX_ROWS)])
+    return np.unique(np.rint(edges).astype(int))
 
 
 def _set_frequency_axis(ax: "Axes", scale: FrequencyScale, top: float) -> None:
@@ -346,26 +374,12 @@ def _set_frequency_axis(ax: "Axes", scale: FrequencyScale, top: float) -> None:
         ticks = [0, 5000, 10000, 15000, 20000]
     ax.yaxis.set_major_locator(FixedLocator([t for t in ticks if t <= top]))
     ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda f, _: f"{f / 1000:g}k" if f >= 1000 else f"{f:g}"))
+    ax.yaxis.set_major_formatter(
+        FuncFormatter(lambda f, _: f"{f / 1000:g}k" if f >= 1000 else f"{f:g}")
+    )
     ax.set_ylabel("frequency (Hz)")
 
 
-def _edges(n: int, limit: int) -> AnyArray:
-    # edges of at most `limit` groups of neighbouring rows or columns
-    step = -(-n // limit)
-    return np.minimum(np.arange(0, n + step, step), n)
-
-
-def _pool(values: AnyArray, edges: AnyArray, axis: int, how: Literal["mean", "max"]) -> AnyArray:
-    if len(edges) == values.shape[axis] + 1:
-        return values
-    if how == "max":
-        return np.maximum.reduceat(values, edges[:-1], axis=axis)
-    total = np.add.reduceat(values, edges[:-1], axis=axis)
-    return total / np.expand_dims(np.diff(edges), 1 - axis)
-
-
 def _colorbar(mesh: "QuadMesh", label: str) -> None:
-    figure = mesh.axes.get_figure()
-    if figure is not None:
-        figure.colorbar(mesh, ax=mesh.axes, label=label, pad=0.01, aspect=12)
+    ax: Any = mesh.axes
+    ax.get_figure().colorbar(mesh, ax=ax, label=label, pad=0.01, aspect=12)

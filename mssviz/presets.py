@@ -186,7 +186,9 @@ def _from_spleeter(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
         model: dict[str, Any] = {
             "type": "unet",
             "head": "softmax" if kind == "unet.softmax_unet" else "sigmoid",
-            "encoder_activation": _SPLEETER_ENCODER.get(params.get("conv_activation"), "leaky_relu"),
+            "encoder_activation": _SPLEETER_ENCODER.get(
+                params.get("conv_activation"), "leaky_relu"
+            ),
             "decoder_activation": _SPLEETER_DECODER.get(params.get("deconv_activation"), "relu"),
         }
         if "conv_n_filters" in params:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mssviz.models import Network
 
 MANIFEST = "manifest.json"
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: Spleeter's variable for a mirror of its releases.
 MIRROR_VARIABLE = "GITHUB_HOST"
 
@@ -111,12 +112,8 @@ def fetch(
         half-done.
     """
     folder = weights_folder(preset)
-    if source is None and state(preset) == "ready":
-        try:
-            _verify_folder(preset, folder)
-            return folder
-        except PretrainedError:
-            pass  # damaged: fetched anew below
+    if source is None and _is_intact(preset, folder):
+        return folder
     from filelock import FileLock
 
     try:
@@ -124,7 +121,7 @@ def fetch(
         with FileLock(folder.parent / "fetch.lock"):
             if source is not None:
                 _install(preset, Path(source), folder)
-            else:
+            elif not _is_intact(preset, folder):  # another process may have been quicker
                 _fetch_from_sources(preset, folder, progress)
     except OSError as error:
         raise PretrainedError(
@@ -221,6 +218,13 @@ def _install(preset: Preset, source: Path, folder: Path) -> None:
         (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
 
+def _is_intact(preset: Preset, folder: Path) -> bool:
+    try:
+        return state(preset) == "ready" and _verify_folder(preset, folder) is None
+    except PretrainedError:
+        return False
+
+
 def _verify_folder(preset: Preset, folder: Path) -> None:
     expected: dict[str, str | None] = dict(preset.weights.files)
     try:
@@ -238,9 +242,9 @@ def _verify_folder(preset: Preset, folder: Path) -> None:
 
 
 def _load_keras(network: "Network", path: Path) -> None:
-    import h5py
-
-    if not h5py.is_hdf5(path):
+    with path.open("rb") as file:
+        signature = file.read(len(_HDF5_SIGNATURE))
+    if signature != _HDF5_SIGNATURE:
         raise PretrainedError(f"{path}: not a weights file of Keras (HDF5); train or copy it again")
     try:
         network.model.load_weights(path)

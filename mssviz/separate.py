@@ -13,7 +13,7 @@ from mssviz import audio, presets, pretrained
 from mssviz._ahead import ahead
 from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Extension, Magnitude, PathLike, Progress, Waveform
-from mssviz.errors import PretrainedError
+from mssviz.errors import AudioError, PretrainedError
 from mssviz.presets import Preset
 from mssviz.separation import MaskOptions, Segment, Separation, Store
 from mssviz.stft import magnitude, stft_blocks
@@ -119,6 +119,8 @@ class Separator:
         waveform = audio.check_waveform(waveform)
         mixture = audio.to_channels(waveform, self.preset.n_channels)
         mixture = audio.resample(mixture, sample_rate, self.sample_rate)
+        if not len(mixture):
+            raise AudioError(f"waveform is shorter than one sample at {self.sample_rate} Hz")
         n_frames = self.preset.stft.n_frames(len(mixture))
         shape = (n_frames, self.preset.model_bins, self.preset.n_channels)
         store = Store()
@@ -160,7 +162,9 @@ class Separator:
             done = 0
             for spectrum in spectra:
                 n_frames = len(spectrum)
-                patch = np.zeros((1, n_patch, spectrum.shape[2], self.preset.model_bins), np.float32)
+                patch = np.zeros(
+                    (1, n_patch, spectrum.shape[2], self.preset.model_bins), np.float32
+                )
                 patch = np.moveaxis(patch, 2, 3)  # memory order of spectra, see stft
                 patch[0, :n_frames] = magnitude(spectrum[:, : self.preset.model_bins])
                 predicted = network(patch)

@@ -89,7 +89,9 @@ class Masker:
         self._wiener: masks.WienerModel | None = None
         if options.mwf_iterations:
             if segments is None:
-                raise ParameterError("the Wiener filter needs the whole song before its first block")
+                raise ParameterError(
+                    "the Wiener filter needs the whole song before its first block"
+                )
             self._wiener = masks.WienerModel.fit(
                 lambda: ((s.magnitudes, _model_band(s)) for s in segments()),
                 options.mwf_iterations,
@@ -107,8 +109,7 @@ class Masker:
             found = {name: masks.threshold(mask) for name, mask in found.items()}
         n_bins = segment.mixture.shape[1]
         return {
-            name: masks.extend(mask, n_bins, self.options.extension)
-            for name, mask in found.items()
+            name: masks.extend(mask, n_bins, self.options.extension) for name, mask in found.items()
         }
 
     def spectra(self, segment: Segment) -> dict[str, Stft]:
@@ -289,7 +290,13 @@ class Frames:
                 return np.empty((0, *self.shape[1:]), self.dtype)[(slice(None), *rest)]
             parts = [self._compute(s) for s in self._separation.segments(start, stop)]
             return np.concatenate(parts)[(slice(None, None, step), *rest)]
-        frame = range(len(self))[first]
+        try:
+            frame = range(len(self))[first]
+        except TypeError:
+            raise ParameterError(
+                f"frames are indexed by an integer or a slice (got {type(first).__name__}); for "
+                "other indices make an array first, with numpy.asarray"
+            ) from None
         return next(map(self._compute, self._separation.segments(frame, frame + 1)))[(0, *rest)]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:

@@ -1,6 +1,6 @@
 """Networks. Importing this package imports TensorFlow; nothing else in mssviz does so early."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from mssviz.models.unet import build_unet
 __all__ = ["BUILDERS", "Network", "build_blstm", "build_unet"]
 
 #: Network type, as named in a preset, to the function that builds it.
-BUILDERS = {"unet": build_unet, "blstm": build_blstm}
+BUILDERS: dict[str, Callable[..., Any]] = {"unet": build_unet, "blstm": build_blstm}
 
 
 class Network:

@@ -91,14 +91,19 @@ def build_unet(
     return keras.Model(mixture, [mask * mixture for mask in masks], name="unet")
 
 
+class _StoredNormalization(keras.layers.BatchNormalization):
+    # With stored statistics, in training too: the released weights hold mean 0 and variance 1,
+    # so normalisation was never more than a learned scale and offset. It takes a class: what
+    # the model is called with overrides the `training` that a layer was called with.
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        return super().call(inputs, training=False, mask=mask)
+
+
 def _target_logits(
     mixture: Any, target: str, encoder: str, decoder: str, filters: Sequence[int]
 ) -> Any:
     def normalise(x: Any, name: str) -> Any:
-        # With stored statistics, in training too: the released weights hold mean 0 and
-        # variance 1, so normalisation was never more than a learned scale and offset.
-        layer = keras.layers.BatchNormalization(epsilon=1e-3, name=f"{target}_{name}_norm")
-        return layer(x, training=False)
+        return _StoredNormalization(epsilon=1e-3, name=f"{target}_{name}_norm")(x)
 
     size = {"kernel_size": 5, "strides": 2, "padding": "same", "kernel_initializer": "he_uniform"}
     x, skips = mixture, []

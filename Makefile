@@ -1,0 +1,44 @@
+# make explore   set everything up, then JupyterLab on the explorer notebook
+# make test      set everything up, then all tests
+# make demo      the main job without a browser: stems, mask picture, score table
+# make lint      ruff, types, notebooks without outputs
+# make bench     speed and memory beside Deezer's own package
+# make setup     .venv with pinned packages (implied by all of these)
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: setup explore test demo lint bench clean weights
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml tools/setup.sh
+	@sh tools/setup.sh $(VENV)
+	@touch $(STAMP)
+
+weights: $(STAMP)
+	@$(BIN)/mssviz models fetch spleeter:2stems
+
+explore: weights
+	@sh tools/explore.sh $(BIN) $(JUPYTER_OPTIONS)
+
+test: weights
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+demo: weights
+	@$(BIN)/python tools/demo.py demo-output
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
+
+bench: weights
+	@$(BIN)/python benchmarks/separate.py $(BENCH_OPTIONS)
+
+clean:
+	rm -rf $(VENV) demo-output artifacts

@@ -1,0 +1,3 @@
+from mssviz.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Notebook widgets; `explorer` alone knows a separator."""

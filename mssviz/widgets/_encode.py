@@ -1,0 +1,36 @@
+"""Arrays to what a browser shows and plays."""
+
+import io
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mssviz import audio
+from mssviz._typing import Waveform
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def png(figure: "Figure", dpi: int = 100) -> bytes:
+    """Encode a figure as PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+def common_gain(waveforms: Mapping[str, Waveform]) -> float:
+    """Largest gain, at most 1, at which none of the waveforms clips."""
+    peak = max((float(np.abs(w).max(initial=0)) for w in waveforms.values()), default=0.0)
+    return 1.0 if peak <= 1 else 1 / peak
+
+
+def flac(waveform: Waveform, sample_rate: int) -> bytes:
+    """Encode a waveform in [-1, 1] as 16-bit FLAC."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "sound.flac")
+        audio.write_audio(path, waveform, sample_rate)
+        return path.read_bytes()

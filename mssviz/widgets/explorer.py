@@ -1,0 +1,509 @@
+"""The explorer: pick a model and a song, separate, look at masks, listen to stems, measure."""
+
+import contextlib
+import html
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+import numpy as np
+
+from mssviz import audio, datasets, metrics, plots, presets, pretrained
+from mssviz._typing import PathLike, Waveform
+from mssviz.errors import AudioError, Cancelled, MssvizError, ParameterError
+from mssviz.separate import Separator
+from mssviz.separation import Separation
+from mssviz.widgets import _encode
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OWN_FILE = "own file"
+DEFAULT_SECONDS = 15.0
+_WIDE = "-16kHz"
+_STYLE = {"description_width": "7.5em"}
+_CSS = """<style>
+.mssviz-explorer { max-width: 1120px; padding-right: 8px }
+.mssviz-explorer .mssviz-players .widget-label { align-self: center; text-align: right }
+.mssviz-explorer audio { height: 36px; width: 100% }
+.mssviz-explorer table.mssviz-scores { border-collapse: collapse; margin: 10px 0 2px }
+.mssviz-explorer table.mssviz-scores :is(th, td) {
+  text-align: right; padding: 2px 10px; border-bottom: 1px solid #8884;
+  font-variant-numeric: tabular-nums
+}
+</style>"""
+_HINT = "Choose a song and press <b>Separate</b>: masks, stems and scores appear here."
+
+
+def explore(
+    song: PathLike | None = None, model: str = "spleeter:2stems", **options: Any
+) -> "Explorer":
+    """Make an explorer; display it as a cell's last expression.
+
+    Parameters
+    ----------
+    song
+        A sound file, or the name of an example (see `datasets.examples`); the shipped excerpt
+        if left out.
+    model
+        Name of a preset.
+    options
+        Traits of `Explorer`: ``offset``, ``duration``, ``power``, ``extension``, ``mwf``.
+    """
+    return Explorer(song, model, **options)
+
+
+class Explorer(w.VBox):
+    """Widget around one `Separator`; what it shows can be had in Python, too.
+
+    Parameters
+    ----------
+    song, model
+        As in `explore`.
+    offset, duration
+        Excerpt, in seconds.
+    power
+        Exponent of the ratio masks.
+    extension
+        ``"zeros"`` or ``"average"`` above the modelled band.
+    mwf
+        Iterations of the multichannel Wiener filter, 0 for soft masks.
+
+    Attributes
+    ----------
+    separation : Separation or None
+        Of the last run.
+    references : dict or None
+        True stems of the excerpt, where known.
+    scores : DataFrame or None
+        Window by window, where true stems are known.
+    """
+
+    def __init__(
+        self,
+        song: PathLike | None = None,
+        model: str = "spleeter:2stems",
+        *,
+        offset: float = 0.0,
+        duration: float = DEFAULT_SECONDS,
+        power: float = 2.0,
+        extension: str = "zeros",
+        mwf: int = 0,
+    ) -> None:
+        self.separation: Separation | None = None
+        self.references: dict[str, Waveform] | None = None
+        self.scores: pd.DataFrame | None = None
+        self._separators: dict[str, Separator] = {}
+        self._tracks = datasets.examples()
+        self._upload_folder: tempfile.TemporaryDirectory[str] | None = None
+        self._work: threading.Thread | None = None
+        self._again: Callable[[], None] | None = None
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        presets.find(model)  # an unknown name is an error here, not a picker that shows another
+        song_name, path = self._resolve(song)
+        self._build_controls(song_name, path, model, offset, duration, power, extension, mwf)
+        self._build_results()
+        super().__init__([w.HTML(_CSS), self._controls, self._status, self._results])
+        self.add_class("mssviz-explorer")
+
+    # --- the same from code -------------------------------------------------------------------
+
+    def separate(self) -> Separation:
+        """Separate the chosen excerpt and wait for the result.
+
+        Raises
+        ------
+        MssvizError
+            What the page shows in its status line.
+        """
+        self._stop.clear()
+        self._separate()
+        assert self.separation is not None
+        return self.separation
+
+    def cancel(self) -> None:
+        """Stop the work in progress at the next patch."""
+        self._stop.set()
+
+    def wait(self) -> None:
+        """Wait until the work started by a button or a slider is done."""
+        while self._work is not None and self._work.is_alive():
+            self._work.join()
+
+    # --- layout -------------------------------------------------------------------------------
+
+    def _build_controls(
+        self,
+        song: str,
+        path: str,
+        model: str,
+        offset: float,
+        duration: float,
+        power: float,
+        extension: str,
+        mwf: int,
+    ) -> None:
+        wide = model.endswith(_WIDE)
+        base = model.removesuffix(_WIDE)
+        self._model = w.Dropdown(
+            options=_model_options(base), value=base, description="Model", style=_STYLE
+        )
+        songs = [(track.name, name) for name, track in self._tracks.items()]
+        self._song = w.Dropdown(
+            options=[*songs, ("Own file…", OWN_FILE)], value=song, description="Song", style=_STYLE
+        )
+        self._path = w.Text(
+            value=path, placeholder="path of a sound file", description="File", style=_STYLE,
+            continuous_update=False,
+        )  # fmt: skip
+        self._upload = w.FileUpload(accept="audio/*,.flac,.m4a,.mp4,.opus", description="Upload")
+        self._own = w.VBox(
+            [
+                self._path,
+                w.HBox([self._upload, w.HTML("<small>up to 10 MB; larger: by path</small>")]),
+            ]
+        )
+        self._offset = w.BoundedFloatText(
+            value=offset, min=0, max=86400, step=1, description="From (s)", style=_STYLE
+        )
+        self._duration = w.BoundedFloatText(
+            value=duration, min=0.1, max=3600, step=1, description="Length (s)", style=_STYLE
+        )
+        self._power = w.FloatSlider(
+            value=power, min=0.5, max=8, step=0.5, description="Exponent", style=_STYLE,
+            continuous_update=False, readout_format=".1f",
+        )  # fmt: skip
+        self._extension = w.Dropdown(
+            options=[("zeros: silence", "zeros"), ("average: the frame's mean mask", "average")],
+            value=extension, description="Above band", style=_STYLE,
+        )  # fmt: skip
+        self._band = w.Dropdown(
+            options=[("up to 11 kHz, as trained", ""), ("up to 16 kHz", _WIDE)],
+            value=_WIDE if wide else "", description="Bandwidth", style=_STYLE,
+        )  # fmt: skip
+        self._mwf = w.BoundedIntText(
+            value=mwf, min=0, max=5, description="MWF rounds", style=_STYLE
+        )
+        self._go = w.Button(description="Separate", button_style="primary", icon="play")
+        self._cancel = w.Button(description="Cancel", icon="stop", disabled=True)
+        self._progress = w.FloatProgress(min=0, max=1, layout={"width": "14em"})
+        self._doing = w.Label()
+        columns = [
+            w.VBox([self._model, self._song, self._own]),
+            w.VBox([self._offset, self._duration, self._band]),
+            w.VBox([self._power, self._extension, self._mwf]),
+        ]
+        for column in columns:
+            column.layout = w.Layout(flex="1 1 21em")
+            for child in column.children:
+                child.layout.width = "auto"
+        self._controls = w.VBox(
+            [
+                w.HBox(columns, layout=w.Layout(flex_flow="row wrap")),
+                w.HBox(
+                    [self._go, self._cancel, self._progress, self._doing],
+                    layout=w.Layout(align_items="center", flex_flow="row wrap"),
+                ),
+            ]
+        )
+        self._status = w.HTML(_HINT)
+        self._show_own_file()
+        self._song.observe(lambda _: self._show_own_file(), "value")
+        self._upload.observe(lambda _: self._take_upload(), "value")
+        self._go.on_click(lambda _: self._start(self._separate))
+        self._cancel.on_click(lambda _: self.cancel())
+        for control in (self._power, self._extension, self._mwf):
+            control.observe(lambda _: self._start(self._remask), "value")
+
+    def _build_results(self) -> None:
+        picture = w.Layout(width="100%", max_width="1100px", display="none")
+        self._mixture_picture = w.Image(format="png", layout=picture)
+        self._mask_picture = w.Image(format="png", layout=w.Layout(**_as_dict(picture)))
+        self._score_picture = w.Image(format="png", layout=w.Layout(**_as_dict(picture)))
+        self._score_table = w.HTML()
+        self._players = w.GridBox(
+            layout=w.Layout(grid_template_columns="auto 1fr", grid_gap="2px 12px")
+        )
+        self._players.add_class("mssviz-players")
+        self._level_note = w.HTML()
+        self._results = w.VBox(
+            [
+                self._mixture_picture,
+                self._mask_picture,
+                self._players,
+                self._level_note,
+                self._score_table,
+                self._score_picture,
+            ]
+        )
+
+    def _show_own_file(self) -> None:
+        self._own.layout.display = None if self._song.value == OWN_FILE else "none"
+
+    # --- work ---------------------------------------------------------------------------------
+
+    def _start(self, work: Callable[[], None]) -> None:
+        # One piece of work at a time; what is asked for meanwhile, such as the slider's next
+        # position, is done afterwards, and only the last of it.
+        with self._lock:
+            if self._work is not None and self._work.is_alive():
+                self._again = work
+                return
+            if work == self._remask and self.separation is None:
+                return
+            self._stop.clear()
+            self._work = threading.Thread(target=self._run, args=(work,), daemon=True)
+            self._work.start()
+
+    def _run(self, work: Callable[[], None]) -> None:
+        current: Callable[[], None] | None = work
+        while current is not None:
+            with contextlib.suppress(MssvizError):  # shown by _Busy
+                current()
+            with self._lock:
+                current, self._again = self._again, None
+                if current is None:
+                    self._work = None
+
+    def _separate(self) -> None:
+        with _Busy(self):
+            self.separation = self.scores = self.references = None
+            self._clear()
+            mixture, references = self._load()
+            name = self._model.value + self._band.value
+            separator = self._separators.get(name)
+            if separator is None:
+                separator = Separator(_known(name), progress=self._report_fetch)
+                self._separators[name] = separator
+            self._draw_mixture(mixture, separator)
+            self._doing.value = "load the network"
+            separation = separator.separate(mixture, separator.sample_rate, self._report)
+            self.references = datasets.to_targets(references, separator.targets)
+            self.separation = separation
+            self._remask()
+
+    def _remask(self) -> None:
+        with _Busy(self):
+            assert self.separation is not None
+            self._doing.value = "make masks"
+            self.separation = self.separation.with_options(
+                power=self._power.value,
+                extension=self._extension.value,
+                mwf_iterations=self._mwf.value,
+            )
+            self._draw_masks(self.separation)
+            self._doing.value = "make stems"
+            self._fill_players(self.separation)
+            self._measure(self.separation)
+
+    def _load(self) -> tuple[Waveform, dict[str, Waveform]]:
+        self._doing.value = "read the song"
+        offset, duration = self._offset.value, self._duration.value
+        if self._song.value != OWN_FILE:
+            return self._tracks[self._song.value].load(offset, duration)
+        if not self._path.value.strip():
+            raise ParameterError("no file chosen: upload one, or type its path")
+        mixture, _ = audio.load_audio(self._path.value.strip(), offset, duration)
+        return mixture, {}
+
+    def _take_upload(self) -> None:
+        if not self._upload.value:
+            return
+        if self._upload_folder is None:
+            self._upload_folder = tempfile.TemporaryDirectory(prefix="mssviz-")
+        item = self._upload.value[0]
+        path = Path(self._upload_folder.name, Path(item["name"].replace("\\", "/")).name or "song")
+        path.write_bytes(item["content"])
+        self._path.value = str(path)
+
+    def _measure(self, separation: Separation) -> None:
+        if self.references is None:
+            self.scores = None
+            self._score_table.value = (
+                "<small>No scores: this song's true stems are unknown.</small>"
+            )
+            return
+        self._doing.value = "measure (museval)"
+        self._check_stop(0, None, "")
+        references, estimates = self.references, dict(separation.estimates)
+        dither_db = -80.0 if any(map(metrics.is_band_limited, references.values())) else None
+        scores = metrics.evaluate(
+            references, estimates, separation.sample_rate, dither_db=dither_db,
+            window=min(1.0, len(separation.mixture) / separation.sample_rate),
+        )  # fmt: skip
+        table = metrics.summarise(scores).rename_axis(None)
+        table.insert(
+            0, "SI-SDR", [metrics.si_sdr(references[t], estimates[t]) for t in table.index]
+        )
+        self.scores = scores
+        note = "dB; median over windows of 1 s (BSS Eval v4, museval); SI-SDR of the whole excerpt."
+        if dither_db:
+            note += (
+                f" The true stems come from a lossy file: noise of {dither_db:.0f} dBFS was added, "
+                "without which ISR, SIR and SAR are not defined."
+            )
+        self._score_table.value = (
+            table.to_html(
+                float_format=lambda v: f"{v:.1f}", border=0, escape=True, classes="mssviz-scores"
+            )
+            + f"<small>{note}</small>"
+        )
+        with plots.neutral():
+            from matplotlib.figure import Figure
+
+            figure = Figure(figsize=(11, 2.6), layout="constrained")
+            plots.scores(scores, ax=figure.subplots())
+            _show(self._score_picture, _encode.png(figure))
+
+    # --- pictures and sound -------------------------------------------------------------------
+
+    def _clear(self) -> None:
+        for picture in (self._mixture_picture, self._mask_picture, self._score_picture):
+            picture.layout.display = "none"
+        self._players.children = ()
+        self._level_note.value = self._score_table.value = ""
+
+    def _draw_mixture(self, mixture: Waveform, separator: Separator) -> None:
+        from matplotlib.figure import Figure
+
+        from mssviz.stft import stft
+
+        params = separator.preset.stft
+        waveform = audio.to_channels(mixture, separator.preset.n_channels)
+        with plots.neutral():
+            figure = Figure(figsize=(11, 2.6), layout="constrained")
+            ax = figure.subplots()
+            plots.spectrogram(stft(waveform, params), params, ax=ax, start=self._offset.value)
+            ax.set_title("mixture")
+            _show(self._mixture_picture, _encode.png(figure))
+
+    def _draw_masks(self, separation: Separation) -> None:
+        found = {target: np.asarray(mask) for target, mask in separation.masks.items()}
+        with plots.neutral():
+            figure = plots.separation_figure(
+                np.asarray(separation.mixture_stft), found, separation.preset.stft,
+                start=self._offset.value,
+            )  # fmt: skip
+            _show(self._mask_picture, _encode.png(figure))
+
+    def _fill_players(self, separation: Separation) -> None:
+        sounds: dict[str, Waveform] = {"mixture": separation.mixture}
+        for target in separation.targets:
+            sounds[target] = separation.estimates[target]
+            if self.references is not None:
+                sounds[f"{target} (true)"] = self.references[target]
+        gain = _encode.common_gain(sounds)
+        children: list[w.Widget] = []
+        for name, sound in sounds.items():
+            player = w.Audio(
+                value=_encode.flac(sound * np.float32(gain), separation.sample_rate),
+                format="flac", autoplay=False, loop=False,
+            )  # fmt: skip
+            player.layout.width = "100%"
+            children += [w.Label(name), player]
+        self._close_players()
+        self._players.children = tuple(children)
+        note = "All at their true relative level"
+        if gain < 1:
+            note += f", {20 * np.log10(gain):.1f} dB lower together so that none clips"
+        residual = separation.residual_db()
+        note += f". Mixture minus all stems: {residual:.1f} dB."
+        self._level_note.value = f"<small>{note}</small>"
+
+    def _close_players(self) -> None:
+        for child in self._players.children:
+            child.close()
+
+    # --- progress -----------------------------------------------------------------------------
+
+    def _check_stop(self, _done: float, _total: float | None, _what: str) -> None:
+        if self._stop.is_set():
+            raise Cancelled("cancelled")
+
+    def _report(self, done: float, total: float | None, what: str) -> None:
+        self._check_stop(done, total, what)
+        self._progress.value = done / total if total else 0
+        self._doing.value = f"{what}: {done:.0f} of {total:.0f} s" if total else what
+
+    def _report_fetch(self, done: float, total: float | None, what: str) -> None:
+        self._check_stop(done, total, what)
+        self._progress.value = done / total if total else 0
+        self._doing.value = f"fetch weights: {done / 1e6:.0f} MB"
+
+    def _resolve(self, song: PathLike | None) -> tuple[str, str]:
+        if song is None:
+            return next(iter(self._tracks)), ""
+        if str(song) in self._tracks:
+            return str(song), ""
+        if not Path(song).exists():
+            raise AudioError(
+                f"{song}: no such file, nor an example ({', '.join(self._tracks)}); check its name"
+            )
+        return OWN_FILE, str(song)
+
+
+class _Busy:
+    """While work runs: buttons, progress; afterwards the error, if any, in place."""
+
+    def __init__(self, explorer: Explorer) -> None:
+        self._explorer = explorer
+        self._outermost = not explorer._go.disabled
+
+    def __enter__(self) -> None:
+        if self._outermost:
+            e = self._explorer
+            e._go.disabled, e._cancel.disabled = True, False
+            e._status.value, e._progress.value, e._progress.bar_style = "", 0, ""
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if not self._outermost:
+            return
+        e = self._explorer
+        e._go.disabled, e._cancel.disabled, e._doing.value = False, True, ""
+        if error is None:
+            e._progress.value, e._progress.bar_style = 1, "success"
+            return
+        e._progress.bar_style = "danger"
+        if isinstance(error, Cancelled):
+            e._status.value = "Cancelled."
+        else:
+            text = str(error) if isinstance(error, MssvizError) else f"{kind.__name__}: {error}"
+            e._status.value = (
+                '<div role="alert" style="border-left:4px solid #D55E00;padding:4px 10px">'
+                f"{html.escape(text)}</div>"
+            )
+
+
+def _model_options(model: str) -> list[tuple[str, str]]:
+    options = []
+    for name, preset in presets.shipped().items():
+        if name.endswith(_WIDE):
+            continue
+        state = pretrained.state(preset)
+        size = f"{preset.weights.size / 1e6:.0f} MB"
+        here = "ready" if state == "ready" else f"will be fetched, {size}"
+        options.append((f"{name} – {', '.join(preset.targets)} ({here})", name))
+    if model not in [name for _, name in options]:
+        preset = presets.find(model)
+        options.append((f"{preset.name} – {', '.join(preset.targets)}", model))
+    return options
+
+
+def _known(name: str) -> str:
+    # a preset of one's own has no variant with more bandwidth
+    if name.endswith(_WIDE) and name not in presets.shipped():
+        raise ParameterError(f"{name.removesuffix(_WIDE)} has no 16 kHz variant; choose 11 kHz")
+    return name
+
+
+def _show(picture: w.Image, data: bytes) -> None:
+    picture.value = data
+    picture.layout.display = None
+
+
+def _as_dict(layout: w.Layout) -> dict[str, Any]:
+    return {name: value for name, value in layout.get_state().items() if value and name[0] != "_"}
