@@ -1,3 +1,5 @@
+"""Lets ``python -m mssviz`` do what ``mssviz`` does."""
+
 from mssviz.cli import main
 
 main()

@@ -10,7 +10,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -237,7 +237,8 @@ class AudioReader:
                     origin = (self._stream.start_time or 0) * self._stream.time_base
                     position = round(((frame.pts or 0) * frame.time_base - origin) * rate)
                 for converted in to_float.resample(frame):
-                    block = converted.to_ndarray().reshape(-1, self.n_channels)
+                    packed = converted.to_ndarray().astype(np.float32, copy=False)
+                    block = packed.reshape(-1, self.n_channels)
                     yield position, block
                     position += len(block)
         except av.FFmpegError as error:
@@ -395,10 +396,9 @@ class AudioWriter:
 
     def discard(self) -> None:
         """Remove what was written, unless it has its name already."""
-        try:
+        failures = (OSError, RuntimeError, AssertionError, ValueError, av.FFmpegError)
+        with suppress(*failures):  # the file goes anyway
             self._sink.close()
-        except (OSError, RuntimeError, AssertionError, ValueError, av.FFmpegError):
-            pass  # the file goes anyway
         self._scratch.unlink(missing_ok=True)
 
 

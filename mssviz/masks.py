@@ -14,14 +14,18 @@ from mssviz._typing import AnyArray, Extension, Magnitude, Mask, Stft
 from mssviz.errors import ParameterError
 from mssviz.stft import magnitude
 
-#: Added to the denominators of ratio masks, as in Spleeter; far below any audible magnitude.
+#: Power below which ratio masks take a bin for silent, as in Spleeter; far below anything audible.
 EPSILON = 1e-10
 
 
 def ratio_masks(magnitudes: Mapping[str, Magnitude], power: float = 2.0) -> dict[str, Mask]:
     r"""Soft masks from the sources' magnitudes.
 
-    .. math:: M_i = \frac{P_i^p + \epsilon / K}{\sum_j P_j^p + \epsilon}
+    .. math:: M_i = \frac{P_i^p + \epsilon^{p/2} / K}{\sum_j P_j^p + \epsilon^{p/2}}
+
+    With *p* = 2 this is Spleeter's formula. Spleeter keeps :math:`\epsilon` itself at every
+    exponent, so that with a high one quiet bins count as silent; here silence begins at the
+    same magnitude, 1e-5, whatever *p* is.
 
     Parameters
     ----------
@@ -49,17 +53,16 @@ def ratio_masks(magnitudes: Mapping[str, Magnitude], power: float = 2.0) -> dict
     _check_same_shape(magnitudes)
     if not 0 < power <= 64:
         raise ParameterError(f"mask exponent must lie in (0, 64] (got {power})")
-    # Raising to a high power could overflow or vanish: divide by the loudest source first.
-    # Exponents 1 and 2, the common ones, are safe on audio and follow the formula to the bit.
-    if power in (1, 2):
-        powers = {name: p * p if power == 2 else p + 0 for name, p in magnitudes.items()}
+    if power == 2:  # Spleeter's, to the bit
+        powers = {name: p * p for name, p in magnitudes.items()}
         epsilon: AnyArray | np.float32 = np.float32(EPSILON)
     else:
+        # Raising to a high power could overflow or vanish: divide by the loudest source first.
         loudest = np.maximum.reduce(list(magnitudes.values()))
         safe = np.maximum(loudest, np.float32(1e-30))
         powers = {name: (p / safe) ** np.float32(power) for name, p in magnitudes.items()}
-        with np.errstate(over="ignore", divide="ignore"):  # silence: cut to a finite value below
-            epsilon = np.float32(EPSILON) / safe ** np.float32(power)
+        with np.errstate(over="ignore"):  # silence: cut to a finite value below
+            epsilon = (np.float32(EPSILON**0.5) / safe) ** np.float32(power)
         epsilon = np.minimum(epsilon, np.float32(1e30))
     total = np.add.reduce(list(powers.values())) + epsilon
     share = epsilon / np.float32(len(powers))
@@ -282,7 +285,7 @@ class WienerModel:
             Source name to STFT, complex64, shape of `mixture`.
         """
         _check_same_shape({**magnitudes, "mixture": mixture})
-        estimates = self._refine(magnitudes, mixture, sources) * np.float32(self.scale)
+        estimates: AnyArray = self._refine(magnitudes, mixture, sources) * np.float32(self.scale)
         return {name: estimates[..., j] for j, name in enumerate(magnitudes)}
 
     def _refine(

@@ -6,7 +6,8 @@ ISR   filtering and panning        SAR   artefacts that are in no source
 Silence policy. A score needs something to be measured against: where a reference or an
 estimate is all zeros in a window, BSS Eval gives NaN there, for every target. A target whose
 reference or estimate is silent throughout has NaN in all windows, and the other targets are
-scored as if it were absent. `summarise` leaves NaN out and counts it.
+scored as if it were absent; with fewer than two audible references nothing is scored, since
+there is no interference to speak of. `summarise` leaves NaN out and counts it.
 """
 
 import importlib.util
@@ -162,7 +163,7 @@ def si_sdr(reference: AnyArray, estimate: AnyArray) -> float:
               \quad \alpha = \frac{\langle \hat s, s \rangle}{\|s\|^2}
 
     Channels are taken as one long signal, so a change of panning counts as an error. NaN if
-    either signal is silent, ``inf`` for a scaled copy.
+    either signal is silent; ``inf`` for a copy, or above 120 dB for a scaled one, which rounds.
 
     Parameters
     ----------

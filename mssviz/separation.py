@@ -229,11 +229,11 @@ class Separation:
             )
 
     def residual_db(self) -> float:
-        """Level of mixture minus the sum of all stems, relative to the mixture, in dB."""
+        """Level of mixture minus all stems, relative to the mixture, in dB; NaN in silence."""
         residual = self.mixture - np.add.reduce([self.estimates[t] for t in self.targets])
         power = float(np.square(self.mixture, dtype=np.float64).sum())
         error = float(np.square(residual, dtype=np.float64).sum())
-        return 10 * float(np.log10(max(error, 1e-30) / max(power, 1e-30)))
+        return 10 * float(np.log10(max(error, 1e-30) / power)) if power else float("nan")
 
     def save(self, folder: PathLike, codec: Codec = "wav", bitrate: str = "128k") -> list[Path]:
         """Write every stem to ``folder/target.codec``; return the paths."""

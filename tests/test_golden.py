@@ -55,15 +55,11 @@ def test_what_the_stems_leave_of_the_mixture(separated):
     assert separated.with_options(extension="average").residual_db() < -125
 
 
-def scores_json():
-    path = GOLDEN / "spleeter_scores.json"
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
 @pytest.mark.parametrize("mwf_iterations", [0, 1])
 @pytest.mark.parametrize("name", ["francium", "musdb"])
 def test_scores(separator, name, mwf_iterations):
-    expected = scores_json()[name + "_mwf" * mwf_iterations]
+    golden = json.loads((GOLDEN / "spleeter_scores.json").read_text())
+    expected = golden[name + "_mwf" * mwf_iterations]
     tracks = datasets.examples()
     if name not in tracks:
         pytest.skip("the excerpt comes with stempeg, which museval brings")

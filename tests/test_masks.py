@@ -112,7 +112,8 @@ def test_exponent_two_is_spleeters_formula(seed, n_sources):
 def test_other_exponents_follow_the_same_formula(seed, power):
     magnitudes = random_magnitudes(seed, low=-2, high=3)
     raised = stack(magnitudes).astype(np.float64) ** power
-    expected = (raised + 1e-10 / 2) / (raised.sum(axis=-1, keepdims=True) + 1e-10)
+    silence = 1e-5**power
+    expected = (raised + silence / 2) / (raised.sum(axis=-1, keepdims=True) + silence)
     assert np.abs(stack(masks.ratio_masks(magnitudes, power)) - expected).max() < 1e-5
 
 

@@ -125,12 +125,15 @@ def test_a_reference_without_treble_warns_and_dither_helps():
     dithered = mssviz.evaluate(true, estimates, RATE, dither_db=-80)  # no warning: they are errors
     vocals = plain["target"] == "vocals"
     assert np.allclose(plain.loc[vocals, "SDR"], dithered.loc[vocals, "SDR"], atol=0.05)
+    assert (dithered.loc[~vocals, "SDR"] < 80).all()  # references and estimates differ in noise
     again = mssviz.evaluate(true, estimates, RATE, dither_db=-80)
     assert dithered.equals(again)
 
 
 def test_what_counts_as_band_limited():
     assert metrics.is_band_limited(band_limited())
+    assert metrics.is_band_limited(band_limited() + np.float32(10 ** (-85 / 20)) * noise(seed=1))
+    assert not metrics.is_band_limited(band_limited() + np.float32(10 ** (-65 / 20)) * noise())
     assert not metrics.is_band_limited(noise())
     assert not metrics.is_band_limited(np.zeros((RATE, 2), np.float32))
     sixteen_bits = (np.rint(band_limited() * 32768) / 32768).astype(np.float32)

@@ -131,8 +131,8 @@ class Explorer(w.VBox):
 
     def wait(self) -> None:
         """Wait until the work started by a button or a slider is done."""
-        while self._work is not None and self._work.is_alive():
-            self._work.join()
+        while (work := self._work) is not None:
+            work.join()
 
     # --- layout -------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """A real JupyterLab with a real kernel, and a headless Chromium that looks at it."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import playwright.sync_api as playwright_api
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -88,14 +90,12 @@ def _address(server: subprocess.Popen[bytes], log: Path) -> str:
 
 
 @pytest.fixture
-def open_notebook(
-    browser: Browser, lab: str, request: pytest.FixtureRequest
-) -> Iterator[object]:
+def open_notebook(browser: Browser, lab: str, request: pytest.FixtureRequest) -> Iterator[object]:
     """Function (name, width, dark) that opens a notebook, runs all its cells, returns the page."""
     pages: list[Page] = []
 
     def open_(name: str, width: int = 1280, dark: bool = False) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 1600})
+        context = browser.new_context(viewport={"width": width, "height": 2200})
         page = context.new_page()
         pages.append(page)
         address = lab.replace("/lab?", f"/lab/tree/{name}?") + "&reset"
@@ -105,9 +105,14 @@ def open_notebook(
         if page.locator("#jp-left-stack:visible").count():
             page.keyboard.press("Control+b")
         page.wait_for_selector("[data-status=idle]", timeout=60_000, state="attached")
-        if dark:
-            _command(page, "Settings", "Theme", "JupyterLab Dark")
-        _command(page, "Run", "Run All Cells")
+        _command(page, "Settings", "Theme", f"JupyterLab {'Dark' if dark else 'Light'}")
+        # JupyterLab can lose the request while the kernel is still connecting
+        output = page.locator(".jp-OutputArea-output").first
+        for _ in range(4):
+            _command(page, "Run", "Run All Cells")
+            with contextlib.suppress(playwright_api.TimeoutError):
+                output.wait_for(timeout=15_000)
+                break
         return page
 
     yield open_

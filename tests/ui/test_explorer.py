@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from playwright.sync_api import expect
+
 from tests.ui.conftest import ARTIFACTS
 
 pytestmark = pytest.mark.ui
