@@ -261,8 +261,17 @@ class AudioReader:
         if n_decoded == 0:
             raise AudioError(f"{self.path}: holds no samples; record or export it again")
         stated = self._stated
-        exact = self._container.format.name in _EXACT_LENGTH
-        if stated is not None and exact and seconds < stated - 0.1:
+        if stated is None:
+            return
+        if self._container.format.name not in _EXACT_LENGTH:
+            # an estimate, from the bit rate or from what the encoder noted
+            if seconds < 0.95 * stated - 1:
+                warnings.warn(
+                    f"{self.path}: ends after {seconds:.1f} s, but {stated:.1f} s were to be "
+                    "expected; if it is cut short, copy it again",
+                    stacklevel=2,
+                )
+        elif seconds < stated - 0.1:
             raise AudioError(
                 f"{self.path}: cut short, its header states {stated:.2f} s but it ends after "
                 f"{seconds:.2f} s; copy it again, or read what is there with "

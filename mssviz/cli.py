@@ -206,7 +206,7 @@ def lean_import() -> Iterator[None]:
         hidden = []
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
-        import mssviz.models  # noqa: F401
+        import mssviz.networks  # noqa: F401
     finally:
         for module in hidden:
             del sys.modules[module]

@@ -21,7 +21,7 @@ from mssviz.presets import Preset
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mssviz.models import Network
+    from mssviz.networks import Network
 
 MANIFEST = "manifest.json"
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -49,9 +49,12 @@ def weights_folder(preset: Preset) -> Path:
 
 
 def state(preset: Preset) -> str:
-    """``"ready"``, ``"incomplete"`` or ``"not fetched"``, without reading the weights."""
+    """``"ready"``, ``"incomplete"``, ``"not fetched"`` or ``"unreadable"``, by the files' names."""
     folder = weights_folder(preset)
-    present = [(folder / name).is_file() for name in preset.weights.files]
+    try:
+        present = [(folder / name).is_file() for name in preset.weights.files]
+    except PermissionError:
+        return "unreadable"
     if present and all(present):
         return "ready"
     return "incomplete" if any(present) else "not fetched"
@@ -146,7 +149,7 @@ def load(preset: Preset) -> "Network":
             f"mssviz models fetch {preset.name}"
         )
     _verify_folder(preset, folder)
-    from mssviz.models import Network
+    from mssviz.networks import Network
 
     network = Network(
         preset.model,
@@ -156,7 +159,7 @@ def load(preset: Preset) -> "Network":
         preset.n_channels,
     )
     if preset.weights.format == "spleeter":
-        from mssviz.models.convert_spleeter import load_checkpoint
+        from mssviz.networks.convert_spleeter import load_checkpoint
 
         load_checkpoint(network.model, folder / "model", preset.targets)
     elif preset.weights.format == "keras":

@@ -19,7 +19,7 @@ from mssviz.separation import MaskOptions, Segment, Separation, Store
 from mssviz.stft import magnitude, stft_blocks
 
 if TYPE_CHECKING:
-    from mssviz.models import Network
+    from mssviz.networks import Network
 
 
 class Separator:

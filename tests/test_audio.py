@@ -367,3 +367,14 @@ def test_to_channels():
         np.testing.assert_array_equal(audio.to_channels(surround, 2), surround[:, :2])
     with pytest.raises(AudioError, match="needs 6 channels"):
         audio.to_channels(stereo, 6)
+
+
+def test_an_mp3_that_ends_early_is_read_with_a_warning(tmp_path):
+    path = tmp_path / "song.mp3"
+    rng = np.random.default_rng(0)
+    audio.write_audio(path, 0.1 * rng.standard_normal((20 * 44100, 2)), 44100)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.warns(UserWarning, match="cut short"):
+        waveform, _ = audio.load_audio(path)
+    assert 9 < len(waveform) / 44100 < 11

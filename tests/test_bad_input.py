@@ -6,6 +6,7 @@ import resource
 import struct
 import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from mssviz import audio, cli
+from mssviz import audio, cli, pretrained
 from mssviz.errors import AudioError
 
 RATE = 44100
@@ -218,10 +219,25 @@ def test_a_piped_wav_has_no_length_to_hold_it_to(tmp_path):
         assert len(audio.load_audio(tmp_path / "x.wav")[0]) == 1000
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
-def test_a_file_that_may_not_be_read(tmp_path, good):
-    path = tmp_path / "x.wav"
-    path.write_bytes(good.read_bytes())
+@pytest.fixture
+def own_folder():
+    """Folder of an ordinary user, as whom the test runs: permissions do not bind root."""
+    with tempfile.TemporaryDirectory() as folder:
+        if os.geteuid() != 0:
+            yield Path(folder)
+            return
+        nobody = 65534
+        os.chown(folder, nobody, nobody)
+        os.setresuid(nobody, nobody, 0)
+        try:
+            yield Path(folder)
+        finally:
+            os.setresuid(0, 0, 0)
+
+
+def test_a_file_that_may_not_be_read(own_folder):
+    path = own_folder / "x.wav"
+    path.write_bytes(wav_bytes(b"\1\0" * 2000))
     path.chmod(0)
     with pytest.raises(AudioError, match="may not be read; change its permissions"):
         audio.load_audio(path)
@@ -359,12 +375,19 @@ def test_output_is_a_folder(mssviz_command, good, tmp_path):
     assert left_in(tmp_path) == ["song", "song/accompaniment.wav"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
-def test_output_in_a_locked_folder(mssviz_command, good, tmp_path):
-    locked = tmp_path / "locked"
+@pytest.fixture
+def shared_weights(separator, monkeypatch):
+    folder = pretrained.weights_folder(separator.preset)
+    monkeypatch.setenv("MSSVIZ_PRETRAINED", str(folder.parents[1]))
+
+
+def test_output_in_a_locked_folder(mssviz_command, shared_weights, own_folder):
+    sound = own_folder / "x.wav"
+    sound.write_bytes(wav_bytes(b"\1\0" * 2000))
+    locked = own_folder / "locked"
     locked.mkdir()
     locked.chmod(0o555)
-    code, _, err = mssviz_command("separate", good, "-q", "-o", locked)
+    code, _, err = mssviz_command("separate", sound, "-q", "-o", locked)
     assert code == 1
     assert_one_line(err, locked, "choose a folder that you may write to")
 

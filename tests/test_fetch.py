@@ -134,7 +134,7 @@ def layers(stem, rng):
 
 def write_checkpoint(folder, targets):
     """Write ``model.*`` as TensorFlow 1 would; return what the network should hold."""
-    from mssviz.models._tensorflow import tf
+    from mssviz.networks._tensorflow import tf
 
     rng = np.random.default_rng(len(targets))
     tensors, expected = {"global_step": np.int64(0)}, {}
@@ -709,7 +709,7 @@ def own(tmp_path):
 
 
 def network_of(path):
-    from mssviz.models import Network
+    from mssviz.networks import Network
 
     preset = presets.read(path)
     shape = (preset.patch_frames, preset.model_bins, preset.n_channels)

@@ -12,7 +12,7 @@ import mssviz
 from mssviz import audio
 from mssviz import separation as separation_module
 from mssviz.errors import AudioError, Cancelled, ParameterError
-from mssviz.models import Network
+from mssviz.networks import Network
 from mssviz.separation import Masker, MaskOptions, synthesise
 from mssviz.stft import istft, stft
 

@@ -77,14 +77,14 @@ def test_overlap_add_of_a_stream_equals_the_inverse_of_the_whole(cuts, n_channel
 
 @pytest.mark.parametrize("n_fft", [256, 512, 1024, 1600, 2048, 4096, 8192])
 def test_window_is_tensorflows_to_the_bit(n_fft):
-    from mssviz.models._tensorflow import tf
+    from mssviz.networks._tensorflow import tf
 
     expected = tf.signal.hann_window(n_fft, periodic=True).numpy()
     assert np.array_equal(StftParams(44100, n_fft, n_fft // 4).window, expected)
 
 
 def test_windows_that_do_not_fill_whole_vectors_of_the_processor_differ_by_rounding_alone():
-    from mssviz.models._tensorflow import tf
+    from mssviz.networks._tensorflow import tf
 
     for n_fft in (4, 12, 100, 1004):
         expected = tf.signal.hann_window(n_fft, periodic=True).numpy()
@@ -94,7 +94,7 @@ def test_windows_that_do_not_fill_whole_vectors_of_the_processor_differ_by_round
 
 @pytest.mark.parametrize("n_samples", [1, 1024, 30000])
 def test_stft_is_tensorflows_with_a_silent_window_in_front(n_samples):
-    from mssviz.models._tensorflow import tf
+    from mssviz.networks._tensorflow import tf
 
     waveform, params = noise(n_samples), StftParams()
     padded = np.concatenate([np.zeros((4096, 2), np.float32), waveform])

@@ -92,10 +92,10 @@ def test_imports_only_point_back(path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_tensorflow_is_imported_by_the_networks_alone(path):
-    if module_of(path) == "models":
+    if module_of(path) == "networks":
         return
     for name, at_module_level in Imports(path).found:
-        heavy = name.split(".")[0] in ("tensorflow", "keras") or name.startswith("mssviz.models")
+        heavy = name.split(".")[0] in ("tensorflow", "keras") or name.startswith("mssviz.networks")
         assert not (heavy and at_module_level), f"{name} at the top of {path.name}"
 
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from mssviz._typing import AnyArray, Magnitude
 from mssviz.errors import ParameterError
-from mssviz.models._tensorflow import tf
-from mssviz.models.blstm import build_blstm
-from mssviz.models.unet import build_unet
+from mssviz.networks._tensorflow import tf
+from mssviz.networks.blstm import build_blstm
+from mssviz.networks.unet import build_unet
 
 __all__ = ["BUILDERS", "Network", "build_blstm", "build_unet"]
 

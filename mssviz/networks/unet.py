@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mssviz.errors import ParameterError
-from mssviz.models._tensorflow import keras
+from mssviz.networks._tensorflow import keras
 
 ACTIVATIONS = {
     "leaky_relu": lambda: keras.layers.LeakyReLU(negative_slope=0.2),

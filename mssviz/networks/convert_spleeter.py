@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mssviz.errors import PretrainedError
-from mssviz.models._tensorflow import tf
+from mssviz.networks._tensorflow import tf
 
 N_LEVELS = 6
 _NORM = ("gamma", "beta", "moving_mean", "moving_variance")

@@ -14,7 +14,7 @@ through data augmentation and network blending", ICASSP 2017; Spleeter 2.4.2,
 from collections.abc import Sequence
 from typing import Any
 
-from mssviz.models._tensorflow import keras
+from mssviz.networks._tensorflow import keras
 
 
 def build_blstm(
