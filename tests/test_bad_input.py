@@ -1,5 +1,6 @@
 """What is wrong with an input is said in one line that names it, and nothing is left behind."""
 
+import contextlib
 import os
 import re
 import resource
@@ -392,18 +393,24 @@ def test_output_in_a_locked_folder(mssviz_command, shared_weights, own_folder):
     assert_one_line(err, locked, "choose a folder that you may write to")
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files():
-    """No file may grow beyond 20 kB; Python ignores the signal, so that writing fails."""
+    """No file may grow beyond 20 kB; Python ignores the signal, so that writing fails.
+
+    For as short as possible: it binds the log that pytest itself may be writing to.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("extra", [[], ["--masks"], ["--mwf"], ["-c", "ogg", "-b", "320k"]])
-def test_a_full_disk_is_told_and_leaves_nothing(mssviz_command, good, tmp_path, small_files, extra):
-    code, out, err = mssviz_command("separate", good, "-q", "-o", tmp_path, *extra)
+def test_a_full_disk_is_told_and_leaves_nothing(mssviz_command, good, tmp_path, extra):
+    with small_files():
+        code, out, err = mssviz_command("separate", good, "-q", "-o", tmp_path, *extra)
     assert code == 1
     assert out == ""
     assert_one_line(err, "cannot be written", "space")
@@ -420,8 +427,9 @@ def assert_every_codec_tells(folder):
         assert left_in(folder) == []
 
 
-def test_a_full_disk_with_every_codec(tmp_path, small_files):
-    assert_every_codec_tells(tmp_path)
+def test_a_full_disk_with_every_codec(tmp_path):
+    with small_files():
+        assert_every_codec_tells(tmp_path)
 
 
 def test_a_really_full_disk(tmp_path):
