@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nbformat
 import playwright.sync_api as playwright_api
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -49,11 +50,18 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a JupyterLab on a copy of the notebooks."""
+def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where JupyterLab's notebooks are: a copy of ours, and what tests add."""
     folder = tmp_path_factory.mktemp("lab")
     for notebook in (ROOT / "notebooks").glob("*.ipynb"):
         shutil.copy(notebook, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab(lab_folder: Path) -> Iterator[str]:
+    """Address of a JupyterLab."""
+    folder = lab_folder
     settings = folder / ".settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
@@ -90,7 +98,9 @@ def _address(server: subprocess.Popen[bytes], log: Path) -> str:
 
 
 @pytest.fixture
-def open_notebook(browser: Browser, lab: str, request: pytest.FixtureRequest) -> Iterator[object]:
+def open_notebook(
+    browser: Browser, lab: str, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Page]]:
     """Function (name, width, dark) that opens a notebook, runs all its cells, returns the page."""
     pages: list[Page] = []
 
@@ -121,6 +131,20 @@ def open_notebook(browser: Browser, lab: str, request: pytest.FixtureRequest) ->
             ARTIFACTS.mkdir(exist_ok=True)
             page.screenshot(path=ARTIFACTS / f"failed-{request.node.name}-{i}.png")
         page.context.close()
+
+
+@pytest.fixture
+def run_cell(open_notebook: Callable[..., Page], lab_folder: Path) -> Callable[..., Page]:
+    """Function (code, width, dark) that runs a notebook of one cell and returns the page."""
+
+    def run(code: str, **options: object) -> Page:
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+        name = f"cell-{len(list(lab_folder.glob('cell-*')))}.ipynb"
+        nbformat.write(notebook, lab_folder / name)
+        return open_notebook(name, **options)
+
+    return run
 
 
 def _command(page: Page, *path: str) -> None:
