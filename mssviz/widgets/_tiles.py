@@ -1,0 +1,144 @@
+"""Spectrograms and masks as 8-bit tiles with coarser levels, made when they are asked for."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from mssviz._typing import AnyArray
+from mssviz.errors import ParameterError
+
+#: Columns (frames, or groups of 2, 4, 8 … frames) of a tile.
+TILE_COLUMNS = 256
+#: Frames that are computed at once.
+BLOCK_FRAMES = 512
+#: Decibels below the loudest bin that the value 0 stands for; 255 is the loudest bin.
+RANGE_DB = 120.0
+
+Channel = Literal["mean", "left", "right", "mid", "side"]
+CHANNELS: tuple[Channel, ...] = ("mean", "left", "right", "mid", "side")
+Pool = Literal["max", "mean"]
+
+
+def channel_view(values: AnyArray, channel: Channel) -> AnyArray:
+    """Reduce ``(n_frames, n_bins, n_channels)`` to ``(n_frames, n_bins)``.
+
+    ``"mean"`` averages absolute values; ``"mid"`` and ``"side"`` are half of the sum and of the
+    difference of the first two channels. Mono gives the one channel, and silence for ``"side"``.
+    """
+    if channel == "mean":
+        return np.abs(values).mean(axis=2)
+    left, right = values[:, :, 0], values[:, :, min(1, values.shape[2] - 1)]
+    views = {"left": left, "right": right, "mid": (left + right) / 2, "side": (left - right) / 2}
+    if channel not in views:
+        raise ParameterError(f"channel must be one of {', '.join(CHANNELS)} (got {channel!r})")
+    return np.abs(views[channel])
+
+
+def quantise_level(level: AnyArray, peak: float) -> AnyArray:
+    """Linear level to 8 bits: 255 at `peak`, 0 at `RANGE_DB` below it and lower."""
+    with np.errstate(divide="ignore"):
+        level_db = 20 * np.log10(np.asarray(level, np.float32) / np.float32(peak or 1.0))
+    return np.rint(np.clip(level_db / RANGE_DB + 1, 0, 1) * 255).astype(np.uint8)
+
+
+def quantise_share(share: AnyArray) -> AnyArray:
+    """Values in [0, 1] to 8 bits."""
+    return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
+
+
+def quantise_difference(difference: AnyArray) -> AnyArray:
+    """Values in [-1, 1] to 8 bits, 0 at 128."""
+    return np.rint(np.clip(difference, -1, 1) * 127 + 128).astype(np.uint8)
+
+
+class Pyramid:
+    """One layer of a picture: 8-bit values of a song, and their groups of 2, 4, 8 … frames.
+
+    Parameters
+    ----------
+    shape
+        ``(n_frames, n_bins)``.
+    compute
+        ``(start, stop)`` to the 8-bit values of these frames, ``(n, n_bins)``. Called once for
+        each block, when the block is first needed.
+    pool
+        How frames are grouped: ``"max"`` for levels, so that clicks stay visible in a whole
+        song, ``"mean"`` for masks.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], compute: Callable[[int, int], AnyArray], pool: Pool
+    ) -> None:
+        self.shape, self._compute, self._pool = shape, compute, pool
+        self._blocks: dict[tuple[int, int], AnyArray] = {}
+
+    @property
+    def n_levels(self) -> int:
+        """Levels until the whole song fits into one tile."""
+        tiles = -(-self.shape[0] // TILE_COLUMNS)
+        return 1 + max(0, (tiles - 1).bit_length())
+
+    def tile(self, level: int, index: int) -> AnyArray:
+        """Tile number `index` of a level, ``(n_columns, n_bins)`` uint8; the last is shorter."""
+        if not (0 <= level < self.n_levels and 0 <= index < self.n_tiles(level)):
+            raise ParameterError(f"no tile {index} at level {level}")
+        return self._columns(level, index * TILE_COLUMNS, (index + 1) * TILE_COLUMNS)
+
+    def n_tiles(self, level: int) -> int:
+        """Tiles of a level."""
+        return max(1, -(-self._n_columns(level) // TILE_COLUMNS))
+
+    def forget(self, start: int, stop: int) -> None:
+        """Compute the frames from `start` to before `stop` anew when they are next needed."""
+        for level, block in list(self._blocks):
+            first, last = start >> level, (max(stop, 1) - 1) >> level
+            if first // BLOCK_FRAMES <= block <= last // BLOCK_FRAMES:
+                del self._blocks[level, block]
+
+    def _n_columns(self, level: int) -> int:
+        return -(-self.shape[0] // (1 << level))
+
+    def _columns(self, level: int, start: int, stop: int) -> AnyArray:
+        stop = min(stop, self._n_columns(level))
+        parts = []
+        for block in range(start // BLOCK_FRAMES, -(-stop // BLOCK_FRAMES)):
+            offset = block * BLOCK_FRAMES
+            values = self._block(level, block)
+            parts.append(values[max(0, start - offset) : stop - offset])
+        return np.concatenate(parts)
+
+    def _block(self, level: int, block: int) -> AnyArray:
+        key = (level, block)
+        if key not in self._blocks:
+            start = block * BLOCK_FRAMES
+            stop = min(start + BLOCK_FRAMES, self._n_columns(level))
+            if level == 0:
+                self._blocks[key] = self._compute(start, stop)
+            else:
+                finer = self._columns(level - 1, 2 * start, 2 * stop)
+                self._blocks[key] = _halve(finer, self._pool)
+        return self._blocks[key]
+
+
+def _halve(values: AnyArray, pool: Pool) -> AnyArray:
+    if len(values) % 2:
+        values = np.concatenate([values, values[-1:]])
+    if pool == "max":
+        return np.maximum(values[::2], values[1::2])
+    return ((values[::2].astype(np.uint16) + values[1::2] + 1) >> 1).astype(np.uint8)
+
+
+def palette(name: str) -> str:
+    """Colours 0 to 255 of a matplotlib colour map, as 1536 hexadecimal digits."""
+    import matplotlib
+
+    colors: Any = matplotlib.colormaps[name](np.arange(256), bytes=True)
+    return colors[:, :3].tobytes().hex()
+
+
+def frames_within(times: Sequence[float], hop: float, first: float, n_frames: int) -> slice:
+    """Frames whose centres lie between two times, in seconds."""
+    start = int(np.floor((min(times) - first) / hop))
+    stop = int(np.ceil((max(times) - first) / hop)) + 1
+    return slice(max(0, start), min(n_frames, max(0, stop)))

@@ -1,0 +1,405 @@
+"""A spectrogram to look into: pan, zoom, masks as hues, exact values under the pointer, a brush."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets as t
+
+from mssviz._typing import AnyArray
+from mssviz.errors import ParameterError
+from mssviz.mask_editing import TOOLS, Stroke
+from mssviz.plots import PALETTE
+from mssviz.stft import StftParams, to_db
+from mssviz.widgets import _static, _tiles
+
+COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
+#: Points of a slice through time that are sent at most.
+SLICE_POINTS = 1200
+#: Strokes are sent in points; more than this is no stroke but a mistake.
+MAX_STROKE_POINTS = 20_000
+
+_NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
+
+
+class SpectrogramView(anywidget.AnyWidget):
+    """Spectrogram of a mixture and what masks make of it.
+
+    The browser asks for 8-bit tiles of what it shows; exact values come from the arrays.
+
+    Parameters
+    ----------
+    mixture
+        STFT ``(n_frames, n_bins, n_channels)``; anything that can be sliced along its frames.
+    params
+        Its grid.
+    masks
+        Stem to mask, same shape, in [0, 1].
+    references
+        Stem to its true STFT, where known.
+    compare
+        Stem to another mask, such as an ideal one or another model's, for differences.
+    colors
+        Stem to colour, such as ``"#E69F00"``.
+    offset
+        Time of the first sample on the song's time axis, in seconds.
+    traits
+        Initial values of the traits below.
+    """
+
+    _esm = _static.module("axes.js", "picture.js", "spectrogram.js")
+    _css = _static.style("spectrogram.css")
+
+    start = t.Float(0.0, help="left edge, seconds").tag(sync=True)
+    stop = t.Float(1.0, help="right edge, seconds").tag(sync=True)
+    low = t.Float(40.0, help="lower edge, hertz").tag(sync=True)
+    high = t.Float(22050.0, help="upper edge, hertz").tag(sync=True)
+    scale = t.Enum(("linear", "log", "mel"), "log", help="frequency axis").tag(sync=True)
+    show = t.Unicode("hues", help="'hues', 'mixture', or kind/stem, see `shows`").tag(sync=True)
+    channel = t.Enum(_tiles.CHANNELS, "mean", help="channels shown").tag(sync=True)
+    floor_db = t.Float(-80.0, help="darkest level, dB below the loudest bin").tag(sync=True)
+    ceiling_db = t.Float(0.0, help="lightest level, dB").tag(sync=True)
+    gamma = t.Float(1.0, help="above 1 darkens the middle").tag(sync=True)
+    colormap = t.Enum(COLORMAPS, "magma", help="of levels").tag(sync=True)
+    time = t.Float(0.0, help="playhead, seconds").tag(sync=True)
+    selection = t.List(
+        t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
+        help="selected time, [start, stop] seconds",
+    ).tag(sync=True)  # fmt: skip
+    pinned = t.List(
+        t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
+        help="pinned bin, [seconds, hertz]",
+    ).tag(sync=True)  # fmt: skip
+    tool = t.Enum(("look", *TOOLS), "look", help="what dragging does").tag(sync=True)
+    brush = t.Dict(help="target, radius_seconds, radius_hertz, softness, value").tag(sync=True)
+    height = t.Int(360, help="of the picture, CSS pixels").tag(sync=True)
+
+    _geometry = t.Dict().tag(sync=True)
+    _layers: t.List[Any] = t.List().tag(sync=True)
+    _palettes = t.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        mixture: Any,
+        params: StftParams,
+        masks: Mapping[str, Any] | None = None,
+        *,
+        references: Mapping[str, Any] | None = None,
+        compare: Mapping[str, Any] | None = None,
+        colors: Mapping[str, str] | None = None,
+        offset: float = 0.0,
+        **traits: Any,
+    ) -> None:
+        unknown = sorted(set(traits) - {n for n in self.trait_names() if n[0] != "_"})
+        if unknown:
+            raise ParameterError(f"SpectrogramView has no option {unknown[0]!r}")
+        self.params, self.offset = params, offset
+        self._mixture = mixture
+        self._masks = dict(masks or {})
+        self._references, self._compare = dict(references or {}), dict(compare or {})
+        for name, array in {**self._masks, **self._references, **self._compare}.items():
+            if tuple(array.shape) != tuple(mixture.shape):
+                raise ParameterError(
+                    f"{name}: must have the mixture's shape {tuple(mixture.shape)} "
+                    f"(got {tuple(array.shape)})"
+                )
+        self._stroke_callbacks: list[Callable[[Stroke], None]] = []
+        self._pyramids: dict[tuple[str, str], _tiles.Pyramid] = {}
+        self._peak: float | None = None
+        n_frames, n_bins, _ = mixture.shape
+        hop = params.hop_length / params.sample_rate
+        first = offset - params.n_fft / 2 / params.sample_rate
+        probe = _tiles.Pyramid((n_frames, n_bins), lambda start, stop: np.empty(0), "max")
+        geometry = {
+            "frames": n_frames,
+            "bins": n_bins,
+            "hop": hop,
+            "first": first,
+            "hertzPerBin": params.sample_rate / params.n_fft,
+            "tileColumns": _tiles.TILE_COLUMNS,
+            "levels": probe.n_levels,
+            "rangeDb": _tiles.RANGE_DB,
+            "end": first + (n_frames - 1) * hop - params.n_fft / 2 / params.sample_rate,
+            "offset": offset,
+            "shows": self.shows,
+        }
+        given = colors or {}
+        layers = [
+            {"name": name, "color": given.get(name, PALETTE[i % len(PALETTE)])}
+            for i, name in enumerate(self._masks)
+        ]
+        defaults = {
+            "start": offset,
+            "stop": max(geometry["end"], offset + hop),
+            "high": params.sample_rate / 2,
+            "show": "hues" if self._masks else "mixture",
+            "brush": {
+                "target": next(iter(self._masks), ""),
+                "radius_seconds": 0.08,
+                "radius_hertz": 150.0,
+                "softness": 0.5,
+                "value": 1.0,
+            },
+        }
+        super().__init__(
+            **{**defaults, **traits},
+            _geometry=geometry,
+            _layers=layers,
+            _palettes={name: _tiles.palette(name) for name in (*COLORMAPS, "PuOr")},
+        )
+        self.on_msg(self._receive)
+
+    @property
+    def shows(self) -> list[str]:
+        """What `show` can be: every kind of picture of every stem."""
+        kinds = ["hues", "mixture"] if self._masks else ["mixture"]
+        kinds += [f"mask/{name}" for name in self._masks]
+        kinds += [f"estimate/{name}" for name in self._masks]
+        kinds += [f"reference/{name}" for name in self._references]
+        kinds += [f"difference/{name}" for name in self._compare if name in self._masks]
+        return kinds
+
+    @t.validate("show")
+    def _check_show(self, proposal: Any) -> str:
+        # while the widget is being built, masks are not known yet
+        if hasattr(self, "_masks") and proposal["value"] not in self.shows:
+            raise t.TraitError(
+                f"show must be one of {', '.join(self.shows)} (got {proposal['value']!r})"
+            )
+        return str(proposal["value"])
+
+    @t.validate("gamma")
+    def _check_gamma(self, proposal: Any) -> float:
+        if not 0.1 <= proposal["value"] <= 10:
+            raise t.TraitError(f"gamma must lie in [0.1, 10] (got {proposal['value']})")
+        return float(proposal["value"])
+
+    def set_masks(self, masks: Mapping[str, Any], frames: slice | None = None) -> None:
+        """Show other masks of the same stems.
+
+        Parameters
+        ----------
+        masks
+            Stem to mask, of the mixture's shape.
+        frames
+            Which frames differ from before; all if left out.
+        """
+        if set(masks) != set(self._masks):
+            raise ParameterError(
+                f"masks must be of the stems {', '.join(self._masks)} (got {', '.join(masks)})"
+            )
+        self._masks = dict(masks)
+        n_frames = self._mixture.shape[0]
+        start, stop, _ = (frames or slice(0, n_frames)).indices(n_frames)
+        changed = ("mask/", "estimate/", "difference/")
+        for (layer, _channel), pyramid in self._pyramids.items():
+            if layer.startswith(changed):
+                pyramid.forget(start, stop)
+        self.send({"kind": "changed", "layers": changed, "start": start, "stop": stop})
+
+    def on_stroke(self, callback: Callable[[Stroke], None]) -> None:
+        """Call `callback` with every stroke of the brush."""
+        self._stroke_callbacks.append(callback)
+
+    def read(self, seconds: float, hertz: float) -> dict[str, Any]:
+        """Exact values of the bin nearest to a point.
+
+        Parameters
+        ----------
+        seconds, hertz
+            The point.
+
+        Returns
+        -------
+        dict
+            ``frame``, ``bin``, ``time`` (its centre, s), ``frequency`` (Hz), ``note``,
+            ``level_db`` (dB re full-scale sine) and ``stems``: name to ``mask``,
+            ``level_db``, ``phase`` (radians; the mixture's, which every masked stem has) and,
+            where the true stem is known, ``reference_db`` and ``reference_phase``. Levels and
+            masks are of the channel view shown; phases of its first channel.
+        """
+        n_frames, n_bins, _ = self._mixture.shape
+        geometry = self._geometry
+        frame = int(
+            np.clip(round((seconds - geometry["first"]) / geometry["hop"]), 0, n_frames - 1)
+        )
+        index = int(np.clip(round(hertz / geometry["hertzPerBin"]), 0, n_bins - 1))
+        mixture = np.asarray(self._mixture[frame : frame + 1])[:, index : index + 1]
+        frequency = index * geometry["hertzPerBin"]
+        stems = {}
+        for name, array in self._masks.items():
+            mask = np.asarray(array[frame : frame + 1])[:, index : index + 1]
+            values = {
+                "mask": self._share(mask),
+                "level_db": self._level_db(mask * mixture),
+                "phase": float(np.angle(mixture[0, 0, 0])),
+            }
+            if name in self._references:
+                true = np.asarray(self._references[name][frame : frame + 1])[:, index : index + 1]
+                values["reference_db"] = self._level_db(true)
+                values["reference_phase"] = float(np.angle(true[0, 0, 0]))
+            stems[name] = values
+        return {
+            "frame": frame,
+            "bin": index,
+            "time": geometry["first"] + frame * geometry["hop"],
+            "frequency": frequency,
+            "note": note_name(frequency),
+            "level_db": self._level_db(mixture),
+            "stems": stems,
+        }
+
+    def slices(self, seconds: float, hertz: float) -> tuple[dict[str, Any], list[bytes]]:
+        """Levels of mixture and stems across one frame and along one bin.
+
+        Returns
+        -------
+        message : dict
+            ``names``, and ``start`` and ``stop`` (s) of the part of the bin's life that is
+            given: what is in view.
+        buffers : list of bytes
+            float32 dB: for each name its spectrum, ``(n_bins,)``; then for each its course.
+        """
+        reading = self.read(seconds, hertz)
+        frame, index = reading["frame"], reading["bin"]
+        frames = _tiles.frames_within(
+            (self.start, self.stop), self._geometry["hop"], self._geometry["first"],
+            self._mixture.shape[0],
+        )  # fmt: skip
+        step = max(1, (frames.stop - frames.start) // SLICE_POINTS)
+        across = {"mixture": np.asarray(self._mixture[frame : frame + 1])}
+        along = {"mixture": np.asarray(self._mixture[frames])[::step, index : index + 1]}
+        for name, mask in self._masks.items():
+            across[name] = np.asarray(mask[frame : frame + 1]) * across["mixture"]
+            along[name] = np.asarray(mask[frames])[::step, index : index + 1] * along["mixture"]
+        spectra = [self._levels_db(values)[0] for values in across.values()]
+        courses = [self._levels_db(values)[:, 0] for values in along.values()]
+        hop, first = self._geometry["hop"], self._geometry["first"]
+        message = {
+            "names": list(across),
+            "start": first + frames.start * hop,
+            "stop": first + (frames.stop - 1) * hop,
+        }
+        return message, [np.ascontiguousarray(v, "<f4").tobytes() for v in (*spectra, *courses)]
+
+    # --- messages -----------------------------------------------------------------------------
+
+    def _receive(self, _: Any, message: Any, __: Any) -> None:
+        kind = message.get("kind") if isinstance(message, dict) else None
+        if kind == "tiles":
+            self._send_tiles(message)
+        elif kind == "read":
+            reading = self.read(float(message["seconds"]), float(message["hertz"]))
+            self.send({"kind": "reading", "id": message["id"], "reading": reading})
+        elif kind == "slices":
+            answer, buffers = self.slices(float(message["seconds"]), float(message["hertz"]))
+            self.send({"kind": "slices", "id": message["id"], **answer}, buffers)
+        elif kind == "stroke":
+            self._take_stroke(message)
+
+    def _send_tiles(self, message: Mapping[str, Any]) -> None:
+        # one message a tile: the first is on the screen while the next is being made
+        channel = str(message["channel"])
+        for layer, level, index in message["tiles"]:
+            values = self._pyramid(str(layer), channel).tile(int(level), int(index))
+            answer = {"kind": "tile", "layer": layer, "level": level, "index": index}
+            self.send({**answer, "channel": channel}, [np.ascontiguousarray(values)])
+
+    def _take_stroke(self, message: Mapping[str, Any]) -> None:
+        points = [(float(s), float(f)) for s, f in message["points"][:MAX_STROKE_POINTS]]
+        points = [(seconds - self.offset, hertz) for seconds, hertz in points]
+        brush = {k: v for k, v in self.brush.items() if k in Stroke.__dataclass_fields__}
+        stroke = Stroke(tool=message["tool"], points=points, **brush)
+        for callback in self._stroke_callbacks:
+            callback(stroke)
+
+    # --- numbers ------------------------------------------------------------------------------
+
+    def _pyramid(self, layer: str, channel: str) -> _tiles.Pyramid:
+        key = (layer, channel)
+        if key not in self._pyramids:
+            kind, _, name = layer.partition("/")
+            if layer != "mixture" and layer not in self.shows:
+                raise ParameterError(f"no layer {layer!r}")
+            compute = {
+                "mixture": self._mixture_levels,
+                "mask": self._mask_shares,
+                "estimate": self._estimate_levels,
+                "reference": self._reference_levels,
+                "difference": self._mask_differences,
+            }[kind]
+            self._pyramids[key] = _tiles.Pyramid(
+                self._mixture.shape[:2],
+                lambda start, stop: compute(name, channel, slice(start, stop)),
+                "mean" if kind in ("mask", "difference") else "max",
+            )
+        return self._pyramids[key]
+
+    def _mixture_levels(self, _: str, channel: Any, frames: slice) -> AnyArray:
+        return self._quantised(self._mixture[frames], channel)
+
+    def _estimate_levels(self, name: str, channel: Any, frames: slice) -> AnyArray:
+        return self._quantised(
+            np.asarray(self._masks[name][frames]) * np.asarray(self._mixture[frames]), channel
+        )
+
+    def _reference_levels(self, name: str, channel: Any, frames: slice) -> AnyArray:
+        return self._quantised(self._references[name][frames], channel)
+
+    def _mask_shares(self, name: str, channel: Any, frames: slice) -> AnyArray:
+        return _tiles.quantise_share(_mask_view(self._masks[name][frames], channel))
+
+    def _mask_differences(self, name: str, channel: Any, frames: slice) -> AnyArray:
+        difference = np.asarray(self._masks[name][frames]) - np.asarray(self._compare[name][frames])
+        return _tiles.quantise_difference(_mask_view(difference, channel))
+
+    def _quantised(self, values: Any, channel: Any) -> AnyArray:
+        return _tiles.quantise_level(
+            _tiles.channel_view(np.asarray(values), channel), self._loudest
+        )
+
+    @property
+    def _loudest(self) -> float:
+        # of the whole song, so that all tiles share one scale; looked for block by block
+        if self._peak is None:
+            blocks = range(0, self._mixture.shape[0], _tiles.BLOCK_FRAMES)
+            self._peak = max(
+                float(np.abs(self._mixture[b : b + _tiles.BLOCK_FRAMES]).max(initial=0))
+                for b in blocks
+            )
+        return self._peak
+
+    def _share(self, mask: AnyArray) -> float:
+        return float(_mask_view(mask, self.channel)[0, 0])
+
+    def _level_db(self, values: AnyArray) -> float:
+        return float(self._levels_db(values)[0, 0])
+
+    def _levels_db(self, values: AnyArray) -> AnyArray:
+        # a sine of full scale has the magnitude n_fft / 4 under a Hann window
+        level = _tiles.channel_view(np.asarray(values), self.channel)
+        return to_db(level, reference=self.params.n_fft / 4, floor_db=-160)
+
+
+def _mask_view(mask: Any, channel: Any) -> AnyArray:
+    mask = np.asarray(mask)
+    if channel in ("left", "right"):
+        return mask[:, :, 0 if channel == "left" else min(1, mask.shape[2] - 1)]
+    return mask.mean(axis=2)
+
+
+def note_name(frequency: float) -> str:
+    """Nearest note of the equal temperament with A4 = 440 Hz and its distance, as ``"A4 +12 ct"``.
+
+    Parameters
+    ----------
+    frequency
+        In hertz; below 8 Hz there is no note and the text is empty.
+    """
+    if frequency < 8:
+        return ""
+    pitch = 69 + 12 * np.log2(frequency / 440)
+    nearest = round(pitch)
+    cents = round(100 * (pitch - nearest))
+    return f"{_NOTES[nearest % 12]}{nearest // 12 - 1} {cents:+d} ct"

@@ -1,0 +1,146 @@
+// From 8-bit tiles to pixels. Pure functions on typed arrays; no canvas, no DOM.
+
+/** Least recently used tiles, up to a number of bytes. */
+export class TileCache {
+  constructor(limitBytes) {
+    this.limit = limitBytes;
+    this.bytes = 0;
+    this.tiles = new Map();
+  }
+
+  get(key) {
+    const tile = this.tiles.get(key);
+    if (tile) {
+      this.tiles.delete(key);
+      this.tiles.set(key, tile);
+    }
+    return tile;
+  }
+
+  set(key, tile) {
+    this.delete(key);
+    this.tiles.set(key, tile);
+    this.bytes += tile.values.byteLength;
+    for (const [oldest] of this.tiles) {
+      if (this.bytes <= this.limit || oldest === key) break;
+      this.delete(oldest);
+    }
+  }
+
+  delete(key) {
+    const tile = this.tiles.get(key);
+    if (!tile) return;
+    this.bytes -= tile.values.byteLength;
+    this.tiles.delete(key);
+  }
+
+  /** Delete the tiles for which a test of (key, tile) is true. */
+  deleteWhere(test) {
+    for (const [key, tile] of [...this.tiles]) if (test(key, tile)) this.delete(key);
+  }
+}
+
+/** Rows of pixels of a tile: bins pooled by their maximum or mean, row-major (rows x columns). */
+export function poolRows(values, bins, rows, how) {
+  const columns = values.length / bins;
+  const height = rows.from.length;
+  const pooled = new Uint8Array(height * columns);
+  for (let y = 0; y < height; y++) {
+    const from = rows.from[y];
+    const to = rows.to[y];
+    for (let c = 0; c < columns; c++) {
+      const base = c * bins;
+      let result = values[base + from];
+      if (to - from > 1) {
+        if (how === "max") {
+          for (let b = from + 1; b < to; b++) {
+            if (values[base + b] > result) result = values[base + b];
+          }
+        } else {
+          for (let b = from + 1; b < to; b++) result += values[base + b];
+          result = result / (to - from);
+        }
+      }
+      pooled[y * columns + c] = result;
+    }
+  }
+  return pooled;
+}
+
+/** Brightness 0 to 1 of each 8-bit level, between floor and ceiling in dB, with gamma. */
+export function brightnessTable(rangeDb, floorDb, ceilingDb, gamma) {
+  const table = new Float32Array(256);
+  for (let i = 0; i < 256; i++) {
+    const db = (i / 255 - 1) * rangeDb;
+    const unit = (db - floorDb) / Math.max(ceilingDb - floorDb, 1e-6);
+    table[i] = Math.min(Math.max(unit, 0), 1) ** gamma;
+  }
+  return table;
+}
+
+/** Colour of each 8-bit value, packed as the canvas wants it (alpha, blue, green, red). */
+export function colorTable(paletteHex, positions) {
+  const table = new Uint32Array(256);
+  for (let i = 0; i < 256; i++) {
+    const at = 6 * Math.round(positions[i] * 255);
+    const rgb = parseInt(paletteHex.slice(at, at + 6), 16);
+    table[i] = pack(rgb >> 16, (rgb >> 8) & 255, rgb & 255);
+  }
+  return table;
+}
+
+/** Red, green, blue 0 to 255 as one pixel. */
+export function pack(red, green, blue) {
+  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+}
+
+/** A colour times each 8-bit mask value: three 10-bit fields, so that stems can be added up. */
+export function hueTable(color) {
+  const rgb = parseInt(color.slice(1), 16);
+  const parts = [rgb >> 16, (rgb >> 8) & 255, rgb & 255];
+  const table = new Int32Array(256);
+  for (let m = 0; m < 256; m++) {
+    const [r, g, b] = parts.map((part) => Math.round((part * m) / 255));
+    table[m] = (r << 20) | (g << 10) | b;
+  }
+  return table;
+}
+
+/** Copy each pixel column of a run from its place in a pooled tile: out is rows x width. */
+export function gatherRun(out, width, height, run) {
+  const { pooled, stride, from, to, offsets } = run;
+  for (let y = 0; y < height; y++) {
+    const row = y * width;
+    const base = y * stride;
+    for (let x = from; x < to; x++) out[row + x] = pooled[base + offsets[x]];
+  }
+}
+
+/** Paint values through a colour table. */
+export function paintColors(pixels, values, table) {
+  for (let i = 0; i < pixels.length; i++) pixels[i] = table[values[i]];
+}
+
+/** Add one stem's hue to the sums of all. */
+export function addHue(hues, shares, mask, table) {
+  for (let i = 0; i < mask.length; i++) {
+    const m = mask[i];
+    if (m) {
+      hues[i] += table[m];
+      shares[i] += m;
+    }
+  }
+}
+
+/** Paint levels: grey where no stem is let through, tinted by the stems' hues where they are. */
+export function paintHues(pixels, level, hues, shares, brightness, grey) {
+  for (let i = 0; i < pixels.length; i++) {
+    const light = brightness[level[i]];
+    const rest = shares[i] < 255 ? grey * (1 - shares[i] / 255) : 0;
+    const sum = hues[i];
+    const red = Math.min((sum >>> 20) + rest, 255) * light;
+    const green = Math.min(((sum >>> 10) & 1023) + rest, 255) * light;
+    const blue = Math.min((sum & 1023) + rest, 255) * light;
+    pixels[i] = (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
+  }
+}

@@ -1,0 +1,253 @@
+"""The spectrogram view in a real browser: what it shows and reads is what the arrays hold."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from tests.ui.conftest import ARTIFACTS
+
+pytestmark = pytest.mark.ui
+
+CODE = """
+import numpy as np, mssviz
+from mssviz import datasets, masks
+from mssviz.stft import stft
+from mssviz.widgets.spectrogram import SpectrogramView
+
+separator = mssviz.Separator("spleeter:2stems", progress=False)
+mixture, sources = datasets.examples()["francium"].load()
+separation = separator.separate(mixture, 44100, progress=False)
+params = separator.preset.stft
+true = {t: stft(w, params) for t, w in datasets.to_targets(sources, separator.targets).items()}
+view = SpectrogramView(
+    separation.mixture_stft, params, separation.masks,
+    references=true, compare=masks.ideal_ratio_masks(true), offset=0.0,
+)
+view
+"""
+
+
+@pytest.fixture
+def open_view(run_cell):
+    def open_(code=CODE, **options):
+        page = run_cell(code, **options)
+        view = page.locator(".mssviz-spectrogram")
+        view.wait_for(timeout=60_000)
+        _settle(page)
+        return page, view
+
+    return open_
+
+
+def _settle(page):
+    """Wait until every tile that the picture asked for has arrived."""
+    page.wait_for_function(
+        """() => {
+            const view = document.querySelector(".mssviz-spectrogram")?.mssvizSpectrogram;
+            return view && view.cache.tiles.size && !view.waiting.size && !view.dirty;
+        }""",
+        timeout=30_000,
+    )
+
+
+def _screenshot(view, name):
+    ARTIFACTS.mkdir(exist_ok=True)
+    view.screenshot(path=ARTIFACTS / f"{name}.png")
+
+
+def _picture(view):
+    """Box of the picture within its axes, in CSS pixels."""
+    box = view.locator(".mssviz-picture").bounding_box()
+    return box["x"] + 54, box["y"] + 4, box["width"] - 62, box["height"] - 24
+
+
+def _pixels(page):
+    """The picture's pixels, (height, width, 4)."""
+    size, data = page.evaluate(
+        """() => {
+            const { pixels } = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+            return [[pixels.height, pixels.width], Array.from(pixels.data)];
+        }"""
+    )
+    return np.array(data, np.uint8).reshape(*size, 4)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_shows_masks_as_hues(open_view, theme):
+    page, view = open_view(dark=theme == "dark", width=1100)
+    pixels = _pixels(page).astype(int)
+    orange = (pixels[:, :, 0] > pixels[:, :, 2] + 60).sum()
+    blue = (pixels[:, :, 2] > pixels[:, :, 0] + 60).sum()
+    assert orange > 0.01 * pixels[:, :, 0].size
+    assert blue > 0.01 * pixels[:, :, 0].size
+    x, y, width, height = _picture(view)
+    page.mouse.click(x + width / 4, y + height / 2)
+    expect(view.locator(".mssviz-readout table")).to_be_visible()
+    expect(view.locator(".mssviz-course")).to_be_visible()
+    page.wait_for_timeout(500)
+    _screenshot(view, f"spectrogram-{theme}")
+
+
+def test_reads_exact_values(open_view, separation):
+    page, view = open_view()
+    x, y, width, height = _picture(view)
+    page.mouse.move(x + 0.3 * width, y + 0.6 * height)
+    expect(view.locator(".mssviz-readout table")).to_be_visible()
+    page.wait_for_timeout(300)
+    reading = page.evaluate(
+        "() => document.querySelector('.mssviz-spectrogram').mssvizSpectrogram.reading"
+    )
+    frame, index = reading["frame"], reading["bin"]
+    mixture = separation.mixture_stft[frame, index]
+    level_db = 20 * np.log10(np.abs(mixture).mean() / 1024)
+    assert reading["level_db"] == pytest.approx(level_db, abs=1e-4)
+    for name, stem in reading["stems"].items():
+        mask = separation.masks[name][frame, index]
+        assert stem["mask"] == pytest.approx(mask.mean(), abs=1e-6)
+        assert stem["phase"] == pytest.approx(np.angle(mixture[0]), abs=1e-5)
+    seconds = 0.3 * len(separation.mixture) / 44100
+    assert reading["time"] == pytest.approx(seconds, abs=0.05)
+    shown = view.locator(".mssviz-readout").inner_text()
+    assert f"{reading['stems']['vocals']['mask']:.4f}" in shown
+
+
+def test_mask_picture_equals_the_mask(open_view, separation):
+    page, view = open_view()
+    view.get_by_role("combobox", name="Show").select_option("mask/vocals")
+    view.get_by_role("combobox", name="Frequency").select_option("linear")
+    _settle(page)
+    page.wait_for_timeout(300)
+    _settle(page)
+    pixels = _pixels(page)
+    mask = separation.masks["vocals"][:].mean(axis=2)
+    # cividis runs from dark blue to yellow: red grows with the mask
+    red = pixels[:, :, 0].astype(float)
+    rows = np.linspace(red.shape[0] - 1, 0, 60).astype(int)
+    bins = np.clip((1 - (rows + 0.5) / red.shape[0]) * 2049, 0, 2048).astype(int)
+    columns = np.linspace(0, red.shape[1] - 1, 80).astype(int)
+    seconds = (columns + 0.5) / red.shape[1] * len(separation.mixture) / 44100
+    frames = np.clip(np.rint((seconds * 44100 + 2048) / 1024), 0, len(mask) - 1).astype(int)
+    expected = mask[frames][:, bins].T
+    found = red[rows][:, columns]
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.95
+
+
+def test_zooms_pans_and_shows_all(open_view):
+    page, view = open_view()
+    x, y, width, height = _picture(view)
+
+    def span():
+        return page.evaluate(
+            """() => { const v = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+                       return [v.state.start, v.state.stop, v.state.low, v.state.high]; }"""
+        )
+
+    before = span()
+    page.mouse.move(x + width / 2, y + height / 2)
+    for _ in range(6):
+        page.mouse.wheel(0, -100)
+    zoomed = span()
+    assert zoomed[1] - zoomed[0] < 0.5 * (before[1] - before[0])
+    assert (zoomed[0] + zoomed[1]) / 2 == pytest.approx((before[0] + before[1]) / 2, abs=0.2)
+    page.mouse.down()
+    page.mouse.move(x + width / 2 - 200, y + height / 2, steps=4)
+    page.mouse.up()
+    assert span()[0] > zoomed[0]
+    page.keyboard.press("Shift+*")
+    assert span()[3] < before[3]
+    page.keyboard.press("Home")
+    assert span()[:2] == pytest.approx(before[:2])
+    _settle(page)
+
+
+def test_selection_and_playhead_reach_python(open_view):
+    code = CODE + (
+        "\nimport ipywidgets as w, json\nlabel = w.Label()\n"
+        "view.observe(lambda _: setattr(label, 'value', json.dumps([view.selection, view.time])),"
+        " ['selection', 'time'])\nw.VBox([view, label])"
+    )
+    page, view = open_view(code)
+    x, y, width, height = _picture(view)
+    page.keyboard.down("Shift")
+    page.mouse.move(x + 0.2 * width, y + height / 2)
+    page.mouse.down()
+    page.mouse.move(x + 0.4 * width, y + height / 2, steps=5)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    label = page.locator(".widget-label").last
+    expect(label).to_have_text(re.compile(r"\[\[\d"), timeout=5000)
+    (start, stop), _ = json.loads(label.inner_text())
+    assert start == pytest.approx(3.0, abs=0.2)
+    assert stop == pytest.approx(6.0, abs=0.2)
+
+
+def test_brush_stroke_arrives_in_seconds_and_hertz(open_view):
+    code = CODE + (
+        "\nfrom mssviz.mask_editing import MaskEditor\n"
+        "editor = MaskEditor(separation.masks, params)\n"
+        "import ipywidgets as w, json\nlabel = w.Label()\n"
+        "def painted(stroke):\n"
+        "    frames = editor.apply(stroke)\n"
+        "    view.set_masks(editor.masks, frames)\n"
+        "    s, f = stroke.points[0]\n"
+        "    label.value = json.dumps([stroke.tool, stroke.target, s, f, frames.start])\n"
+        "view.on_stroke(painted)\nview.show = 'mask/vocals'\nw.VBox([view, label])"
+    )
+    page, view = open_view(code)
+    page.wait_for_timeout(500)
+    _settle(page)
+    before = _pixels(page).astype(int)
+    view.get_by_role("button", name="erase").click()
+    x, y, width, height = _picture(view)
+    page.mouse.move(x + 0.25 * width, y + 0.5 * height)
+    page.mouse.down()
+    page.mouse.move(x + 0.5 * width, y + 0.5 * height, steps=12)
+    page.mouse.up()
+    label = page.locator(".widget-label").last
+    expect(label).to_have_text(re.compile("erase"), timeout=5000)
+    tool, target, seconds, _, _ = json.loads(label.inner_text())
+    assert (tool, target) == ("erase", "vocals")
+    assert seconds == pytest.approx(0.25 * 15, abs=0.1)
+    page.wait_for_timeout(500)
+    _settle(page)
+    row = before.shape[0] // 2
+    half = slice(int(0.27 * before.shape[1]), int(0.48 * before.shape[1]))
+    after = _pixels(page).astype(int)
+    assert after[row, half, 0].max() < 30  # cividis at 0
+    assert before[row, half, 0].max() > 100
+
+
+def test_closing_leaves_nothing_and_a_late_view_recovers(open_view):
+    page, _ = open_view()
+    left = page.evaluate(
+        """async () => {
+            const old = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+            const { model } = old;
+            let made;
+            for (let i = 0; i < 20; i++) {
+                const el = document.createElement("div");
+                el.style.width = "600px";
+                document.body.append(el);
+                made = new old.constructor(model, el);
+                made.schedule();
+                await new Promise((resolve) => setTimeout(resolve, 30));
+                made.close();
+                el.remove();
+            }
+            const el = document.createElement("div");
+            el.style.width = "600px";
+            document.body.append(el);
+            const late = new old.constructor(model, el);
+            await new Promise((resolve) => setTimeout(resolve, 1500));
+            const result = [made.cache.bytes, late.cache.tiles.size, late.waiting.size];
+            late.close();
+            el.remove();
+            return result;
+        }"""
+    )
+    assert left[0] == 0
+    assert left[1] > 0
+    assert left[2] == 0
