@@ -18,7 +18,7 @@ from mssviz import audio, masks
 from mssviz._typing import AnyArray, Codec, Extension, Magnitude, Mask, PathLike, Stft, Waveform
 from mssviz.errors import AudioError, ParameterError
 from mssviz.presets import Preset
-from mssviz.stft import OverlapAdd, StftParams, stft_blocks
+from mssviz.stft import OverlapAdd, StftParams, istft, stft_blocks
 
 #: Arrays above this many bytes live in a temporary file, so that memory stays bounded.
 SPILL_BYTES = 256 << 20
@@ -139,6 +139,35 @@ def synthesise(
     yield {target: synthesis[target].flush() for target in targets}
 
 
+def level_ratio_db(signal: Waveform, reference: Waveform) -> float:
+    """Level of one signal relative to another's, in dB; NaN if the latter is silent."""
+    power = float(np.square(reference, dtype=np.float64).sum())
+    error = float(np.square(signal, dtype=np.float64).sum())
+    return 10 * float(np.log10(max(error, 1e-30) / power)) if power else float("nan")
+
+
+def resynthesise(
+    edited: Mapping[str, AnyArray], mixture: AnyArray, params: StftParams, n_samples: int
+) -> dict[str, Waveform]:
+    """Stems that given masks, such as edited ones, let through.
+
+    Parameters
+    ----------
+    edited
+        Target to mask, ``(n_frames, n_bins, n_channels)``.
+    mixture
+        The mixture's STFT, same shape.
+    params
+        Its grid.
+    n_samples
+        Length of the song.
+    """
+    return {
+        target: istft(masks.apply(np.asarray(mask), np.asarray(mixture)), params, n_samples)
+        for target, mask in edited.items()
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class Separation:
     """A separated song with every intermediate, computed when it is looked at.
@@ -231,9 +260,7 @@ class Separation:
     def residual_db(self) -> float:
         """Level of mixture minus all stems, relative to the mixture, in dB; NaN in silence."""
         residual = self.mixture - np.add.reduce([self.estimates[t] for t in self.targets])
-        power = float(np.square(self.mixture, dtype=np.float64).sum())
-        error = float(np.square(residual, dtype=np.float64).sum())
-        return 10 * float(np.log10(max(error, 1e-30) / power)) if power else float("nan")
+        return level_ratio_db(residual, self.mixture)
 
     def save(self, folder: PathLike, codec: Codec = "wav", bitrate: str = "128k") -> list[Path]:
         """Write every stem to ``folder/target.codec``; return the paths."""

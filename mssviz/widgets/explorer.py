@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 import numpy as np
 
-from mssviz import audio, datasets, metrics, plots, presets, pretrained
-from mssviz._typing import PathLike, Waveform
+from mssviz import audio, datasets, masks, metrics, plots, presets, pretrained
+from mssviz._typing import Mask, PathLike, Waveform
 from mssviz.errors import AudioError, Cancelled, MssvizError, ParameterError
+from mssviz.mask_editing import MaskEditor
 from mssviz.separate import Separator
-from mssviz.separation import Separation
+from mssviz.separation import Separation, level_ratio_db, resynthesise
+from mssviz.stft import stft
 from mssviz.widgets import _encode
+from mssviz.widgets.mixer import Mixer
+from mssviz.widgets.spectrogram import SpectrogramView
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +31,6 @@ _WIDE = "-16kHz"
 _STYLE = {"description_width": "7.5em"}
 _CSS = """<style>
 .mssviz-explorer { max-width: 1120px; padding-right: 8px }
-.mssviz-explorer .mssviz-players .widget-label { align-self: center; text-align: right }
-.mssviz-explorer audio { height: 36px; width: 100% }
 .mssviz-explorer table.mssviz-scores { border-collapse: collapse; margin: 10px 0 2px }
 .mssviz-explorer table.mssviz-scores :is(th, td) {
   text-align: right; padding: 2px 10px; border-bottom: 1px solid #8884;
@@ -75,7 +77,11 @@ class Explorer(w.VBox):
     Attributes
     ----------
     separation : Separation or None
-        Of the last run.
+        Of the last run, with the present options.
+    editor : MaskEditor or None
+        The masks that are shown and heard, strokes of the brush included.
+    view : SpectrogramView or None
+    mixer : Mixer or None
     references : dict or None
         True stems of the excerpt, where known.
     scores : DataFrame or None
@@ -94,6 +100,10 @@ class Explorer(w.VBox):
         mwf: int = 0,
     ) -> None:
         self.separation: Separation | None = None
+        self.editor: MaskEditor | None = None
+        self.view: SpectrogramView | None = None
+        self.mixer: Mixer | None = None
+        self._links: list[w.Widget] = []
         self.references: dict[str, Waveform] | None = None
         self.scores: pd.DataFrame | None = None
         self._separators: dict[str, Separator] = {}
@@ -220,25 +230,26 @@ class Explorer(w.VBox):
             control.observe(lambda _: self._start(self._remask), "value")
 
     def _build_results(self) -> None:
-        picture = w.Layout(width="100%", max_width="1100px", display="none")
-        self._mixture_picture = w.Image(format="png", layout=picture)
-        self._mask_picture = w.Image(format="png", layout=w.Layout(**_as_dict(picture)))
-        self._score_picture = w.Image(format="png", layout=w.Layout(**_as_dict(picture)))
-        self._score_table = w.HTML()
-        self._players = w.GridBox(
-            layout=w.Layout(grid_template_columns="auto 1fr", grid_gap="2px 12px")
+        self._stage = w.VBox()
+        self._undo = w.Button(description="Undo", icon="undo", disabled=True)
+        self._redo = w.Button(description="Redo", icon="repeat", disabled=True)
+        self._consistent = w.Checkbox(
+            value=True, description="other stems keep the sum", indent=False
         )
-        self._players.add_class("mssviz-players")
-        self._level_note = w.HTML()
+        for button in (self._undo, self._redo):
+            button.layout.width = "7em"
+        self._undo.on_click(lambda _: self._edit(lambda editor: editor.undo()))
+        self._redo.on_click(lambda _: self._edit(lambda editor: editor.redo()))
+        self._edits = w.HBox(
+            [w.Label("Brush strokes"), self._undo, self._redo, self._consistent],
+            layout=w.Layout(align_items="center", flex_flow="row wrap", display="none"),
+        )
+        self._score_picture = w.Image(
+            format="png", layout=w.Layout(width="100%", max_width="1100px", display="none")
+        )
+        self._score_table, self._level_note = w.HTML(), w.HTML()
         self._results = w.VBox(
-            [
-                self._mixture_picture,
-                self._mask_picture,
-                self._players,
-                self._level_note,
-                self._score_table,
-                self._score_picture,
-            ]
+            [self._stage, self._edits, self._level_note, self._score_table, self._score_picture]
         )
 
     def _show_own_file(self) -> None:
@@ -271,7 +282,6 @@ class Explorer(w.VBox):
 
     def _separate(self) -> None:
         with _Busy(self):
-            self.separation = self.scores = self.references = None
             self._clear()
             mixture, references = self._load()
             name = self._model.value + self._band.value
@@ -279,7 +289,7 @@ class Explorer(w.VBox):
             if separator is None:
                 separator = Separator(_known(name), progress=self._report_fetch)
                 self._separators[name] = separator
-            self._draw_mixture(mixture, separator)
+            self._show_mixture(mixture, separator)
             self._doing.value = "load the network"
             separation = separator.separate(mixture, separator.sample_rate, self._report)
             self.references = datasets.to_targets(references, separator.targets)
@@ -290,15 +300,52 @@ class Explorer(w.VBox):
         with _Busy(self):
             assert self.separation is not None
             self._doing.value = "make masks"
-            self.separation = self.separation.with_options(
+            self.separation = separation = self.separation.with_options(
                 power=self._power.value,
                 extension=self._extension.value,
                 mwf_iterations=self._mwf.value,
             )
-            self._draw_masks(self.separation)
-            self._doing.value = "make stems"
-            self._fill_players(self.separation)
-            self._measure(self.separation)
+            found = {target: mask[:] for target, mask in separation.masks.items()}
+            self.editor = MaskEditor(found, separation.preset.stft)
+            if self.mixer is None:
+                self._show_separation(separation, found)
+            else:
+                assert self.view is not None
+                self.view.set_masks(found)
+                self._play(dict(separation.estimates))
+            self._measure(dict(separation.estimates))
+
+    def _edit(self, change: Callable[[MaskEditor], slice]) -> None:
+        """Change the masks, show and play the result at once, then measure."""
+        editor, separation = self.editor, self.separation
+        if editor is None or separation is None or self.view is None:
+            return
+        editor.sum_to_one = self._consistent.value
+        frames = change(editor)
+        if frames.stop <= frames.start:
+            return
+        self.view.set_masks(editor.masks, frames)
+        self._play(self.estimates)
+        self._start(self._measure_edited)
+
+    def _measure_edited(self) -> None:
+        with _Busy(self):
+            self._measure(self.estimates)
+
+    @property
+    def estimates(self) -> dict[str, Waveform]:
+        """Stems that the present masks, strokes included, let through."""
+        if self.separation is None or self.editor is None:
+            raise ParameterError("nothing is separated yet: call separate()")
+        if not self.editor.can_undo:
+            return dict(self.separation.estimates)
+        separation = self.separation
+        return resynthesise(
+            self.editor.masks,
+            separation.mixture_stft[:],
+            separation.preset.stft,
+            len(separation.mixture),
+        )
 
     def _load(self) -> tuple[Waveform, dict[str, Waveform]]:
         self._doing.value = "read the song"
@@ -320,7 +367,7 @@ class Explorer(w.VBox):
         path.write_bytes(item["content"])
         self._path.value = str(path)
 
-    def _measure(self, separation: Separation) -> None:
+    def _measure(self, estimates: dict[str, Waveform]) -> None:
         if self.references is None:
             self.scores = None
             self._score_table.value = (
@@ -329,7 +376,8 @@ class Explorer(w.VBox):
             return
         self._doing.value = "measure (museval)"
         self._check_stop(0, None, "")
-        references, estimates = self.references, dict(separation.estimates)
+        assert self.separation is not None
+        references, separation = self.references, self.separation
         dither_db = -80.0 if any(map(metrics.is_band_limited, references.values())) else None
         scores = metrics.evaluate(
             references, estimates, separation.sample_rate, dither_db=dither_db,
@@ -357,66 +405,86 @@ class Explorer(w.VBox):
 
             figure = Figure(figsize=(11, 2.6), layout="constrained")
             plots.scores(scores, ax=figure.subplots())
-            _show(self._score_picture, _encode.png(figure))
+            self._score_picture.value = _encode.png(figure)
+            self._score_picture.layout.display = None
 
     # --- pictures and sound -------------------------------------------------------------------
 
     def _clear(self) -> None:
-        for picture in (self._mixture_picture, self._mask_picture, self._score_picture):
-            picture.layout.display = "none"
-        self._players.children = ()
+        self.separation = self.scores = self.references = self.editor = None
+        self._score_picture.layout.display = self._edits.layout.display = "none"
         self._level_note.value = self._score_table.value = ""
+        self._stage.children = ()
+        for widget in (*self._links, self.view, self.mixer):
+            if widget is not None:
+                widget.close()
+        self.view = self.mixer = None
+        self._links = []
 
-    def _draw_mixture(self, mixture: Waveform, separator: Separator) -> None:
-        from matplotlib.figure import Figure
-
-        from mssviz.stft import stft
-
-        params = separator.preset.stft
+    def _show_mixture(self, mixture: Waveform, separator: Separator) -> None:
         waveform = audio.to_channels(mixture, separator.preset.n_channels)
-        with plots.neutral():
-            figure = Figure(figsize=(11, 2.6), layout="constrained")
-            ax = figure.subplots()
-            plots.spectrogram(stft(waveform, params), params, ax=ax, start=self._offset.value)
-            ax.set_title("mixture")
-            _show(self._mixture_picture, _encode.png(figure))
+        params = separator.preset.stft
+        self.view = SpectrogramView(stft(waveform, params), params, offset=self._offset.value)
+        self._stage.children = (self.view,)
 
-    def _draw_masks(self, separation: Separation) -> None:
-        found = {target: np.asarray(mask) for target, mask in separation.masks.items()}
-        with plots.neutral():
-            figure = plots.separation_figure(
-                np.asarray(separation.mixture_stft), found, separation.preset.stft,
-                start=self._offset.value,
-            )  # fmt: skip
-            _show(self._mask_picture, _encode.png(figure))
-
-    def _fill_players(self, separation: Separation) -> None:
-        sounds: dict[str, Waveform] = {"mixture": separation.mixture}
+    def _show_separation(self, separation: Separation, found: dict[str, Mask]) -> None:
+        params, offset = separation.preset.stft, self._offset.value
+        true = {t: stft(x, params) for t, x in (self.references or {}).items()}
+        colors = dict(zip(separation.targets, plots.PALETTE, strict=False))
+        mixture_only = self.view
+        self.view = SpectrogramView(
+            separation.mixture_stft[:],
+            params,
+            found,
+            references=true,
+            compare=masks.ideal_ratio_masks(true) if true else None,
+            colors=colors,
+            offset=offset,
+        )
+        self.view.on_stroke(lambda stroke: self._edit(lambda editor: editor.apply(stroke)))
+        tracks = {"mixture": separation.mixture}
+        pairs = {}
         for target in separation.targets:
-            sounds[target] = separation.estimates[target]
+            tracks[target] = separation.estimates[target]
             if self.references is not None:
-                sounds[f"{target} (true)"] = self.references[target]
-        gain = _encode.common_gain(sounds)
-        children: list[w.Widget] = []
-        for name, sound in sounds.items():
-            player = w.Audio(
-                value=_encode.flac(sound * np.float32(gain), separation.sample_rate),
-                format="flac", autoplay=False, loop=False,
-            )  # fmt: skip
-            player.layout.width = "100%"
-            children += [w.Label(name), player]
-        self._close_players()
-        self._players.children = tuple(children)
-        note = "All at their true relative level"
-        if gain < 1:
-            note += f", {20 * np.log10(gain):.1f} dB lower together so that none clips"
-        residual = separation.residual_db()
-        note += f". Mixture minus all stems: {residual:.1f} dB."
-        self._level_note.value = f"<small>{note}</small>"
+                pairs[target] = f"{target} (true)"
+                tracks[pairs[target]] = self.references[target]
+        self.mixer = Mixer(
+            tracks,
+            separation.sample_rate,
+            pairs=pairs,
+            colors={"mixture": "#888888", **colors},
+            offset=offset,
+        )
+        self.mixer.adjust("mixture", muted=True)
+        self._links = [
+            w.jslink((self.mixer, "time"), (self.view, "time")),
+            w.jslink((self.view, "selection"), (self.mixer, "loop")),
+        ]
+        self._stage.children = (self.view, self.mixer)
+        if mixture_only is not None:
+            mixture_only.close()
+        self._edits.layout.display = None
+        self._note_residual(separation.residual_db())
 
-    def _close_players(self) -> None:
-        for child in self._players.children:
-            child.close()
+    def _play(self, estimates: dict[str, Waveform]) -> None:
+        assert self.mixer is not None
+        assert self.separation is not None
+        for target, waveform in estimates.items():
+            self.mixer.replace(target, waveform)
+        assert self.editor is not None
+        self._undo.disabled, self._redo.disabled = (
+            not self.editor.can_undo,
+            not self.editor.can_redo,
+        )
+        residual = self.separation.mixture - np.add.reduce(list(estimates.values()))
+        self._note_residual(level_ratio_db(residual, self.separation.mixture))
+
+    def _note_residual(self, residual_db: float) -> None:
+        self._level_note.value = (
+            "<small>Stems play at their true relative level. Mixture minus all stems: "
+            f"{residual_db:.1f} dB.</small>"
+        )
 
     # --- progress -----------------------------------------------------------------------------
 
@@ -498,12 +566,3 @@ def _known(name: str) -> str:
     if name.endswith(_WIDE) and name not in presets.shipped():
         raise ParameterError(f"{name.removesuffix(_WIDE)} has no 16 kHz variant; choose 11 kHz")
     return name
-
-
-def _show(picture: w.Image, data: bytes) -> None:
-    picture.value = data
-    picture.layout.display = None
-
-
-def _as_dict(layout: w.Layout) -> dict[str, Any]:
-    return {name: value for name, value in layout.get_state().items() if value and name[0] != "_"}

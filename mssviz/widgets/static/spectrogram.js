@@ -364,8 +364,10 @@ class View {
     if (!this.moved) return;
     if (this.pointers.size === 2) this.pinch(event.pointerId, now);
     else if (this.selecting) {
-      const ends = [this.from.seconds, place.seconds].sort((a, b) => a - b);
-      this.save({ selection: ends });
+      const [first, last] = this.timeLimits;
+      const ends = [this.from.seconds, place.seconds].map((s) => Math.min(Math.max(s, first), last));
+      ends.sort((a, b) => a - b);
+      if (ends[1] - ends[0] >= LEAST_SECONDS) this.save({ selection: ends });
     } else {
       this.pan((before.x - now.x) / this.inner.width, (now.y - before.y) / this.inner.height);
       this.pointers.set(event.pointerId, now);
@@ -388,7 +390,9 @@ class View {
       this.stroke = null;
     } else if (!this.moved && event.type === "pointerup") {
       const { seconds, hertz } = this.place(event);
-      this.save({ pinned: [seconds, hertz], time: seconds, selection: null });
+      const [first, last] = this.timeLimits;
+      const time = Math.min(Math.max(seconds, first), last);
+      this.save({ pinned: [seconds, hertz], time, selection: null });
     }
     this.schedule();
   }

@@ -1,0 +1,110 @@
+// Arithmetic of the mixer; run with `node --test tests/js`.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import * as timeline from "../../mssviz/widgets/static/timeline.js";
+
+const strip = (changes = {}) => ({ gain_db: 0, muted: false, solo: false, ...changes });
+const near = (a, b, tolerance = 1e-6) => assert.ok(Math.abs(a - b) <= tolerance, `${a} != ${b}`);
+
+test("decibels and factors are each other's inverse, down to silence", () => {
+  for (const db of [-59.9, -6, 0, 3, 12]) near(timeline.gainToDb(timeline.dbToGain(db)), db);
+  near(timeline.dbToGain(-6.0206), 0.5);
+  assert.equal(timeline.dbToGain(-60), 0);
+  assert.equal(timeline.gainToDb(0), -Infinity);
+});
+
+test("levels and pans read well", () => {
+  assert.deepEqual([-60, -6, -0.01, 0, 1.5].map(timeline.formatDb), [
+    "silent", "−6.0 dB", "0.0 dB", "0.0 dB", "+1.5 dB",
+  ]);
+  assert.deepEqual([-1, -0.4, 0, 0.25].map(timeline.formatPan), [
+    "100 % left", "40 % left", "centre", "25 % right",
+  ]);
+});
+
+test("times carry over when they round up", () => {
+  assert.equal(timeline.formatTime(0), "0:00.0");
+  assert.equal(timeline.formatTime(59.96), "1:00.0");
+  assert.equal(timeline.formatTime(65.25, 2), "1:05.25");
+  assert.equal(timeline.formatTime(3599.99), "1:00:00.0");
+  assert.equal(timeline.formatTime(90, 0), "1:30");
+  assert.equal(timeline.formatTime(-1), "0:00.0");
+});
+
+test("peaks keep every extreme, whatever the number of stretches", () => {
+  const samples = Float32Array.from({ length: 1000 }, (_, i) => Math.sin(i * i));
+  const [low, high] = [Math.min(...samples), Math.max(...samples)];
+  for (const n of [1, 7, 999, 1000]) {
+    const wave = timeline.peaks(samples, n);
+    assert.equal(wave.length, 2 * n);
+    assert.equal(Math.min(...wave), low);
+    assert.equal(Math.max(...wave), high);
+  }
+  const fewer = timeline.peaks(Float32Array.of(0.5, -0.5), 4);
+  assert.deepEqual([...fewer], [0.5, 0.5, 0.5, 0.5, -0.5, -0.5, -0.5, -0.5]);
+  assert.deepEqual([...timeline.peaks(new Float32Array(0), 2)], [0, 0, 0, 0]);
+});
+
+test("channels' peaks merge to their envelope", () => {
+  const merged = timeline.mergePeaks([Float32Array.of(-1, 0), Float32Array.of(0, 0.5)]);
+  assert.deepEqual([...merged], [-1, 0.5]);
+  assert.equal(timeline.largest(merged), 1);
+});
+
+test("mute wins over solo, solo over the others, several solos sound together", () => {
+  const gains = (...strips) => strips.map((_, i) => timeline.effectiveGain(strips, i));
+  assert.deepEqual(gains(strip(), strip()), [1, 1]);
+  assert.deepEqual(gains(strip({ muted: true }), strip()), [0, 1]);
+  assert.deepEqual(gains(strip({ solo: true }), strip(), strip({ solo: true })), [1, 0, 1]);
+  assert.deepEqual(gains(strip({ solo: true, muted: true }), strip()), [0, 0]);
+  near(gains(strip({ gain_db: -20 }))[0], 0.1);
+});
+
+test("fades keep power or amplitude", () => {
+  const power = timeline.equalPowerFade(33);
+  for (let i = 0; i < 33; i++) near(power.in[i] ** 2 + power.out[i] ** 2, 1);
+  assert.deepEqual([power.in[0], power.in[32]], [0, 1]);
+  const gain = timeline.equalGainFade();
+  gain.in.forEach((value, i) => near(value + gain.out[i], 1));
+});
+
+test("a loop wraps what lies behind it and lets in what lies before", () => {
+  assert.equal(timeline.loopPosition(7, null), 7);
+  assert.equal(timeline.loopPosition(1, [2, 5]), 1);
+  assert.equal(timeline.loopPosition(4, [2, 5]), 4);
+  assert.equal(timeline.loopPosition(5, [2, 5]), 2);
+  assert.equal(timeline.loopPosition(12, [2, 5]), 3);
+});
+
+test("a dragged loop is ordered, inside, and not too short", () => {
+  assert.deepEqual(timeline.loopBetween(5, 2, 0, 10, 0.1), [2, 5]);
+  assert.deepEqual(timeline.loopBetween(-1, 12, 0, 10, 0.1), [0, 10]);
+  assert.equal(timeline.loopBetween(5, 5.05, 0, 10, 0.1), null);
+});
+
+test("strips do not wrap around", () => {
+  assert.equal(timeline.nearestStrip(0, -1, 3), 0);
+  assert.equal(timeline.nearestStrip(1, 1, 3), 2);
+  assert.equal(timeline.nearestStrip(2, 1, 3), 2);
+});
+
+test("ticks are round, inside, and not too many", () => {
+  assert.deepEqual(timeline.timeTicks(0, 10, 5), [0, 2, 4, 6, 8, 10]);
+  assert.deepEqual(timeline.timeTicks(30.5, 34.5, 4), [31, 32, 33, 34]);
+  for (const seconds of [0.3, 7, 61, 240, 7000]) {
+    assert.ok(timeline.timeTicks(3, 3 + seconds, 8).length <= 9);
+  }
+});
+
+test("times fall on samples", () => {
+  near(timeline.toSample(0.1, 44100) * 44100, 4410, 1e-9);
+  near(timeline.toSample(1 / 3, 44100) * 44100, 14700, 1e-9);
+});
+
+test("meters span 60 dB", () => {
+  assert.equal(timeline.meterLevel(0), 0);
+  near(timeline.meterLevel(10 ** -1.5), 0.5);
+  assert.equal(timeline.meterLevel(2), 1);
+});
