@@ -20,6 +20,7 @@ from mssviz.separation import Separation, level_ratio_db, resynthesise
 from mssviz.stft import stft
 from mssviz.widgets import _encode
 from mssviz.widgets.mixer import Mixer
+from mssviz.widgets.page import save_page
 from mssviz.widgets.spectrogram import SpectrogramView
 
 if TYPE_CHECKING:
@@ -138,6 +139,22 @@ class Explorer(w.VBox):
     def cancel(self) -> None:
         """Stop the work in progress at the next patch."""
         self._stop.set()
+
+    def save_html(self, path: PathLike) -> Path:
+        """Write what is shown as one HTML file that works without a kernel or a network.
+
+        Parameters
+        ----------
+        path
+            Of the file. Spectrograms, masks, readout, mixer and scores work in it; levels and
+            masks are rounded to 8 bits, which it says.
+        """
+        if self.view is None or self.mixer is None:
+            raise ParameterError("nothing to save yet: call separate() first")
+        title = f"{self._song.label} · {self._model.value}"
+        if self._song.value == OWN_FILE:
+            title = f"{Path(self._path.value).name} · {self._model.value}"
+        return save_page(path, title, self.view, self.mixer, self._score_table.value)
 
     def wait(self) -> None:
         """Wait until the work started by a button or a slider is done."""

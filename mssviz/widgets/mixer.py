@@ -175,6 +175,11 @@ class Mixer(anywidget.AnyWidget):
         self.set_trait("common_gain", _encode.common_gain(self._waveforms))
         self._send_audio(name)
 
+    def encoded(self, codec: Literal["flac", "ogg"] = "flac") -> dict[str, bytes]:
+        """Every track as a sound file, scaled by `common_gain`; names as in the constructor."""
+        encode, gain = _encoders[codec], self.common_gain
+        return {n: encode(w * gain, self.sample_rate) for n, w in self._waveforms.items()}
+
     def adjust(self, name: str, /, **changes: Any) -> None:
         """Change entries of one strip.
 

@@ -175,6 +175,17 @@ class SpectrogramView(anywidget.AnyWidget):
             raise t.TraitError(f"gamma must lie in [0.1, 10] (got {proposal['value']})")
         return float(proposal["value"])
 
+    def layer_values(self, layer: str) -> AnyArray:
+        """All 8-bit values of a layer of `shows`, channels averaged, ``(n_frames, n_bins)``."""
+        pyramid = self._pyramid(layer, "mean")
+        tiles = range(pyramid.n_tiles(0))
+        return np.concatenate([pyramid.tile(0, index) for index in tiles])
+
+    @property
+    def peak_db(self) -> float:
+        """Level of the loudest bin, dB re a sine of full scale: what the value 255 stands for."""
+        return float(to_db(np.array(self._loudest), self.params.n_fft / 4, floor_db=-160))
+
     def set_masks(self, masks: Mapping[str, Any], frames: slice | None = None) -> None:
         """Show other masks of the same stems.
 

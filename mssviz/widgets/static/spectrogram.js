@@ -33,6 +33,7 @@ const LEAST_SECONDS = 0.1;
 const SLICE_WIDTH = 150;
 const SLICE_HEIGHT = 96;
 const SAVE_EVERY_MS = 150;
+const CHANNELS = ["mean", "left", "right", "mid", "side"];
 const KIND_LABELS = {
   hues: "all masks as hues",
   mixture: "mixture",
@@ -107,7 +108,7 @@ class View {
     this.selects = {
       show: this.addSelect("Show", "show", this.showOptions()),
       scale: this.addSelect("Frequency", "scale", ["log", "mel", "linear"]),
-      channel: this.addSelect("Channels", "channel", ["mean", "left", "right", "mid", "side"]),
+      channel: this.addSelect("Channels", "channel", this.geometry.channels ?? CHANNELS),
       colormap: this.addSelect("Colours", "colormap", ["magma", "viridis", "inferno", "cividis", "gray"]),
     };
     this.ranges = {
@@ -134,7 +135,8 @@ class View {
     this.readout = make("div", "mssviz-readout", undefined, { role: "status", "aria-live": "off" });
     this.readout.textContent = "Point at the picture to read a bin; click to pin it.";
     this.el.append(this.toolbar);
-    if (this.model.get("_layers").length) this.buildBrush();
+    const editable = this.geometry.brush ?? true;
+    if (editable && this.model.get("_layers").length) this.buildBrush();
     this.el.append(this.stage, this.course, this.legend, this.readout);
   }
 
@@ -471,22 +473,26 @@ class View {
     this.reading = reading;
     const head = make("div", "mssviz-reading");
     const note = reading.note ? ` (${reading.note})` : "";
+    const phases = !reading.rounded;
     head.textContent =
       `${reading.time.toFixed(3)} s · ${reading.frequency.toFixed(1)} Hz${note} · ` +
-      `mixture ${formatDb(reading.level_db)}`;
+      `mixture ${formatDb(reading.level_db)}` +
+      (reading.rounded ? " · rounded to 8 bits" : "");
     const table = make("table");
     const known = Object.values(reading.stems).some((stem) => "reference_db" in stem);
-    const titles = ["", "mask", "level", "phase", ...(known ? ["true level", "true phase"] : [])];
+    const titles = ["", "mask", "level", "phase", ...(known ? ["true level", "true phase"] : [])].filter(
+      (title) => phases || !title.endsWith("phase"),
+    );
     const row = make("tr");
     for (const title of titles) row.append(make("th", "", title));
     table.append(row);
     for (const { name, color } of this.model.get("_layers")) {
       const stem = reading.stems[name];
       if (!stem) continue;
-      const cells = [stem.mask.toFixed(4), formatDb(stem.level_db), `${stem.phase.toFixed(2)} rad`];
-      if ("reference_db" in stem) {
-        cells.push(formatDb(stem.reference_db), `${stem.reference_phase.toFixed(2)} rad`);
-      }
+      const cells = [stem.mask.toFixed(phases ? 4 : 2), formatDb(stem.level_db)];
+      if (phases) cells.push(`${stem.phase.toFixed(2)} rad`);
+      if ("reference_db" in stem) cells.push(formatDb(stem.reference_db));
+      if (phases && "reference_db" in stem) cells.push(`${stem.reference_phase.toFixed(2)} rad`);
       const line = make("tr");
       const label = make("th", "mssviz-key", name);
       label.style.setProperty("--key", color);

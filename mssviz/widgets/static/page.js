@@ -1,0 +1,182 @@
+// A saved page: the same widgets without a kernel. Data is in the page, rounded to 8 bits.
+
+/** Bytes of gzipped base64. */
+async function inflate(text) {
+  const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** What a widget's view needs of a model: state, events, and somebody who answers messages. */
+class PageModel {
+  constructor(state, answer) {
+    this.state = state;
+    this.answer = answer;
+    this.listeners = new Map();
+  }
+
+  get(name) {
+    return this.state[name];
+  }
+
+  set(name, value) {
+    if (JSON.stringify(this.state[name]) === JSON.stringify(value)) return;
+    this.state[name] = value;
+    this.fire(`change:${name}`);
+  }
+
+  on(event, callback) {
+    this.listeners.set(event, [...(this.listeners.get(event) ?? []), callback]);
+  }
+
+  off(event, callback) {
+    const left = (this.listeners.get(event) ?? []).filter((one) => callback && one !== callback);
+    this.listeners.set(event, left);
+  }
+
+  fire(event, ...values) {
+    for (const callback of this.listeners.get(event) ?? []) callback(...values);
+  }
+
+  save_changes() {}
+
+  send(message) {
+    Promise.resolve(this.answer(message)).then((answers) => {
+      for (const [content, buffers] of answers ?? []) this.fire("msg:custom", content, buffers);
+    });
+  }
+}
+
+/** Give one model's trait the value of another's, both ways. */
+function link([first, a], [second, b]) {
+  first.on(`change:${a}`, () => second.set(b, first.get(a)));
+  second.on(`change:${b}`, () => first.set(a, second.get(b)));
+}
+
+/** Half as many columns: the larger of two, or their mean. */
+function halve(values, bins, how) {
+  const columns = values.length / bins;
+  const half = new Uint8Array(Math.ceil(columns / 2) * bins);
+  for (let c = 0; c < columns; c += 2) {
+    const next = Math.min(c + 1, columns - 1);
+    for (let b = 0; b < bins; b++) {
+      const [x, y] = [values[c * bins + b], values[next * bins + b]];
+      half[(c >> 1) * bins + b] = how === "max" ? Math.max(x, y) : (x + y + 1) >> 1;
+    }
+  }
+  return half;
+}
+
+/** Answers a spectrogram view from the page's layers. */
+class PagePicture {
+  constructor(layers, geometry, peakDb) {
+    this.layers = layers;
+    this.geometry = geometry;
+    this.peakDb = peakDb;
+    this.levels = new Map();
+  }
+
+  base(layer) {
+    if (this.layers[layer]) return this.layers[layer];
+    // what a mask lets through: levels in decibels add up
+    const mask = this.layers[layer.replace(/^estimate/, "mask")];
+    const loss = Float32Array.from({ length: 256 }, (_, m) => this.lossOf(m));
+    this.layers[layer] = this.layers.mixture.map((v, i) => Math.max(0, v + loss[mask[i]]));
+    return this.layers[layer];
+  }
+
+  lossOf(mask) {
+    return mask ? ((20 * Math.log10(mask / 255)) / this.geometry.rangeDb) * 255 : -255;
+  }
+
+  at(layer, level) {
+    const key = `${layer}|${level}`;
+    if (!this.levels.has(key)) {
+      const how = layer.startsWith("mask/") ? "mean" : "max";
+      const values = level ? halve(this.at(layer, level - 1), this.geometry.bins, how) : this.base(layer);
+      this.levels.set(key, values);
+    }
+    return this.levels.get(key);
+  }
+
+  answer(message) {
+    if (message.kind === "tiles") return message.tiles.map((tile) => this.tile(tile, message.channel));
+    if (message.kind === "read") return [[{ ...message, kind: "reading", reading: this.read(message) }, []]];
+    if (message.kind === "slices") return [this.slices(message)];
+    return [];
+  }
+
+  tile([layer, level, index], channel) {
+    const size = this.geometry.tileColumns * this.geometry.bins;
+    const values = this.at(layer, level).slice(index * size, (index + 1) * size);
+    return [{ kind: "tile", layer, level, index, channel }, [values]];
+  }
+
+  place({ seconds, hertz }) {
+    const { first, hop, frames, hertzPerBin, bins } = this.geometry;
+    const limit = (value, n) => Math.min(Math.max(Math.round(value), 0), n - 1);
+    return [limit((seconds - first) / hop, frames), limit(hertz / hertzPerBin, bins)];
+  }
+
+  db(value) {
+    return value > 0 ? (value / 255 - 1) * this.geometry.rangeDb + this.peakDb : -160;
+  }
+
+  names(prefix) {
+    return Object.keys(this.layers).filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length));
+  }
+
+  read(message) {
+    const [frame, bin] = this.place(message);
+    const value = (layer) => this.base(layer)[frame * this.geometry.bins + bin];
+    const stems = {};
+    for (const name of this.names("mask/")) {
+      stems[name] = { mask: value(`mask/${name}`) / 255, level_db: this.db(value(`estimate/${name}`)) };
+      if (this.layers[`reference/${name}`]) stems[name].reference_db = this.db(value(`reference/${name}`));
+    }
+    return {
+      frame,
+      bin,
+      time: this.geometry.first + frame * this.geometry.hop,
+      frequency: bin * this.geometry.hertzPerBin,
+      level_db: this.db(value("mixture")),
+      note: "",
+      stems,
+      rounded: true,
+    };
+  }
+
+  slices(message) {
+    const [frame, bin] = this.place(message);
+    const { bins, frames, first, hop } = this.geometry;
+    const layers = ["mixture", ...this.names("mask/").map((name) => `estimate/${name}`)];
+    const across = layers.map((layer) =>
+      Float32Array.from(this.base(layer).subarray(frame * bins, (frame + 1) * bins), (v) => this.db(v)),
+    );
+    const along = layers.map((layer) =>
+      Float32Array.from({ length: frames }, (_, t) => this.db(this.base(layer)[t * bins + bin])),
+    );
+    const content = { kind: "slices", id: message.id, names: layers, start: first, stop: first + (frames - 1) * hop };
+    return [content, [...across, ...along]];
+  }
+}
+
+/** Put the widgets into the page. */
+async function show(registry) {
+  const data = JSON.parse(document.getElementById("mssviz-data").textContent);
+  const layers = {};
+  for (const [name, text] of Object.entries(data.layers)) layers[name] = await inflate(text);
+  const picture = new PagePicture(layers, data.spectrogram._geometry, data.peakDb);
+  const view = new PageModel(data.spectrogram, (message) => picture.answer(message));
+  const mixer = new PageModel(data.mixer, (message) => {
+    if (message.kind !== "ask") return [];
+    return Object.entries(data.audio).map(([name, { gain, bytes }]) => [
+      { kind: "audio", name, version: 1, gain },
+      [Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))],
+    ]);
+  });
+  link([mixer, "time"], [view, "time"]);
+  link([view, "selection"], [mixer, "loop"]);
+  registry.spectrogram.render({ model: view, el: document.getElementById("mssviz-spectrogram") });
+  registry.mixer.render({ model: mixer, el: document.getElementById("mssviz-mixer") });
+}

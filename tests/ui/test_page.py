@@ -1,0 +1,136 @@
+"""A saved page works in a browser without kernel and without network."""
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+import mssviz
+from tests.ui.conftest import ARTIFACTS
+
+pytestmark = pytest.mark.ui
+
+
+@pytest.fixture(scope="module")
+def explorer():
+    explorer = mssviz.explore()
+    explorer.separate()
+    return explorer
+
+
+@pytest.fixture(scope="module")
+def page_file(explorer, tmp_path_factory):
+    return explorer.save_html(tmp_path_factory.mktemp("page") / "page.html")
+
+
+@pytest.fixture
+def page(browser, page_file):
+    context = browser.new_context(viewport={"width": 1200, "height": 1300}, offline=True)
+    page = context.new_page()
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(page_file.as_uri())
+    page.wait_for_function(
+        """() => {
+            const view = document.querySelector(".mssviz-spectrogram")?.mssvizSpectrogram;
+            return view && view.cache.tiles.size && !view.waiting.size && !view.dirty;
+        }"""
+    )
+    yield page
+    assert page.errors == []
+    assert all(re.match("file:|blob:|data:", url) for url in requests)
+    context.close()
+
+
+def test_is_one_small_file(page_file):
+    assert page_file.stat().st_size < 7.5e6  # 15 s; 15 MB are promised for 30 s
+    assert [p.name for p in page_file.parent.iterdir()] == ["page.html"]
+
+
+def test_reads_what_python_holds_to_8_bits(page, explorer):
+    box = page.locator(".mssviz-picture").bounding_box()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.6 * box["height"])
+    readout = page.locator(".mssviz-readout")
+    expect(readout).to_contain_text("rounded to 8 bits")
+    reading = page.evaluate(
+        "() => document.querySelector('.mssviz-spectrogram').mssvizSpectrogram.reading"
+    )
+    exact = explorer.view.read(reading["time"], reading["frequency"])
+    assert (reading["frame"], reading["bin"]) == (exact["frame"], exact["bin"])
+    assert reading["level_db"] == pytest.approx(exact["level_db"], abs=0.25)
+    for name, stem in reading["stems"].items():
+        assert stem["mask"] == pytest.approx(exact["stems"][name]["mask"], abs=0.002)
+        if stem["mask"] > 0.1:
+            assert stem["level_db"] == pytest.approx(exact["stems"][name]["level_db"], abs=1.5)
+
+
+def test_zooms_and_shows_other_pictures(page):
+    box = page.locator(".mssviz-picture").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    for _ in range(5):
+        page.mouse.wheel(0, -100)
+    span = page.evaluate(
+        """() => {
+            const { state } = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+            return state.stop - state.start;
+        }"""
+    )
+    assert span < 8
+    page.get_by_role("combobox", name="Show").select_option("estimate/vocals")
+    page.wait_for_timeout(400)
+    colors = page.evaluate(
+        """() => {
+            const { words } = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+            return new Set(words).size;
+        }"""
+    )
+    assert colors > 50
+
+
+def test_plays_the_stems(page, explorer):
+    page.wait_for_timeout(1500)
+    page.get_by_role("group", name="vocals").first.get_by_role("button", name="Solo").click()
+    channels = page.evaluate(
+        """async () => {
+            const { parentElement } = document.querySelector(".mssviz-mixer");
+            const channels = await parentElement.mssvizMixer.render(3, 0);
+            return channels.map((channel) => Array.from(channel));
+        }"""
+    )
+    heard = np.array(channels).T
+    vocals = explorer.mixer.waveform("vocals")[: len(heard)]
+    error_db = 10 * np.log10(np.square(heard - vocals).sum() / np.square(vocals).sum())
+    print(f"Vorbis: {error_db:.1f} dB")
+    assert error_db < -15
+
+
+def test_shows_scores_and_looks_well(page):
+    expect(page.locator("table.mssviz-scores")).to_be_visible()
+    page.wait_for_timeout(800)
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / "page.png", full_page=True)
+
+
+def test_names_are_text(browser, tmp_path):
+    from mssviz.stft import StftParams, stft
+    from mssviz.widgets.mixer import Mixer
+    from mssviz.widgets.page import save_page
+    from mssviz.widgets.spectrogram import SpectrogramView
+
+    hostile = "</script><img src=x onerror=document.title='hacked'>"
+    noise = np.random.default_rng(0).normal(0, 0.1, (44100, 2)).astype(np.float32)
+    params = StftParams()
+    spectrum = stft(noise, params)
+    ones = np.ones(spectrum.shape, np.float32)
+    view = SpectrogramView(spectrum, params, {hostile: ones})
+    path = save_page(tmp_path / "x.html", hostile, view, Mixer({hostile: noise}, 44100))
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    expect(page.get_by_role("heading")).to_have_text(hostile)
+    page.wait_for_timeout(500)
+    assert page.title() == hostile
+    assert page.locator("img").count() == 0
+    page.close()
