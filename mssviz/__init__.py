@@ -2,7 +2,7 @@
 
 A signal's life is the order of the modules, and imports only point back:
 
-audio → stft → masks → networks → presets, pretrained → separation, separate → metrics
+audio → stft → masks, mask_editing → networks → presets, pretrained → separation, separate → metrics
 → datasets → plots → export → widgets, cli
 
 Importing mssviz is quick and does not import TensorFlow; the names below are found when used.

@@ -6,6 +6,7 @@ from .errors import Cancelled as Cancelled
 from .errors import MssvizError as MssvizError
 from .errors import ParameterError as ParameterError
 from .errors import PretrainedError as PretrainedError
+from .mask_editing import MaskEditor as MaskEditor
 from .metrics import evaluate as evaluate
 from .metrics import si_sdr as si_sdr
 from .metrics import summarise as summarise
@@ -14,5 +15,7 @@ from .separate import Separator as Separator
 from .separation import Separation as Separation
 from .widgets.explorer import Explorer as Explorer
 from .widgets.explorer import explore as explore
+from .widgets.mixer import Mixer as Mixer
+from .widgets.spectrogram import SpectrogramView as SpectrogramView
 
 __version__: str

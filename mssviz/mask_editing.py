@@ -1,10 +1,12 @@
 """Painting on masks: strokes in seconds and hertz, undo and redo, consistent stems."""
 
 import itertools
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +17,11 @@ from mssviz.stft import StftParams, bins_to_hz, frames_to_time
 
 Tool = Literal["paint", "erase", "lasso", "comb"]
 TOOLS: tuple[Tool, ...] = ("paint", "erase", "lasso", "comb")
+
+# what numpy raises for files that are none of its archives, or damaged ones
+_UNREADABLE = (
+    OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,11 @@ class Stroke:
     def __post_init__(self) -> None:
         if self.tool not in TOOLS:
             raise ParameterError(f"tool must be one of {', '.join(TOOLS)} (got {self.tool!r})")
-        if not len(self.points) or not np.isfinite(np.asarray(self.points, float)).all():
+        if not len(self.points) or any(len(point) != 2 for point in self.points):
             raise ParameterError("a stroke needs at least one point (seconds, hertz)")
-        if self.radius_seconds <= 0 or self.radius_hertz <= 0:
+        if not np.isfinite(np.asarray(self.points, float)).all():
+            raise ParameterError("the points of a stroke must be finite")
+        if not (self.radius_seconds > 0 and self.radius_hertz > 0):
             raise ParameterError(
                 f"brush radius must be positive (got {self.radius_seconds} s, "
                 f"{self.radius_hertz} Hz)"
@@ -81,7 +90,8 @@ class MaskEditor:
         Their grid.
     sum_to_one
         Whether the other stems share what one gains or loses, in proportion to what they had,
-        so that masks keep their sum. Where the others have nothing, they share equally.
+        so that masks keep their sum. Where the others have nothing, they share equally; where
+        one is painted above the sum of all, it stands alone; and no mask goes above 1.
     """
 
     def __init__(
@@ -125,6 +135,8 @@ class MaskEditor:
         if frames.stop <= frames.start:
             return slice(0, 0)
         strength = self._strength(stroke, frames)[:, :, None]
+        if not strength.any():
+            return slice(0, 0)
         edit = _Edit(frames.start, {t: m[frames].copy() for t, m in self.masks.items()})
         value = 0.0 if stroke.tool == "erase" else stroke.value
         old = edit.before[stroke.target]
@@ -150,10 +162,13 @@ class MaskEditor:
         path = Path(path)
         scratch = path.with_name(f".{path.name}.part")
         with writing(path):
-            with scratch.open("wb") as file:
-                arrays: dict[str, AnyArray] = dict(self.masks)
-                np.savez_compressed(file, allow_pickle=False, **arrays)
-            scratch.replace(path)
+            arrays: dict[str, Any] = dict(self.masks)
+            try:
+                with scratch.open("wb") as file:
+                    np.savez_compressed(file, **arrays)
+                scratch.replace(path)
+            finally:
+                scratch.unlink(missing_ok=True)
 
     def load(self, path: PathLike) -> slice:
         """Replace the masks by those of a file that `save` wrote, as one step to undo.
@@ -161,12 +176,12 @@ class MaskEditor:
         Raises
         ------
         ParameterError
-            If it is no such file, or its stems or shapes are others.
+            If it is no such file, its stems or shapes are others, or values are not in [0, 1].
         """
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 loaded = {name: arrays[name].astype(np.float32) for name in arrays.files}
-        except (OSError, ValueError, EOFError, AttributeError) as error:
+        except _UNREADABLE as error:
             raise ParameterError(f"{path}: not a file of masks ({error})") from error
         shapes = {mask.shape for mask in loaded.values()}
         if set(loaded) != set(self.masks) or shapes != {self._shape}:
@@ -174,6 +189,8 @@ class MaskEditor:
                 f"{path}: holds masks of {', '.join(loaded)} with shapes {shapes}; needed are "
                 f"{', '.join(self.masks)} with shape {self._shape}"
             )
+        if not all(m.min() > -1e-5 and m.max() < 1 + 1e-5 for m in loaded.values()):
+            raise ParameterError(f"{path}: holds values that do not lie in [0, 1]")
         edit = _Edit(0, {t: m.copy() for t, m in self.masks.items()}, loaded)
         self._done.append(edit)
         self._undone.clear()
@@ -201,9 +218,10 @@ class MaskEditor:
         rest = np.add.reduce([before[t] for t in others])
         left = np.maximum(total - new, 0)
         # where all masks are 0, above the modelled band, painting adds and takes from nobody
+        moved = (total > 1e-6) & (new != before[target])
         for t in others:
             share = np.where(rest > 1e-6, before[t] / np.maximum(rest, 1e-6), 1 / len(others))
-            self.masks[t][frames] = np.where(total > 1e-6, share * left, before[t])
+            self.masks[t][frames] = np.where(moved, np.minimum(share * left, 1), before[t])
 
     def _extent(self, stroke: Stroke) -> slice:
         times = np.array([seconds for seconds, _ in stroke.points])
@@ -220,18 +238,14 @@ class MaskEditor:
         if stroke.tool == "lasso":
             return _inside(stroke.points, seconds, hertz).astype(np.float32)
         strength = np.zeros((len(seconds), hertz.shape[1]), np.float32)
-        path = _densify(stroke)
-        nyquist = self.params.sample_rate / 2
-        for t, f in path:
-            multiples = [f]
-            if stroke.tool == "comb":
-                multiples = [f * n for n in range(1, 1 + int(nyquist / max(f, 20.0)))]
+        for t, f in _densify(stroke):
             rows = np.abs(seconds[:, 0] - t) <= stroke.radius_seconds
             if not rows.any():
                 continue
             across = ((seconds[rows] - t) / stroke.radius_seconds) ** 2
-            nearest = np.min([np.abs(hertz - m) for m in multiples], axis=0)
-            distance = np.sqrt(across + (nearest / stroke.radius_hertz) ** 2)
+            comb = stroke.tool == "comb" and f >= 1
+            nearest = f * np.maximum(np.rint(hertz / f), 1) if comb else f
+            distance = np.sqrt(across + ((hertz - nearest) / stroke.radius_hertz) ** 2)
             strength[rows] = np.maximum(strength[rows], _falloff(distance, stroke.softness))
         return strength
 

@@ -91,8 +91,10 @@ class Pyramid:
 
     def forget(self, start: int, stop: int) -> None:
         """Compute the frames from `start` to before `stop` anew when they are next needed."""
+        if stop <= start:
+            return
         for level, block in list(self._blocks):
-            first, last = start >> level, (max(stop, 1) - 1) >> level
+            first, last = start >> level, (stop - 1) >> level
             if first // BLOCK_FRAMES <= block <= last // BLOCK_FRAMES:
                 del self._blocks[level, block]
 
@@ -138,7 +140,7 @@ def palette(name: str) -> str:
 
 
 def frames_within(times: Sequence[float], hop: float, first: float, n_frames: int) -> slice:
-    """Frames whose centres lie between two times, in seconds."""
+    """Frames between two times, in seconds, with the nearest one beyond either end."""
     start = int(np.floor((min(times) - first) / hop))
     stop = int(np.ceil((max(times) - first) / hop)) + 1
     return slice(max(0, start), min(n_frames, max(0, stop)))

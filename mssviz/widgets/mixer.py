@@ -2,9 +2,7 @@
 
 import itertools
 import re
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import anywidget
@@ -281,14 +279,7 @@ class Mixer(anywidget.AnyWidget):
         self.send(message, [data])
 
 
-def _vorbis(waveform: Waveform, sample_rate: int) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "sound.ogg")
-        audio.write_audio(path, waveform, sample_rate, "ogg", "192k")
-        return path.read_bytes()
-
-
-_encoders = {"flac": _encode.flac, "ogg": _vorbis}
+_encoders = {"flac": _encode.flac, "ogg": _encode.ogg}
 
 
 def _is_number(value: Any) -> bool:

@@ -40,7 +40,7 @@ export function binRows(height, view, bins, hertzPerBin) {
   const to = new Int32Array(height);
   const binAt = (row) => unitToFrequency(1 - row / height, view) / hertzPerBin + 0.5;
   for (let y = 0; y < height; y++) {
-    const last = Math.floor(binAt(y));
+    const last = y ? Math.floor(binAt(y)) : Math.ceil(binAt(y));
     const first = Math.floor(binAt(y + 1));
     from[y] = Math.min(Math.max(first, 0), bins - 1);
     to[y] = Math.min(Math.max(last, from[y] + 1), bins);

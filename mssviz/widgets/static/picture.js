@@ -58,7 +58,7 @@ export function poolRows(values, bins, rows, how) {
           }
         } else {
           for (let b = from + 1; b < to; b++) result += values[base + b];
-          result = result / (to - from);
+          result = Math.round(result / (to - from));
         }
       }
       pooled[y * columns + c] = result;
@@ -121,11 +121,11 @@ export function paintColors(pixels, values, table) {
   for (let i = 0; i < pixels.length; i++) pixels[i] = table[values[i]];
 }
 
-/** Add one stem's hue to the sums of all. */
+/** Add one stem's hue to the sums of all; what 10 bits cannot hold is beyond white anyway. */
 export function addHue(hues, shares, mask, table) {
   for (let i = 0; i < mask.length; i++) {
     const m = mask[i];
-    if (m) {
+    if (m && shares[i] + m < 1024) {
       hues[i] += table[m];
       shares[i] += m;
     }

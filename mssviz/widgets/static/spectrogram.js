@@ -104,6 +104,7 @@ class View {
 
   build() {
     this.el.classList.add("mssviz-spectrogram");
+    this.el.dataset.lmSuppressShortcuts = "true"; // keys are ours while the focus is within
     this.toolbar = make("div", "mssviz-toolbar", undefined, { role: "toolbar", "aria-label": "Picture" });
     this.selects = {
       show: this.addSelect("Show", "show", this.showOptions()),

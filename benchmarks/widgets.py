@@ -1,0 +1,129 @@
+"""How the spectrogram view responds: a 4-minute song with 5 masks, in a real JupyterLab.
+
+    python benchmarks/widgets.py
+
+Needs Chromium. Frames are timed in the browser, from the start of painting to its end; the song
+is noise, the hardest picture to compress and the same work to paint as any.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.ui import lab
+
+CODE = """
+import numpy as np
+from mssviz import SpectrogramView
+from mssviz.stft import StftParams
+
+rng = np.random.default_rng(0)
+n_frames = 10336
+tilt = np.geomspace(300, 1, 2049, dtype=np.float32)[None, :, None]
+mixture = rng.standard_normal((n_frames, 2049, 1), np.float32).astype(np.complex64) * tilt
+masks = rng.random((5, n_frames, 2049, 1), np.float32)
+masks /= masks.sum(axis=0)
+view = SpectrogramView(
+    mixture, StftParams(), dict(zip("abcde", masks)), height=400 + 24
+)
+view
+"""
+VIEW = "document.querySelector('.mssviz-spectrogram').mssvizSpectrogram"
+SETTLED = """() => {
+    const view = document.querySelector(".mssviz-spectrogram")?.mssvizSpectrogram;
+    return view && view.cache.tiles.size && !view.waiting.size && !view.dirty;
+}"""
+
+
+def timed(page: Page, what: str, action: object) -> None:
+    """Do something, and print how long its frames took to paint."""
+    page.evaluate(f"() => {{ {VIEW}.frameTimes = []; }}")
+    action(page)
+    page.wait_for_function(SETTLED)
+    frames = sorted(page.evaluate(f"() => {VIEW}.frameTimes"))
+    print(
+        f"{what:24s} {len(frames):4d} frames   median {statistics.median(frames):5.1f} ms   "
+        f"95th percentile {frames[int(0.95 * (len(frames) - 1))]:5.1f} ms",
+        flush=True,
+    )
+
+
+def zoom(page: Page) -> None:
+    """Into the middle, as a wheel does."""
+    for _ in range(40):
+        page.mouse.wheel(0, -30)
+        page.wait_for_timeout(25)
+
+
+def pan(page: Page) -> None:
+    """A long drag."""
+    x, y = place(page)
+    page.mouse.down()
+    for i in range(80):
+        page.mouse.move(x - 6 * i, y)
+        page.wait_for_timeout(16)
+    page.mouse.up()
+
+
+def back(page: Page) -> None:
+    """Out again."""
+    place(page)
+    for _ in range(40):
+        page.mouse.wheel(0, 30)
+        page.wait_for_timeout(25)
+
+
+def gamma(page: Page) -> None:
+    """Move a slider."""
+    page.get_by_role("slider", name="Gamma").focus()
+    for _ in range(15):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(30)
+
+
+def place(page: Page) -> tuple[float, float]:
+    """Put the pointer into the middle of the picture."""
+    box = page.locator(".mssviz-picture").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    return x, y
+
+
+def main() -> None:
+    """Print the figures."""
+    path = lab.chromium_path()
+    if path is None:
+        sys.exit("no Chromium found; install it (apt-get install chromium) or set CHROMIUM")
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name)
+        with lab.serve(folder) as address:
+            browser = lab.launch(playwright, path)
+            page = browser.new_context(viewport={"width": 1430, "height": 1200}).new_page()
+            lab.open_notebook(page, address, lab.write_cell(folder, CODE))
+            page.locator(".mssviz-picture").wait_for(timeout=120_000)
+            start = time.perf_counter()
+            page.wait_for_function(SETTLED, timeout=60_000)
+            inner = page.evaluate(f"() => {VIEW}.inner")
+            sent = page.evaluate(f"() => {VIEW}.cache.bytes") / 2**20
+            print(f"picture of {inner['width']} x {inner['height']} pixels, 5 masks as hues")
+            print(f"first picture {time.perf_counter() - start:.1f} s after the widget stood")
+            print(f"kernel to browser before zooming: {sent:.1f} MiB")
+            place(page)
+            for what, action in (("zoom in", zoom), ("pan", pan), ("zoom out", back)):
+                timed(page, what, action)
+            timed(page, "slider to repaint", gamma)
+            heap = page.evaluate("() => performance.memory.usedJSHeapSize") / 2**20
+            cached = page.evaluate(f"() => {VIEW}.cache.bytes") / 2**20
+            print(f"tiles kept: {cached:.0f} MiB; JavaScript heap: {heap:.0f} MiB")
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Start a JupyterLab and a headless Chromium, open notebooks and run them."""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import TimeoutError as Timeout
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 90
+OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+
+def chromium_path() -> str | None:
+    """Program of the browser, from $CHROMIUM or the path."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+def launch(playwright: Playwright, path: str) -> Browser:
+    """Start the browser without a window."""
+    return playwright.chromium.launch(executable_path=path, args=list(OPTIONS))
+
+
+def copy_notebooks(folder: Path) -> None:
+    """Put a copy of ours where JupyterLab will look."""
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        shutil.copy(notebook, folder)
+
+
+def write_cell(folder: Path, code: str) -> str:
+    """Write a notebook of one cell; return its name."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    name = f"cell-{len(list(folder.glob('cell-*')))}.ipynb"
+    nbformat.write(notebook, folder / name)
+    return name
+
+
+@contextlib.contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """Run JupyterLab in a folder, with settings of its own; yields its address."""
+    settings = folder / ".settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": str(folder / ".config"),
+        "JUPYTER_DATA_DIR": str(folder / ".data"),
+        "JUPYTER_RUNTIME_DIR": str(folder / ".runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / ".settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".workspaces"),
+        "MSSVIZ_PRETRAINED": os.environ.get("MSSVIZ_PRETRAINED", str(ROOT / "pretrained")),
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"]
+    command += ["--ServerApp.port_retries=50", "--ServerApp.ip=127.0.0.1"]
+    log = folder / "lab.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            yield _address(server, log)
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def open_notebook(page: Page, address: str, name: str, dark: bool = False) -> None:
+    """Open a notebook in JupyterLab and run all its cells."""
+    page.goto(address.replace("/lab?", f"/lab/tree/{name}?") + "&reset")
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+    # without the file browser there is as much room as on a teacher's screen
+    if page.locator("#jp-left-stack:visible").count():
+        page.keyboard.press("Control+b")
+    page.wait_for_selector("[data-status=idle]", timeout=60_000, state="attached")
+    choose(page, "Settings", "Theme", f"JupyterLab {'Dark' if dark else 'Light'}")
+    # JupyterLab can lose the request while the kernel is still connecting
+    output = page.locator(".jp-OutputArea-output").first
+    for _ in range(4):
+        choose(page, "Run", "Run All Cells")
+        with contextlib.suppress(Timeout):
+            output.wait_for(timeout=15_000)
+            break
+
+
+def choose(page: Page, *path: str) -> None:
+    """Choose from JupyterLab's menus, as a person would."""
+    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(f"^{path[0]}$")).click()
+    for i, label in enumerate(path[1:], start=2):
+        item = page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{label}$")).last
+        item.wait_for(state="visible")
+        item.hover() if i < len(path) else item.click()
+
+
+def _address(server: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/lab\?token=(\w+)", log.read_text())
+        if found:
+            return found.group(0)
+        time.sleep(0.2)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
