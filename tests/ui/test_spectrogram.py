@@ -163,6 +163,15 @@ def test_zooms_pans_and_shows_all(open_view):
     _settle(page)
 
 
+def test_sliders_move_by_keys(open_view):
+    page, view = open_view()
+    slider = view.get_by_role("slider", name="Gamma")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert slider.input_value() == "1.2"
+
+
 def test_selection_and_playhead_reach_python(open_view):
     code = CODE + (
         "\nimport ipywidgets as w, json\nlabel = w.Label()\n"

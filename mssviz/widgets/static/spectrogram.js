@@ -237,6 +237,8 @@ class View {
     on(this.canvas, "pointerleave", () => this.leave());
     on(this.canvas, "dblclick", () => this.showAll());
     on(this.canvas, "keydown", (event) => this.key(event));
+    // a notebook would take the sliders' arrow keys for its own
+    on(this.el, "keydown", (event) => event.stopPropagation());
     const repaint = () => this.schedule();
     const names = ["start", "stop", "low", "high", "scale", "show", "channel", "colormap"];
     const shown = [...names, "floor_db", "ceiling_db", "gamma", "time", "selection", "pinned", "tool"];
