@@ -15,6 +15,9 @@ from mssviz.audio import writing
 from mssviz.errors import ParameterError
 from mssviz.stft import StftParams, bins_to_hz, frames_to_time
 
+#: Memory for strokes that can be taken back; the oldest are forgotten beyond it.
+HISTORY_BYTES = 512 << 20
+
 Tool = Literal["paint", "erase", "lasso", "comb"]
 TOOLS: tuple[Tool, ...] = ("paint", "erase", "lasso", "comb")
 
@@ -78,9 +81,13 @@ class _Edit:
     before: dict[str, Mask]
     after: dict[str, Mask] = field(default_factory=dict)
 
+    @property
+    def nbytes(self) -> int:
+        return sum(m.nbytes for masks in (self.before, self.after) for m in masks.values())
+
 
 class MaskEditor:
-    """Masks of all stems with a history of strokes.
+    """Masks of all stems with a history of strokes, as long as `HISTORY_BYTES` allows.
 
     Parameters
     ----------
@@ -145,8 +152,7 @@ class MaskEditor:
         if self.sum_to_one:
             self._share(stroke.target, frames, edit.before, new)
         edit.after = {t: m[frames].copy() for t, m in self.masks.items()}
-        self._done.append(edit)
-        self._undone.clear()
+        self._remember(edit)
         return frames
 
     def undo(self) -> slice:
@@ -192,11 +198,16 @@ class MaskEditor:
         if not all(m.min() > -1e-5 and m.max() < 1 + 1e-5 for m in loaded.values()):
             raise ParameterError(f"{path}: holds values that do not lie in [0, 1]")
         edit = _Edit(0, {t: m.copy() for t, m in self.masks.items()}, loaded)
-        self._done.append(edit)
-        self._undone.clear()
+        self._remember(edit)
         for target, mask in loaded.items():
             self.masks[target][:] = mask
         return slice(0, self._shape[0])
+
+    def _remember(self, edit: _Edit) -> None:
+        self._done.append(edit)
+        self._undone.clear()
+        while len(self._done) > 1 and sum(e.nbytes for e in self._done) > HISTORY_BYTES:
+            del self._done[0]
 
     def _move(self, source: list[_Edit], target: list[_Edit], which: str) -> slice:
         if not source:

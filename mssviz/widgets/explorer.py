@@ -113,6 +113,8 @@ class Explorer(w.VBox):
         self._work: threading.Thread | None = None
         self._again: Callable[[], None] | None = None
         self._lock = threading.Lock()
+        self._measuring: threading.Thread | None = None
+        self._to_measure: dict[str, Waveform] | None = None
         self._stop = threading.Event()
         presets.find(model)  # an unknown name is an error here, not a picker that shows another
         song_name, path = self._resolve(song)
@@ -133,6 +135,7 @@ class Explorer(w.VBox):
         """
         self._stop.clear()
         self._separate()
+        self.wait()
         assert self.separation is not None
         return self.separation
 
@@ -157,8 +160,8 @@ class Explorer(w.VBox):
         return save_page(path, title, self.view, self.mixer, self._score_table.value)
 
     def wait(self) -> None:
-        """Wait until the work started by a button or a slider is done."""
-        while (work := self._work) is not None:
+        """Wait until the work started by a button, a slider or the brush is done, scores too."""
+        while (work := self._work or self._measuring) is not None:
             work.join()
 
     # --- layout -------------------------------------------------------------------------------
@@ -202,8 +205,11 @@ class Explorer(w.VBox):
         )
         self._power = w.FloatSlider(
             value=power, min=0.5, max=8, step=0.5, description="Exponent", style=_STYLE,
-            continuous_update=False, readout_format=".1f",
+            readout_format=".1f",
         )  # fmt: skip
+        self._binary = w.Checkbox(
+            value=False, description="binary: round masks to 0 and 1", style=_STYLE
+        )
         self._extension = w.Dropdown(
             options=[("zeros: silence", "zeros"), ("average: the frame's mean mask", "average")],
             value=extension, description="Above band", style=_STYLE,
@@ -222,7 +228,7 @@ class Explorer(w.VBox):
         columns = [
             w.VBox([self._model, self._song, self._own]),
             w.VBox([self._offset, self._duration, self._band]),
-            w.VBox([self._power, self._extension, self._mwf]),
+            w.VBox([self._power, self._binary, self._extension, self._mwf]),
         ]
         for column in columns:
             column.layout = w.Layout(flex="1 1 21em")
@@ -243,7 +249,7 @@ class Explorer(w.VBox):
         self._upload.observe(lambda _: self._take_upload(), "value")
         self._go.on_click(lambda _: self._start(self._separate))
         self._cancel.on_click(lambda _: self.cancel())
-        for control in (self._power, self._extension, self._mwf):
+        for control in (self._power, self._binary, self._extension, self._mwf):
             control.observe(lambda _: self._start(self._remask), "value")
 
     def _build_results(self) -> None:
@@ -264,9 +270,16 @@ class Explorer(w.VBox):
         self._score_picture = w.Image(
             format="png", layout=w.Layout(width="100%", max_width="1100px", display="none")
         )
-        self._score_table, self._level_note = w.HTML(), w.HTML()
+        self._score_table, self._score_note, self._level_note = w.HTML(), w.HTML(), w.HTML()
         self._results = w.VBox(
-            [self._stage, self._edits, self._level_note, self._score_table, self._score_picture]
+            [
+                self._stage,
+                self._edits,
+                self._level_note,
+                self._score_note,
+                self._score_table,
+                self._score_picture,
+            ]
         )
 
     def _show_own_file(self) -> None:
@@ -321,6 +334,7 @@ class Explorer(w.VBox):
                 power=self._power.value,
                 extension=self._extension.value,
                 mwf_iterations=self._mwf.value,
+                binary=self._binary.value,
             )
             found = {target: mask[:] for target, mask in separation.masks.items()}
             self.editor = MaskEditor(found, separation.preset.stft)
@@ -330,7 +344,7 @@ class Explorer(w.VBox):
                 assert self.view is not None
                 self.view.set_masks(found)
                 self._play(dict(separation.estimates))
-            self._measure(dict(separation.estimates))
+        self._measure_later(dict(separation.estimates))
 
     def _edit(self, change: Callable[[MaskEditor], slice]) -> None:
         """Change the masks, show and play the result at once, then measure."""
@@ -343,11 +357,7 @@ class Explorer(w.VBox):
             return
         self.view.set_masks(editor.masks, frames)
         self._play(self.estimates)
-        self._start(self._measure_edited)
-
-    def _measure_edited(self) -> None:
-        with _Busy(self):
-            self._measure(self.estimates)
+        self._measure_later(self.estimates)
 
     @property
     def estimates(self) -> dict[str, Waveform]:
@@ -384,22 +394,51 @@ class Explorer(w.VBox):
         path.write_bytes(item["content"])
         self._path.value = str(path)
 
-    def _measure(self, estimates: dict[str, Waveform]) -> None:
+    # Scores take seconds, masks do not: they are measured in a thread of their own, and only of
+    # the newest stems.
+
+    def _measure_later(self, estimates: dict[str, Waveform]) -> None:
         if self.references is None:
             self.scores = None
             self._score_table.value = (
                 "<small>No scores: this song's true stems are unknown.</small>"
             )
             return
-        self._doing.value = "measure (museval)"
-        self._check_stop(0, None, "")
-        assert self.separation is not None
-        references, separation = self.references, self.separation
+        with self._lock:
+            self._to_measure = estimates
+            if self._measuring is None:
+                self._score_note.value = "<small>measuring (museval) …</small>"
+                self._measuring = threading.Thread(target=self._measure_newest, daemon=True)
+                self._measuring.start()
+
+    def _measure_newest(self) -> None:
+        while True:
+            with self._lock:
+                estimates, self._to_measure = self._to_measure, None
+                references, separation = self.references, self.separation
+                if estimates is None or references is None or separation is None:
+                    self._measuring = None
+                    self._score_note.value = ""
+                    return
+            try:
+                self._measure(separation, references, estimates)
+            except MssvizError as error:
+                self.scores = None
+                self._score_table.value = _alert(str(error))
+
+    def _measure(
+        self,
+        separation: Separation,
+        references: dict[str, Waveform],
+        estimates: dict[str, Waveform],
+    ) -> None:
         dither_db = -80.0 if any(map(metrics.is_band_limited, references.values())) else None
         scores = metrics.evaluate(
             references, estimates, separation.sample_rate, dither_db=dither_db,
             window=min(1.0, len(separation.mixture) / separation.sample_rate),
         )  # fmt: skip
+        if self._to_measure is not None or self.references is not references:
+            return  # of stems that are gone by now
         table = metrics.summarise(scores).rename_axis(None)
         table.insert(
             0, "SI-SDR", [metrics.si_sdr(references[t], estimates[t]) for t in table.index]
@@ -557,10 +596,14 @@ class _Busy:
             e._status.value = "Cancelled."
         else:
             text = str(error) if isinstance(error, MssvizError) else f"{kind.__name__}: {error}"
-            e._status.value = (
-                '<div role="alert" style="border-left:4px solid #D55E00;padding:4px 10px">'
-                f"{html.escape(text)}</div>"
-            )
+            e._status.value = _alert(text)
+
+
+def _alert(text: str) -> str:
+    return (
+        '<div role="alert" style="border-left:4px solid #D55E00;padding:4px 10px">'
+        f"{html.escape(text)}</div>"
+    )
 
 
 def _model_options(model: str) -> list[tuple[str, str]]:

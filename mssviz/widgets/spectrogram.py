@@ -98,12 +98,8 @@ class SpectrogramView(anywidget.AnyWidget):
         self._mixture = mixture
         self._masks = dict(masks or {})
         self._references, self._compare = dict(references or {}), dict(compare or {})
-        for name, array in {**self._masks, **self._references, **self._compare}.items():
-            if tuple(array.shape) != tuple(mixture.shape):
-                raise ParameterError(
-                    f"{name}: must have the mixture's shape {tuple(mixture.shape)} "
-                    f"(got {tuple(array.shape)})"
-                )
+        for arrays in (self._masks, self._references, self._compare):
+            self._check_shapes(arrays)
         self._stroke_callbacks: list[Callable[[Stroke], None]] = []
         self._pyramids: dict[tuple[str, str], _tiles.Pyramid] = {}
         self._peak: float | None = None
@@ -200,6 +196,7 @@ class SpectrogramView(anywidget.AnyWidget):
             raise ParameterError(
                 f"masks must be of the stems {', '.join(self._masks)} (got {', '.join(masks)})"
             )
+        self._check_shapes(masks)
         self._masks = dict(masks)
         n_frames = self._mixture.shape[0]
         start, stop, _ = (frames or slice(0, n_frames)).indices(n_frames)
@@ -208,6 +205,14 @@ class SpectrogramView(anywidget.AnyWidget):
             if layer.startswith(changed):
                 pyramid.forget(start, stop)
         self.send({"kind": "changed", "layers": changed, "start": start, "stop": stop})
+
+    def _check_shapes(self, arrays: Mapping[str, Any]) -> None:
+        for name, array in arrays.items():
+            if tuple(array.shape) != tuple(self._mixture.shape):
+                raise ParameterError(
+                    f"{name}: must have the mixture's shape {tuple(self._mixture.shape)} "
+                    f"(got {tuple(array.shape)})"
+                )
 
     def on_stroke(self, callback: Callable[[Stroke], None]) -> None:
         """Call `callback` with every stroke of the brush."""
@@ -278,7 +283,7 @@ class SpectrogramView(anywidget.AnyWidget):
             (self.start, self.stop), self._geometry["hop"], self._geometry["first"],
             self._mixture.shape[0],
         )  # fmt: skip
-        step = max(1, (frames.stop - frames.start) // SLICE_POINTS)
+        step = max(1, -(-(frames.stop - frames.start) // SLICE_POINTS))
         across = {"mixture": np.asarray(self._mixture[frame : frame + 1])}
         along = {"mixture": np.asarray(self._mixture[frames])[::step, index : index + 1]}
         for name, mask in self._masks.items():
@@ -290,7 +295,7 @@ class SpectrogramView(anywidget.AnyWidget):
         message = {
             "names": list(across),
             "start": first + frames.start * hop,
-            "stop": first + (frames.stop - 1) * hop,
+            "stop": first + (frames.start + (len(courses[0]) - 1) * step) * hop,
         }
         return message, [np.ascontiguousarray(v, "<f4").tobytes() for v in (*spectra, *courses)]
 
@@ -331,8 +336,12 @@ class SpectrogramView(anywidget.AnyWidget):
         key = (layer, channel)
         if key not in self._pyramids:
             kind, _, name = layer.partition("/")
-            if layer != "mixture" and layer not in self.shows:
+            if layer == "hues" or layer not in self.shows:
                 raise ParameterError(f"no layer {layer!r}")
+            if channel not in _tiles.CHANNELS:
+                raise ParameterError(
+                    f"channel must be one of {', '.join(_tiles.CHANNELS)} (got {channel!r})"
+                )
             compute = {
                 "mixture": self._mixture_levels,
                 "mask": self._mask_shares,

@@ -1,0 +1,52 @@
+"""The browser's share: its arithmetic under Node.js, and the modules as a notebook gets them."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mssviz.widgets import _static
+
+SUITES = sorted((Path(__file__).parent / "js").glob("*.test.mjs"))
+
+
+@pytest.fixture(scope="module")
+def node():
+    program = shutil.which("node")
+    if program is None:
+        message = "needs Node.js 20.19 or later on the PATH"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return program
+
+
+def run(*command):
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name.partition(".")[0])
+def test_javascript(node, suite):
+    run(node, "--test", suite)
+
+
+@pytest.mark.parametrize("path", sorted(_static.STATIC.glob("*.js")), ids=lambda path: path.name)
+def test_every_module_joined_with_its_imports_parses_and_stands_alone(node, path, tmp_path):
+    needed = list(dict.fromkeys(dependencies(path.name)))
+    joined = _static.module(*needed)
+    assert not re.search(r"^import\b", joined, re.MULTILINE)
+    assert joined.count("export default") <= 1
+    module = tmp_path / "joined.mjs"
+    module.write_text(joined, "utf-8")
+    run(node, "--check", module)
+
+
+def dependencies(name):
+    text = (_static.STATIC / name).read_text("utf-8")
+    for other in re.findall(r'from "\./([\w-]+\.js)";', text):
+        yield from dependencies(other)
+    yield name
