@@ -1,0 +1,42 @@
+"""The widgets in Jupyter Notebook 7, which shares the server with JupyterLab."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.ui import lab as jupyter
+from tests.ui.conftest import ARTIFACTS
+
+pytestmark = pytest.mark.ui
+
+CODE = """
+import mssviz
+explorer = mssviz.explore(duration=4)
+explorer
+"""
+
+
+def test_the_explorer_works(browser, lab, lab_folder):
+    page = browser.new_context(viewport={"width": 1280, "height": 2200}).new_page()
+    name = jupyter.write_cell(lab_folder, CODE)
+    page.goto(lab.replace("/lab?", f"/notebooks/{name}?"))
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+    page.locator(".jp-Notebook .jp-Cell").first.click()
+    button = page.get_by_role("button", name="Separate")
+    for _ in range(4):
+        page.keyboard.press("Shift+Enter")
+        try:
+            button.wait_for(timeout=15_000)
+            break
+        except jupyter.Timeout:
+            page.locator(".jp-Notebook .jp-Cell").first.click()
+    button.click()
+    expect(page.locator("table.mssviz-scores")).to_be_visible(timeout=60_000)
+    expect(page.locator(".mssviz-picture")).to_be_visible()
+    expect(page.get_by_role("group", name="vocals").first).to_be_visible()
+    box = page.locator(".mssviz-picture").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.locator(".mssviz-readout table")).to_be_visible()
+    page.wait_for_timeout(500)
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / "notebook7.png")
+    page.context.close()
