@@ -294,21 +294,22 @@ class Explorer(w.VBox):
             if self._work is not None and self._work.is_alive():
                 self._again = work
                 return
-            if work == self._remask and self.separation is None:
-                return
             self._stop.clear()
             self._work = threading.Thread(target=self._run, args=(work,), daemon=True)
             self._work.start()
 
     def _run(self, work: Callable[[], None]) -> None:
         current: Callable[[], None] | None = work
-        while current is not None:
-            with contextlib.suppress(MssvizError):  # shown by _Busy
-                current()
-            with self._lock:
-                current, self._again = self._again, None
-                if current is None:
-                    self._work = None
+        try:
+            while current is not None:
+                with contextlib.suppress(MssvizError):  # shown by _Busy
+                    current()
+                with self._lock:
+                    current, self._again = self._again, None
+                    if current is None:
+                        self._work = None
+        finally:
+            self._work = None
 
     def _separate(self) -> None:
         with _Busy(self):
@@ -327,8 +328,9 @@ class Explorer(w.VBox):
             self._remask()
 
     def _remask(self) -> None:
+        if self.separation is None:
+            return  # nothing is separated yet, or not any more
         with _Busy(self):
-            assert self.separation is not None
             self._doing.value = "make masks"
             self.separation = separation = self.separation.with_options(
                 power=self._power.value,
@@ -412,19 +414,22 @@ class Explorer(w.VBox):
                 self._measuring.start()
 
     def _measure_newest(self) -> None:
-        while True:
-            with self._lock:
-                estimates, self._to_measure = self._to_measure, None
-                references, separation = self.references, self.separation
-                if estimates is None or references is None or separation is None:
-                    self._measuring = None
-                    self._score_note.value = ""
-                    return
-            try:
-                self._measure(separation, references, estimates)
-            except MssvizError as error:
-                self.scores = None
-                self._score_table.value = _alert(str(error))
+        try:
+            while True:
+                with self._lock:
+                    estimates, self._to_measure = self._to_measure, None
+                    references, separation = self.references, self.separation
+                    if estimates is None or references is None or separation is None:
+                        self._measuring = None
+                        return
+                try:
+                    self._measure(separation, references, estimates)
+                except MssvizError as error:
+                    self.scores = None
+                    self._score_table.value = _alert(str(error))
+        finally:
+            self._measuring = None
+            self._score_note.value = ""
 
     def _measure(
         self,
