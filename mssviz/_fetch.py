@@ -129,6 +129,8 @@ def download_wheel(requirement: str, expected: str, folder: Path, progress: Prog
         pinned.write_text(f"{requirement} --hash=sha256:{expected}\n")
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
         command += ["--no-deps", "--only-binary=:all:", "--require-hashes"]
+        # the file is read, not run: it need not support this Python
+        command += ["--ignore-requires-python"]
         command += [f"--progress-bar={'raw' if _pip_version() >= (24, 1) else 'off'}"]
         command += ["--dest", str(folder), "--requirement", str(pinned)]
         with subprocess.Popen(
