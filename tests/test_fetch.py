@@ -478,9 +478,9 @@ def test_a_wheel_through_pip(tiny, place, tmp_path, monkeypatch, genuine):
         zipped.writestr(f"package/pretrained_models/{DATA}", b"data" * 1000)
         zipped.writestr("package/setup.py", b"raise SystemExit('installed')")
         info = "tiny_weights-1.0.dist-info"
-        zipped.writestr(
-            f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0"
-        )
+        # only read as an archive, so it need not support this Python
+        metadata = "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\nRequires-Python: <3\n"
+        zipped.writestr(f"{info}/METADATA", metadata)
         zipped.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         zipped.writestr(f"{info}/RECORD", "")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
