@@ -15,6 +15,7 @@ from .separate import Separator as Separator
 from .separation import Separation as Separation
 from .widgets.explorer import Explorer as Explorer
 from .widgets.explorer import explore as explore
+from .widgets.listening_test import ListeningTest as ListeningTest
 from .widgets.mixer import Mixer as Mixer
 from .widgets.spectrogram import SpectrogramView as SpectrogramView
 
