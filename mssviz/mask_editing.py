@@ -287,5 +287,7 @@ def _inside(points: Sequence[tuple[float, float]], seconds: AnyArray, hertz: Any
         if f0 == f1:
             continue
         crosses = (f0 > hertz) != (f1 > hertz)
-        inside ^= crosses & (seconds < t0 + (hertz - f0) * (t1 - t0) / (f1 - f0))
+        # of bins that the edge does not cross, the quotient may be anything, and is not used
+        with np.errstate(over="ignore", invalid="ignore"):
+            inside ^= crosses & (seconds < t0 + (hertz - f0) * ((t1 - t0) / (f1 - f0)))
     return inside
