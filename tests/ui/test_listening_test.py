@@ -225,7 +225,6 @@ def test_playing_live_and_keys(start):
     expect(page.get_by_label("Rating of Sound 2")).to_be_focused()
     page.keyboard.press("ArrowRight")
     expect(page.locator(".mssviz-lt-value").nth(1)).to_have_text("51")
-    _wait(page, "test.gains[2] > 0.999 && test.gains[1] < 0.001")
     # switching goes on at the same place: the position moves as the clock does
     clock = "[test.position, test.context.currentTime]"
     before, since = _test(page, clock)
