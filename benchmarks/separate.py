@@ -29,8 +29,7 @@ start = time.perf_counter()
 from pathlib import Path
 from mssviz import cli, export
 from mssviz.separate import Separator
-with cli.lean_import():
-    pass
+cli.lean_import()
 imported = time.perf_counter()
 separator = Separator("spleeter:2stems")
 network = separator.network

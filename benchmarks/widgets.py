@@ -35,17 +35,13 @@ view = SpectrogramView(
 view
 """
 VIEW = "document.querySelector('.mssviz-spectrogram').mssvizSpectrogram"
-SETTLED = """() => {
-    const view = document.querySelector(".mssviz-spectrogram")?.mssvizSpectrogram;
-    return view && view.cache.tiles.size && !view.waiting.size && !view.dirty;
-}"""
 
 
 def timed(page: Page, what: str, action: object) -> None:
     """Do something, and print how long its frames took to paint."""
     page.evaluate(f"() => {{ {VIEW}.frameTimes = []; }}")
     action(page)
-    page.wait_for_function(SETTLED)
+    page.wait_for_function(lab.SETTLED)
     frames = sorted(page.evaluate(f"() => {VIEW}.frameTimes"))
     print(
         f"{what:24s} {len(frames):4d} frames   median {statistics.median(frames):5.1f} ms   "
@@ -109,7 +105,7 @@ def main() -> None:
             lab.open_notebook(page, address, lab.write_cell(folder, CODE))
             page.locator(".mssviz-picture").wait_for(timeout=120_000)
             start = time.perf_counter()
-            page.wait_for_function(SETTLED, timeout=60_000)
+            page.wait_for_function(lab.SETTLED, timeout=60_000)
             inner = page.evaluate(f"() => {VIEW}.inner")
             sent = page.evaluate(f"() => {VIEW}.cache.bytes") / 2**20
             print(f"picture of {inner['width']} x {inner['height']} pixels, 5 masks as hues")

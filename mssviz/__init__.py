@@ -2,8 +2,9 @@
 
 A signal's life is the order of the modules, and imports only point back:
 
-audio → stft → masks, mask_editing → networks → presets, pretrained → separation, separate → metrics
-→ datasets → plots → export → widgets, cli
+audio → stft → plots → masks, mask_editing → networks → presets, pretrained → separation, separate
+→ baselines, laboratory → bss_eval, measures, metrics → datasets → scale, comparison → export
+→ widgets, cli
 
 Importing mssviz is quick and does not import TensorFlow; the names below are found when used.
 """

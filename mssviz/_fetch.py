@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from mssviz._typing import Progress
-from mssviz.errors import MssvizError, PretrainedError
+from mssviz.errors import PretrainedError, reason
 
 _CHUNK = 1 << 20
 
@@ -263,9 +263,7 @@ def _copy(source: IO[bytes], target: Path, size: int) -> None:
 
 
 def _cause(error: BaseException) -> str:
-    if isinstance(error, MssvizError):
-        return str(error)
+    # what went wrong at the bottom: urllib wraps it twice
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    text = str(error).strip().splitlines()
-    return text[0][:160] if text else type(error).__name__
+    return reason(error)

@@ -17,7 +17,7 @@ def reporter(progress: bool | Progress, unit: str = "s") -> Iterator[Progress]:
         True: a bar in the terminal or notebook, one for each kind of work; False: nothing;
         a callback: itself.
     unit
-        What is counted: seconds of sound (``"s"``) or bytes (``"B"``).
+        What is counted: seconds of sound (``"s"``), bytes (``"B"``), or things by their name.
     """
     if not isinstance(progress, bool):
         yield progress
@@ -36,7 +36,8 @@ def _bars(unit: str) -> Iterator[Progress]:
 
     def show(done: float, total: float | None, what: str) -> None:
         if what not in bars:
-            layout = None if unit == "B" else "{l_bar}{bar}| {n:.0f}/{total:.0f} s [{elapsed}]"
+            counts = f"{{l_bar}}{{bar}}| {{n:.0f}}/{{total:.0f}} {unit} [{{elapsed}}]"
+            layout = None if unit == "B" else counts
             bars[what] = tqdm(
                 total=total, desc=what, unit=unit, unit_scale=unit == "B", bar_format=layout
             )

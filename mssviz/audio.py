@@ -21,7 +21,7 @@ import numpy as np
 import soxr
 
 from mssviz._typing import AnyArray, BitDepth, Codec, PathLike, Waveform
-from mssviz.errors import AudioError, ParameterError
+from mssviz.errors import AudioError, ParameterError, reason
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1_000, 768_000
 BLOCK_SECONDS = 5.0
@@ -119,7 +119,7 @@ class AudioReader:
         except (av.FFmpegError, ValueError) as error:
             raise AudioError(
                 f"{self.path}: not a sound file that FFmpeg knows, or damaged at its start "
-                f"({_reason(error)}); convert or copy it again"
+                f"({reason(error)}); convert or copy it again"
             ) from error
         try:
             self._open_stream(stream, sample_rate)
@@ -244,7 +244,7 @@ class AudioReader:
         except av.FFmpegError as error:
             at = (position or 0) / rate
             raise AudioError(
-                f"{self.path}: damaged after {at:.2f} s ({_reason(error)}); copy it again, or "
+                f"{self.path}: damaged after {at:.2f} s ({reason(error)}); copy it again, or "
                 f"read the part before with duration={self._readable(at)}"
             ) from error
 
@@ -514,7 +514,25 @@ def writing(path: Path) -> Iterator[None]:
             remedy = "choose a folder that you may write to"
         else:
             remedy = "check the path, the disk's free space and the options"
-        raise AudioError(f"{path}: cannot be written ({_reason(error)}); {remedy}") from error
+        raise AudioError(f"{path}: cannot be written ({reason(error)}); {remedy}") from error
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; it is renamed to `path` when all went well.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be written; then nothing is left of it, and an older file stays.
+    """
+    scratch = path.with_name(f".{path.name}.part")
+    with writing(path):
+        try:
+            yield scratch
+            scratch.replace(path)
+        finally:
+            scratch.unlink(missing_ok=True)
 
 
 class _AvSink:
@@ -655,8 +673,3 @@ def _parse_bitrate(bitrate: str) -> int:
             f"bitrate must lie between 8k and 1000k, such as 192k (got {bitrate!r})"
         )
     return value
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).strip().splitlines()[0][:120]

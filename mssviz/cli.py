@@ -4,15 +4,17 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 import mssviz
 from mssviz.errors import MssvizError
+
+if TYPE_CHECKING:
+    from mssviz.comparison import Settings
 
 app = typer.Typer(
     help="See, hear and measure how a neural network pulls a song apart.",
@@ -73,19 +75,20 @@ def separate(
     masks: Annotated[
         bool, typer.Option("--masks", help="Write masks (.npy) and their picture (.png), too.")
     ] = False,
+    workers: Annotated[
+        str | None,
+        typer.Option(help="Number of processes, or address of a Dask scheduler: songs at once."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no list.")] = False,
 ) -> None:
     """Separate songs of any length into stems."""
     from mssviz import export
     from mssviz.separate import Separator
 
-    separator = Separator(
-        model,
-        power=power,
-        extension=extension,  # type: ignore[arg-type]
-        mwf_iterations=int(mwf),
-        progress=not quiet,
-    )
+    changes: dict[str, Any] = {
+        "power": power, "extension": extension, "mwf_iterations": int(mwf)
+    }  # fmt: skip
+    separator = Separator(model, progress=not quiet, **changes)
     options = export.FileOptions(codec, bitrate, bit_depth, filename_format, masks)  # type: ignore[arg-type]
     targets = [t for t in separator.targets if not stem or t in stem]
     if stem and len(targets) < len(set(stem)):
@@ -94,43 +97,79 @@ def separate(
             f"{model} has no stem {unknown}; choose among {', '.join(separator.targets)}"
         )
     plans = export.plan(files, targets, output, options)
+    if workers:
+        from mssviz import scale
+
+        arguments = {
+            path: (model, tuple(changes.items()), path.resolve(), _resolved(plan), offset, duration,
+                   options)
+            for path, plan in zip(files, plans, strict=True)
+        }  # fmt: skip
+        results: Iterable[tuple[Path, Any]] = scale.spread(
+            export.separate_file_by_name, arguments, _workers(workers), keep_errors=True
+        )
+    else:
+        lean_import()
+        results = _one_by_one(
+            zip(files, plans, strict=True),
+            lambda path, plan: export.separate_file(
+                separator, path, plan, offset=offset, duration=duration, options=options,
+                progress=not quiet,
+            ),
+        )  # fmt: skip
     failed = 0
-    with lean_import():
-        for path, plan in zip(files, plans, strict=True):
-            try:
-                written = export.separate_file(
-                    separator,
-                    path,
-                    plan,
-                    offset=offset,
-                    duration=duration,
-                    options=options,
-                    progress=not quiet,
-                )
-            except MssvizError as error:
-                if len(files) == 1:
-                    raise
-                _complain(str(error))
-                failed += 1
-                continue
-            if not quiet:
-                for file in written:
-                    typer.echo(file)
+    for _, written in results:
+        if isinstance(written, MssvizError):
+            if len(files) == 1:
+                raise written
+            _complain(str(written))
+            failed += 1
+        elif not quiet:
+            for file in written:
+                typer.echo(file)
     if failed:
         raise MssvizError(f"{failed} of {len(files)} files could not be separated")
 
 
 @app.command()
 def evaluate(
-    references: Annotated[Path, typer.Argument(help="Folder of true stems, a file each.")],
-    estimates: Annotated[Path, typer.Argument(help="Folder of separated stems, same names.")],
+    references: Annotated[
+        Path | None, typer.Argument(help="Folder of true stems, a file each.")
+    ] = None,
+    estimates: Annotated[
+        Path | None, typer.Argument(help="Folder of separated stems, same names.")
+    ] = None,
+    mus_dir: Annotated[
+        Path | None,
+        typer.Option("--mus_dir", help="MUSDB18 or MUSDB18-HQ: separate and measure its test set."),
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--params_filename", "--model", help="For --mus_dir; may be repeated."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output_path", help="For --mus_dir: folder for the scores.")
+    ] = Path("scores"),
+    mwf: Annotated[bool, typer.Option("--mwf", help="Multichannel Wiener filter.")] = False,
+    workers: Annotated[
+        str | None,
+        typer.Option(help="Number of processes, or address of a Dask scheduler: songs at once."),
+    ] = None,
     window: Annotated[float, typer.Option(help="Seconds.")] = 1.0,
     hop: Annotated[float, typer.Option(help="Seconds.")] = 1.0,
     csv: Annotated[Path | None, typer.Option(help="Write every window's scores here.")] = None,
 ) -> None:
-    """Measure separated stems against the true ones: SDR, ISR, SIR, SAR in dB (BSS Eval v4)."""
+    """Measure stems against the true ones, or models on MUSDB18: SDR, ISR, SIR, SAR in dB."""
     from mssviz import datasets, metrics
 
+    if mus_dir is not None:
+        from mssviz.comparison import Settings
+
+        chosen = models or ["spleeter:4stems"]
+        _evaluate_corpus(mus_dir, chosen, output, mwf, workers, Settings(window, hop))
+        return
+    if references is None or estimates is None:
+        raise typer.BadParameter("give two folders of stems, or --mus_dir")
     _, estimated = datasets.from_folder(estimates).load()
     _, true = datasets.from_folder(references).load()
     matched = datasets.to_targets(true, tuple(estimated))
@@ -142,16 +181,49 @@ def evaluate(
     n_samples = min(len(w) for w in (*matched.values(), *estimated.values()))
     true = {t: w[:n_samples] for t, w in matched.items()}
     estimated = {t: w[:n_samples] for t, w in estimated.items()}
-    dither_db = -80.0 if any(map(metrics.is_band_limited, true.values())) else None
+    dither_db = metrics.suggested_dither_db(true)
     if dither_db:
         _complain(
-            "note: true stems have no energy in the treble; -80 dBFS of noise was added so that "
-            "ISR, SIR and SAR are defined"
+            f"note: true stems have no energy in the treble; {dither_db:.0f} dBFS of noise was "
+            "added so that ISR, SIR and SAR are defined"
         )
     table = metrics.evaluate(true, estimated, 44100, window=window, hop=hop, dither_db=dither_db)
     if csv is not None:
         table.to_csv(csv, index=False)
     typer.echo(metrics.summarise(table).round(2).to_string())
+
+
+def _evaluate_corpus(
+    root: Path,
+    models: list[str],
+    output: Path,
+    mwf: bool,
+    workers: str | None,
+    settings: "Settings",
+) -> None:
+    from mssviz import audio, baselines, comparison, datasets
+
+    tracks = datasets.musdb18(root)
+    targets = baselines.describe(models[0]).targets
+    table = comparison.compare(
+        tracks, models, targets=targets, options={"mwf_iterations": int(mwf)}, settings=settings,
+        workers=workers and _workers(workers),
+    )  # fmt: skip
+    for model in models:
+        folder = output / model.replace(":", "-") / "test"
+        with audio.writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        for track in tracks:
+            with audio.new_file(folder / f"{track}.json") as scratch:
+                text = comparison.to_museval(table, track, model, settings)
+                scratch.write_text(text, encoding="utf-8")
+    summary = comparison.summary(table)
+    for model in models:
+        typer.echo(f"{model}, median over {len(tracks)} tracks of the median over windows, dB:")
+        for target in dict.fromkeys(table.loc[table["model"] == model, "target"]):
+            typer.echo(f"{target}:")
+            for measure in ("SDR", "SAR", "SIR", "ISR"):
+                typer.echo(f"{measure}: {summary.loc[(target, model), measure]:.3f}")
 
 
 @models_app.callback()
@@ -196,8 +268,7 @@ def explore() -> None:
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(target)])  # noqa: S606, as meant
 
 
-@contextmanager
-def lean_import() -> Iterator[None]:
+def lean_import() -> None:
     """Import TensorFlow without what a command has no use for."""
     # Keras imports scikit-learn, pandas and matplotlib if it finds them, for features that
     # separating a file has no use for: 0.9 s of 2.3. Hide those that nobody has imported yet.
@@ -210,7 +281,27 @@ def lean_import() -> Iterator[None]:
     finally:
         for module in hidden:
             del sys.modules[module]
-    yield
+
+
+def _one_by_one(
+    jobs: Iterable[tuple[Path, dict[str, Path]]],
+    work: Callable[[Path, dict[str, Path]], list[Path]],
+) -> Iterator[tuple[Path, Any]]:
+    # as scale.spread with keep_errors: an error is a result
+    for path, plan in jobs:
+        try:
+            yield path, work(path, plan)
+        except MssvizError as error:
+            yield path, error
+
+
+def _resolved(plan: dict[str, Path]) -> dict[str, Path]:
+    # workers have folders of their own
+    return {target: path.resolve() for target, path in plan.items()}
+
+
+def _workers(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
 
 
 def _complain(text: str) -> None:

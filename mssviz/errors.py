@@ -19,3 +19,9 @@ class PretrainedError(MssvizError):
 
 class Cancelled(MssvizError):  # noqa: N818, nothing went wrong
     """The user stopped a long computation; raise it from a progress callback to stop one."""
+
+
+def reason(error: BaseException) -> str:
+    """First line of what an error of a library says, for one of our own messages."""
+    text = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
+    return text.splitlines()[0][:160]

@@ -1,5 +1,6 @@
 """A song from file to files: stems, masks and pictures, written while it is being computed."""
 
+import functools
 import string
 import tempfile
 from collections import deque
@@ -17,7 +18,7 @@ from mssviz._progress import reporter
 from mssviz._typing import AnyArray, BitDepth, Codec, PathLike, Progress, Waveform
 from mssviz.errors import AudioError, ParameterError
 from mssviz.separate import Separator
-from mssviz.separation import Masker, Segment, synthesise
+from mssviz.separation import Masker, Segment, synthesise, with_margins
 from mssviz.stft import magnitude
 
 #: Columns of the pictures of a whole song.
@@ -138,6 +139,7 @@ def separate_file(
             f"stems must be among {', '.join(separator.targets)} "
             f"(got {', '.join(unknown) or 'none'})"
         )
+    params = separator.preset.stft
     n_channels, rate = separator.preset.n_channels, separator.sample_rate
     with ExitStack() as stack:
         report = stack.enter_context(reporter(progress))
@@ -166,19 +168,42 @@ def separate_file(
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="mssviz-"))
             kept = _KeptSegments(Path(scratch), separator.targets)
             kept.extend(segments)
-            masker, segments = Masker(separator.options, kept.again), kept.again()
+            masker = Masker(separator.options, params, kept.again)
+            segments = kept.again()
         else:
-            masker = Masker(separator.options)
+            masker = Masker(separator.options, params)
+            segments = with_margins(segments, separator.options.margin(params))
         if options.masks:
             recorder = output.add(_MaskRecorder(separator, masker, files))
             segments = recorder.watch(segments)
-        stems = synthesise(segments, masker, separator.preset.stft, list(files))
+        stems = synthesise(segments, masker, params, list(files))
         blocks = stack.enter_context(ahead(stems))
         _write_cut(writers, blocks, counted)
     written = list(files.values())
     if options.masks:
         written += recorder.paths
     return written
+
+
+def separate_file_by_name(
+    model: str,
+    changes: tuple[tuple[str, Any], ...],
+    path: PathLike,
+    files: Mapping[str, Path],
+    offset: float,
+    duration: float | None,
+    options: FileOptions,
+) -> list[Path]:
+    """As `separate_file`, with a separator that each process builds once; for workers."""
+    return separate_file(
+        _separator(model, changes), path, files, offset=offset, duration=duration,
+        options=options, progress=False,
+    )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=1)
+def _separator(model: str, changes: tuple[tuple[str, Any], ...]) -> Separator:
+    return Separator(model, progress=False, **dict(changes))
 
 
 def _write_cut(
@@ -266,9 +291,9 @@ class _KeptSegments:
     def extend(self, segments: Iterable[Segment]) -> None:
         for segment in segments:
             path = self._folder / f"{len(self._paths)}.npz"
-            arrays: dict[str, AnyArray] = {"mixture": segment.mixture, **segment.magnitudes}
+            arrays: dict[str, Any] = {"mixture": segment.mixture, **segment.magnitudes}
             with audio.writing(path):
-                np.savez(path, allow_pickle=False, **arrays)
+                np.savez(path, **arrays)
             self._paths.append(path)
 
     def again(self) -> Iterator[Segment]:
@@ -301,8 +326,9 @@ class _MaskRecorder:
                 with audio.writing(self._final[target]):
                     file.write(np.ascontiguousarray(found[target], np.float16).data)
                 self._columns[target].add(found[target])
-            self._columns["mixture"].add(magnitude(segment.mixture))
-            self._shape = (self._shape[0] + len(segment.mixture), *self._shape[1:])
+            mixture = segment.core(segment.mixture)
+            self._columns["mixture"].add(magnitude(mixture))
+            self._shape = (self._shape[0] + len(mixture), *self._shape[1:])
             yield segment
 
     def _write_header(self, file: BinaryIO) -> None:

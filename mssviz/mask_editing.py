@@ -4,14 +4,14 @@ import itertools
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from mssviz._typing import AnyArray, Mask, PathLike
-from mssviz.audio import writing
+from mssviz.audio import new_file
 from mssviz.errors import ParameterError
 from mssviz.stft import StftParams, bins_to_hz, frames_to_time
 
@@ -76,9 +76,11 @@ class Stroke:
 
 @dataclass
 class _Edit:
-    # the frames that a stroke changed, before and after
-    start: int
-    before: dict[str, Mask]
+    # what was done, and the frames that it changed, before and after
+    frames: slice
+    change: Stroke | dict[str, Mask]  # a stroke, or all masks from a file
+    sum_to_one: bool
+    before: dict[str, Mask] = field(default_factory=dict)
     after: dict[str, Mask] = field(default_factory=dict)
 
     @property
@@ -92,26 +94,40 @@ class MaskEditor:
     Parameters
     ----------
     masks
-        Target to ``(n_frames, n_bins, n_channels)`` in [0, 1]; copied.
+        Target to ``(n_frames, n_bins, n_channels)`` in [0, 1].
     params
         Their grid.
     sum_to_one
         Whether the other stems share what one gains or loses, in proportion to what they had,
         so that masks keep their sum. Where the others have nothing, they share equally; where
         one is painted above the sum of all, it stands alone; and no mask goes above 1.
+    copy
+        Whether to leave `masks` as they are; otherwise they are painted on themselves, and
+        must be float32.
     """
 
     def __init__(
-        self, masks: Mapping[str, AnyArray], params: StftParams, sum_to_one: bool = True
+        self,
+        masks: Mapping[str, AnyArray],
+        params: StftParams,
+        sum_to_one: bool = True,
+        copy: bool = True,
     ) -> None:
         self.params, self.sum_to_one = params, sum_to_one
-        self.masks = {target: np.array(mask, np.float32) for target, mask in masks.items()}
+        take = np.array if copy else np.asarray
+        self.masks = {target: take(mask, np.float32) for target, mask in masks.items()}
         shapes = {mask.shape for mask in self.masks.values()}
         if len(shapes) != 1:
             raise ParameterError(f"masks must share one shape (got {shapes})")
         self._shape = shapes.pop()
         self._done: list[_Edit] = []
         self._undone: list[_Edit] = []
+        self._forgotten: list[_Edit] = []  # can not be taken back any more
+
+    @property
+    def edited(self) -> bool:
+        """Whether the masks are other than those that were given."""
+        return bool(self._done or self._forgotten)
 
     @property
     def can_undo(self) -> bool:
@@ -141,18 +157,9 @@ class MaskEditor:
         frames = self._extent(stroke)
         if frames.stop <= frames.start:
             return slice(0, 0)
-        strength = self._strength(stroke, frames)[:, :, None]
-        if not strength.any():
+        if not self._strength(stroke, frames).any():
             return slice(0, 0)
-        edit = _Edit(frames.start, {t: m[frames].copy() for t, m in self.masks.items()})
-        value = 0.0 if stroke.tool == "erase" else stroke.value
-        old = edit.before[stroke.target]
-        new = old + strength * (np.float32(value) - old)
-        self.masks[stroke.target][frames] = new
-        if self.sum_to_one:
-            self._share(stroke.target, frames, edit.before, new)
-        edit.after = {t: m[frames].copy() for t, m in self.masks.items()}
-        self._remember(edit)
+        self._do(_Edit(frames, stroke, self.sum_to_one))
         return frames
 
     def undo(self) -> slice:
@@ -165,16 +172,9 @@ class MaskEditor:
 
     def save(self, path: PathLike) -> None:
         """Write the masks to an ``.npz`` file, under a temporary name until it is complete."""
-        path = Path(path)
-        scratch = path.with_name(f".{path.name}.part")
-        with writing(path):
-            arrays: dict[str, Any] = dict(self.masks)
-            try:
-                with scratch.open("wb") as file:
-                    np.savez_compressed(file, **arrays)
-                scratch.replace(path)
-            finally:
-                scratch.unlink(missing_ok=True)
+        arrays: dict[str, Any] = dict(self.masks)
+        with new_file(Path(path)) as scratch, scratch.open("wb") as file:
+            np.savez_compressed(file, **arrays)
 
     def load(self, path: PathLike) -> slice:
         """Replace the masks by those of a file that `save` wrote, as one step to undo.
@@ -197,17 +197,62 @@ class MaskEditor:
             )
         if not all(m.min() > -1e-5 and m.max() < 1 + 1e-5 for m in loaded.values()):
             raise ParameterError(f"{path}: holds values that do not lie in [0, 1]")
-        edit = _Edit(0, {t: m.copy() for t, m in self.masks.items()}, loaded)
-        self._remember(edit)
-        for target, mask in loaded.items():
-            self.masks[target][:] = mask
-        return slice(0, self._shape[0])
+        frames = slice(0, self._shape[0])
+        self._do(_Edit(frames, loaded, self.sum_to_one))
+        return frames
 
-    def _remember(self, edit: _Edit) -> None:
+    def rebase(self, frames: slice, masks: Mapping[str, AnyArray]) -> None:
+        """Put other masks under the strokes, which stay and can still be taken back.
+
+        Parameters
+        ----------
+        frames
+            Where.
+        masks
+            Target to the new masks of these frames, as they were before any stroke.
+        """
+        self._undone.clear()
+        for target, mask in masks.items():
+            self.masks[target][frames] = mask
+        for edit in (*self._forgotten, *self._done):
+            start = max(frames.start, edit.frames.start)
+            stop = min(frames.stop, edit.frames.stop)
+            if start >= stop:
+                continue
+            part = slice(start - edit.frames.start, stop - edit.frames.start)
+            for target, before in edit.before.items():
+                before[part] = self.masks[target][start:stop]
+            self._paint(edit, slice(start, stop))
+            for target, after in edit.after.items():
+                after[part] = self.masks[target][start:stop]
+
+    def _do(self, edit: _Edit) -> None:
+        edit.before = self._copy(edit.frames)
+        self._paint(edit, edit.frames)
+        edit.after = self._copy(edit.frames)
         self._done.append(edit)
         self._undone.clear()
         while len(self._done) > 1 and sum(e.nbytes for e in self._done) > HISTORY_BYTES:
-            del self._done[0]
+            oldest = self._done.pop(0)
+            self._forgotten.append(replace(oldest, before={}, after={}))
+
+    def _copy(self, frames: slice) -> dict[str, Mask]:
+        return {target: mask[frames].copy() for target, mask in self.masks.items()}
+
+    def _paint(self, edit: _Edit, frames: slice) -> None:
+        # some of the frames of an edit; each is painted by itself
+        stroke = edit.change
+        if not isinstance(stroke, Stroke):
+            for target, mask in stroke.items():
+                self.masks[target][frames] = mask[frames]
+            return
+        before = self._copy(frames)
+        old = before[stroke.target]
+        value = 0.0 if stroke.tool == "erase" else stroke.value
+        new = old + self._strength(stroke, frames)[:, :, None] * (np.float32(value) - old)
+        self.masks[stroke.target][frames] = new
+        if edit.sum_to_one:
+            self._share(stroke.target, frames, before, new)
 
     def _move(self, source: list[_Edit], target: list[_Edit], which: str) -> slice:
         if not source:
@@ -215,11 +260,9 @@ class MaskEditor:
         edit = source.pop()
         target.append(edit)
         values: dict[str, Mask] = getattr(edit, which)
-        n_frames = len(next(iter(values.values())))
-        frames = slice(edit.start, edit.start + n_frames)
         for name, mask in values.items():
-            self.masks[name][frames] = mask
-        return frames
+            self.masks[name][edit.frames] = mask
+        return edit.frames
 
     def _share(self, target: str, frames: slice, before: Mapping[str, Mask], new: Mask) -> None:
         others = [t for t in self.masks if t != target]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.ndimage
 
 from mssviz._typing import AnyArray, Extension, Magnitude, Mask, Stft
 from mssviz.errors import ParameterError
@@ -51,8 +52,7 @@ def ratio_masks(magnitudes: Mapping[str, Magnitude], power: float = 2.0) -> dict
     Wiener filtering with fractional power spectrograms", ICASSP 2015.
     """
     _check_same_shape(magnitudes)
-    if not 0 < power <= 64:
-        raise ParameterError(f"mask exponent must lie in (0, 64] (got {power})")
+    check_power(power)
     if power == 2:  # Spleeter's, to the bit
         powers = {name: p * p for name, p in magnitudes.items()}
         epsilon: AnyArray | np.float32 = np.float32(EPSILON)
@@ -94,6 +94,7 @@ def extend(mask: Mask, n_bins: int, extension: Extension = "zeros") -> Mask:
     ----------
     Spleeter 2.4.2, ``EstimatorSpecBuilder._extend_mask``.
     """
+    check_extension(extension)
     n_frames, n_model_bins, n_channels = mask.shape
     if n_bins < n_model_bins:
         raise ParameterError(f"cannot extend a mask of {n_model_bins} bins to {n_bins}")
@@ -101,11 +102,62 @@ def extend(mask: Mask, n_bins: int, extension: Extension = "zeros") -> Mask:
     extended[:, :n_model_bins] = mask
     if extension == "zeros":
         extended[:, n_model_bins:] = 0
-    elif extension == "average":
-        extended[:, n_model_bins:] = mask.mean(axis=1, keepdims=True)
     else:
-        raise ParameterError(f"mask extension is 'zeros' or 'average' (got {extension!r})")
+        extended[:, n_model_bins:] = mask.mean(axis=1, keepdims=True)
     return extended
+
+
+def smooth(mask: Mask, n_frames: int) -> Mask:
+    """Average a mask over time, weighted by a Hann window of ``2 n_frames + 1`` frames.
+
+    Flicker from frame to frame is what is heard as "musical noise"; averaging trades it for
+    blurred onsets. Masks keep their sum. At either end the window is cut to the frames there are.
+
+    Parameters
+    ----------
+    mask
+        ``(n_frames, n_bins, n_channels)``.
+    n_frames
+        Neighbours on either side, 0 or more.
+
+    References
+    ----------
+    Cappé, "Elimination of the musical noise phenomenon with the Ephraim and Malah noise
+    suppressor", IEEE TSAP 2(2), 1994.
+    """
+    if n_frames < 0:
+        raise ParameterError(f"n_frames must be 0 or more (got {n_frames})")
+    if not n_frames:
+        return mask
+    window = np.hanning(2 * n_frames + 3)[1:-1].astype(np.float32)
+    present = np.convolve(np.ones(len(mask), np.float32), window)[n_frames : n_frames + len(mask)]
+    averaged = scipy.ndimage.convolve1d(mask, window, axis=0, mode="constant")
+    return averaged / present[:, None, None]
+
+
+def harden(mask: Mask, hardness: float = 1.0, level: float = 0.5) -> Mask:
+    r"""Make a soft mask steeper around a level, from unchanged to binary.
+
+    .. math:: M' = \min(\max(\theta + (M - \theta) / (1 - h), 0), 1)
+
+    Parameters
+    ----------
+    mask
+        In [0, 1], any shape.
+    hardness
+        *h* in [0, 1]: 0 leaves the mask as it is, 1 is `threshold`.
+    level
+        :math:`\theta` in [0, 1), the value that stays. At 0.5, the masks of two sources keep
+        their sum of 1.
+    """
+    check_share("hardness", hardness)
+    if hardness == 1:
+        return threshold(mask, level)
+    check_level(level)
+    if not hardness:
+        return mask
+    steeper = level + (mask - np.float32(level)) / np.float32(1 - hardness)
+    return np.clip(steeper, 0, 1).astype(np.float32)
 
 
 def threshold(mask: Mask, level: float = 0.5) -> Mask:
@@ -119,8 +171,7 @@ def threshold(mask: Mask, level: float = 0.5) -> Mask:
         In [0, 1). At 0.5, two-source masks stay complementary but for exact ties, which
         become 0 in both (so silence, where masks are ``1 / K``, gives 0 everywhere).
     """
-    if not 0 <= level < 1:
-        raise ParameterError(f"threshold must lie in [0, 1) (got {level})")
+    check_level(level)
     return (mask > level).astype(np.float32)
 
 
@@ -154,7 +205,8 @@ def ideal_binary_masks(references: Mapping[str, Stft]) -> dict[str, Mask]:
     Wang, "On ideal binary mask as the computational goal of auditory scene analysis", 2005.
     The comparison by power is that of SiSEC 2018's ``IBM1``.
     """
-    powers = _powers(references, 2)
+    _check_same_shape(references)
+    powers = {name: np.abs(s) ** 2 for name, s in references.items()}
     total = np.add.reduce(list(powers.values()))
     return {name: (p > total - p).astype(np.float32) for name, p in powers.items()}
 
@@ -211,6 +263,45 @@ def apply(mask: Mask, mixture: Stft) -> Stft:
     return mask * mixture
 
 
+def with_phase(spectrum: Stft, other: Stft) -> Stft:
+    r"""Give a spectrum another's phase, :math:`|Y| e^{j \angle S}`.
+
+    With the true source's phase (oracle phase) this shows what a mask would achieve if it were
+    not for the mixture's phase. Where `other` is 0, its phase counts as 0.
+    """
+    _check_same_shape({"spectrum": spectrum, "other": other})
+    size = np.abs(other)
+    turn = np.where(size > 0, other / np.maximum(size, np.float32(1e-30)), np.complex64(1))
+    return (np.abs(spectrum) * turn).astype(np.complex64)
+
+
+# --- What parameters may be ---------------------------------------------------------------------
+
+
+def check_power(power: float) -> None:
+    """Raise `ParameterError` unless `ratio_masks` takes this exponent."""
+    if not 0 < power <= 64:
+        raise ParameterError(f"mask exponent must lie in (0, 64] (got {power})")
+
+
+def check_extension(extension: str) -> None:
+    """Raise `ParameterError` unless `extend` knows this extension."""
+    if extension not in ("zeros", "average"):
+        raise ParameterError(f"mask extension is 'zeros' or 'average' (got {extension!r})")
+
+
+def check_level(level: float) -> None:
+    """Raise `ParameterError` unless `threshold` and `harden` take this level."""
+    if not 0 <= level < 1:
+        raise ParameterError(f"threshold must lie in [0, 1) (got {level})")
+
+
+def check_share(name: str, value: float) -> None:
+    """Raise `ParameterError` unless a value lies in [0, 1]."""
+    if not 0 <= value <= 1:
+        raise ParameterError(f"{name} must lie in [0, 1] (got {value})")
+
+
 # --- Multichannel Wiener filter ---------------------------------------------------------------
 
 
@@ -258,11 +349,33 @@ class WienerModel:
         """
         if iterations < 1:
             raise ParameterError(f"MWF needs at least 1 iteration (got {iterations})")
-        peak = max((float(np.abs(mixture).max(initial=0)) for _, mixture in blocks()), default=0)
-        model = cls(scale=max(1.0, peak / 10), covariances=())
+        model = cls(scale=_wiener_scale(mixture for _, mixture in blocks()), covariances=())
         for _ in range(iterations):
             model = cls(model.scale, (*model.covariances, model._estimate(blocks())))
         return model
+
+    @classmethod
+    def oracle(
+        cls, blocks: Callable[[], Iterable[tuple[Mapping[str, Stft], Stft]]]
+    ) -> "WienerModel":
+        """Take the statistics from the true sources, in two passes over a song.
+
+        Parameters
+        ----------
+        blocks
+            As in `fit`, with the true sources' STFTs instead of magnitudes. To `filter` a block,
+            give its true sources as `sources`.
+        """
+        scale = _wiener_scale(mixture for _, mixture in blocks())
+        total: AnyArray | float = 0.0
+        weight: AnyArray | np.float32 = _EPS
+        for references, mixture in blocks():
+            _check_same_shape({**references, "mixture": mixture})
+            sources = np.stack(list(references.values()), axis=-1) / np.float32(scale)
+            sums, powers = _covariance_sums(sources)
+            total, weight = total + sums, weight + powers
+        covariance = np.asarray(total / np.asarray(weight)[:, None, None, :])
+        return cls(scale, (covariance.astype(np.complex64),))
 
     def filter(
         self, magnitudes: Mapping[str, AnyArray], mixture: Stft, sources: AnyArray | None = None
@@ -349,15 +462,17 @@ def ideal_wiener(references: Mapping[str, Stft], mixture: Stft) -> dict[str, Stf
     mixture
         STFT of the same shape.
     """
-    _check_same_shape({**references, "mixture": mixture})
-    sources = np.stack(list(references.values()), axis=-1)
-    scale = max(1.0, float(np.abs(mixture).max(initial=0)) / 10)
-    total, weight = _covariance_sums(sources / np.float32(scale))
-    covariance = (total / (weight + _EPS)[:, None, None, :]).astype(np.complex64)
-    return WienerModel(scale, (covariance,)).filter(references, mixture, sources)
+    model = WienerModel.oracle(lambda: [(references, mixture)])
+    return model.filter(references, mixture, np.stack(list(references.values()), axis=-1))
 
 
 _EPS = np.finfo(np.float32).eps
+
+
+def _wiener_scale(mixtures: Iterable[Stft]) -> float:
+    # magnitudes are brought to 10 at most, where the regularisation is what norbert's is
+    peak = max((float(np.abs(mixture).max(initial=0)) for mixture in mixtures), default=0.0)
+    return max(1.0, peak / 10)
 
 
 def _channel_mean_power(sources: AnyArray) -> AnyArray:
@@ -388,11 +503,6 @@ def _inverse_times(matrices: AnyArray, vectors: AnyArray) -> AnyArray:
     c, d = matrices[..., 1, 0], matrices[..., 1, 1]
     x, y = vectors[..., 0], vectors[..., 1]
     return np.stack([d * x - b * y, a * y - c * x], axis=-1) / (a * d - b * c)[..., None]
-
-
-def _powers(references: Mapping[str, Stft], power: float) -> dict[str, AnyArray]:
-    _check_same_shape(references)
-    return {name: np.abs(s) ** power for name, s in references.items()}
 
 
 def _empty(n_frames: int, n_bins: int, n_channels: int) -> Mask:

@@ -4,10 +4,10 @@ SDR   all errors together          SIR   what leaked in from other sources
 ISR   filtering and panning        SAR   artefacts that are in no source
 
 Silence policy. A score needs something to be measured against: where a reference or an
-estimate is all zeros in a window, BSS Eval gives NaN there, for every target. A target whose
-reference or estimate is silent throughout has NaN in all windows, and the other targets are
-scored as if it were absent; with fewer than two audible references nothing is scored, since
-there is no interference to speak of. `summarise` leaves NaN out and counts it.
+estimate is all zeros in a window, BSS Eval gives NaN there, for every target (see `bss_eval`).
+A target whose reference or estimate is silent throughout has NaN in all windows, and the other
+targets are scored as if it were absent; with fewer than two audible references nothing is
+scored, since there is no interference to speak of. `summarise` leaves NaN out and counts it.
 """
 
 import importlib.util
@@ -20,18 +20,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mssviz import audio
-from mssviz._typing import AnyArray, Waveform
+from mssviz import audio, bss_eval
+from mssviz._progress import reporter
+from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import AudioError, MssvizError, ParameterError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MEASURES = ("SDR", "ISR", "SIR", "SAR")
+#: Noise that repairs band-limited references, in dBFS.
+DITHER_DB = -80.0
 
 #: An engine takes references and estimates (n_sources, n_samples, n_channels), window and hop
-#: in samples, and returns the four measures in order, each (n_sources, n_windows).
-Engine = Callable[[AnyArray, AnyArray, int, int], tuple[AnyArray, AnyArray, AnyArray, AnyArray]]
+#: in samples, and a callback for its progress in samples; it returns the four measures in order,
+#: each (n_sources, n_windows).
+Engine = Callable[
+    [AnyArray, AnyArray, int, int, Progress], tuple[AnyArray, AnyArray, AnyArray, AnyArray]
+]
 
 
 def evaluate(
@@ -39,10 +45,11 @@ def evaluate(
     estimates: Mapping[str, AnyArray],
     sample_rate: int,
     *,
-    engine: str = "museval",
+    engine: str = "fast",
     window: float = 1.0,
     hop: float = 1.0,
     dither_db: float | None = None,
+    progress: bool | Progress = False,
 ) -> "pd.DataFrame":
     """BSS Eval v4 of every target, window by window.
 
@@ -56,14 +63,18 @@ def evaluate(
     sample_rate
         In hertz.
     engine
-        ``"museval"``: the reference implementation (time-invariant filters of 512 taps over
-        the whole signal).
+        ``"fast"``: `bss_eval.bss_eval_images`. ``"museval"``: the reference implementation,
+        which gives the same numbers, but takes a signal whose channels cancel each other for
+        silence.
     window, hop
         In seconds; 1 and 1 are SiSEC 2018's.
     dither_db
-        Level in dBFS of noise added to references and estimates, such as -80. References
-        without energy in the treble (decoded from lossy formats) make the filters of SIR, SAR
-        and ISR ill-defined; the noise repairs it and leaves SDR where it was.
+        Level in dBFS of noise added to references and estimates, see `suggested_dither_db`.
+        References without energy in the treble (decoded from lossy formats) make the filters of
+        SIR, SAR and ISR ill-defined; the noise repairs it and leaves SDR where it was.
+    progress
+        True for a bar, False for none, or a callback ``(seconds done, seconds in all, what)``;
+        what it raises, such as `Cancelled`, stops the work (museval's only before it begins).
 
     Returns
     -------
@@ -75,6 +86,8 @@ def evaluate(
     ------
     ParameterError
         If targets, lengths, window or engine do not fit.
+    AudioError
+        If samples are not finite, or the engine cannot score them.
 
     References
     ----------
@@ -99,7 +112,8 @@ def evaluate(
     elif any(is_band_limited(signal) for signal in true.values()):
         warnings.warn(
             "a reference has no energy in the treble (decoded from a lossy format?): SDR is "
-            "right, but ISR, SIR and SAR are not defined well; evaluate with dither_db=-80",
+            "right, but ISR, SIR and SAR are not defined well; evaluate with "
+            f"dither_db={DITHER_DB:.0f}",
             stacklevel=2,
         )
     targets = list(true)
@@ -110,14 +124,12 @@ def evaluate(
     # is no reason to leave its reference out, which stands in for it and is not scored.
     present = [t for t in targets if true[t].any()]
     if audible and len(present) > 1:
-        measured = ENGINES[engine](
-            np.stack([true[t] for t in present]).astype(np.float64),
-            np.stack([(estimated if t in audible else true)[t] for t in present]).astype(
-                np.float64
-            ),
-            n_window,
-            n_hop,
+        signals = (
+            np.stack([true[t] for t in present]),
+            np.stack([(estimated if t in audible else true)[t] for t in present]),
         )
+        with reporter(progress) as report:
+            measured = ENGINES[engine](*signals, n_window, n_hop, _in_seconds(report, sample_rate))
         for m, values in enumerate(measured):
             for row, target in enumerate(present):
                 if target in audible:
@@ -185,6 +197,17 @@ def si_sdr(reference: AnyArray, estimate: AnyArray) -> float:
         return float(10 * np.log10((target @ target) / np.square(target - e).sum()))
 
 
+def suggested_dither_db(references: Mapping[str, AnyArray]) -> float | None:
+    """Level of dither that `evaluate` needs for these references, in dBFS; None for none.
+
+    Parameters
+    ----------
+    references
+        Target to true source, ``(n_samples, n_channels)``.
+    """
+    return DITHER_DB if any(map(is_band_limited, references.values())) else None
+
+
 def is_band_limited(signal: Waveform) -> bool:
     """Whether a signal is so empty in the treble that BSS Eval's filters are ill-defined.
 
@@ -209,14 +232,17 @@ def is_band_limited(signal: Waveform) -> bool:
 
 
 def _museval(
-    references: AnyArray, estimates: AnyArray, window: int, hop: int
+    references: AnyArray, estimates: AnyArray, window: int, hop: int, progress: Progress
 ) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
+    references, estimates = references.astype(np.float64), estimates.astype(np.float64)
     for signal in (*references, *estimates):
         if not signal.sum(axis=1).any():
             raise AudioError(
                 "museval takes a signal whose channels cancel each other everywhere for silence "
-                "and cannot score it; evaluate one channel alone"
+                'and cannot score it; evaluate with engine="fast"'
             )
+    n_samples = references.shape[1]
+    progress(0, n_samples, "measure")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -227,13 +253,14 @@ def _museval(
         # its own way out of a singular system needs numpy.linalg.linalg, which numpy 2 lacks
         raise AudioError(
             f"museval could not score these signals ({error}); two references may be copies of "
-            "each other, or band-limited: evaluate with dither_db=-80"
+            f"each other, or band-limited: evaluate with dither_db={DITHER_DB:.0f}"
         ) from error
+    progress(n_samples, n_samples, "measure")
     return sdr, isr, sir, sar
 
 
 #: Name to implementation.
-ENGINES: dict[str, Engine] = {"museval": _museval}
+ENGINES: dict[str, Engine] = {"fast": bss_eval.bss_eval_images, "museval": _museval}
 
 
 @cache
@@ -252,6 +279,13 @@ def _museval_metrics() -> ModuleType:
         warnings.simplefilter("ignore")
         spec.loader.exec_module(module)
     return module
+
+
+def _in_seconds(report: Progress, sample_rate: int) -> Progress:
+    def in_samples(done: float, total: float | None, what: str) -> None:
+        report(done / sample_rate, None if total is None else total / sample_rate, what)
+
+    return in_samples
 
 
 def _check_pairs(

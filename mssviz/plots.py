@@ -221,6 +221,77 @@ def scores(
     return lines
 
 
+def model_boxes(medians: "pd.Series[float]", ax: "Axes | None" = None) -> "Axes":
+    """Boxes of a measure over tracks, for each target and model, as in SiSEC's figures.
+
+    Parameters
+    ----------
+    medians
+        One value per track, target and model, dB: a column of `comparison.medians`.
+    ax
+        Where to draw.
+
+    Notes
+    -----
+    A box holds the middle half of the tracks, the line in it is their median, whiskers reach to
+    the last track within 1.5 times the box; every track is a dot. Best models stand on top.
+    """
+    ax = _axes(ax)
+    targets = list(dict.fromkeys(medians.index.get_level_values("target")))
+    height = 0.8 / len(targets)
+    order = medians.groupby("model").median().sort_values().index
+    for i, target in enumerate(targets):
+        color = PALETTE[i % len(PALETTE)]
+        for row, model in enumerate(order):
+            levels = medians.index.get_level_values
+            found = medians[(levels("target") == target) & (levels("model") == model)].dropna()
+            if found.empty:
+                continue
+            y = row + (0.5 * (len(targets) - 1) - i) * height
+            ax.boxplot(
+                found.to_numpy(), positions=[y], widths=0.8 * height, orientation="horizontal",
+                showfliers=False, manage_ticks=False, patch_artist=True,
+                boxprops={"facecolor": color, "alpha": 0.5}, medianprops={"color": "black"},
+            )  # fmt: skip
+            ax.plot(found.to_numpy(), np.full(len(found), y), ".", color=color, markersize=4)
+        ax.plot([], [], "s", color=color, label=target)
+    ax.set_yticks(range(len(order)), order)
+    ax.set_xlabel(f"{medians.name} (dB)")
+    ax.grid(axis="x", alpha=0.3)
+    ax.legend(loc="lower right")
+    return ax
+
+
+def model_pairs(
+    medians: "pd.Series[float]", first: str, second: str, ax: "Axes | None" = None
+) -> "Axes":
+    """A line for each track from one model's value to another's; it rises where the second wins.
+
+    Parameters
+    ----------
+    medians
+        As in `model_boxes`.
+    first, second
+        Names of models.
+    ax
+        Where to draw.
+    """
+    ax = _axes(ax)
+    values = medians.unstack("model")[[first, second]].dropna()
+    targets = list(dict.fromkeys(values.index.get_level_values("target")))
+    for i, target in enumerate(targets):
+        color = PALETTE[i % len(PALETTE)]
+        for a, b in values.xs(target, level="target").to_numpy():
+            ax.plot([2 * i, 2 * i + 1], [a, b], "o-", color=color, markersize=4, alpha=0.7)
+    ticks = [x for i in range(len(targets)) for x in (2 * i, 2 * i + 1)]
+    ax.set_xticks(ticks, [name for _ in targets for name in (first, second)], rotation=20)
+    for i, target in enumerate(targets):
+        ax.text(2 * i + 0.5, 1.01, target, ha="center", transform=ax.get_xaxis_transform())
+    ax.set_ylabel(f"{medians.name} (dB)")
+    ax.grid(axis="y", alpha=0.3)
+    return ax
+
+
 def song_figure(
     mixture: AnyArray, masks: Mapping[str, AnyArray], params: StftParams, n_frames: int
 ) -> "Figure":

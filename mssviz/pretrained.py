@@ -6,6 +6,7 @@ cache directory; so all working directories share them. A folder appears only wh
 was verified.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mssviz import _fetch, presets
 from mssviz._typing import PathLike, Progress
-from mssviz.errors import ParameterError, PretrainedError
+from mssviz.errors import ParameterError, PretrainedError, reason
 from mssviz.presets import Preset
 
 if TYPE_CHECKING:
@@ -226,6 +227,13 @@ def _install(preset: Preset, source: Path, folder: Path, verified: bool = False)
         (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
 
+def fingerprint(preset: Preset) -> str:
+    """SHA-256 over the content of the preset's weights files, of which none may be missing."""
+    folder = weights_folder(preset)
+    hashes = {name: _fetch.sha256(folder / name) for name in sorted(preset.weights.files)}
+    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
+
+
 def _is_intact(preset: Preset, folder: Path) -> bool:
     if state(preset) != "ready":
         return False
@@ -260,7 +268,6 @@ def _load_keras(network: "Network", path: Path) -> None:
     try:
         network.model.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0][:160]
         raise PretrainedError(
-            f"{path}: weights do not fit the network of its configuration ({reason})"
+            f"{path}: weights do not fit the network of its configuration ({reason(error)})"
         ) from error

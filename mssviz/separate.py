@@ -1,28 +1,140 @@
-"""A song through the network: waveform → STFT → patches → magnitudes → masks → stems.
+"""A song through a model, above all a network: waveform → STFT → magnitudes → masks → stems.
 
 The network reads patches of 512 frames (11.9 s) that do not overlap and do not know of each
 other, so a song can pass through patch by patch with exactly the result of the whole.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from mssviz import audio, presets, pretrained
 from mssviz._ahead import ahead
 from mssviz._progress import reporter
-from mssviz._typing import AnyArray, Extension, Magnitude, PathLike, Progress, Waveform
+from mssviz._typing import AnyArray, Magnitude, PathLike, Progress, Waveform
 from mssviz.errors import AudioError, PretrainedError
 from mssviz.presets import Preset
-from mssviz.separation import MaskOptions, Segment, Separation, Store
+from mssviz.separation import MaskChanges, MaskOptions, Segment, Separation, Store, changed
 from mssviz.stft import magnitude, stft_blocks
 
 if TYPE_CHECKING:
     from mssviz.networks import Network
 
 
-class Separator:
+class Model:
+    """What separates mixtures: a network, a classical method, or an oracle.
+
+    Attributes
+    ----------
+    preset : Preset
+        Targets, time-frequency grid and description.
+    options : MaskOptions
+        How its masks are made.
+    """
+
+    preset: Preset
+    options: MaskOptions
+    #: Whether it needs the true stems, as oracles do.
+    needs_references = False
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the stems, in order."""
+        return self.preset.targets
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate that the network works at, in hertz."""
+        return self.preset.stft.sample_rate
+
+    def fingerprint(self) -> str:
+        """What the result depends on besides the sound, as text."""
+        return f"{self.preset.name} {self.preset.targets} {self.options}"
+
+    def separate(
+        self,
+        waveform: AnyArray,
+        sample_rate: int,
+        progress: bool | Progress = True,
+        references: Mapping[str, AnyArray] | None = None,
+    ) -> Separation:
+        """Separate a waveform and keep every intermediate.
+
+        Parameters
+        ----------
+        waveform
+            ``(n_samples, n_channels)`` or ``(n_samples,)``, floating point in [-1, 1].
+        sample_rate
+            In hertz.
+        progress
+            True for a bar, False for none, or a callback ``(seconds done, seconds in all,
+            what)``; what it raises, such as `Cancelled`, stops the work.
+        references
+            Target to its true stem, as long as `waveform`; only oracles use it, and need it.
+
+        Returns
+        -------
+        Separation
+
+        Raises
+        ------
+        AudioError
+            If the waveform is not fit; see `audio.check_waveform`.
+        ParameterError
+            If this is an oracle and `references` are not those of its targets.
+        """
+        separation = self.begin(waveform, sample_rate, references)
+        for _ in self.proceed(separation, progress):
+            pass
+        return separation
+
+    def begin(
+        self,
+        waveform: AnyArray,
+        sample_rate: int,
+        references: Mapping[str, AnyArray] | None = None,
+    ) -> Separation:
+        """A separation before the work: all magnitudes are 0; see `proceed`.
+
+        Parameters, errors
+            As in `separate`.
+        """
+        mixture = self.prepared(waveform, sample_rate)
+        n_frames = self.preset.stft.n_frames(len(mixture))
+        shape = (n_frames, self.preset.model_bins, self.preset.n_channels)
+        store = Store()
+        magnitudes = {target: store.empty(shape) for target in self.targets}
+        return Separation(self.preset, mixture, magnitudes, self.options, store)
+
+    def prepared(self, waveform: AnyArray, sample_rate: int, name: str = "waveform") -> Waveform:
+        """Check a waveform and bring it to the model's channels and sample rate."""
+        audio.check_sample_rate(sample_rate, "sample_rate")
+        checked = audio.to_channels(audio.check_waveform(waveform, name), self.preset.n_channels)
+        resampled = audio.resample(checked, sample_rate, self.sample_rate)
+        if not len(resampled):
+            raise AudioError(f"{name} is shorter than one sample at {self.sample_rate} Hz")
+        return resampled
+
+    def proceed(self, separation: Separation, progress: bool | Progress = True) -> Iterator[slice]:
+        """Do the work on a separation from `begin`, part by part.
+
+        Parameters
+        ----------
+        separation
+            Its magnitudes are filled in.
+        progress
+            As in `separate`.
+
+        Yields
+        ------
+        slice
+            The frames that have just been filled in.
+        """
+        raise NotImplementedError
+
+
+class Separator(Model):
     """A pretrained network, built once, for any number of songs.
 
     Parameters
@@ -30,12 +142,13 @@ class Separator:
     model
         Name of a preset (see `models`), a folder with ``config.json`` and weights, or a
         configuration file, mssviz's or Spleeter's.
-    power, extension, mwf_iterations, binary
-        As in `MaskOptions`; left out, the preset's.
     fetch
         Fetch missing weights; otherwise their absence is an error.
     progress
         For fetching: True for a bar, or a callback.
+    options
+        Any of `MaskOptions`: ``power``, ``extension``, ``mwf_iterations``, ``smoothing``,
+        ``hardness``, ``threshold``, ``bandwidth``; left out or None, the preset's.
 
     Raises
     ------
@@ -55,34 +168,21 @@ class Separator:
         self,
         model: PathLike = "spleeter:2stems",
         *,
-        power: float | None = None,
-        extension: Extension | None = None,
-        mwf_iterations: int = 0,
-        binary: bool = False,
         fetch: bool = True,
         progress: bool | Progress = True,
+        **options: Unpack[MaskChanges],
     ) -> None:
         self.preset = presets.find(model)
-        self.options = MaskOptions(
-            power=self.preset.mask_power if power is None else power,
-            extension=self.preset.mask_extension if extension is None else extension,
-            mwf_iterations=mwf_iterations,
-            binary=binary,
-        )
+        own = MaskOptions(power=self.preset.mask_power, extension=self.preset.mask_extension)
+        self.options = changed(own, options)
         if fetch and pretrained.state(self.preset) != "ready":
             with reporter(progress, unit="B") as report:
                 pretrained.fetch(self.preset, report)
         self._network: Network | None = None
 
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """Names of the stems, in order."""
-        return self.preset.targets
-
-    @property
-    def sample_rate(self) -> int:
-        """Rate that the network works at, in hertz."""
-        return self.preset.stft.sample_rate
+    def fingerprint(self) -> str:
+        """As `Model.fingerprint`, with the weights."""
+        return f"{super().fingerprint()} {pretrained.fingerprint(self.preset)}"
 
     @property
     def network(self) -> "Network":
@@ -91,48 +191,16 @@ class Separator:
             self._network = pretrained.load(self.preset)
         return self._network
 
-    def separate(
-        self, waveform: AnyArray, sample_rate: int, progress: bool | Progress = True
-    ) -> "Separation":
-        """Separate a waveform and keep every intermediate.
-
-        Parameters
-        ----------
-        waveform
-            ``(n_samples, n_channels)`` or ``(n_samples,)``, floating point in [-1, 1].
-        sample_rate
-            In hertz.
-        progress
-            True for a bar, False for none, or a callback ``(seconds done, seconds in all,
-            what)``; what it raises, such as `Cancelled`, stops the work.
-
-        Returns
-        -------
-        Separation
-
-        Raises
-        ------
-        AudioError
-            If the waveform is not fit; see `audio.check_waveform`.
-        """
-        audio.check_sample_rate(sample_rate, "sample_rate")
-        waveform = audio.check_waveform(waveform)
-        mixture = audio.to_channels(waveform, self.preset.n_channels)
-        mixture = audio.resample(mixture, sample_rate, self.sample_rate)
-        if not len(mixture):
-            raise AudioError(f"waveform is shorter than one sample at {self.sample_rate} Hz")
-        n_frames = self.preset.stft.n_frames(len(mixture))
-        shape = (n_frames, self.preset.model_bins, self.preset.n_channels)
-        store = Store()
-        magnitudes = {target: store.empty(shape) for target in self.targets}
-        done = 0
+    def proceed(self, separation: Separation, progress: bool | Progress = True) -> Iterator[slice]:
+        """As `Model.proceed`: the parts are the network's patches."""
+        mixture, done = separation.mixture, 0
         with reporter(progress) as report:
             for segment in self.segments([mixture], report, len(mixture)):
-                stop = done + len(segment.mixture)
+                frames = slice(done, done + len(segment.mixture))
                 for target, values in segment.magnitudes.items():
-                    magnitudes[target][done:stop] = values
-                done = stop
-        return Separation(self.preset, mixture, magnitudes, self.options, store)
+                    separation.magnitudes[target][frames] = values
+                done = frames.stop
+                yield frames
 
     def segments(
         self, blocks: Iterable[Waveform], progress: Progress, n_samples: int | None = None

@@ -4,24 +4,32 @@ Masks, spectra and stems are computed from these two, block by block, whenever t
 at, so that changing a mask needs no second run of the network and memory stays bounded.
 """
 
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from mssviz import audio, masks
+from mssviz import audio, masks, plots
 from mssviz._typing import AnyArray, Codec, Extension, Magnitude, Mask, PathLike, Stft, Waveform
 from mssviz.errors import AudioError, ParameterError
+from mssviz.masks import WienerModel
 from mssviz.presets import Preset
-from mssviz.stft import OverlapAdd, StftParams, istft, stft_blocks
+from mssviz.stft import OverlapAdd, StftParams, magnitude, stft_blocks
 
 #: Arrays above this many bytes live in a temporary file, so that memory stays bounded.
 SPILL_BYTES = 256 << 20
+#: Frames that are looked at together in a pass over a song.
+BLOCK_FRAMES = 128
+#: Columns of the picture that a notebook shows of a separation.
+PICTURE_COLUMNS = 400
+#: Longest smoothing of masks, in seconds.
+MAX_SMOOTHING = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,23 +44,65 @@ class MaskOptions:
         Above the modelled band: ``"zeros"`` or ``"average"``; see `masks.extend`.
     mwf_iterations
         0: soft masks; 1 or more: multichannel Wiener filter with so many iterations, which
-        ignores `power` and leaves the band above silent, as in Spleeter.
-    binary
-        Round the masks to 0 and 1 at one half.
+        ignores all others and leaves the band above silent, as in Spleeter.
+    smoothing
+        Seconds on either side over which masks are averaged; see `masks.smooth`.
+    hardness, threshold
+        From soft masks (0) to binary ones (1) around a threshold; see `masks.harden`.
+    bandwidth
+        Hertz above which the network's masks are not used, but `extension`; as far as the
+        network models if that is less.
+
+    Notes
+    -----
+    In this order: ratio masks, smoothing, hardness, bandwidth, extension.
     """
 
     power: float = 2.0
     extension: Extension = "zeros"
     mwf_iterations: int = 0
-    binary: bool = False
+    smoothing: float = 0.0
+    hardness: float = 0.0
+    threshold: float = 0.5
+    bandwidth: float = np.inf
 
     def __post_init__(self) -> None:
-        if not 0 < self.power <= 64:
-            raise ParameterError(f"mask exponent must lie in (0, 64] (got {self.power})")
-        if self.extension not in ("zeros", "average"):
-            raise ParameterError(f"mask extension is 'zeros' or 'average' (got {self.extension!r})")
+        masks.check_power(self.power)
+        masks.check_extension(self.extension)
         if self.mwf_iterations < 0:
             raise ParameterError(f"mwf_iterations must be 0 or more (got {self.mwf_iterations})")
+        if not 0 <= self.smoothing <= MAX_SMOOTHING:
+            raise ParameterError(
+                f"smoothing must lie in [0, {MAX_SMOOTHING}] seconds (got {self.smoothing})"
+            )
+        masks.check_share("hardness", self.hardness)
+        masks.check_level(self.threshold)
+        if not self.bandwidth > 0:
+            raise ParameterError(f"bandwidth must be above 0 Hz (got {self.bandwidth})")
+
+    def margin(self, params: StftParams) -> int:
+        """Frames on either side that a frame's mask depends on."""
+        if self.mwf_iterations:
+            return 0
+        return round(self.smoothing * params.sample_rate / params.hop_length)
+
+
+class MaskChanges(TypedDict, total=False):
+    """Some of `MaskOptions`, as keyword arguments; None stands for "as it is"."""
+
+    power: float | None
+    extension: Extension | None
+    mwf_iterations: int | None
+    smoothing: float | None
+    hardness: float | None
+    threshold: float | None
+    bandwidth: float | None
+
+
+def changed(options: MaskOptions, changes: MaskChanges) -> MaskOptions:
+    """Options with some of them replaced."""
+    given: dict[str, Any] = {name: v for name, v in changes.items() if v is not None}
+    return replace(options, **given)
 
 
 @dataclass(frozen=True)
@@ -65,10 +115,35 @@ class Segment:
         STFT ``(n_frames, n_bins, n_channels)``.
     magnitudes
         Target to the network's estimate, ``(n_frames, n_model_bins, n_channels)``, linear.
+    before, after
+        How many of the frames at either end belong to the neighbours, for masks that are
+        smoothed over time.
     """
 
     mixture: Stft
-    magnitudes: Mapping[str, Magnitude]
+    magnitudes: Mapping[str, AnyArray]
+    before: int = 0
+    after: int = 0
+
+    def core(self, values: AnyArray) -> AnyArray:
+        """Cut an array of all frames to those that are not the neighbours'."""
+        return values[self.before : len(values) - self.after]
+
+
+def with_margins(segments: Iterable[Segment], margin: int) -> Iterator[Segment]:
+    """Give each of a song's segments, in order, up to `margin` frames of its neighbours."""
+    if not margin:
+        yield from segments
+        return
+    before: list[Segment] = []  # one of no more than `margin` frames
+    current: Segment | None = None
+    for after in segments:
+        if current is not None:
+            yield _joined(before, current, [_cut(after, slice(0, margin))])
+            before = [_cut(_joined(before, current, []), slice(-margin, None))]
+        current = after
+    if current is not None:
+        yield _joined(before, current, [])
 
 
 class Masker:
@@ -78,24 +153,38 @@ class Masker:
     ----------
     options
         Which way.
+    params
+        Grid of the segments.
     segments
         Called for each pass over the whole song; needed by the Wiener filter alone.
+
+    Notes
+    -----
+    Segments must come with the margins that the options ask for; see `with_margins`.
     """
 
     def __init__(
-        self, options: MaskOptions, segments: Callable[[], Iterable[Segment]] | None = None
+        self,
+        options: MaskOptions,
+        params: StftParams,
+        segments: Callable[[], Iterable[Segment]] | None = None,
     ) -> None:
-        self.options = options
-        self._wiener: masks.WienerModel | None = None
+        self.options, self._params = options, params
+        self._wiener: WienerModel | None = None
         if options.mwf_iterations:
             if segments is None:
                 raise ParameterError(
                     "the Wiener filter needs the whole song before its first block"
                 )
-            self._wiener = masks.WienerModel.fit(
-                lambda: ((s.magnitudes, _model_band(s)) for s in segments()),
+            self._wiener = WienerModel.fit(
+                lambda: ((self._magnitudes(s), _model_band(s)) for s in segments()),
                 options.mwf_iterations,
             )
+
+    @property
+    def is_filter(self) -> bool:
+        """Whether spectra come from a Wiener filter, which is more than its effective mask."""
+        return self._wiener is not None
 
     def masks(self, segment: Segment) -> dict[str, Mask]:
         """Full-band masks. With the Wiener filter: what it does to the level, |Y| / |X|."""
@@ -104,25 +193,66 @@ class Masker:
                 name: masks.ideal_amplitude_mask(spectrum, segment.mixture)
                 for name, spectrum in self.spectra(segment).items()
             }
-        found = masks.ratio_masks(segment.magnitudes, self.options.power)
-        if self.options.binary:
-            found = {name: masks.threshold(mask) for name, mask in found.items()}
-        n_bins = segment.mixture.shape[1]
-        return {
-            name: masks.extend(mask, n_bins, self.options.extension) for name, mask in found.items()
-        }
+        options, n_bins = self.options, segment.mixture.shape[1]
+        neighbours = options.margin(self._params)
+        hertz_per_bin = self._params.sample_rate / self._params.n_fft
+        used = slice(0, int(min(np.ceil(options.bandwidth / hertz_per_bin), n_bins)))
+        found = {}
+        for name, mask in self._soft(segment).items():
+            mask = segment.core(masks.smooth(mask, neighbours))
+            mask = masks.harden(mask, options.hardness, options.threshold)
+            found[name] = masks.extend(mask[:, used], n_bins, options.extension)
+        return found
 
     def spectra(self, segment: Segment) -> dict[str, Stft]:
         """Every target's STFT, ``(n_frames, n_bins, n_channels)``."""
         if not self._wiener:
-            found = self.masks(segment)
-            return {name: masks.apply(mask, segment.mixture) for name, mask in found.items()}
-        filtered = self._wiener.filter(segment.magnitudes, _model_band(segment))
+            mixture = segment.core(segment.mixture)
+            return {name: masks.apply(m, mixture) for name, m in self.masks(segment).items()}
         spectra = {}
-        for name, spectrum in filtered.items():
+        for name, spectrum in self._filtered(self._wiener, segment).items():
             spectra[name] = np.zeros_like(segment.mixture)
             spectra[name][:, : spectrum.shape[1]] = spectrum
         return spectra
+
+    def _soft(self, segment: Segment) -> Mapping[str, Mask]:
+        return masks.ratio_masks(segment.magnitudes, self.options.power)
+
+    def _magnitudes(self, segment: Segment) -> Mapping[str, Magnitude]:
+        return segment.magnitudes
+
+    def _filtered(self, wiener: WienerModel, segment: Segment) -> dict[str, Stft]:
+        return wiener.filter(self._magnitudes(segment), _model_band(segment))
+
+
+class GivenMasks(Masker):
+    """A masker for separations whose ``magnitudes`` hold the masks themselves, in [0, 1]."""
+
+    def _soft(self, segment: Segment) -> Mapping[str, Mask]:
+        return segment.magnitudes
+
+    def _magnitudes(self, segment: Segment) -> Mapping[str, Magnitude]:
+        mixture = magnitude(_model_band(segment))
+        return {target: mask * mixture for target, mask in segment.magnitudes.items()}
+
+
+class OracleWiener(Masker):
+    """A masker for separations whose ``magnitudes`` hold the true stems' STFTs: oracle MWF."""
+
+    def __init__(
+        self,
+        options: MaskOptions,
+        params: StftParams,
+        segments: Callable[[], Iterable[Segment]],
+    ) -> None:
+        super().__init__(replace(options, mwf_iterations=0), params)
+        self._wiener = WienerModel.oracle(
+            lambda: ((s.magnitudes, _model_band(s)) for s in segments())
+        )
+
+    def _filtered(self, wiener: WienerModel, segment: Segment) -> dict[str, Stft]:
+        sources = np.stack(list(segment.magnitudes.values()), axis=-1)
+        return wiener.filter(segment.magnitudes, _model_band(segment), sources)
 
 
 def synthesise(
@@ -146,29 +276,7 @@ def level_ratio_db(signal: Waveform, reference: Waveform) -> float:
     return 10 * float(np.log10(max(error, 1e-30) / power)) if power else float("nan")
 
 
-def resynthesise(
-    edited: Mapping[str, AnyArray], mixture: AnyArray, params: StftParams, n_samples: int
-) -> dict[str, Waveform]:
-    """Stems that given masks, such as edited ones, let through.
-
-    Parameters
-    ----------
-    edited
-        Target to mask, ``(n_frames, n_bins, n_channels)``.
-    mixture
-        The mixture's STFT, same shape.
-    params
-        Its grid.
-    n_samples
-        Length of the song.
-    """
-    return {
-        target: istft(masks.apply(np.asarray(mask), np.asarray(mixture)), params, n_samples)
-        for target, mask in edited.items()
-    }
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Separation:
     """A separated song with every intermediate, computed when it is looked at.
 
@@ -184,13 +292,17 @@ class Separation:
         Target to the network's estimate, ``(n_frames, n_model_bins, n_channels)``, linear.
     options
         How masks are made.
+    make_masker
+        What makes masks of the magnitudes, and so what these are; see `Masker`, `GivenMasks`,
+        `OracleWiener`.
     """
 
     preset: Preset
     mixture: Waveform
-    magnitudes: Mapping[str, Magnitude]
+    magnitudes: Mapping[str, Any]
     options: MaskOptions
     store: "Store"
+    make_masker: Callable[..., Masker] = Masker
 
     @property
     def sample_rate(self) -> int:
@@ -205,7 +317,7 @@ class Separation:
     @property
     def mixture_stft(self) -> "Frames":
         """STFT of the mixture, ``(n_frames, n_bins, n_channels)`` complex64, lazily."""
-        return Frames(self, lambda segment: segment.mixture, np.complex64)
+        return stft_frames(self.mixture, self.preset.stft)
 
     @property
     def masks(self) -> "Mapping[str, Frames]":
@@ -214,48 +326,88 @@ class Separation:
         With the Wiener filter, which is no mask, the effective one: |estimate| / |mixture|,
         cut at 1.
         """
-        masker = self._masker()
 
         def of(target: str) -> Frames:
-            return Frames(self, lambda segment: masker().masks(segment)[target], np.float32)
+            def compute(start: int, stop: int) -> AnyArray:
+                blocks = [found[target] for _, found in self.masked(start, stop)]
+                return np.concatenate(blocks)
+
+            return Frames(self.mixture_stft.shape, np.float32, compute)
 
         return {target: of(target) for target in self.targets}
+
+    def masked(
+        self, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[slice, dict[str, Mask]]]:
+        """Masks of all targets from frame `start` to before `stop`, block by block.
+
+        Yields
+        ------
+        frames : slice
+            Where the block stands in the song.
+        masks : dict
+            Target to its mask, ``(frames in the block, n_bins, n_channels)``.
+        """
+        for segment in self.segments(start, stop):
+            found = self.masker.masks(segment)
+            n_frames = len(segment.core(segment.mixture))
+            yield slice(start, start + n_frames), found
+            start += n_frames
 
     @property
     def estimates(self) -> "Mapping[str, Waveform]":
         """Target to its stem, ``(n_samples, n_channels)`` float32, synthesised at first access."""
         return _Estimates(self)
 
-    def with_options(
-        self,
-        *,
-        power: float | None = None,
-        extension: Extension | None = None,
-        mwf_iterations: int | None = None,
-        binary: bool | None = None,
-    ) -> "Separation":
-        """The same prediction with other masks; the network does not run again."""
-        changes = {
-            "power": power,
-            "extension": extension,
-            "mwf_iterations": mwf_iterations,
-            "binary": binary,
-        }
-        given: dict[str, Any] = {name: v for name, v in changes.items() if v is not None}
-        return replace(self, options=replace(self.options, **given), store=Store(self.store))
+    def with_options(self, **changes: Unpack[MaskChanges]) -> "Separation":
+        """The same prediction with other masks; the network does not run again.
+
+        Parameters
+        ----------
+        changes
+            Any of `MaskOptions`.
+        """
+        options = changed(self.options, changes)
+        return replace(self, options=options, store=Store(self.store))
 
     def segments(self, start: int = 0, stop: int | None = None) -> Iterator[Segment]:
-        """The song's frames from `start` to before `stop`, in blocks."""
+        """The song's frames from `start` to before `stop`, in blocks, with their margins."""
         params = self.preset.stft
         n_frames = params.n_frames(len(self.mixture))
         stop = n_frames if stop is None else min(stop, n_frames)
-        block = 128
-        for first in range(start, stop, block):
-            count = min(block, stop - first)
+        margin = self.options.margin(params)
+        for first in range(start, stop, BLOCK_FRAMES):
+            last = min(first + BLOCK_FRAMES, stop)
+            low, high = max(0, first - margin), min(n_frames, last + margin)
             yield Segment(
-                _stft_slice(self.mixture, params, first, count),
-                {t: m[first : first + count] for t, m in self.magnitudes.items()},
+                _stft_slice(self.mixture, params, low, high - low),
+                {target: values[low:high] for target, values in self.magnitudes.items()},
+                before=first - low,
+                after=high - last,
             )
+
+    def __repr__(self) -> str:
+        seconds = len(self.mixture) / self.sample_rate
+        return f"Separation({seconds:.1f} s into {', '.join(self.targets)}, {self.preset.name})"
+
+    def _repr_jpeg_(self) -> bytes:
+        # what a notebook shows, and keeps where no kernel runs: some columns of each mask
+        n_frames = self.mixture_stft.shape[0]
+        frames = np.unique(np.linspace(0, n_frames - 1, PICTURE_COLUMNS).astype(int))
+        mixture: list[AnyArray] = []
+        columns: dict[str, list[AnyArray]] = {target: [] for target in self.targets}
+        for frame in frames:
+            [segment] = self.segments(frame, frame + 1)
+            mixture.append(np.abs(segment.core(segment.mixture)[0]).mean(axis=1))
+            for target, mask in self.masker.masks(segment).items():
+                columns[target].append(mask[0].mean(axis=1))
+        pictures = {target: np.stack(found)[:, :, None] for target, found in columns.items()}
+        figure = plots.song_figure(
+            np.stack(mixture)[:, :, None], pictures, self.preset.stft, n_frames
+        )
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="jpeg", dpi=75, pil_kwargs={"quality": 80})
+        return buffer.getvalue()
 
     def residual_db(self) -> float:
         """Level of mixture minus all stems, relative to the mixture, in dB; NaN in silence."""
@@ -272,34 +424,35 @@ class Separation:
             audio.write_audio(paths[-1], self.estimates[target], self.sample_rate, codec, bitrate)
         return paths
 
-    def _masker(self) -> Callable[[], Masker]:
-        # made once for this object: with the Wiener filter it means passes over the song
+    @property
+    def masker(self) -> Masker:
+        """What makes masks of this song's segments; made once."""
+        # with the Wiener filter, making it means passes over the song
         cache = self.store.cache
-
-        def get() -> Masker:
-            if "masker" not in cache:
-                cache["masker"] = Masker(self.options, self.segments)
-            return cache["masker"]
-
-        return get
+        if "masker" not in cache:
+            cache["masker"] = self.make_masker(self.options, self.preset.stft, self.segments)
+        return cache["masker"]
 
 
 class Frames:
     """An array ``(n_frames, n_bins, n_channels)`` that is computed where it is looked at.
 
     Index it by frames first, like an array; ``numpy.asarray`` computes it all.
+
+    Parameters
+    ----------
+    shape, dtype
+        Of the whole.
+    compute
+        ``(start, stop)`` to these frames, at least one.
     """
 
     ndim = 3
 
     def __init__(
-        self, separation: Separation, compute: Callable[[Segment], AnyArray], dtype: Any
+        self, shape: tuple[int, int, int], dtype: Any, compute: Callable[[int, int], AnyArray]
     ) -> None:
-        self._separation, self._compute = separation, compute
-        self.dtype = np.dtype(dtype)
-        params = separation.preset.stft
-        n_samples, n_channels = separation.mixture.shape
-        self.shape = (params.n_frames(n_samples), params.n_bins, n_channels)
+        self.shape, self.dtype, self._compute = shape, np.dtype(dtype), compute
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -315,8 +468,7 @@ class Frames:
                 raise ParameterError(f"frames are indexed forwards (got step {step})")
             if stop <= start:
                 return np.empty((0, *self.shape[1:]), self.dtype)[(slice(None), *rest)]
-            parts = [self._compute(s) for s in self._separation.segments(start, stop)]
-            return np.concatenate(parts)[(slice(None, None, step), *rest)]
+            return self._compute(start, stop)[(slice(None, None, step), *rest)]
         try:
             frame = range(len(self))[first]
         except TypeError:
@@ -324,15 +476,25 @@ class Frames:
                 f"frames are indexed by an integer or a slice (got {type(first).__name__}); for "
                 "other indices make an array first, with numpy.asarray"
             ) from None
-        return next(map(self._compute, self._separation.segments(frame, frame + 1)))[(0, *rest)]
+        return self._compute(frame, frame + 1)[(0, *rest)]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         values = self[:]
         return values if dtype is None else values.astype(dtype, copy=False)
 
 
+def stft_frames(waveform: Waveform, params: StftParams) -> Frames:
+    """STFT of a waveform ``(n_samples, n_channels)``, computed where it is looked at."""
+    shape = (params.n_frames(len(waveform)), params.n_bins, waveform.shape[1])
+
+    def compute(start: int, stop: int) -> AnyArray:
+        return _stft_slice(waveform, params, start, stop - start)
+
+    return Frames(shape, np.complex64, compute)
+
+
 class _Estimates(Mapping[str, Waveform]):
-    """Stems of a separation; each is synthesised once."""
+    """Stems of a separation; all are synthesised when one is asked for first."""
 
     def __init__(self, separation: Separation) -> None:
         self._separation = separation
@@ -342,17 +504,18 @@ class _Estimates(Mapping[str, Waveform]):
         if target not in separation.targets:
             raise KeyError(target)
         cache = separation.store.cache
-        if target not in cache:
-            stem = separation.store.empty(separation.mixture.shape)
-            masker = separation._masker()()
+        if "stems" not in cache:
+            shape, targets = separation.mixture.shape, separation.targets
+            stems = {name: separation.store.empty(shape) for name in targets}
             done = 0
             params = separation.preset.stft
-            for block in synthesise(separation.segments(), masker, params, [target]):
-                stop = min(done + len(block[target]), len(stem))
-                stem[done:stop] = block[target][: stop - done]
+            for block in synthesise(separation.segments(), separation.masker, params, targets):
+                stop = min(done + len(block[target]), len(separation.mixture))
+                for name, samples in block.items():
+                    stems[name][done:stop] = samples[: stop - done]
                 done = stop
-            cache[target] = stem
-        return cache[target]
+            cache["stems"] = stems
+        return cache["stems"][target]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._separation.targets)
@@ -384,6 +547,21 @@ class Store:
         handle, path = tempfile.mkstemp(dir=self._folder.name)
         os.close(handle)
         return np.memmap(path, np.float32, "w+", shape=shape)
+
+
+def _cut(segment: Segment, frames: slice) -> Segment:
+    cut = {name: values[frames] for name, values in segment.magnitudes.items()}
+    return Segment(segment.mixture[frames], cut)
+
+
+def _joined(before: Sequence[Segment], core: Segment, after: Sequence[Segment]) -> Segment:
+    parts = [*before, core, *after]
+    return Segment(
+        np.concatenate([part.mixture for part in parts]),
+        {name: np.concatenate([p.magnitudes[name] for p in parts]) for name in core.magnitudes},
+        before=sum(len(part.mixture) for part in before),
+        after=sum(len(part.mixture) for part in after),
+    )
 
 
 def _model_band(segment: Segment) -> Stft:

@@ -234,17 +234,49 @@ def istft(spectrum: Stft, params: StftParams, n_samples: int) -> Waveform:
     return np.concatenate([synthesis.add(spectrum), synthesis.flush()])[:n_samples]
 
 
+def istft_part(spectrum: Stft, params: StftParams, first: int) -> tuple[int, Waveform]:
+    """Samples that some consecutive frames of a signal's STFT determine by themselves.
+
+    Parameters
+    ----------
+    spectrum
+        Frames ``(n_frames, n_bins, n_channels)``, complex64, at least ``n_fft / hop_length``.
+    params
+        The grid.
+    first
+        Number of the first of these frames in the signal's STFT.
+
+    Returns
+    -------
+    start : int
+        Number of the first sample; below 0 in the padding before the signal.
+    waveform : Waveform
+        ``(n_samples, n_channels)``; may reach into the padding after the signal.
+    """
+    # the first hops lack what the frames before would have added
+    incomplete = params.n_fft - params.hop_length
+    part = OverlapAdd(params, skip=incomplete).add(spectrum)
+    return first * params.hop_length - params.n_fft + incomplete, part
+
+
 class OverlapAdd:
     """Inverse STFT of a stream: `add` blocks of frames in order, then `flush`.
 
     The samples returned by all calls, put together, are the signal followed by some
     padding; the caller cuts to the signal's length.
+
+    Parameters
+    ----------
+    params
+        The grid.
+    skip
+        Samples to leave out at the beginning; by default the padding before the signal.
     """
 
-    def __init__(self, params: StftParams) -> None:
+    def __init__(self, params: StftParams, skip: int | None = None) -> None:
         self.params = params
         self._tail: Waveform | None = None
-        self._to_skip = params.n_fft
+        self._to_skip = params.n_fft if skip is None else skip
 
     def add(self, spectrum: Stft) -> Waveform:
         """Add frames ``(n_frames, n_bins, n_channels)``; return the samples now complete."""

@@ -64,5 +64,5 @@ def test_wrong_arguments_are_refused():
         mssviz.explore(model="spleeter:9stems")
     with pytest.raises(mssviz.AudioError, match="no such file"):
         mssviz.explore("/nonexistent.mp3")
-    with pytest.raises(mssviz.ParameterError, match="nothing to save"):
+    with pytest.raises(mssviz.ParameterError, match="nothing is separated yet"):
         mssviz.explore().save_html("page.html")

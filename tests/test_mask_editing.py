@@ -163,6 +163,48 @@ def test_the_masks_given_are_copied():
     assert same(masks, even_masks())
 
 
+@lean
+@given(
+    seed=seeds, movement=some_strokes, sum_to_one=st.booleans(),
+    cuts=st.lists(st.integers(0, N_FRAMES), max_size=3),
+)  # fmt: skip
+def test_strokes_stay_when_the_masks_below_change(seed, movement, sum_to_one, cuts):
+    editor = MaskEditor(random_masks(seed), PARAMS, sum_to_one)
+    below = random_masks(seed + 1)
+    expected = MaskEditor(below, PARAMS, sum_to_one)
+    for stroke in movement:
+        editor.apply(stroke)
+        expected.apply(stroke)
+    for start, stop in itertools.pairwise(sorted({0, *cuts, N_FRAMES})):
+        frames = slice(start, stop)
+        editor.rebase(frames, {stem: mask[frames] for stem, mask in below.items()})
+    assert same(editor.masks, expected.masks)
+    while editor.can_undo:
+        editor.undo()
+        expected.undo()
+        assert same(editor.masks, expected.masks)
+    assert same(editor.masks, below)
+
+
+def test_loaded_masks_stay_when_those_below_change(tmp_path):
+    kept = MaskEditor(random_masks(1), PARAMS)
+    kept.save(tmp_path / "masks.npz")
+    editor = MaskEditor(even_masks(), PARAMS)
+    assert not editor.edited
+    editor.load(tmp_path / "masks.npz")
+    assert editor.edited
+    editor.rebase(slice(0, N_FRAMES), random_masks(2))
+    assert same(editor.masks, kept.masks)
+    editor.undo()
+    assert same(editor.masks, random_masks(2))
+
+
+def test_masks_can_be_painted_on_in_place():
+    masks = even_masks()
+    MaskEditor(masks, PARAMS, copy=False).apply(Stroke("bass", "paint", [at(10, 10)]))
+    assert not same(masks, even_masks())
+
+
 def test_a_new_stroke_drops_what_was_undone():
     editor = MaskEditor(even_masks(), PARAMS)
     editor.apply(Stroke("bass", "paint", [at(10, 10)]))
@@ -441,5 +483,9 @@ def test_the_history_is_as_long_as_memory_allows(monkeypatch):
     monkeypatch.setattr(mask_editing, "HISTORY_BYTES", 1)
     for seconds in (0.1, 0.2, 0.3):
         editor.apply(mask_editing.Stroke("a", "erase", [(seconds, 500.0)]))
+    painted = copied(editor.masks)
+    editor.rebase(slice(0, 40), ones)
+    assert same(editor.masks, painted)  # strokes that can not be taken back stay, too
     assert editor.undo().stop > 0
     assert not editor.can_undo
+    assert editor.edited

@@ -187,6 +187,71 @@ def test_binary_masks_give_silence_to_the_first_source():
     assert not found["c"].any()
 
 
+@lean
+@given(seed=seeds, hardness=st.floats(0, 1), level=st.floats(0, 0.99))
+def test_hardness_goes_from_soft_to_binary(seed, hardness, level):
+    soft = masks.ratio_masks(random_magnitudes(seed))["s0"]
+    hard = masks.harden(soft, hardness, level)
+    assert hard.dtype == np.float32
+    assert hard.min() >= 0
+    assert hard.max() <= 1
+    # it moves away from the level, never towards or across it
+    assert (np.sign(hard - np.float32(level)) * np.sign(soft - np.float32(level)) >= 0).all()
+    assert (np.abs(hard - level) >= np.minimum(np.abs(soft - level), 1) - 1e-6).all()
+    assert np.array_equal(masks.harden(soft, 0, level), soft)
+    assert np.array_equal(masks.harden(soft, 1, level), masks.threshold(soft, level))
+
+
+def test_hardened_masks_of_two_sources_keep_their_sum():
+    found = masks.ratio_masks(random_magnitudes(3))
+    steep = [masks.harden(mask, 0.7) for mask in found.values()]
+    assert np.allclose(sum(steep), 1, atol=1e-6)
+
+
+@lean
+@given(seed=seeds, n_sources=counts, n_frames=st.integers(0, 9))
+def test_smoothed_masks_keep_their_sum_and_range(seed, n_sources, n_frames):
+    found = masks.ratio_masks(random_magnitudes(seed, n_sources, shape=(7, 3, 2)))
+    smoothed = {name: masks.smooth(mask, n_frames) for name, mask in found.items()}
+    assert np.allclose(stack(smoothed).sum(axis=-1), 1, atol=1e-5)
+    for name, mask in smoothed.items():
+        assert mask.shape == found[name].shape
+        assert (mask >= found[name].min(axis=0) - 1e-6).all()
+        assert (mask <= found[name].max(axis=0) + 1e-6).all()
+
+
+def test_smoothing_spreads_a_flash_over_its_neighbours_alone():
+    mask = np.zeros((11, 2, 1), np.float32)
+    mask[5, 0] = 1
+    smoothed = masks.smooth(mask, 2)[:, :, 0]
+    assert np.allclose(smoothed[3:8, 0], np.array([0.25, 0.75, 1, 0.75, 0.25]) / 3, atol=1e-6)
+    assert not smoothed[:3].any()
+    assert not smoothed[:, 1].any()
+    assert masks.smooth(mask, 0) is mask
+
+
+@pytest.mark.parametrize(
+    ("function", "values", "message"),
+    [
+        (masks.harden, (-0.1,), "hardness"),
+        (masks.harden, (0.5, 1.0), "threshold"),
+        (masks.smooth, (-1,), "n_frames"),
+    ],
+)
+def test_what_is_out_of_range_is_refused(function, values, message):
+    with pytest.raises(ParameterError, match=message):
+        function(np.full((2, 2, 1), 0.5, np.float32), *values)
+
+
+def test_a_borrowed_phase_leaves_the_magnitude():
+    spectra = random_spectra(1)
+    mixed = masks.with_phase(spectra["s0"], spectra["s1"])
+    assert np.allclose(np.abs(mixed), np.abs(spectra["s0"]), rtol=1e-5)
+    assert np.allclose(np.angle(mixed * spectra["s1"].conj()), 0, atol=1e-4)
+    silent = masks.with_phase(spectra["s0"], np.zeros_like(spectra["s0"]))
+    assert np.allclose(silent, np.abs(spectra["s0"]), rtol=1e-6)
+
+
 def test_two_thresholded_masks_are_complementary():
     found = masks.ratio_masks(random_magnitudes(1))
     assert (sum(masks.threshold(mask) for mask in found.values()) == 1).all()

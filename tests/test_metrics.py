@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import mssviz
 from mssviz import datasets, metrics
-from mssviz.errors import AudioError, ParameterError
+from mssviz.errors import AudioError, Cancelled, ParameterError
 
 RATE = 8000
 MEASURES = ["SDR", "ISR", "SIR", "SAR"]
@@ -33,9 +33,10 @@ def pair(names=("vocals", "other")):
 # --- BSS Eval ---------------------------------------------------------------------------------
 
 
-def test_scores_are_musevals():
+@pytest.mark.parametrize("engine", metrics.ENGINES)
+def test_scores_are_musevals(engine):
     true, estimates = pair()
-    found = mssviz.evaluate(true, estimates, RATE)
+    found = mssviz.evaluate(true, estimates, RATE, engine=engine)
     assert list(found.columns) == ["target", "time", *MEASURES]
     assert found["target"].tolist() == ["vocals"] * 3 + ["other"] * 3
     assert found["time"].tolist() == [0, 1, 2] * 2
@@ -105,11 +106,28 @@ def test_with_fewer_than_two_audible_references_nothing_is_scored():
     assert found[MEASURES].isna().all(axis=None)
 
 
-def test_channels_that_cancel_each_other_are_an_error_not_silence():
+def test_channels_that_cancel_each_other_are_not_silence():
     true, estimates = pair()
     true["vocals"][:, 1] = -true["vocals"][:, 0]
+    assert not mssviz.evaluate(true, estimates, RATE)[MEASURES].isna().any(axis=None)
     with pytest.raises(AudioError, match="cancel"):
-        mssviz.evaluate(true, estimates, RATE)
+        mssviz.evaluate(true, estimates, RATE, engine="museval")
+
+
+@pytest.mark.parametrize("engine", metrics.ENGINES)
+def test_progress_counts_seconds_and_can_stop_the_work(engine):
+    heard = []
+    mssviz.evaluate(*pair(), RATE, engine=engine, progress=lambda *news: heard.append(news))
+    assert heard[-1] == (3, 3, "measure")
+    for what in {what for _, _, what in heard}:
+        done = [seconds for seconds, _, kind in heard if kind == what]
+        assert done == sorted(done)
+
+    def stop(*_):
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled, match="enough"):
+        mssviz.evaluate(*pair(), RATE, engine=engine, progress=stop)
 
 
 def band_limited(seed=0):
@@ -128,6 +146,8 @@ def test_a_reference_without_treble_warns_and_dither_helps():
     assert (dithered.loc[~vocals, "SDR"] < 80).all()  # references and estimates differ in noise
     again = mssviz.evaluate(true, estimates, RATE, dither_db=-80)
     assert dithered.equals(again)
+    assert metrics.suggested_dither_db(true) == -80
+    assert metrics.suggested_dither_db(pair()[0]) is None
 
 
 def test_what_counts_as_band_limited():

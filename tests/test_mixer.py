@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mssviz.errors import AudioError, MssvizError, ParameterError
 from mssviz.plots import PALETTE
@@ -49,8 +51,9 @@ def test_state_at_first(mixer):
     assert (mixer.time, mixer.offset, mixer.duration) == (10, 10, 1)
     assert (mixer.playing, mixer.loop, mixer.rate, mixer.master_db) == (False, None, 1, 0)
     vocals, drums = mixer.strips
-    assert (vocals["name"], vocals["reference"], vocals["shows"]) == ("vocals", True, "estimate")
-    assert (drums["name"], drums["reference"]) == ("drums", False)
+    assert vocals["choices"] == ["vocals", "true vocals"]
+    assert drums["choices"] == ["drums"]
+    assert [strip["shows"] for strip in mixer.strips] == ["vocals", "drums"]
     assert [vocals["color"], drums["color"]] == list(PALETTE[:2])
 
 
@@ -104,8 +107,8 @@ def test_times_that_differ_by_rounding_are_taken(mixer):
     "changes",
     [
         {"gain_db": 13}, {"pan": -1.1}, {"pan": True}, {"muted": 1}, {"solo": None},
-        {"shows": "other"}, {"color": "red;background:url(x)"}, {"reference": False},
-        {"name": "x"}, {"volume": 1},
+        {"shows": "drums"}, {"color": "red;background:url(x)"}, {"choices": ["vocals"]},
+        {"choices": None}, {"name": "x"}, {"volume": 1},
     ],
 )  # fmt: skip
 def test_strips_are_checked(mixer, changes):
@@ -118,18 +121,46 @@ def test_adjust_changes_one_strip(mixer):
     assert mixer.strips[1]["gain_db"] == -6
     assert mixer.strips[1]["solo"]
     assert not mixer.strips[0]["solo"]
-    with pytest.raises(ParameterError, match="paired"):
+    with pytest.raises(ParameterError, match="strip of vocals"):
         mixer.adjust("true vocals", solo=True)
     with pytest.raises(ParameterError, match="no track"):
         mixer.adjust("flute", solo=True)
-    with pytest.raises(ParameterError, match="estimate"):
-        mixer.adjust("drums", shows="reference")
+    with pytest.raises(ParameterError, match="one of drums"):
+        mixer.adjust("drums", shows="true vocals")
+
+
+def test_compare_moves_all_strips_that_have_the_choice():
+    tracks = {name: noise(i) for i, name in enumerate(("a", "b", "c", "a2", "a3", "b2"))}
+    mixer = Mixer(tracks, RATE, pairs={"a": ["a2", "a3"], "b": "b2"})
+    assert [strip["choices"] for strip in mixer.strips] == [["a", "a2", "a3"], ["b", "b2"], ["c"]]
+    heard = {1: ["a2", "b2", "c"], 2: ["a3", "b2", "c"], 0: ["a", "b", "c"]}
+    for position, names in heard.items():
+        mixer.compare(position)
+        assert [strip["shows"] for strip in mixer.strips] == names
+    for position in (3, -1, 0.5):
+        with pytest.raises(ParameterError, match=r"0 to 2 \(got"):
+            mixer.compare(position)
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        {"a": ["c", "c"]}, {"a": "c", "b": "c"}, {"a": "b", "b": "c"}, {"a": "a"},
+        {"a": ["b", "a"]},
+    ],
+)  # fmt: skip
+def test_a_track_is_an_alternative_of_one_strip_at_most(pairs):
+    tracks = {name: noise(i) for i, name in enumerate("abc")}
+    with pytest.raises(ParameterError, match=r"of one strip only.*under another name"):
+        Mixer(tracks, RATE, pairs=pairs)
 
 
 @pytest.mark.parametrize(
     "options",
     [
         {"volume": 1}, {"pairs": {"vocals": "flute"}}, {"pairs": {"flute": "vocals"}},
+        {"pairs": {"vocals": ["drums", "flute"]}}, {"pairs": {"vocals": 3}},
+        {"pairs": {"vocals": [["drums"]]}},
         {"pairs": {"vocals": "drums", "drums": "vocals"}}, {"pairs": {"vocals": "vocals"}},
         {"colors": {"flute": "red"}}, {"colors": {"vocals": "#12345"}}, {"codec": "mp3"},
         {"offset": -1}, {"offset": float("nan")}, {"sample_rate": 0},
@@ -159,7 +190,7 @@ def test_the_browser_gets_what_it_asks_for(mixer, tracks, sent):
         assert (content["kind"], content["version"], content["gain"]) == ("audio", 1, 1)
         decoded, rate = decode(data)
         assert rate == RATE
-        assert np.abs(decoded - tracks[content["name"]]).max() <= 2**-15
+        assert np.abs(decoded - tracks[content["name"]]).max() <= 2**-24
     sent.clear()
     ask(mixer, {"vocals": 1, "drums": 7})
     assert [content["name"] for content, _ in sent] == ["drums", "true vocals"]
@@ -181,7 +212,7 @@ def test_loud_tracks_are_lowered_alike(sent):
     ask(mixer)
     loud, soft = (decode(buffers[0])[0] for _, buffers in messages)
     assert np.abs(loud).max() == pytest.approx(1, abs=1e-3)
-    assert np.abs(soft - noise(1, 1, peak=1) * mixer.common_gain).max() <= 2**-15
+    assert np.abs(soft - noise(1, 1, peak=1) * mixer.common_gain).max() <= 2**-24
     assert {content["gain"] for content, _ in messages} == {mixer.common_gain}
 
 
@@ -193,11 +224,76 @@ def test_replace_sends_the_new_audio_alone(mixer, sent):
     assert (content["name"], content["version"]) == ("drums", 2)
     # the others, sent at another gain, are corrected by the browser
     assert content["gain"] == mixer.common_gain == pytest.approx(1 / np.abs(new).max())
-    assert np.abs(decode(data)[0] - new * mixer.common_gain).max() <= 2**-15
+    # full scale is one step less than 1
+    assert np.abs(decode(data)[0] - new * mixer.common_gain).max() <= 2**-23
+
+
+def test_a_piece_travels_alone_and_leaves_the_given_array(mixer, tracks, sent):
+    given = tracks["drums"].copy()
+    expected = given.copy()
+    for first, n in ((0, 100), (7900, 100), (50, 8), (0, RATE)):
+        piece = noise(first + n, n_samples=n)
+        expected[first : first + n] = piece
+        mixer.replace("drums", piece, start=10 + first / RATE)
+        content, (data,) = sent[-1]
+        label = {"kind": "piece", "name": "drums", "version": len(sent) + 1, "gain": 1}
+        assert content == label | {"first": first}
+        assert np.abs(decode(data)[0] - piece).max() <= 2**-24
+        assert np.array_equal(mixer.waveform("drums"), expected)
+    assert np.array_equal(tracks["drums"], given)
+    sent.clear()
+    ask(mixer, {"vocals": 1, "true vocals": 1, "drums": 4})
+    ((content, (data,)),) = sent
+    assert (content["kind"], content["version"]) == ("audio", 5)
+    assert np.abs(decode(data)[0] - expected).max() <= 2**-24
+
+
+def test_a_piece_after_a_whole_track_leaves_that_one_too(mixer):
+    mixer.replace("drums", noise(3, n_samples=10), start=10)
+    new = noise(9)
+    mixer.replace("drums", new)
+    mixer.replace("drums", noise(4, n_samples=10), start=10)
+    assert np.array_equal(new, noise(9))
+    assert np.array_equal(mixer.waveform("drums")[10:], new[10:])
+
+
+def test_a_piece_of_a_vorbis_track_is_lossless(tracks):
+    mixer = Mixer(tracks, 44100, codec="ogg")
+    messages = []
+    mixer.send = lambda *message: messages.append(message)
+    mixer.replace("drums", noise(1, n_samples=500), start=0.05)
+    assert np.abs(decode(messages[0][1][0])[0] - noise(1, n_samples=500)).max() <= 2**-24
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.integers(1, 10), st.floats(0, 3)), max_size=8))
+def test_common_gain_follows_the_peaks_of_pieces(pieces):
+    tracks = {"a": noise(0, n_samples=100), "b": noise(1, 1, n_samples=100)}
+    mixer = Mixer(tracks, RATE)
+    for first, n, peak in pieces:
+        mixer.replace("a", noise(first, peak=peak, n_samples=n), start=first / RATE)
+        highest = max(np.abs(mixer.waveform(name)).max() for name in tracks)
+        assert mixer.common_gain == pytest.approx(min(1, 1 / highest), rel=1e-12)
+
+
+@pytest.mark.parametrize("start", [9.99, 10.91, 12, "10", True, float("nan"), float("inf")])
+def test_a_piece_outside_the_track_is_refused(mixer, start):
+    with pytest.raises(ParameterError, match=r"between 10 and 11 s .*for 0.1 s"):
+        mixer.replace("drums", noise(0, n_samples=800), start=start)
+
+
+def test_unfit_pieces_are_refused_and_change_nothing(mixer, tracks, sent):
+    with pytest.raises(ParameterError, match="its 2 channels"):
+        mixer.replace("drums", noise(0, 1, n_samples=8), start=10)
+    with pytest.raises(ParameterError, match="between 10 and 11 s"):
+        mixer.replace("drums", noise(0, n_samples=RATE + 1), start=10)
+    with pytest.raises(AudioError, match="NaN"):
+        mixer.replace("drums", np.full((9, 2), np.nan, np.float32), start=10)
+    assert mixer.waveform("drums") is tracks["drums"]
+    assert sent == []
 
 
 def test_replace_refuses_another_length_or_name(mixer):
-    with pytest.raises(ParameterError, match="8000 samples"):
+    with pytest.raises(ParameterError, match=r"8000 samples.*start"):
         mixer.replace("drums", noise(0)[:-1])
     with pytest.raises(ParameterError, match="no track"):
         mixer.replace("flute", noise(0))

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import mssviz
-from mssviz import audio
+from mssviz import audio, masks
 from mssviz import separation as separation_module
 from mssviz.errors import AudioError, Cancelled, ParameterError
 from mssviz.networks import Network
-from mssviz.separation import Masker, MaskOptions, synthesise
+from mssviz.separation import Masker, MaskOptions, synthesise, with_margins
 from mssviz.stft import istft, stft
 
 TARGETS = ("vocals", "accompaniment")
@@ -115,7 +115,7 @@ def test_lazy_frames_refuse_what_they_do_not_have(separation):
             frames[index]
 
 
-def test_one_stem_is_made_without_the_others(short, monkeypatch):
+def test_stems_are_made_in_one_pass_when_one_is_asked_for(short, monkeypatch):
     made = []
 
     def spy(segments, masker, params, targets):
@@ -124,8 +124,10 @@ def test_one_stem_is_made_without_the_others(short, monkeypatch):
 
     monkeypatch.setattr(separation_module, "synthesise", spy)
     fresh = short.with_options()
+    assert made == []
     assert fresh.estimates["accompaniment"].any()
-    assert made == [["accompaniment"]]
+    assert fresh.estimates["vocals"].any()
+    assert made == [["vocals", "accompaniment"]]
 
 
 def test_save_writes_a_file_for_each_stem(short, tmp_path):
@@ -164,7 +166,8 @@ def test_patches_do_not_know_of_each_other(separator, example):
         done = stop
     assert len(segments) == 3
     assert done == len(whole.mixture_stft)
-    stream = synthesise(segments, Masker(MaskOptions()), whole.preset.stft, TARGETS)
+    params = whole.preset.stft
+    stream = synthesise(segments, Masker(MaskOptions(), params), params, TARGETS)
     for target, stem in zip(TARGETS, zip(*(b.values() for b in stream), strict=True), strict=True):
         stem = np.concatenate(stem)[: len(song)]
         assert np.abs(stem - whole.estimates[target]).max() < 1e-6
@@ -236,13 +239,22 @@ def test_other_masks_need_no_other_run_of_the_network(short):
     for options in (
         {"power": 1.0},
         {"extension": "average"},
-        {"binary": True},
+        {"hardness": 1.0, "threshold": 0.4},
+        {"smoothing": 0.1},
+        {"bandwidth": 4000.0},
         {"mwf_iterations": 1},
     ):
         other = short.with_options(**options)
         assert vars(other.options) == {**vars(short.options), **options}
         assert not np.array_equal(other.estimates["vocals"], short.estimates["vocals"])
-        back = other.with_options(power=2.0, extension="zeros", binary=False, mwf_iterations=0)
+        back = other.with_options(
+            power=2.0,
+            extension="zeros",
+            hardness=0.0,
+            smoothing=0.0,
+            bandwidth=np.inf,
+            mwf_iterations=0,
+        )
         assert np.array_equal(back.estimates["vocals"], short.estimates["vocals"])
     with pytest.raises(ParameterError):
         short.with_options(power=0)
@@ -254,9 +266,42 @@ def test_averaged_masks_leave_nothing_of_the_mixture(separation):
 
 
 def test_binary_masks_hold_zeros_and_ones(short):
-    masks = short.with_options(binary=True).masks
-    assert set(np.unique(masks["vocals"][:])) == {0, 1}
-    assert ((masks["vocals"][:] + masks["accompaniment"][:])[:, :1024] <= 1).all()
+    found = short.with_options(hardness=1.0).masks
+    assert set(np.unique(found["vocals"][:])) == {0, 1}
+    assert ((found["vocals"][:] + found["accompaniment"][:])[:, :1024] <= 1).all()
+
+
+def test_smoothed_masks_do_not_depend_on_where_blocks_begin(short):
+    smoothed = short.with_options(smoothing=0.2)
+    whole = smoothed.masks["vocals"][:]
+    ratio = short.masks["vocals"][:]
+    expected = masks.smooth(ratio, round(0.2 * 44100 / 1024))
+    assert np.allclose(whole, expected, atol=1e-6)
+    for start, stop in ((0, 1), (100, 140), (127, 129), (len(whole) - 3, len(whole))):
+        assert np.allclose(smoothed.masks["vocals"][start:stop], expected[start:stop], atol=1e-6)
+
+
+def test_a_stream_of_segments_gets_the_margins_that_a_song_has(short):
+    smoothed = short.with_options(smoothing=0.1)
+    margin = smoothed.options.margin(smoothed.preset.stft)
+    found = [smoothed.masker.masks(s)["vocals"] for s in with_margins(short.segments(), margin)]
+    assert np.allclose(np.concatenate(found), smoothed.masks["vocals"][:], atol=1e-6)
+
+
+def test_bandwidth_silences_or_extends_what_lies_above(short):
+    narrow = short.with_options(bandwidth=4000.0)
+    assert not narrow.masks["vocals"][:, 372:].any()  # 4000 Hz is bin 371.5
+    assert np.array_equal(narrow.masks["vocals"][:, :372], short.masks["vocals"][:, :372])
+    average = narrow.with_options(extension="average").masks["vocals"][:]
+    assert np.allclose(average[:, 372:], average[:, :372].mean(axis=1, keepdims=True), atol=1e-6)
+
+
+def test_a_notebook_shows_a_small_picture(short, separation):
+    assert repr(separation) == "Separation(15.0 s into vocals, accompaniment, spleeter:2stems)"
+    for found in (short, separation):
+        picture = found._repr_jpeg_()
+        assert picture.startswith(b"\xff\xd8")
+        assert 5_000 < len(picture) < 150_000
 
 
 def test_the_wiener_filter_shows_an_effective_mask(short):
@@ -269,8 +314,13 @@ def test_the_wiener_filter_shows_an_effective_mask(short):
 
 
 @pytest.mark.parametrize(
-    "options", [{"power": -1}, {"extension": "mirror"}, {"mwf_iterations": -1}, {"power": 100}]
-)
+    "options",
+    [
+        {"power": -1}, {"extension": "mirror"}, {"mwf_iterations": -1}, {"power": 100},
+        {"hardness": 1.1}, {"threshold": 1.0}, {"smoothing": -0.1}, {"smoothing": 60.0},
+        {"bandwidth": 0.0},
+    ],
+)  # fmt: skip
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ParameterError):
         MaskOptions(**options)

@@ -52,7 +52,7 @@ class Song:
             wrap(self.mixture), PARAMS,
             *({stem: wrap(a) for stem, a in self.masks.items()},),
             references={stem: wrap(a) for stem, a in self.references.items()},
-            compare={stem: wrap(a) for stem, a in self.compare.items()},
+            compare={"other": {stem: wrap(a) for stem, a in self.compare.items()}},
             **options,
         )  # fmt: skip
         self.sent = []
@@ -105,14 +105,17 @@ def test_unknown_options_are_refused():
 @pytest.mark.parametrize("where", ["masks", "references", "compare"])
 def test_arrays_of_another_shape_are_refused(where):
     mixture, masks, _, _ = random_song(n_frames=10)
+    wrong = {"drums": masks["drums"][1:]}
+    if where == "compare":
+        wrong = {"other": wrong}
     with pytest.raises(ParameterError, match=r"drums: .*\(10, 33, 2\) \(got \(9, 33, 2\)\)"):
-        SpectrogramView(mixture, PARAMS, **{where: {"drums": masks["drums"][1:]}})
+        SpectrogramView(mixture, PARAMS, **{where: wrong})
 
 
 def test_pictures_that_can_be_shown(song):
     assert song.view.shows == [
         "hues", "mixture", "mask/vocals", "mask/drums", "estimate/vocals", "estimate/drums",
-        "reference/vocals", "difference/vocals", "difference/drums",
+        "reference/vocals", "difference/vocals/other", "difference/drums/other",
     ]  # fmt: skip
     for show in song.view.shows:
         song.view.show = show
@@ -295,7 +298,7 @@ def test_tiles_of_all_layers(monkeypatch, channel, lazy):
         "mask/drums": _tiles.quantise_share(shown_share(mask, channel)[frames]),
         "estimate/drums": levels(mask * song.mixture),
         "reference/vocals": levels(song.references["vocals"]),
-        "difference/drums": _tiles.quantise_difference(shown_share(difference, channel)),
+        "difference/drums/other": _tiles.quantise_difference(shown_share(difference, channel)),
     }
     for layer, values in expected.items():
         assert np.array_equal(song.tile(layer, channel, index=1), values)
@@ -393,7 +396,7 @@ def test_a_stroke_edits_the_masks_that_are_shown(song):
 
 
 def test_other_masks_are_announced_and_their_tiles_made_anew(song):
-    layers = ("mixture", "mask/drums", "estimate/drums", "difference/drums")
+    layers = ("mixture", "mask/drums", "estimate/drums", "difference/drums/other")
     before = {layer: [song.tile(layer, level=level) for level in (0, 2)] for layer in layers}
     changed = {stem: mask.copy() for stem, mask in song.masks.items()}
     changed["drums"][10:20] = 1

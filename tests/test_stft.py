@@ -10,6 +10,7 @@ from mssviz.stft import (
     bins_to_hz,
     frames_to_time,
     istft,
+    istft_part,
     magnitude,
     stft,
     stft_blocks,
@@ -143,6 +144,20 @@ def test_decibels_have_a_reference_and_a_floor():
 def test_grids_that_cannot_be_inverted_are_refused(values):
     with pytest.raises(ParameterError, match="got"):
         StftParams(*values)
+
+
+@pytest.mark.parametrize("n_samples", [1, 5000, 30_000])
+def test_parts_of_a_spectrum_give_the_samples_that_they_determine(n_samples):
+    params = StftParams()
+    signal = noise(n_samples)
+    spectrum = stft(signal, params)
+    for first, stop in ((0, len(spectrum)), (0, 4), (1, 5), (3, len(spectrum))):
+        start, part = istft_part(spectrum[first:stop], params, first)
+        start, part = max(0, start), part[max(0, -start) :][: n_samples - max(0, start)]
+        assert np.allclose(part, signal[start : start + len(part)], atol=1e-6)
+    start, part = istft_part(spectrum, params, 0)
+    assert start <= 0
+    assert start + len(part) >= n_samples
 
 
 def test_flush_before_add_is_an_error():

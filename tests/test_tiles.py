@@ -28,7 +28,7 @@ def whole_level(pyramid, level):
 
 
 def visit_all(pyramid):
-    return [whole_level(pyramid, level) for level in range(pyramid.n_levels)]
+    return [whole_level(pyramid, level) for level in range(_tiles.n_levels(pyramid.shape[0]))]
 
 
 # --- 8 bits -----------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def test_the_mean_of_a_constant_stays_the_constant():
 @given(n_frames=st.integers(1, 100_000))
 def test_the_coarsest_level_is_the_first_that_fits_one_tile(n_frames):
     pyramid = pyramid_of(np.broadcast_to(np.uint8(0), (n_frames, 1)))
-    coarsest = pyramid.n_levels - 1
+    coarsest = _tiles.n_levels(pyramid.shape[0]) - 1
     assert pyramid.n_tiles(coarsest) == 1
     if coarsest:
         assert pyramid.n_tiles(coarsest - 1) == 2

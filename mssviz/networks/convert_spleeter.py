@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mssviz.errors import PretrainedError
+from mssviz.errors import PretrainedError, reason
 from mssviz.networks._tensorflow import tf
 
 N_LEVELS = 6
@@ -70,7 +70,7 @@ def load_checkpoint(model: Any, prefix: Path, targets: Sequence[str]) -> None:
         shapes = reader.get_variable_to_shape_map()
     except (tf.errors.OpError, ValueError) as error:
         raise PretrainedError(
-            f"{prefix}: not a readable TensorFlow checkpoint ({_first_line(error)}); "
+            f"{prefix}: not a readable TensorFlow checkpoint ({reason(error)}); "
             "fetch the weights again"
         ) from error
     table = name_table(targets)
@@ -98,7 +98,7 @@ def load_checkpoint(model: Any, prefix: Path, targets: Sequence[str]) -> None:
             variables[ours].assign(reader.get_tensor(theirs))
         except tf.errors.OpError as error:  # a CRC or a length is wrong
             raise PretrainedError(
-                f"{prefix}: {theirs} is damaged ({_first_line(error)}); fetch the weights again"
+                f"{prefix}: {theirs} is damaged ({reason(error)}); fetch the weights again"
             ) from error
 
 
@@ -114,7 +114,3 @@ def _named_variables(model: Any) -> Iterator[tuple[str, Any]]:
     for layer in model.layers:
         for variable in layer.weights:
             yield f"{layer.name}/{variable.name}", variable
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:120] if str(error).strip() else repr(error)

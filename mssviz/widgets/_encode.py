@@ -2,14 +2,13 @@
 
 import io
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
+import soundfile
 
 from mssviz import audio
-from mssviz._typing import Codec, Waveform
+from mssviz._typing import Waveform
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,24 +21,20 @@ def png(figure: "Figure", dpi: int = 100) -> bytes:
     return buffer.getvalue()
 
 
-def common_gain(waveforms: Mapping[str, Waveform]) -> float:
-    """Largest gain, at most 1, at which none of the waveforms clips."""
-    peak = max((float(np.abs(w).max(initial=0)) for w in waveforms.values()), default=0.0)
-    return 1.0 if peak <= 1 else 1 / peak
-
-
 def flac(waveform: Waveform, sample_rate: int) -> bytes:
-    """Encode a waveform in [-1, 1] as 16-bit FLAC."""
-    return _encoded(waveform, sample_rate, "flac")
+    """Encode a waveform in [-1, 1] as 24-bit FLAC.
+
+    Its rounding lies at -149 dBFS; at 16 bits it would lie at -101 dBFS, only 76 dB below a stem
+    of -25 dBFS.
+    """
+    buffer = io.BytesIO()
+    soundfile.write(buffer, waveform, sample_rate, format="FLAC", subtype="PCM_24")
+    return buffer.getvalue()
 
 
 def ogg(waveform: Waveform, sample_rate: int) -> bytes:
-    """Encode a waveform in [-1, 1] as Ogg Vorbis, about a fifth of FLAC's size."""
-    return _encoded(waveform, sample_rate, "ogg")
-
-
-def _encoded(waveform: Waveform, sample_rate: int, codec: Codec) -> bytes:
+    """Encode a waveform in [-1, 1] as Ogg Vorbis, about an eighth of that FLAC's size."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"sound.{codec}")
-        audio.write_audio(path, waveform, sample_rate, codec, bitrate="192k")
+        path = Path(folder, "sound.ogg")
+        audio.write_audio(path, waveform, sample_rate, bitrate="192k")
         return path.read_bytes()

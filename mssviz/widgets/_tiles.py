@@ -29,10 +29,11 @@ def channel_view(values: AnyArray, channel: Channel) -> AnyArray:
     if channel == "mean":
         return np.abs(values).mean(axis=2)
     left, right = values[:, :, 0], values[:, :, min(1, values.shape[2] - 1)]
-    views = {"left": left, "right": right, "mid": (left + right) / 2, "side": (left - right) / 2}
-    if channel not in views:
-        raise ParameterError(f"channel must be one of {', '.join(CHANNELS)} (got {channel!r})")
-    return np.abs(views[channel])
+    if channel in ("left", "right"):
+        return np.abs(left if channel == "left" else right)
+    if channel in ("mid", "side"):
+        return np.abs(left + right if channel == "mid" else left - right) / 2
+    raise ParameterError(f"channel must be one of {', '.join(CHANNELS)} (got {channel!r})")
 
 
 def quantise_level(level: AnyArray, peak: float) -> AnyArray:
@@ -50,6 +51,12 @@ def quantise_share(share: AnyArray) -> AnyArray:
 def quantise_difference(difference: AnyArray) -> AnyArray:
     """Values in [-1, 1] to 8 bits, 0 at 128."""
     return np.rint(np.clip(difference, -1, 1) * 127 + 128).astype(np.uint8)
+
+
+def n_levels(n_frames: int) -> int:
+    """Levels until the whole song fits into one tile."""
+    tiles = -(-n_frames // TILE_COLUMNS)
+    return 1 + max(0, (tiles - 1).bit_length())
 
 
 class Pyramid:
@@ -73,15 +80,9 @@ class Pyramid:
         self.shape, self._compute, self._pool = shape, compute, pool
         self._blocks: dict[tuple[int, int], AnyArray] = {}
 
-    @property
-    def n_levels(self) -> int:
-        """Levels until the whole song fits into one tile."""
-        tiles = -(-self.shape[0] // TILE_COLUMNS)
-        return 1 + max(0, (tiles - 1).bit_length())
-
     def tile(self, level: int, index: int) -> AnyArray:
         """Tile number `index` of a level, ``(n_columns, n_bins)`` uint8; the last is shorter."""
-        if not (0 <= level < self.n_levels and 0 <= index < self.n_tiles(level)):
+        if not (0 <= level < n_levels(self.shape[0]) and 0 <= index < self.n_tiles(level)):
             raise ParameterError(f"no tile {index} at level {level}")
         return self._columns(level, index * TILE_COLUMNS, (index + 1) * TILE_COLUMNS)
 

@@ -205,7 +205,8 @@ class ListeningTest(anywidget.AnyWidget):
     systems (MUSHRA), 2015.
     """
 
-    _esm = _static.module("timeline.js", "listening_test.js")
+    _modules = ("elements.js", "timeline.js", "sound.js", "listening_test.js")
+    _esm = _static.module(*_modules)
     _css = _static.style("listening_test.css")
 
     finished = t.Bool(False, help="Whether every trial has been answered", read_only=True).tag(
@@ -323,13 +324,8 @@ class ListeningTest(anywidget.AnyWidget):
         """
         path = Path(path)
         text = self.results.to_csv(index=False)
-        scratch = path.with_name(f".{path.name}.part")
-        with audio.writing(path):
-            try:
-                scratch.write_text(text, encoding="utf-8")
-                scratch.replace(path)
-            finally:
-                scratch.unlink(missing_ok=True)
+        with audio.new_file(path) as scratch:
+            scratch.write_text(text, encoding="utf-8")
         return path
 
     def _ratings(self) -> list[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """The mixer: every track with level, pan, mute and solo, sample-aligned, in the browser."""
 
 import itertools
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import anywidget
@@ -18,12 +19,11 @@ MIN_GAIN_DB, MAX_GAIN_DB = -60.0, 12.0
 MIN_RATE, MAX_RATE = 0.25, 2.0
 MIN_LOOP_SECONDS = 0.1
 _ROUNDING_SECONDS = 1e-3
-_SHOWS = ("estimate", "reference")
 _COLOR = re.compile(r"#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|[a-zA-Z]+")
 
 
 class Mixer(anywidget.AnyWidget):
-    """Plays tracks together: mute, solo, level, pan, loop, and A/B against a reference.
+    """Plays tracks together: mute, solo, level, pan, loop, and A/B/C against other tracks.
 
     What sounds and when is computed in the browser; Python sees and sets it as traits. The
     browser asks for the audio when it shows the widget, so that none is kept in a notebook.
@@ -37,17 +37,17 @@ class Mixer(anywidget.AnyWidget):
     sample_rate
         In hertz.
     pairs
-        Name of an estimate to the name of the track it is compared with: its reference, or
-        another model's estimate. The latter has no strip of its own; a switch on the former's
-        strip changes over.
+        Name of an estimate to the name, or names in order, of what it is compared with: its
+        reference, other models' estimates. These have no strips of their own; a switch A, B,
+        C… on the estimate's strip changes over, and `compare` does so on all strips.
     colors
         Name of a track to ``"#rrggbb"`` or a CSS colour's name; `plots.PALETTE` otherwise.
     offset
         Time of the first sample in the song, in seconds; all times below count from the song's
         beginning.
     codec
-        How audio travels: ``"flac"`` (16 bits, lossless else) or ``"ogg"`` (Vorbis, a fifth of
-        the size).
+        How audio travels: ``"flac"`` (lossless, at 24 bits) or ``"ogg"`` (Vorbis, lossy, about
+        an eighth of the size).
 
     Raises
     ------
@@ -57,7 +57,8 @@ class Mixer(anywidget.AnyWidget):
         If a waveform is not fit.
     """
 
-    _esm = _static.module("timeline.js", "mixer.js")
+    _modules = ("elements.js", "timeline.js", "sound.js", "mixer.js")
+    _esm = _static.module(*_modules)
     _css = _static.style("mixer.css")
 
     # What the browser writes is not echoed back to it: a late echo would undo a newer change.
@@ -77,17 +78,14 @@ class Mixer(anywidget.AnyWidget):
     strips = t.List(
         t.Dict(),
         help="One dict per strip: name, color, gain_db (-60, silence, to 12 dB), pan (-1 left "
-        "to 1 right), muted, solo, shows ('estimate' or 'reference'), reference (whether it "
-        "has one). Assign a new list, or use `adjust`",
+        "to 1 right), muted, solo, choices (names of the tracks that it can play, its own "
+        "first), shows (which of them it plays). Assign a new list, or use `adjust`",
     ).tag(sync=True, echo_update=False)
     duration = t.Float(help="Length of the tracks, in seconds", read_only=True).tag(sync=True)
     offset = t.Float(help="Song time of the first sample, in seconds", read_only=True).tag(
         sync=True
     )
     sample_rate = t.Int(help="Sample rate, in hertz", read_only=True).tag(sync=True)
-    pairs = t.Dict(help="Name of an estimate to that of its reference", read_only=True).tag(
-        sync=True
-    )
     common_gain = t.Float(
         1.0, help="Factor, at most 1, at which no track exceeds full scale", read_only=True
     ).tag(sync=True)
@@ -97,7 +95,7 @@ class Mixer(anywidget.AnyWidget):
         tracks: Mapping[str, AnyArray],
         sample_rate: int,
         *,
-        pairs: Mapping[str, str] | None = None,
+        pairs: Mapping[str, str | Sequence[str]] | None = None,
         colors: Mapping[str, str] | None = None,
         offset: float = 0.0,
         codec: Literal["flac", "ogg"] = "flac",
@@ -114,21 +112,20 @@ class Mixer(anywidget.AnyWidget):
             raise ParameterError(f"offset must be a time in seconds, 0 or more (got {offset})")
         audio.check_sample_rate(sample_rate, "Mixer")
         self._waveforms = _check_tracks(tracks)
-        self._pairs = _check_pairs(pairs or {}, self._waveforms)
+        self._choices = _check_pairs(pairs or {}, self._waveforms)
         self._codec = codec
+        self._peaks = {name: _peak(waveform) for name, waveform in self._waveforms.items()}
+        self._copied: set[str] = set()  # tracks whose array is ours to write to
         self._versions = dict.fromkeys(self._waveforms, 1)
         self._encoded: dict[str, tuple[int, float, bytes]] = {}
         self._n_samples = len(next(iter(self._waveforms.values())))
         self._start, self._stop = float(offset), float(offset) + self._n_samples / sample_rate
-        self._fixed: list[tuple[str, bool]] = []
         strips = self._new_strips(_check_colors(colors or {}, self._waveforms))
-        self._fixed = [(strip["name"], strip["reference"]) for strip in strips]
         super().__init__(time=self._start, strips=strips)
         self.set_trait("sample_rate", int(sample_rate))
         self.set_trait("duration", self._n_samples / sample_rate)
         self.set_trait("offset", self._start)
-        self.set_trait("pairs", self._pairs)
-        self.set_trait("common_gain", _encode.common_gain(self._waveforms))
+        self._find_common_gain()
         self.on_msg(self._answer)
 
     # --- the same from code -------------------------------------------------------------------
@@ -148,30 +145,37 @@ class Mixer(anywidget.AnyWidget):
         self.send({"kind": "seek", "time": self.time})
 
     def waveform(self, name: str) -> Waveform:
-        """Audio of a track, ``(n_samples, n_channels)``, at its own level."""
+        """Audio of a track, ``(n_samples, n_channels)``, at its own level; pieces change it."""
         self._check_name(name)
         return self._waveforms[name]
 
-    def replace(self, name: str, waveform: AnyArray) -> None:
+    def replace(self, name: str, waveform: AnyArray, start: float | None = None) -> None:
         """Give a track new audio; while playing, the browser cross-fades to it in 30 ms.
 
         Parameters
         ----------
         name
-            Of a track or a reference.
+            Of any track.
         waveform
-            ``(n_samples, n_channels)``, as long as the others.
+            ``(n_samples, n_channels)``: the whole track, as long as the others, or a piece.
+        start
+            Song time of a piece's first sample, in seconds; the rest of the track stays. Only
+            the piece travels, lossless whatever the codec. None for the whole track.
+
+        Raises
+        ------
+        ParameterError
+            For an unknown name, a track of another length, or a piece that lies outside the
+            track or has other channels.
+        AudioError
+            If the waveform is not fit.
         """
         self._check_name(name)
         waveform = _check_waveform(waveform, name)
-        if len(waveform) != self._n_samples:
-            raise ParameterError(
-                f"{name} must have {self._n_samples} samples as the others (got {len(waveform)})"
-            )
-        self._waveforms[name] = waveform
-        self._versions[name] += 1
-        self.set_trait("common_gain", _encode.common_gain(self._waveforms))
-        self._send_audio(name)
+        if start is None:
+            self._replace_whole(name, waveform)
+        else:
+            self._replace_piece(name, waveform, start)
 
     def encoded(self, codec: Literal["flac", "ogg"] = "flac") -> dict[str, bytes]:
         """Every track as a sound file, scaled by `common_gain`; names as in the constructor."""
@@ -188,10 +192,27 @@ class Mixer(anywidget.AnyWidget):
         changes
             ``gain_db``, ``pan``, ``muted``, ``solo``, ``shows`` or ``color``.
         """
-        if name not in [strip["name"] for strip in self.strips]:
-            self._check_name(name)
-            raise ParameterError(f"{name} is heard through the strip it is paired with")
+        self._check_name(name)
+        if name not in self._choices:
+            strip = next(strip for strip, names in self._choices.items() if name in names)
+            raise ParameterError(f"{name} is heard through the strip of {strip}: adjust that one")
         self.strips = [s | changes if s["name"] == name else s for s in self.strips]
+
+    def compare(self, position: int) -> None:
+        """Let every strip that has it play its choice A (0), B (1), C (2) and so on.
+
+        Parameters
+        ----------
+        position
+            In a strip's choices; strips with fewer of them stay as they are.
+        """
+        most = max(map(len, self._choices.values()))
+        if not isinstance(position, int) or not 0 <= position < most:
+            raise ParameterError(f"position must be an integer, 0 to {most - 1} (got {position!r})")
+        self.strips = [
+            s | {"shows": s["choices"][position]} if position < len(s["choices"]) else s
+            for s in self.strips
+        ]
 
     # --- validation ---------------------------------------------------------------------------
 
@@ -233,17 +254,18 @@ class Mixer(anywidget.AnyWidget):
 
     @t.validate("strips")
     def _valid_strips(self, proposal: Any) -> list[dict[str, Any]]:
-        strips = [_check_strip(strip) for strip in proposal["value"]]
-        found = [(strip["name"], strip["reference"]) for strip in strips]
-        if found != self._fixed:
-            names = ", ".join(name for name, _ in self._fixed)
-            raise ParameterError(f"strips must stay those of {names}, in order (got {found})")
-        return strips
+        strips = proposal["value"]
+        found = [(strip.get("name"), strip.get("choices")) for strip in strips]
+        if found != list(self._choices.items()):
+            raise ParameterError(
+                f"strips must stay those of {', '.join(self._choices)}, in order and with the "
+                f"same choices (got {found})"
+            )
+        return [_check_strip(strip) for strip in strips]
 
     # --- audio to the browser -----------------------------------------------------------------
 
     def _new_strips(self, colors: Mapping[str, str]) -> list[dict[str, Any]]:
-        heard = [name for name in self._waveforms if name not in self._pairs.values()]
         palette = itertools.cycle(PALETTE)
         return [
             {
@@ -253,11 +275,61 @@ class Mixer(anywidget.AnyWidget):
                 "pan": 0.0,
                 "muted": False,
                 "solo": False,
-                "shows": "estimate",
-                "reference": name in self._pairs,
+                "choices": list(choices),
+                "shows": name,
             }
-            for name, color in zip(heard, palette, strict=False)
+            for (name, choices), color in zip(self._choices.items(), palette, strict=False)
         ]
+
+    def _replace_whole(self, name: str, waveform: Waveform) -> None:
+        if len(waveform) != self._n_samples:
+            raise ParameterError(
+                f"{name} must have {self._n_samples} samples as the others (got {len(waveform)}); "
+                "give start to replace a piece"
+            )
+        self._waveforms[name] = waveform
+        self._copied.discard(name)
+        self._peaks[name] = _peak(waveform)
+        self._versions[name] += 1
+        self._find_common_gain()
+        self._send_audio(name)
+
+    def _replace_piece(self, name: str, piece: Waveform, start: float) -> None:
+        part = self._part(len(piece), start)
+        n_channels = self._waveforms[name].shape[1]
+        if piece.shape[1] != n_channels:
+            raise ParameterError(
+                f"a piece of {name} must have its {n_channels} channels (got {piece.shape[1]}); "
+                "see `audio.to_channels`"
+            )
+        if name not in self._copied:
+            self._waveforms[name] = self._waveforms[name].copy()
+            self._copied.add(name)
+        waveform = self._waveforms[name]
+        lost, won = _peak(waveform[part]), _peak(piece)
+        waveform[part] = piece
+        if won >= self._peaks[name]:
+            self._peaks[name] = won
+        elif lost == self._peaks[name]:  # the loudest sample may be gone
+            self._peaks[name] = _peak(waveform)
+        self._versions[name] += 1
+        self._find_common_gain()
+        message = {"kind": "piece", "first": part.start} | self._label(name, self.common_gain)
+        self.send(message, [_encode.flac(piece * self.common_gain, self.sample_rate)])
+
+    def _part(self, n_samples: int, start: Any) -> slice:
+        """Samples that a piece from a song time on takes up."""
+        number = _is_number(start) and math.isfinite(start)
+        first = round((start - self._start) * self.sample_rate) if number else -1
+        if not 0 <= first <= self._n_samples - n_samples:
+            raise ParameterError(
+                f"a piece must lie between {self._start:g} and {self._stop:g} s (got start "
+                f"{start!r} for {n_samples / self.sample_rate:g} s)"
+            )
+        return slice(first, first + n_samples)
+
+    def _find_common_gain(self) -> None:
+        self.set_trait("common_gain", 1 / max(1.0, *self._peaks.values()))
 
     def _answer(self, _: Any, content: Any, __: Any) -> None:
         if not isinstance(content, dict) or content.get("kind") != "ask":
@@ -275,8 +347,10 @@ class Mixer(anywidget.AnyWidget):
             data = _encoders[self._codec](self._waveforms[name] * gain, self.sample_rate)
             self._encoded[name] = (version, gain, data)
         _, gain, data = self._encoded[name]
-        message = {"kind": "audio", "name": name, "version": version, "gain": gain}
-        self.send(message, [data])
+        self.send({"kind": "audio"} | self._label(name, gain), [data])
+
+    def _label(self, name: str, gain: float) -> dict[str, Any]:
+        return {"name": name, "version": self._versions[name], "gain": gain}
 
 
 _encoders = {"flac": _encode.flac, "ogg": _encode.ogg}
@@ -302,6 +376,10 @@ def _check_waveform(waveform: AnyArray, name: str) -> Waveform:
     return waveform
 
 
+def _peak(waveform: Waveform) -> float:
+    return float(max(waveform.max(), -waveform.min()))
+
+
 def _check_tracks(tracks: Mapping[str, AnyArray]) -> dict[str, Waveform]:
     if not tracks:
         raise ParameterError("Mixer needs at least one track (got none)")
@@ -314,14 +392,22 @@ def _check_tracks(tracks: Mapping[str, AnyArray]) -> dict[str, Waveform]:
     return checked
 
 
-def _check_pairs(pairs: Mapping[str, str], tracks: Mapping[str, Waveform]) -> dict[str, str]:
-    for estimate, reference in pairs.items():
-        for name in (estimate, reference):
-            if name not in tracks:
-                raise ParameterError(f"pairs names {name!r}; choose from {', '.join(tracks)}")
-        if reference in pairs:
-            raise ParameterError(f"{reference} cannot be both estimate and reference in pairs")
-    return dict(pairs)
+def _check_pairs(
+    pairs: Mapping[str, str | Sequence[str]], tracks: Mapping[str, Waveform]
+) -> dict[str, list[str]]:
+    """What each strip can play, its own track first."""
+    others = {n: list(o) if isinstance(o, list | tuple) else [o] for n, o in pairs.items()}
+    alternatives = list(itertools.chain.from_iterable(others.values()))
+    for name in (*others, *alternatives):
+        if name not in list(tracks):
+            raise ParameterError(f"pairs names {name!r}; choose from {', '.join(tracks)}")
+    for name in alternatives:
+        if name in others or alternatives.count(name) > 1:
+            raise ParameterError(
+                f"{name} can be an alternative of one strip only, and then has none itself "
+                f"(got pairs {others}); give the track once more under another name"
+            )
+    return {n: [n, *others.get(n, [])] for n in tracks if n not in alternatives}
 
 
 def _check_colors(colors: Mapping[str, str], tracks: Mapping[str, Waveform]) -> Mapping[str, str]:
@@ -332,19 +418,19 @@ def _check_colors(colors: Mapping[str, str], tracks: Mapping[str, Waveform]) -> 
 
 
 def _check_strip(strip: Mapping[str, Any]) -> dict[str, Any]:
-    wanted = {"name", "color", "gain_db", "pan", "muted", "solo", "shows", "reference"}
+    wanted = {"name", "color", "gain_db", "pan", "muted", "solo", "choices", "shows"}
     if set(strip) != wanted:
         raise ParameterError(f"a strip has {', '.join(sorted(wanted))} (got {sorted(strip)})")
     if not isinstance(strip["color"], str) or not _COLOR.fullmatch(strip["color"]):
         raise ParameterError(
             f"color must be like '#56B4E9' or the name of a colour (got {strip['color']!r})"
         )
-    for flag in ("muted", "solo", "reference"):
+    for flag in ("muted", "solo"):
         if not isinstance(strip[flag], bool):
             raise ParameterError(f"{flag} must be True or False (got {strip[flag]!r})")
-    if strip["shows"] not in (_SHOWS if strip["reference"] else _SHOWS[:1]):
+    if strip["shows"] not in strip["choices"]:
         raise ParameterError(
-            f"shows must be 'estimate', or 'reference' on a paired strip (got {strip['shows']!r})"
+            f"shows must be one of {', '.join(strip['choices'])} (got {strip['shows']!r})"
         )
     gain_db = _in_range(strip["gain_db"], MIN_GAIN_DB, MAX_GAIN_DB, "gain_db", " dB")
     return dict(strip) | {"gain_db": gain_db, "pan": _in_range(strip["pan"], -1, 1, "pan")}

@@ -8,19 +8,18 @@ import re
 from pathlib import Path
 from typing import Any
 
+import anywidget
 import numpy as np
 
 from mssviz._typing import AnyArray, PathLike
-from mssviz.audio import writing
+from mssviz.audio import new_file
 from mssviz.widgets import _static
 from mssviz.widgets.mixer import Mixer
+from mssviz.widgets.scores import ScoreView
 from mssviz.widgets.spectrogram import SpectrogramView
 
 #: Levels in a page, dB below the loudest bin; what is softer counts as silence.
 FLOOR_DB = -90.0
-
-_SPECTROGRAM_MODULES = ("axes.js", "picture.js", "spectrogram.js")
-_MIXER_MODULES = ("timeline.js", "mixer.js")
 
 _TEMPLATE = """<!doctype html>
 <html lang="en">
@@ -32,9 +31,6 @@ _TEMPLATE = """<!doctype html>
 body {{ max-width: 1100px; margin: 24px auto; padding: 0 16px; font: 14px/1.5 system-ui, sans-serif;
   color: var(--jp-ui-font-color1, #212121); background: var(--jp-layout-color0, #fff) }}
 h1 {{ font-size: 20px }}
-table.mssviz-scores {{ border-collapse: collapse; margin: 16px 0 4px }}
-table.mssviz-scores :is(th, td) {{ text-align: right; padding: 2px 10px;
-  border-bottom: 1px solid #8884; font-variant-numeric: tabular-nums }}
 @media (prefers-color-scheme: dark) {{
   :root {{ color-scheme: dark; --jp-ui-font-color1: #e0e0e0; --jp-ui-font-color2: #a8a8a8;
     --jp-layout-color0: #111; --jp-layout-color1: #1c1c1c; --jp-layout-color2: #2a2a2a;
@@ -46,8 +42,9 @@ table.mssviz-scores :is(th, td) {{ text-align: right; padding: 2px 10px;
 <body>
 <h1>{title}</h1>
 <div id="mssviz-spectrogram"></div>
+<div id="mssviz-scores"></div>
 <div id="mssviz-mixer"></div>
-{scores}
+{table}
 <p><small>{note}</small></p>
 <script type="application/json" id="mssviz-data">{data}</script>
 <script type="module">
@@ -61,7 +58,12 @@ show(registry);
 
 
 def save_page(
-    path: PathLike, title: str, view: SpectrogramView, mixer: Mixer, scores: str = ""
+    path: PathLike,
+    title: str,
+    view: SpectrogramView,
+    mixer: Mixer,
+    scores: ScoreView | None = None,
+    table: str = "",
 ) -> Path:
     """Write a page that needs neither kernel nor network.
 
@@ -71,11 +73,11 @@ def save_page(
         Of the HTML file; it gets its name when it is complete.
     title
         Heading; any text.
-    view, mixer
+    view, mixer, scores
         Widgets whose content and present settings the page shows. Spectrograms and masks are
         rounded to 8 bits, which the page says; sound is Ogg Vorbis.
-    scores
-        HTML of a table, already escaped.
+    table
+        HTML of a table of scores, already escaped.
 
     Returns
     -------
@@ -90,9 +92,13 @@ def save_page(
     path = Path(path)
     shows = [s for s in view.shows if s.partition("/")[0] != "difference"]
     layers = [s for s in shows if s.partition("/")[0] in ("mixture", "mask", "reference")]
-    state = {name: getattr(view, name) for name in view.keys if name not in ("_esm", "_css")}
-    state |= {
-        "_geometry": view._geometry | {"shows": shows, "channels": ["mean"], "brush": False},
+    shown = {
+        "_choices": view._choices
+        | {
+            "show": [choice for choice in view._choices["show"] if choice[0] in shows],
+            "channel": [("mean", "mean")],
+            "tool": [],
+        },
         "show": view.show if view.show in shows else shows[0],
         "channel": "mean",
         "tool": "look",
@@ -100,8 +106,9 @@ def save_page(
     data = {
         "layers": {name: _packed(_audible(view, name)) for name in layers},
         "peakDb": view.peak_db,
-        "spectrogram": _plain(state),
-        "mixer": _plain({n: getattr(mixer, n) for n in mixer.keys if n not in ("_esm", "_css")}),
+        "spectrogram": _state(view) | shown,
+        "mixer": _state(mixer),
+        "scores": scores and _state(scores),
         "audio": {
             name: {"gain": mixer.common_gain, "bytes": base64.b64encode(ogg).decode()}
             for name, ogg in mixer.encoded("ogg").items()
@@ -110,8 +117,8 @@ def save_page(
     step_db = view._geometry["rangeDb"] / 255
     page = _TEMPLATE.format(
         title=html.escape(title),
-        style=_static.style("spectrogram.css", "mixer.css"),
-        scores=scores,
+        style=_static.style("spectrogram.css", "mixer.css", "scores.css", "score_table.css"),
+        table=table,
         note=(
             "Made with mssviz. Values in this page are rounded to 8 bits: levels to "
             f"±{step_db / 2:.2f} dB (silence from {-FLOOR_DB:.0f} dB below the loudest bin), "
@@ -119,17 +126,13 @@ def save_page(
         ),
         # a "<" could end the script element: names come from files
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
-        script=_script("spectrogram", _SPECTROGRAM_MODULES)
-        + _script("mixer", _MIXER_MODULES)
+        script=_script("spectrogram", SpectrogramView._modules)
+        + _script("mixer", Mixer._modules)
+        + _script("scores", ScoreView._modules)
         + _static.module("page.js"),
     )
-    scratch = path.with_name(f".{path.name}.part")
-    with writing(path):
-        try:
-            scratch.write_text(page, encoding="utf-8")
-            scratch.replace(path)
-        finally:
-            scratch.unlink(missing_ok=True)
+    with new_file(path) as scratch:
+        scratch.write_text(page, encoding="utf-8")
     return path
 
 
@@ -152,7 +155,9 @@ def _packed(values: AnyArray) -> str:
     return base64.b64encode(gzip.compress(values.tobytes(), 6, mtime=0)).decode()
 
 
-def _plain(state: dict[str, Any]) -> dict[str, Any]:
+def _state(widget: anywidget.AnyWidget) -> dict[str, Any]:
+    names = (name for name in widget.keys if name not in ("_esm", "_css"))
+    state = {name: getattr(widget, name) for name in names}
     return {name: value for name, value in state.items() if _is_json(value)}
 
 

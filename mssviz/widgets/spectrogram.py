@@ -14,6 +14,7 @@ from mssviz.plots import PALETTE
 from mssviz.stft import StftParams, to_db
 from mssviz.widgets import _static, _tiles
 
+SCALES = ("log", "mel", "linear")
 COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
 #: Points of a slice through time that are sent at most.
 SLICE_POINTS = 1200
@@ -39,7 +40,8 @@ class SpectrogramView(anywidget.AnyWidget):
     references
         Stem to its true STFT, where known.
     compare
-        Stem to another mask, such as an ideal one or another model's, for differences.
+        What masks are compared with: a name, such as ``"ideal ratio mask"`` or another model's,
+        to its masks by stem. Stems that `masks` lacks are left out.
     colors
         Stem to colour, such as ``"#E69F00"``.
     offset
@@ -48,14 +50,15 @@ class SpectrogramView(anywidget.AnyWidget):
         Initial values of the traits below.
     """
 
-    _esm = _static.module("axes.js", "picture.js", "spectrogram.js")
+    _modules = ("elements.js", "axes.js", "picture.js", "spectrogram.js")
+    _esm = _static.module(*_modules)
     _css = _static.style("spectrogram.css")
 
     start = t.Float(0.0, help="left edge, seconds").tag(sync=True)
     stop = t.Float(1.0, help="right edge, seconds").tag(sync=True)
     low = t.Float(40.0, help="lower edge, hertz").tag(sync=True)
     high = t.Float(22050.0, help="upper edge, hertz").tag(sync=True)
-    scale = t.Enum(("linear", "log", "mel"), "log", help="frequency axis").tag(sync=True)
+    scale = t.Enum(SCALES, "log", help="frequency axis").tag(sync=True)
     show = t.Unicode("hues", help="'hues', 'mixture', or kind/stem, see `shows`").tag(sync=True)
     channel = t.Enum(_tiles.CHANNELS, "mean", help="channels shown").tag(sync=True)
     floor_db = t.Float(-80.0, help="darkest level, dB below the loudest bin").tag(sync=True)
@@ -77,6 +80,7 @@ class SpectrogramView(anywidget.AnyWidget):
 
     _geometry = t.Dict().tag(sync=True)
     _layers: t.List[Any] = t.List().tag(sync=True)
+    _choices = t.Dict(help="trait to the [value, label] that its control offers").tag(sync=True)
     _palettes = t.Dict().tag(sync=True)
 
     def __init__(
@@ -86,7 +90,7 @@ class SpectrogramView(anywidget.AnyWidget):
         masks: Mapping[str, Any] | None = None,
         *,
         references: Mapping[str, Any] | None = None,
-        compare: Mapping[str, Any] | None = None,
+        compare: Mapping[str, Mapping[str, Any]] | None = None,
         colors: Mapping[str, str] | None = None,
         offset: float = 0.0,
         **traits: Any,
@@ -97,8 +101,9 @@ class SpectrogramView(anywidget.AnyWidget):
         self.params, self.offset = params, offset
         self._mixture = mixture
         self._masks = dict(masks or {})
-        self._references, self._compare = dict(references or {}), dict(compare or {})
-        for arrays in (self._masks, self._references, self._compare):
+        self._references = dict(references or {})
+        self._compare = {name: dict(others) for name, others in (compare or {}).items()}
+        for arrays in (self._masks, self._references, *self._compare.values()):
             self._check_shapes(arrays)
         self._stroke_callbacks: list[Callable[[Stroke], None]] = []
         self._pyramids: dict[tuple[str, str], _tiles.Pyramid] = {}
@@ -106,7 +111,6 @@ class SpectrogramView(anywidget.AnyWidget):
         n_frames, n_bins, _ = mixture.shape
         hop = params.hop_length / params.sample_rate
         first = offset - params.n_fft / 2 / params.sample_rate
-        probe = _tiles.Pyramid((n_frames, n_bins), lambda start, stop: np.empty(0), "max")
         geometry = {
             "frames": n_frames,
             "bins": n_bins,
@@ -114,11 +118,17 @@ class SpectrogramView(anywidget.AnyWidget):
             "first": first,
             "hertzPerBin": params.sample_rate / params.n_fft,
             "tileColumns": _tiles.TILE_COLUMNS,
-            "levels": probe.n_levels,
+            "levels": _tiles.n_levels(n_frames),
             "rangeDb": _tiles.RANGE_DB,
             "end": first + (n_frames - 1) * hop - params.n_fft / 2 / params.sample_rate,
             "offset": offset,
-            "shows": self.shows,
+        }
+        choices = {
+            "show": self._show_labels(),
+            "scale": [(scale, scale) for scale in SCALES],
+            "channel": [(channel, channel) for channel in _tiles.CHANNELS],
+            "colormap": [(colormap, colormap) for colormap in COLORMAPS],
+            "tool": [(tool, tool) for tool in ("look", *TOOLS)] if self._masks else [],
         }
         given = colors or {}
         layers = [
@@ -142,6 +152,7 @@ class SpectrogramView(anywidget.AnyWidget):
             **{**defaults, **traits},
             _geometry=geometry,
             _layers=layers,
+            _choices=choices,
             _palettes={name: _tiles.palette(name) for name in (*COLORMAPS, "PuOr")},
         )
         self.on_msg(self._receive)
@@ -149,12 +160,23 @@ class SpectrogramView(anywidget.AnyWidget):
     @property
     def shows(self) -> list[str]:
         """What `show` can be: every kind of picture of every stem."""
-        kinds = ["hues", "mixture"] if self._masks else ["mixture"]
-        kinds += [f"mask/{name}" for name in self._masks]
-        kinds += [f"estimate/{name}" for name in self._masks]
-        kinds += [f"reference/{name}" for name in self._references]
-        kinds += [f"difference/{name}" for name in self._compare if name in self._masks]
-        return kinds
+        return [show for show, _ in self._show_labels()]
+
+    def _show_labels(self) -> list[tuple[str, str]]:
+        shows = [("hues", "all masks as hues")] if self._masks else []
+        shows.append(("mixture", "mixture"))
+        shows += [(f"mask/{name}", f"{name}: mask") for name in self._masks]
+        shows += [
+            (f"estimate/{name}", f"{name}: what the mask lets through") for name in self._masks
+        ]
+        shows += [(f"reference/{name}", f"{name}: true stem") for name in self._references]
+        shows += [
+            (f"difference/{name}/{other}", f"{name}: mask minus {other}")
+            for other, others in self._compare.items()
+            for name in others
+            if name in self._masks
+        ]
+        return shows
 
     @t.validate("show")
     def _check_show(self, proposal: Any) -> str:
@@ -235,12 +257,8 @@ class SpectrogramView(anywidget.AnyWidget):
             where the true stem is known, ``reference_db`` and ``reference_phase``. Levels and
             masks are of the channel view shown; phases of its first channel.
         """
-        n_frames, n_bins, _ = self._mixture.shape
         geometry = self._geometry
-        frame = int(
-            np.clip(round((seconds - geometry["first"]) / geometry["hop"]), 0, n_frames - 1)
-        )
-        index = int(np.clip(round(hertz / geometry["hertzPerBin"]), 0, n_bins - 1))
+        frame, index = self._nearest(seconds, hertz)
         mixture = np.asarray(self._mixture[frame : frame + 1])[:, index : index + 1]
         frequency = index * geometry["hertzPerBin"]
         stems = {}
@@ -266,6 +284,13 @@ class SpectrogramView(anywidget.AnyWidget):
             "stems": stems,
         }
 
+    def _nearest(self, seconds: float, hertz: float) -> tuple[int, int]:
+        n_frames, n_bins, _ = self._mixture.shape
+        geometry = self._geometry
+        frame = round((seconds - geometry["first"]) / geometry["hop"])
+        index = round(hertz / geometry["hertzPerBin"])
+        return int(np.clip(frame, 0, n_frames - 1)), int(np.clip(index, 0, n_bins - 1))
+
     def slices(self, seconds: float, hertz: float) -> tuple[dict[str, Any], list[bytes]]:
         """Levels of mixture and stems across one frame and along one bin.
 
@@ -277,8 +302,7 @@ class SpectrogramView(anywidget.AnyWidget):
         buffers : list of bytes
             float32 dB: for each name its spectrum, ``(n_bins,)``; then for each its course.
         """
-        reading = self.read(seconds, hertz)
-        frame, index = reading["frame"], reading["bin"]
+        frame, index = self._nearest(seconds, hertz)
         frames = _tiles.frames_within(
             (self.start, self.stop), self._geometry["hop"], self._geometry["first"],
             self._mixture.shape[0],
@@ -335,7 +359,7 @@ class SpectrogramView(anywidget.AnyWidget):
     def _pyramid(self, layer: str, channel: str) -> _tiles.Pyramid:
         key = (layer, channel)
         if key not in self._pyramids:
-            kind, _, name = layer.partition("/")
+            kind, _, name = layer.partition("/")  # of a difference: stem/other
             if layer == "hues" or layer not in self.shows:
                 raise ParameterError(f"no layer {layer!r}")
             if channel not in _tiles.CHANNELS:
@@ -371,7 +395,9 @@ class SpectrogramView(anywidget.AnyWidget):
         return _tiles.quantise_share(_mask_view(self._masks[name][frames], channel))
 
     def _mask_differences(self, name: str, channel: Any, frames: slice) -> AnyArray:
-        difference = np.asarray(self._masks[name][frames]) - np.asarray(self._compare[name][frames])
+        stem, _, other = name.partition("/")
+        compared = np.asarray(self._compare[other][stem][frames])
+        difference = np.asarray(self._masks[stem][frames]) - compared
         return _tiles.quantise_difference(_mask_view(difference, channel))
 
     def _quantised(self, values: Any, channel: Any) -> AnyArray:

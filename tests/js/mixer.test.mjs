@@ -47,6 +47,23 @@ test("peaks keep every extreme, whatever the number of stretches", () => {
   assert.deepEqual([...timeline.peaks(new Float32Array(0), 2)], [0, 0, 0, 0]);
 });
 
+test("peaks of the stretches that some samples touch are those of all of them", () => {
+  for (const length of [1, 5, 64, 1000]) {
+    const samples = Float32Array.from({ length }, (_, i) => Math.cos(i * i));
+    for (const n of [1, 7, 64, 300]) {
+      for (const [start, stop] of [[0, 1], [0, length], [length - 1, length], [length >> 1, length]]) {
+        const changed = samples.slice();
+        for (let i = start; i < stop; i++) changed[i] = 2 + i;
+        const [first, last] = timeline.touched(start, stop, length, n);
+        const wave = timeline.peaks(samples, n);
+        wave.set(timeline.peaks(changed, n, first, last), 2 * first);
+        assert.deepEqual(wave, timeline.peaks(changed, n));
+      }
+    }
+  }
+  assert.deepEqual(timeline.touched(44100, 88200, 441000, 4000), [400, 800]);
+});
+
 test("channels' peaks merge to their envelope", () => {
   const merged = timeline.mergePeaks([Float32Array.of(-1, 0), Float32Array.of(0, 0.5)]);
   assert.deepEqual([...merged], [-1, 0.5]);
@@ -60,6 +77,18 @@ test("mute wins over solo, solo over the others, several solos sound together", 
   assert.deepEqual(gains(strip({ solo: true }), strip(), strip({ solo: true })), [1, 0, 1]);
   assert.deepEqual(gains(strip({ solo: true, muted: true }), strip()), [0, 0]);
   near(gains(strip({ gain_db: -20 }))[0], 0.1);
+});
+
+test("all strips compare at once; those with fewer choices stay", () => {
+  const strips = [
+    { choices: ["a", "a2", "a3"], shows: "a" },
+    { choices: ["b", "b2"], shows: "b2", muted: true },
+    { choices: ["c"], shows: "c" },
+  ];
+  const shown = (position) => timeline.comparedAt(strips, position).map((s) => s.shows);
+  assert.deepEqual([0, 1, 2].map(shown), [["a", "b", "c"], ["a2", "b2", "c"], ["a3", "b2", "c"]]);
+  assert.deepEqual(timeline.comparedAt(strips, 0)[1], { ...strips[1], shows: "b" });
+  assert.deepEqual(strips.map(timeline.nextChoice), [1, 0, 0]);
 });
 
 test("fades keep power or amplitude", () => {

@@ -9,9 +9,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.ui import lab as jupyter
 
-ARTIFACTS = jupyter.ROOT / "artifacts"
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report = yield
@@ -64,8 +61,7 @@ def open_notebook(
     yield open_
     for i, page in enumerate(pages):
         if request.node.failed:
-            ARTIFACTS.mkdir(exist_ok=True)
-            page.screenshot(path=ARTIFACTS / f"failed-{request.node.name}-{i}.png")
+            jupyter.screenshot(page, f"failed-{request.node.name}-{i}")
         page.context.close()
 
 

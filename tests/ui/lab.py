@@ -11,11 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright
 from playwright.sync_api import TimeoutError as Timeout
 
 ROOT = Path(__file__).parents[2]
+ARTIFACTS = ROOT / "artifacts"
 START_SECONDS = 90
+#: Whether a spectrogram view has every tile that its picture asked for, and has painted them.
+SETTLED = """() => {
+    const view = document.querySelector(".mssviz-spectrogram")?.mssvizSpectrogram;
+    return view && view.cache.tiles.size && !view.waiting.size && !view.dirty;
+}"""
 OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -100,6 +106,19 @@ def open_notebook(page: Page, address: str, name: str, dark: bool = False) -> No
             break
 
 
+def screenshot(what: Page | Locator, name: str, **options: bool) -> None:
+    """Keep a picture of a page, or of a part of it."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    what.screenshot(path=ARTIFACTS / f"{name}.png", **options)
+
+
+def plot_area(picture: Locator) -> tuple[float, float, float, float]:
+    """Left, top, width and height of a spectrogram's picture without its axes."""
+    box = picture.bounding_box()
+    assert box is not None
+    return box["x"] + 54, box["y"] + 4, box["width"] - 62, box["height"] - 24
+
+
 def choose(page: Page, *path: str) -> None:
     """Choose from JupyterLab's menus, as a person would."""
     page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(f"^{path[0]}$")).click()
@@ -107,6 +126,18 @@ def choose(page: Page, *path: str) -> None:
         item = page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{label}$")).last
         item.wait_for(state="visible")
         item.hover() if i < len(path) else item.click()
+
+
+def shut_down(page: Page) -> None:
+    """Shut the notebook's kernel down and wait until it is gone."""
+    choose(page, "Kernel", "Shut Down Kernel")
+    page.wait_for_selector("[data-status=unknown]", timeout=30_000, state="attached")
+
+
+def restart_and_run_all(page: Page) -> None:
+    """Restart the notebook's kernel, which clears all outputs, and run all cells."""
+    choose(page, "Kernel", "Restart Kernel and Run All Cells…")
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
 
 
 def _address(server: subprocess.Popen[bytes], log: Path) -> str:

@@ -6,11 +6,25 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.conftest import ARTIFACTS
+import mssviz
+from tests.ui.lab import SETTLED, plot_area, restart_and_run_all, screenshot
 
 pytestmark = pytest.mark.ui
 
 WORK_MS = 30_000
+#: Whether masks are shown in the first ten, and in the last three seconds.
+HUE_SHARES = """() => {
+    const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+    const { width, height } = view.inner;
+    const part = (from, to) => {
+        for (let y = 0; y < height; y++) {
+            for (let x = from; x < to; x++) if (view.shareSums?.[y * width + x]) return true;
+        }
+        return false;
+    };
+    return [part(0, Math.floor(width * 0.66)), part(Math.ceil(width * 0.8), width)];
+}"""
+OWN = "Own file or folder of stems…"
 
 
 def _separate(page):
@@ -23,18 +37,41 @@ def _wait(page):
     """Until the work that was started is done, and shown."""
     page.wait_for_timeout(300)
     expect(page.get_by_role("button", name="Separate")).to_be_enabled(timeout=WORK_MS)
-    page.wait_for_function(
-        """() => {
-            const view = document.querySelector(".mssviz-spectrogram")?.mssvizSpectrogram;
-            return !view || (view.cache.tiles.size && !view.waiting.size && !view.dirty);
-        }""",
-        timeout=WORK_MS,
-    )
+    if page.locator(".mssviz-spectrogram").count():
+        page.wait_for_function(SETTLED, timeout=WORK_MS)
 
 
 def _screenshot(page, name):
-    ARTIFACTS.mkdir(exist_ok=True)
-    page.locator(".mssviz-explorer").last.screenshot(path=ARTIFACTS / f"{name}.png")
+    screenshot(page.locator(".mssviz-explorer").last, name)
+
+
+def _area(page):
+    return plot_area(page.locator(".mssviz-spectrogram .mssviz-picture"))
+
+
+def _drag(page, start, stop, height, keys=()):
+    """Drag over shares of the picture's width, at a share of its height."""
+    x, y, width, full = _area(page)
+    for key in keys:
+        page.keyboard.down(key)
+    page.mouse.move(x + start * width, y + height * full)
+    page.mouse.down()
+    page.mouse.move(x + stop * width, y + height * full, steps=10)
+    page.mouse.up()
+    for key in keys:
+        page.keyboard.up(key)
+
+
+def _press(page, slider, *keys):
+    """Press keys on one of the mask laboratory's sliders."""
+    label = page.locator(".widget-label", has_text=slider)
+    handle = page.locator(".widget-slider", has=label).locator(".noUi-handle")
+    for key in keys:
+        handle.press(key)
+
+
+def _choose(page, name, label):
+    page.get_by_role("combobox", name=name).select_option(label=label, timeout=WORK_MS)
 
 
 def _heard(page, seconds, start=0.0):
@@ -67,7 +104,7 @@ def test_separates_the_example_at_every_width_and_theme(open_notebook, width, th
     page = open_notebook("explorer.ipynb", width, dark=theme == "dark")
     _separate(page)
     explorer = page.locator(".mssviz-explorer")
-    expect(explorer.locator(".mssviz-picture")).to_be_visible()
+    expect(explorer.locator(".mssviz-spectrogram .mssviz-picture")).to_be_visible()
     expect(explorer.get_by_role("group", name="vocals").first).to_be_visible(timeout=WORK_MS)
     # nothing sticks out of the page
     assert explorer.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
@@ -88,9 +125,7 @@ def test_masks_and_sound_follow_the_exponent(open_notebook, separation):
     page = open_notebook("explorer.ipynb")
     _separate(page)
     _solo(page, "vocals")
-    handle = page.locator(".mssviz-explorer .noUi-handle").first
-    handle.focus()
-    page.keyboard.press("End")
+    _press(page, "Exponent", "End")
     _wait(page)
     page.wait_for_timeout(500)
     expected = separation.with_options(power=8.0).estimates["vocals"][: 2 * 44100]
@@ -104,15 +139,8 @@ def test_a_stroke_is_seen_heard_measured_and_taken_back(open_notebook, separatio
     page.wait_for_timeout(300)
     scores = page.locator("table.mssviz-scores")
     before, sound = scores.inner_text(), _heard(page, 3)
-    view = page.locator(".mssviz-spectrogram")
-    view.get_by_role("button", name="erase").click()
-    box = view.locator(".mssviz-picture").bounding_box()
-    x, y = box["x"] + 54, box["y"] + 0.55 * box["height"]
-    width = box["width"] - 62
-    page.mouse.move(x + 0.02 * width, y)
-    page.mouse.down()
-    page.mouse.move(x + 0.15 * width, y, steps=10)
-    page.mouse.up()
+    page.locator(".mssviz-spectrogram").get_by_role("button", name="erase").click()
+    _drag(page, 0.02, 0.15, 0.55)
     expect(scores).not_to_have_text(before, timeout=WORK_MS)
     _wait(page)
     edited = _heard(page, 3)
@@ -127,18 +155,12 @@ def test_a_stroke_is_seen_heard_measured_and_taken_back(open_notebook, separatio
 def test_one_playhead_and_one_selection(open_notebook):
     page = open_notebook("explorer.ipynb")
     _separate(page)
-    box = page.locator(".mssviz-picture").bounding_box()
-    x, y, width = box["x"] + 54, box["y"] + box["height"] / 2, box["width"] - 62
-    page.mouse.click(x + width / 3, y)
+    x, y, width, height = _area(page)
+    page.mouse.click(x + width / 3, y + height / 2)
     page.wait_for_timeout(800)
     clock = page.locator(".mssviz-mixer-clock")
     expect(clock).to_contain_text("0:05", timeout=5000)
-    page.keyboard.down("Shift")
-    page.mouse.move(x + 0.2 * width, y)
-    page.mouse.down()
-    page.mouse.move(x + 0.4 * width, y, steps=5)
-    page.mouse.up()
-    page.keyboard.up("Shift")
+    _drag(page, 0.2, 0.4, 0.5, keys=["Shift"])
     expect(page.locator(".mssviz-mixer-loop-text")).to_contain_text("0:03", timeout=5000)
 
 
@@ -152,9 +174,9 @@ def test_cancel_stops_and_a_second_run_works(open_notebook):
 
 def test_errors_appear_in_place_and_as_text(open_notebook, tmp_path):
     page = open_notebook("explorer.ipynb")
-    page.get_by_role("combobox", name="Song").select_option(label="Own file…", timeout=WORK_MS)
+    _choose(page, "Song", OWN)
     name = tmp_path / "<img src=x onerror=document.title='hacked'>.wav"
-    file = page.get_by_role("textbox", name="File")
+    file = page.get_by_role("textbox", name="Path")
     file.fill(str(name))
     file.press("Enter")
     page.get_by_role("button", name="Separate").click()
@@ -166,18 +188,148 @@ def test_errors_appear_in_place_and_as_text(open_notebook, tmp_path):
 
 
 def test_own_file_has_no_scores_and_says_so(open_notebook, tmp_path, example):
-    import mssviz
-
     mixture, _ = example
     mssviz.write_audio(tmp_path / "mine.flac", mixture[: 3 * 44100], 44100)
     page = open_notebook("explorer.ipynb")
-    page.get_by_role("combobox", name="Song").select_option(label="Own file…", timeout=WORK_MS)
+    _choose(page, "Song", OWN)
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Upload").click()
     chooser.value.set_files(tmp_path / "mine.flac")
-    file = page.get_by_role("textbox", name="File")
+    file = page.get_by_role("textbox", name="Path")
     expect(file).to_have_value(re.compile(r"mine\.flac$"), timeout=WORK_MS)
     page.get_by_role("button", name="Separate").click()
     expect(page.get_by_text("true stems are unknown")).to_be_visible(timeout=WORK_MS)
     expect(page.get_by_role("group", name="accompaniment").first).to_be_visible()
     _screenshot(page, "explorer-own-file")
+
+
+def test_the_mask_laboratory_is_heard(open_notebook, separation):
+    page = open_notebook("explorer.ipynb")
+    _separate(page)
+    _solo(page, "vocals")
+    for slider, keys, options in (
+        ("Soft to binary", ["End"], {"hardness": 1.0}),
+        ("Threshold", ["ArrowLeft"] * 2, {"threshold": 0.4}),
+        ("Smoothing", ["ArrowRight"] * 5, {"smoothing": 0.1}),
+        ("Up to", ["ArrowLeft"] * 4, {"bandwidth": 9000.0}),
+        ("MWF", ["ArrowRight"], {"mwf_iterations": 1}),
+    ):
+        _press(page, slider, *keys)
+        _wait(page)
+        page.wait_for_timeout(500)
+        separation = separation.with_options(**options)
+        expected = separation.estimates["vocals"][: 2 * 44100]
+        assert np.abs(_heard(page, 2) - expected).max() < 1e-5, slider
+    _screenshot(page, "explorer-laboratory")
+
+
+def test_a_playing_loop_follows_a_slider_without_stopping(open_notebook):
+    page = open_notebook("explorer.ipynb")
+    _separate(page)
+    _drag(page, 0.2, 0.6, 0.5, keys=["Shift"])
+    page.locator(".mssviz-mixer-play").click()
+    page.wait_for_function(
+        "() => document.querySelector('.mssviz-mixer').parentElement.mssvizMixer.context?.state"
+        " === 'running'"
+    )
+    page.evaluate(
+        """() => {
+            const mixer = document.querySelector(".mssviz-mixer").parentElement.mssvizMixer;
+            window.quiet = 0;
+            window.watching = setInterval(() => {
+                if (mixer.peaks.at(-1) < 1e-4) window.quiet += 1;
+            }, 20);
+        }"""
+    )
+    page.wait_for_timeout(400)
+    page.evaluate("() => { window.quiet = 0; }")
+    _press(page, "Exponent", "End")
+    _wait(page)
+    page.wait_for_timeout(800)
+    assert page.evaluate("() => window.quiet") == 0
+    mixer = "document.querySelector('.mssviz-mixer').parentElement.mssvizMixer"
+    assert page.evaluate(f"() => {mixer}.context.state") == "running"
+    assert 2.9 < page.evaluate(f"() => {mixer}.position") < 9.2
+
+
+def test_scores_are_of_the_selection_and_lie_on_the_same_axis(open_notebook):
+    page = open_notebook("explorer.ipynb")
+    _separate(page)
+    scores = page.locator(".mssviz-scoreview")
+    expect(scores).to_be_visible(timeout=WORK_MS)
+    whole = page.locator("table.mssviz-scores").inner_text()
+    _drag(page, 0.2, 0.6, 0.5, keys=["Shift"])
+    expect(page.get_by_text("Of the selection, 3.0 to 9.0 s")).to_be_visible(timeout=WORK_MS)
+    assert page.locator("table.mssviz-scores").inner_text() != whole
+    x, y, width, height = _area(page)
+    page.mouse.move(x + width / 2, y + height / 2)
+    page.mouse.wheel(0, -200)
+    page.wait_for_timeout(800)
+    ends = page.evaluate(
+        """() => {
+            const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram.model;
+            const scores = document.querySelector(".mssviz-scoreview").mssvizScores.model;
+            return ["start", "stop"].map((name) => [view.get(name), scores.get(name)]);
+        }"""
+    )
+    for ours, theirs in ends:
+        assert ours == theirs
+    assert ends[1][0] - ends[0][0] < 14
+    _screenshot(page, "explorer-selection")
+
+
+def test_two_models_are_compared_by_ear_picture_and_score(open_notebook, separation, example):
+    page = open_notebook("explorer.ipynb")
+    picker = page.get_by_role("combobox", name="Compare with")
+    label = picker.locator("option", has_text="2stems-16kHz").inner_text(timeout=WORK_MS)
+    _choose(page, "Compare with", label)
+    _separate(page)
+    other = mssviz.Separator("spleeter:2stems-16kHz", progress=False)
+    expected = other.separate(example[0], 44100, progress=False).estimates["vocals"]
+    strip = page.get_by_role("group", name="vocals", exact=True)
+    _solo(page, "vocals")
+    assert np.abs(_heard(page, 2) - separation.estimates["vocals"][:88200]).max() < 1e-5
+    strip.get_by_role("button", name="C: vocals (spleeter:2stems-16kHz)").click()
+    assert np.abs(_heard(page, 2) - expected[:88200]).max() < 1e-5
+    table = page.locator("table.mssviz-scores")
+    expect(table.get_by_text("vocals · spleeter:2stems-16kHz")).to_be_visible()
+    _choose(page, "Show", "vocals: mask minus spleeter:2stems-16kHz")
+    _wait(page)
+    _screenshot(page, "explorer-two-models")
+
+
+def test_masks_fill_in_while_the_network_runs(run_cell):
+    code = """
+import threading, mssviz
+explorer = mssviz.explore(duration=15)
+separator = mssviz.Separator("spleeter:2stems", progress=False)
+proceed, go = separator.proceed, threading.Event()
+
+def slowly(separation, progress):
+    for frames in proceed(separation, progress):
+        yield frames
+        go.wait(60)
+
+separator.proceed = slowly
+explorer._models["spleeter:2stems", ("vocals", "accompaniment")] = separator
+explorer
+"""
+    page = run_cell(code)
+    page.get_by_role("button", name="Separate").click(timeout=WORK_MS)
+    page.wait_for_function(SETTLED, timeout=WORK_MS)
+    page.wait_for_function(f"() => ({HUE_SHARES})()[0]", timeout=WORK_MS)
+    assert page.evaluate(HUE_SHARES) == [True, False]
+    _screenshot(page, "explorer-filling")
+    page.get_by_role("button", name="Cancel").click()
+
+
+def test_a_restarted_kernel_gives_a_working_explorer(open_notebook):
+    page = open_notebook("explorer.ipynb")
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    _separate(page)
+    restart_and_run_all(page)
+    expect(page.get_by_text("Choose a song and press")).to_be_visible(timeout=WORK_MS)
+    _separate(page)
+    assert np.abs(_heard(page, 1)).max() > 0.01
+    assert errors == []

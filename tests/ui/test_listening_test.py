@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.ui import lab as jupyter
-from tests.ui.conftest import ARTIFACTS
 
 pytestmark = pytest.mark.ui
 
@@ -143,7 +142,7 @@ def test_a_whole_mushra_test(start, frames, lab_folder):
             _rate(page, number, scores[name])
         if trial == 0:
             page.wait_for_timeout(300)
-            page.locator(WIDGET).screenshot(path=ARTIFACTS / "listening-test-mushra.png")
+            jupyter.screenshot(page.locator(WIDGET), "listening-test-mushra")
         assert _given_away(page, frames) == []
         _next(page)
     expect(page.locator(".mssviz-lt-heading")).to_have_text("Thank you")
@@ -157,7 +156,7 @@ def test_a_whole_mushra_test(start, frames, lab_folder):
     assert all(name in page.locator(".mssviz-lt-results").inner_text() for name in MODELS)
     assert _named(frames) == list(MODELS)  # what has been looked into does show names
     assert _test(page, "test.context") is None
-    page.locator(WIDGET).screenshot(path=ARTIFACTS / "listening-test-end.png")
+    jupyter.screenshot(page.locator(WIDGET), "listening-test-end")
 
 
 def test_a_whole_ab_test_by_keys(start, frames, lab_folder):
@@ -178,7 +177,7 @@ def test_a_whole_ab_test_by_keys(start, frames, lab_folder):
         expect(page.locator(".mssviz-lt-next")).to_be_enabled()
         if trial == 0:
             page.wait_for_timeout(300)
-            page.locator(WIDGET).screenshot(path=ARTIFACTS / "listening-test-ab-dark.png")
+            jupyter.screenshot(page.locator(WIDGET), "listening-test-ab-dark")
         assert _given_away(page, frames) == []
         page.keyboard.press("Enter")
     expect(page.locator(".mssviz-lt-heading")).to_have_text("Thank you")
@@ -296,5 +295,4 @@ def test_pictures(start, width, dark):
     assert root.evaluate("(e) => e.scrollWidth <= e.clientWidth + 1")
     for label in page.locator(".mssviz-lt-labels span").all():
         assert label.evaluate("(e) => e.scrollWidth <= e.clientWidth + 1")
-    name = f"listening-test-{width}{'-dark' if dark else ''}.png"
-    root.screenshot(path=ARTIFACTS / name)
+    jupyter.screenshot(root, f"listening-test-{width}{'-dark' if dark else ''}")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.conftest import ARTIFACTS
+from tests.ui import lab as jupyter
 
 pytestmark = pytest.mark.ui
 
@@ -16,7 +16,12 @@ WAIT_MS = 20_000
 # The same signals in the kernel and here.
 SIGNALS = """
 import numpy as np
+from mssviz import datasets
 RATE, SECONDS = 44100, 6
+def example():
+    _, stems = next(iter(datasets.examples().values())).load(0, SECONDS)
+    # its own 16 bits would hide what is rounded
+    return {name: np.float32(0.7) * stem for name, stem in stems.items()}
 def signals():
     noise = np.random.default_rng(7)
     t = np.arange(RATE * SECONDS)[:, None] / RATE
@@ -49,6 +54,11 @@ box = ipywidgets.VBox([mixer])
 ipywidgets.VBox([box, state, command])
 """
 PAIRED = 'signals(), RATE, pairs={"vocals": "true vocals"}'
+MODELS = """
+    {"vocals": (s := signals())["vocals"], "drums": s["drums"], "bass": s["bass"],
+     "vocals 2": s["true vocals"], "vocals 3": s["bass"], "drums 2": -0.5 * s["drums"]},
+    RATE, pairs={"vocals": ["vocals 2", "vocals 3"], "drums": "drums 2"}
+"""
 
 
 def _open(run_cell, arguments=PAIRED, **options):
@@ -112,10 +122,14 @@ def _render(page, seconds=6, start="undefined", loop="false"):
     return np.stack([np.frombuffer(data, "f4") for data in channels], axis=1)
 
 
-def _signals():
+def _call(function):
     names = {}
     exec(SIGNALS, names)
-    return {k: np.broadcast_to(v, (len(v), 2)) for k, v in names["signals"]().items()}
+    return names[function]()
+
+
+def _signals():
+    return {k: np.broadcast_to(v, (len(v), 2)) for k, v in _call("signals").items()}
 
 
 def _pan(waveform, pan):
@@ -143,7 +157,7 @@ def test_what_it_renders_is_what_numpy_mixes(run_cell):
     assert error < -80
     _in_kernel(
         page,
-        "mixer.adjust('vocals', gain_db=-6, pan=-0.4, shows='reference'); "
+        "mixer.adjust('vocals', gain_db=-6, pan=-0.4, shows='true vocals'); "
         "mixer.adjust('drums', muted=True); mixer.adjust('bass', gain_db=3, pan=0.75); "
         "mixer.master_db = -2",
     )
@@ -161,6 +175,15 @@ def test_what_it_renders_is_what_numpy_mixes(run_cell):
     expect(page.get_by_role("button", name="Solo drums")).to_have_attribute("aria-pressed", "true")
     page.wait_for_timeout(300)
     assert _error_db(_render(page), tracks["drums"]) < -80
+
+
+def test_a_stem_sounds_as_python_holds_it(run_cell):
+    page = _open(run_cell, "example(), RATE")
+    page.get_by_role("button", name="Solo vocals").click()
+    _expect_state(page, "s.strips.some((strip) => strip.solo)")
+    error = _error_db(_render(page), _call("example")["vocals"].astype(float))
+    _report("one stem of the example, flac", error)
+    assert error < -80
 
 
 def test_tracks_above_full_scale_keep_their_relative_levels(run_cell):
@@ -212,11 +235,43 @@ def test_buttons_and_sliders_reach_python(run_cell):
     state = _expect_state(page, "s.rate === 0.5 && s.master_db === -3")
     vocals, drums, bass = state["strips"]
     assert vocals["muted"]
-    assert vocals["shows"] == "reference"
+    assert vocals["shows"] == "true vocals"
     assert bass["solo"]
     assert (drums["gain_db"], drums["pan"]) == (-12.5, 0.5)
     level = page.get_by_role("slider", name="Level of drums")
     expect(level).to_have_attribute("aria-valuetext", "−12.5 dB")
+
+
+def test_models_are_compared_on_one_strip_and_on_all(run_cell):
+    page = _open(run_cell, MODELS)
+    s = _signals()
+    shown = "JSON.stringify(s.strips.map((strip) => strip.shows)) === "
+
+    def expect_mix(names, *waveforms):
+        _expect_state(page, shown + f"'{json.dumps(names, separators=(',', ':'))}'")
+        page.wait_for_timeout(100)
+        assert _error_db(_render(page, 2), sum(w[: 2 * 44100] for w in waveforms)) < -80
+
+    strip = page.get_by_role("group", name="vocals", exact=True)
+    strip.get_by_role("button", name="C: vocals 3").click()
+    expect_mix(["vocals 3", "drums", "bass"], s["bass"], s["drums"], s["bass"])
+    expect(strip).to_contain_text("vocals → vocals 3")
+    pressed = strip.locator(".mssviz-mixer-compare button[aria-pressed=true]")
+    expect(pressed).to_have_text("C")
+    assert page.get_by_role("button", name="B: ").count() == 2
+    strip.focus()
+    page.keyboard.press("b")
+    expect_mix(["vocals", "drums", "bass"], s["vocals"], s["drums"], s["bass"])
+    page.keyboard.press("Shift+B")
+    two = s["true vocals"], -0.5 * s["drums"], s["bass"]
+    expect_mix(["vocals 2", "drums 2", "bass"], *two)
+    page.keyboard.press("Shift+B")
+    expect_mix(["vocals 3", "drums 2", "bass"], s["bass"], -0.5 * s["drums"], s["bass"])
+    page.keyboard.press("Shift+B")
+    expect_mix(["vocals", "drums", "bass"], s["vocals"], s["drums"], s["bass"])
+    _in_kernel(page, "mixer.compare(1)")
+    expect_mix(["vocals 2", "drums 2", "bass"], *two)
+    expect(pressed).to_have_text("B")
 
 
 def test_click_seeks_drag_loops_and_playing_stays_inside(run_cell):
@@ -250,7 +305,9 @@ def test_click_seeks_drag_loops_and_playing_stays_inside(run_cell):
 
 
 def test_tracks_stay_on_the_same_sample_whatever_happens(run_cell):
-    arguments = "{'a': signals()['drums'], 'b': -signals()['drums']}, RATE"
+    arguments = """
+        dict(a=(d := signals()['drums']), b=-d, a2=d, a3=d), RATE, pairs={"a": ["a2", "a3"]}
+    """
     page = _open(run_cell, arguments)
     page.get_by_role("button", name="Play").click()
     actions = [
@@ -259,6 +316,10 @@ def test_tracks_stay_on_the_same_sample_whatever_happens(run_cell):
         "mixer.rate = 0.8",
         "mixer.loop = [1.0, 1.3]",
         "mixer.replace('a', mixer.waveform('a').copy())",
+        "mixer.replace('a', mixer.waveform('a')[22050:66150].copy(), start=0.5)",
+        "mixer.adjust('a', shows='a2')",
+        "mixer.compare(2)",
+        "mixer.compare(0)",
         "mixer.rate = 1.0; mixer.loop = None",
     ]
     for action in actions:
@@ -284,6 +345,101 @@ def test_replace_while_playing_goes_on(run_cell):
     assert _mixer(page, "mixer.peaks")[1] == 0
     tracks = _signals()
     assert _error_db(_render(page), tracks["vocals"] + tracks["bass"]) < -80
+
+
+PIECES = """
+kinds, send = [], mixer.send
+def spy(content, *buffers):
+    kinds.append(content["kind"])
+    send(content, *buffers)
+mixer.send = spy
+new = np.random.default_rng(1).uniform(-0.5, 0.5, (RATE * 6, 2)).astype("f4")
+def piece(start, stop):
+    mixer.replace("drums", new[int(start * RATE) : int(stop * RATE)] * (start + 1) / 6, start)
+for start, stop in ((0, 5), (2, 2.5), (2.25, 2.3), (1, 1.01), (5, 6)):
+    piece(start, stop)
+"""
+
+
+def _with_pieces():
+    drums = _signals()["drums"].copy()
+    new = np.random.default_rng(1).uniform(-0.5, 0.5, (44100 * 6, 2)).astype("f4")
+    for start, stop in ((0, 5), (2, 2.5), (2.25, 2.3), (1, 1.01), (5, 6)):
+        part = slice(int(start * 44100), int(stop * 44100))
+        drums[part] = new[part] * (start + 1) / 6
+    return drums
+
+
+def _pictures(page):
+    script = "canvases => canvases.map((canvas) => canvas.toDataURL())"
+    return page.locator(".mssviz-mixer-strip canvas").evaluate_all(script)
+
+
+def test_pieces_take_effect_in_their_order_while_playing(run_cell):
+    page = _open(run_cell)
+    # short pieces are decoded sooner than long ones that came before
+    page.evaluate(
+        """() => {
+            const { prototype } = OfflineAudioContext;
+            const decode = prototype.decodeAudioData;
+            prototype.decodeAudioData = async function (bytes) {
+                const buffer = await decode.call(this, bytes);
+                await new Promise((done) => setTimeout(done, 100 * buffer.duration));
+                return buffer;
+            };
+        }"""
+    )
+    page.get_by_role("button", name="Play").click()
+    _wait(page, "mixer.position > 0.3")
+    before = _mixer(page, "[mixer.position, mixer.context.currentTime]")
+    _in_kernel(page, f"exec({PIECES!r}, globals())")
+    page.wait_for_timeout(1500)
+    after = _mixer(page, "[mixer.position, mixer.context.currentTime, mixer.context.state]")
+    assert after[2] == "running"
+    assert after[0] - before[0] == pytest.approx(after[1] - before[1], abs=0.03)
+    tracks = _signals()
+    mixed = tracks["vocals"] + _with_pieces() + tracks["bass"]
+    error = _error_db(_render(page), mixed)
+    _report("sum with pieces", error)
+    assert error < -80
+    _in_kernel(page, "mixer.unobserve(show, names); state.value = json.dumps({'kinds': kinds})")
+    assert _expect_state(page, "s.kinds")["kinds"] == ["piece"] * 5
+    # a view that is opened late gets, and draws, the same
+    _in_kernel(page, "mixer.pause(); box.children = [mixer, mixer]")
+    page.wait_for_function(
+        """() => [...document.querySelectorAll(".mssviz-mixer")]
+            .filter((m) => m.parentElement.mssvizMixer?.ready).length === 2""",
+        timeout=WAIT_MS,
+    )
+    page.wait_for_timeout(300)
+    pictures = _pictures(page)
+    assert len(pictures) == 6
+    assert pictures[:3] == pictures[3:]
+
+
+def test_a_piece_louder_than_full_scale_lowers_all(run_cell):
+    page = _open(run_cell)
+    _in_kernel(page, "mixer.replace('drums', 4 * mixer.waveform('drums')[:RATE], start=0)")
+    expect(page.get_by_role("status")).to_contain_text("All tracks −")
+    page.wait_for_timeout(500)
+    tracks = _signals()
+    tracks["drums"] = tracks["drums"].copy()
+    tracks["drums"][:44100] *= 4
+    gain = 1 / np.abs(tracks["drums"]).max()
+    mixed = gain * (tracks["vocals"] + tracks["drums"] + tracks["bass"])
+    assert _error_db(_render(page), mixed) < -80
+
+
+def test_a_lost_piece_makes_the_track_come_whole(run_cell):
+    page = _open(run_cell)
+    _in_kernel(page, "mixer.send = lambda *message: None; silence = np.zeros((RATE, 2), 'f4')")
+    _in_kernel(page, "mixer.replace('drums', silence, start=0)")
+    _in_kernel(page, "del mixer.send; mixer.replace('drums', silence, start=3)")
+    page.wait_for_timeout(1000)
+    tracks = _signals()
+    drums = tracks["drums"].copy()
+    drums[:44100] = drums[3 * 44100 : 4 * 44100] = 0
+    assert _error_db(_render(page), tracks["vocals"] + drums + tracks["bass"]) < -80
 
 
 def test_python_seeks_plays_and_follows(run_cell):
@@ -327,7 +483,9 @@ def test_keyboard(run_cell):
     _expect_state(page, "s.strips[1].muted")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("b")
-    _expect_state(page, "s.strips[0].shows === 'reference'")
+    _expect_state(page, "s.strips[0].shows === 'true vocals'")
+    page.keyboard.press("b")
+    _expect_state(page, "s.strips[0].shows === 'vocals'")
     page.keyboard.press("l")
     assert _expect_state(page, "s.loop")["loop"] == [0, 4]
     page.keyboard.press("l")
@@ -402,20 +560,57 @@ def test_twenty_closed_views_leave_nothing_running(run_cell):
     _wait(page, "mixer.position > 0.2")
 
 
+def test_a_restarted_kernel_shows_a_mixer_that_works(run_cell):
+    page = _open(run_cell)
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.get_by_role("button", name="Play").click()
+    _wait(page, "mixer.position > 0.2")
+    page.evaluate("document.querySelector('.mssviz-mixer').dataset.old = ''")
+    jupyter.restart_and_run_all(page)
+    page.wait_for_selector(".mssviz-mixer:not([data-old])", timeout=WAIT_MS)
+    expect(page.locator(".mssviz-mixer")).to_have_count(1)
+    _wait(page, "mixer.ready")
+    tracks = _signals()
+    assert _error_db(_render(page), tracks["vocals"] + tracks["drums"] + tracks["bass"]) < -80
+    page.get_by_role("button", name="Play").click()
+    _expect_state(page, "s.playing && s.time > 0.2")
+    assert errors == []
+
+
+def test_without_a_kernel_what_is_on_the_page_goes_on(run_cell):
+    page = _open(run_cell)
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.get_by_role("button", name="Play").click()
+    _wait(page, "mixer.position > 0.2")
+    jupyter.shut_down(page)
+    page.get_by_role("button", name="Mute drums").click()
+    page.get_by_role("slider", name="Level of bass").fill("-6")
+    page.get_by_role("button", name="B: true vocals").click()
+    page.locator(".mssviz-mixer-lane").nth(1).click()
+    _wait(page, "mixer.position > 3.1")
+    page.get_by_role("button", name="Pause").click()
+    page.wait_for_timeout(500)
+    tracks = _signals()
+    mixed = tracks["true vocals"] + 10 ** (-6 / 20) * tracks["bass"]
+    assert _error_db(_render(page), mixed) < -80
+    assert errors == []
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_looks(run_cell, theme):
-    page = _open(run_cell, dark=theme == "dark")
+    page = _open(run_cell, MODELS, dark=theme == "dark")
     _in_kernel(page, "mixer.loop = [1.0, 3.0]; mixer.time = 1.5; mixer.adjust('bass', muted=True)")
-    _in_kernel(page, "mixer.adjust('vocals', shows='reference', pan=-0.5, gain_db=-3)")
+    _in_kernel(page, "mixer.adjust('vocals', shows='vocals 3', pan=-0.5, gain_db=-3)")
     _expect_state(page, "s.loop")
     page.get_by_role("button", name="Play").click()
     page.wait_for_timeout(1000)
-    ARTIFACTS.mkdir(exist_ok=True)
-    page.locator(".mssviz-mixer").screenshot(path=ARTIFACTS / f"mixer-{theme}.png")
+    jupyter.screenshot(page.locator(".mssviz-mixer"), f"mixer-{theme}")
 
 
 def test_fits_from_500_to_1600_pixels(run_cell):
-    page = _open(run_cell, width=1700)
+    page = _open(run_cell, MODELS, width=1700)
     mixer = page.locator(".mssviz-mixer")
     for width in (500, 760, 1000, 1600):
         page.evaluate("w => document.querySelector('.mssviz-mixer').style.width = w + 'px'", width)
@@ -429,5 +624,4 @@ def test_fits_from_500_to_1600_pixels(run_cell):
         lane = page.locator(".mssviz-mixer-strip .mssviz-mixer-lane").first
         assert lane.bounding_box()["width"] > 300, width
         if width == 500:
-            ARTIFACTS.mkdir(exist_ok=True)
-            mixer.screenshot(path=ARTIFACTS / "mixer-narrow.png")
+            jupyter.screenshot(mixer, "mixer-narrow")

@@ -4,7 +4,6 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.ui import lab as jupyter
-from tests.ui.conftest import ARTIFACTS
 
 pytestmark = pytest.mark.ui
 
@@ -31,12 +30,11 @@ def test_the_explorer_works(browser, lab, lab_folder):
             page.locator(".jp-Notebook .jp-Cell").first.click()
     button.click()
     expect(page.locator("table.mssviz-scores")).to_be_visible(timeout=60_000)
-    expect(page.locator(".mssviz-picture")).to_be_visible()
+    expect(page.locator(".mssviz-spectrogram .mssviz-picture")).to_be_visible()
     expect(page.get_by_role("group", name="vocals").first).to_be_visible()
-    box = page.locator(".mssviz-picture").bounding_box()
+    box = page.locator(".mssviz-spectrogram .mssviz-picture").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    expect(page.locator(".mssviz-readout table")).to_be_visible()
+    expect(page.locator(".mssviz-spectrogram .mssviz-readout table")).to_be_visible()
     page.wait_for_timeout(500)
-    ARTIFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=ARTIFACTS / "notebook7.png")
+    jupyter.screenshot(page, "notebook7")
     page.context.close()

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 import mssviz
-from tests.ui.conftest import ARTIFACTS
+from tests.ui.lab import SETTLED, plot_area, screenshot
 
 pytestmark = pytest.mark.ui
 
@@ -33,12 +33,7 @@ def page(browser, page_file):
     requests = []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(page_file.as_uri())
-    page.wait_for_function(
-        """() => {
-            const view = document.querySelector(".mssviz-spectrogram")?.mssvizSpectrogram;
-            return view && view.cache.tiles.size && !view.waiting.size && !view.dirty;
-        }"""
-    )
+    page.wait_for_function(SETTLED)
     yield page
     assert page.errors == []
     assert all(re.match("file:|blob:|data:", url) for url in requests)
@@ -51,9 +46,9 @@ def test_is_one_small_file(page_file):
 
 
 def test_reads_what_python_holds_to_8_bits(page, explorer):
-    box = page.locator(".mssviz-picture").bounding_box()
+    box = page.locator(".mssviz-spectrogram .mssviz-picture").bounding_box()
     page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.6 * box["height"])
-    readout = page.locator(".mssviz-readout")
+    readout = page.locator(".mssviz-spectrogram .mssviz-readout")
     expect(readout).to_contain_text("rounded to 8 bits")
     reading = page.evaluate(
         "() => document.querySelector('.mssviz-spectrogram').mssvizSpectrogram.reading"
@@ -68,7 +63,7 @@ def test_reads_what_python_holds_to_8_bits(page, explorer):
 
 
 def test_zooms_and_shows_other_pictures(page):
-    box = page.locator(".mssviz-picture").bounding_box()
+    box = page.locator(".mssviz-spectrogram .mssviz-picture").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     for _ in range(5):
         page.mouse.wheel(0, -100)
@@ -107,11 +102,16 @@ def test_plays_the_stems(page, explorer):
     assert error_db < -15
 
 
-def test_shows_scores_and_looks_well(page):
+def test_shows_scores_and_looks_well(page, explorer):
     expect(page.locator("table.mssviz-scores")).to_be_visible()
+    left, top, width, height = plot_area(page.locator(".mssviz-scoreview canvas").first)
+    page.mouse.move(left + width / 30, top + height / 2)  # the first of 15 windows
+    first = explorer.scores[explorer.scores["time"] == 0].set_index("target")
+    readout = page.locator(".mssviz-scoreview").get_by_role("status")
+    for target in first.index:
+        expect(readout).to_contain_text(f"{first.loc[target, 'SAR']:.2f}")
     page.wait_for_timeout(800)
-    ARTIFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=ARTIFACTS / "page.png", full_page=True)
+    screenshot(page, "page", full_page=True)
 
 
 def test_names_are_text(browser, tmp_path):

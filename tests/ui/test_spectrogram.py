@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.conftest import ARTIFACTS
+from tests.ui.lab import SETTLED, plot_area, screenshot
 
 pytestmark = pytest.mark.ui
 
@@ -24,7 +24,7 @@ params = separator.preset.stft
 true = {t: stft(w, params) for t, w in datasets.to_targets(sources, separator.targets).items()}
 view = SpectrogramView(
     separation.mixture_stft, params, separation.masks,
-    references=true, compare=masks.ideal_ratio_masks(true), offset=0.0,
+    references=true, compare={"ideal": masks.ideal_ratio_masks(true)}, offset=0.0,
 )
 view
 """
@@ -44,24 +44,12 @@ def open_view(run_cell):
 
 def _settle(page):
     """Wait until every tile that the picture asked for has arrived."""
-    page.wait_for_function(
-        """() => {
-            const view = document.querySelector(".mssviz-spectrogram")?.mssvizSpectrogram;
-            return view && view.cache.tiles.size && !view.waiting.size && !view.dirty;
-        }""",
-        timeout=30_000,
-    )
-
-
-def _screenshot(view, name):
-    ARTIFACTS.mkdir(exist_ok=True)
-    view.screenshot(path=ARTIFACTS / f"{name}.png")
+    page.wait_for_function(SETTLED, timeout=30_000)
 
 
 def _picture(view):
     """Box of the picture within its axes, in CSS pixels."""
-    box = view.locator(".mssviz-picture").bounding_box()
-    return box["x"] + 54, box["y"] + 4, box["width"] - 62, box["height"] - 24
+    return plot_area(view.locator(".mssviz-picture"))
 
 
 def _pixels(page):
@@ -88,7 +76,7 @@ def test_shows_masks_as_hues(open_view, theme):
     expect(view.locator(".mssviz-readout table")).to_be_visible()
     expect(view.locator(".mssviz-course")).to_be_visible()
     page.wait_for_timeout(500)
-    _screenshot(view, f"spectrogram-{theme}")
+    screenshot(view, f"spectrogram-{theme}")
 
 
 def test_reads_exact_values(open_view, separation):

@@ -1,6 +1,8 @@
 // Listening test: sounds of a trial in sync, heard one at a time, rated or preferred blind.
 // Python holds the answers and who is who; here a sound is only its place on the page.
 
+import { ICONS, icon, make, press } from "./elements.js";
+import { decode, glide } from "./sound.js";
 import { clamp, formatTime, loopPosition, toSample } from "./timeline.js";
 
 const FADE_SECONDS = 0.02; // between two sounds, and where sound starts and stops
@@ -14,7 +16,6 @@ const OPEN = "open"; // id of the open reference
 const LABELS = ["Bad", "Poor", "Fair", "Good", "Excellent"];
 const SIDES = ["A", "B"];
 const UNRATED = 50;
-const SHAPES = { play: "M4 2.5v11l9-5.5z", pause: "M4 3h3v10H4zM9 3h3v10H9z" };
 
 // --- What can be computed without a page -----------------------------------------------------
 
@@ -80,14 +81,6 @@ export function positionAfter(start, elapsed, duration, loop) {
 
 // --- Sound -----------------------------------------------------------------------------------
 
-/** Move an audio parameter to a value in a straight line of `FADE_SECONDS`. */
-function fadeTo(param, value, now) {
-  if (param.cancelAndHoldAtTime) param.cancelAndHoldAtTime(now);
-  else param.cancelScheduledValues(now);
-  param.setValueAtTime(param.value, now);
-  param.linearRampToValueAtTime(value, now + FADE_SECONDS);
-}
-
 /** All sounds of a trial running from one moment on; one of them is heard. */
 class Run {
   constructor(context, buffers, { position, loop, selected }) {
@@ -116,7 +109,7 @@ class Run {
   /** Cross-fade to another sound, which has been running along. */
   select(selected) {
     for (const [id, { gain }] of this.voices) {
-      fadeTo(gain.gain, id === selected ? 1 : 0, this.context.currentTime);
+      glide(this.context, gain.gain, id === selected ? 1 : 0, FADE_SECONDS);
     }
   }
 
@@ -134,9 +127,9 @@ class Run {
   }
 
   end() {
-    const now = this.context.currentTime;
-    fadeTo(this.out.gain, 0, now);
-    for (const { source } of this.voices.values()) source.stop(now + FADE_SECONDS);
+    glide(this.context, this.out.gain, 0, FADE_SECONDS);
+    const silent = this.context.currentTime + FADE_SECONDS;
+    for (const { source } of this.voices.values()) source.stop(silent);
     const [{ source }] = this.voices.values();
     source.onended = () => this.out.disconnect();
   }
@@ -144,30 +137,15 @@ class Run {
 
 // --- Page ------------------------------------------------------------------------------------
 
-/** Element with class, attributes and children; text stays text. */
-function element(tag, className, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  if (className) node.className = `mssviz-lt-${className}`;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-function shape(name) {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS(space, "path");
-  path.setAttribute("d", SHAPES[name]);
-  svg.append(path);
-  return svg;
+/** Element of a class of ours. */
+function element(tag, className, ...rest) {
+  return make(tag, className && `mssviz-lt-${className}`, ...rest);
 }
 
 function setIcon(node, name) {
   if (node.dataset.icon === name) return;
   node.dataset.icon = name;
-  node.replaceChildren(shape(name));
+  node.replaceChildren(icon(ICONS[name]));
 }
 
 // Of several views on a page, the one that was started last sounds.
@@ -181,8 +159,7 @@ class ListeningTestView {
     this.number = views++;
     this.loop = true;
     this.trial = null;
-    this.root = element("div", "", { role: "region", "aria-label": "Listening test" });
-    this.root.className = "mssviz-lt";
+    this.root = make("div", "mssviz-lt", { role: "region", "aria-label": "Listening test" });
     this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take our keys for its own
     this.root.addEventListener("keydown", (event) => this.onKey(event));
     el.append(this.root);
@@ -260,8 +237,7 @@ class ListeningTestView {
   async receive({ trial, id }, data) {
     if (trial !== this.trial || this.buffers.has(id)) return;
     try {
-      const bytes = data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
-      const buffer = await this.decode(bytes);
+      const buffer = await this.decode(data);
       if (this.closed || trial !== this.trial || this.buffers.has(id)) return;
       this.buffers.set(id, buffer);
     } catch (error) {
@@ -270,10 +246,10 @@ class ListeningTestView {
     this.show();
   }
 
-  /** Decode without an audio context, of which a page has few. */
-  async decode(bytes) {
+  /** Decode, and fade the ends. */
+  async decode(data) {
     const rate = this.model.get("sample_rate");
-    const buffer = await new OfflineAudioContext(2, 1, rate).decodeAudioData(bytes);
+    const buffer = await decode(data, rate);
     for (let c = 0; c < buffer.numberOfChannels; c++) {
       taper(buffer.getChannelData(c), Math.round(TAPER_SECONDS * rate));
     }
@@ -563,7 +539,7 @@ class ListeningTestView {
       row.node.classList.toggle("mssviz-lt-heard", heard);
       row.node.classList.toggle("mssviz-lt-played", played.includes(id));
       row.button.disabled = !this.ready;
-      row.button.setAttribute("aria-pressed", String(heard));
+      press(row.button, heard);
       const times = played.includes(id) ? "heard" : "not heard yet";
       row.button.setAttribute("aria-label", `${soundName(id, this.method)}, ${times}`);
       setIcon(row.mark, heard ? "pause" : "play");

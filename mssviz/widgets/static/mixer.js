@@ -1,9 +1,12 @@
-// Mixer: tracks played together by Web Audio, with level, pan, mute, solo, A/B and loop.
+// Mixer: tracks played together by Web Audio, with level, pan, mute, solo, A/B/C and loop.
 // Python holds the state as traits, in seconds and decibels; audio arrives as messages.
 
+import { ICONS, button, icon, make, press } from "./elements.js";
+import { decode, glide, patched } from "./sound.js";
 import {
   SILENCE_DB,
   clamp,
+  comparedAt,
   dbToGain,
   effectiveGain,
   equalGainFade,
@@ -18,9 +21,11 @@ import {
   mergePeaks,
   meterLevel,
   nearestStrip,
+  nextChoice,
   peaks,
   timeTicks,
   toSample,
+  touched,
 } from "./timeline.js";
 
 const MAX_DB = 12;
@@ -41,28 +46,13 @@ const SWITCH_SECONDS = 0.02;
 const RATES = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2];
 const KEYS =
   "Space play or pause · ← → 1 s, with Shift 5 s · Home, End · ↑ ↓ choose a strip · 1–9 solo · " +
-  "M mute · B compare · L loop · [ ] loop from, to here. Drag over a waveform to loop it.";
-const ICONS = {
-  play: "M4 2.5v11l9-5.5z",
-  pause: "M4 3h3v10H4zM9 3h3v10H9z",
-  start: "M3 3h2v10H3zM13 3v10L6 8z",
-  loop: "M5 4h6a4 4 0 0 1 0 8H6v2L2.5 11 6 8v2h5a2 2 0 0 0 0-4H5a2 2 0 0 0-2 2H1a4 4 0 0 1 4-4z",
-};
+  "M mute · B compare, with Shift all strips · L loop · [ ] loop from, to here. " +
+  "Drag over a waveform to loop it.";
+const START_ICON = "M3 3h2v10H3zM13 3v10L6 8z";
+const LOOP_ICON =
+  "M5 4h6a4 4 0 0 1 0 8H6v2L2.5 11 6 8v2h5a2 2 0 0 0 0-4H5a2 2 0 0 0-2 2H1a4 4 0 0 1 4-4z";
 
 // --- Sound ---------------------------------------------------------------------------------
-
-/** Move an audio parameter to a value, in a straight line. */
-function glide(context, param, value, seconds) {
-  const now = context.currentTime;
-  if (seconds === 0) {
-    param.value = value;
-    return;
-  }
-  if (param.cancelAndHoldAtTime) param.cancelAndHoldAtTime(now);
-  else param.cancelScheduledValues(now);
-  param.setValueAtTime(param.value, now);
-  param.linearRampToValueAtTime(value, now + seconds);
-}
 
 /** Peak of what passes a node, per frame: the loudest of two channels' last samples. */
 class Meter {
@@ -91,27 +81,26 @@ class Meter {
 
 /** Levels and pans of all strips and their sum, as nodes of one audio context. */
 class Mix {
-  constructor(context, count) {
+  constructor(context, strips) {
     this.context = context;
     this.master = new GainNode(context);
     this.master.connect(context.destination);
-    this.channels = Array.from({ length: count }, () => this.newChannel());
+    this.channels = strips.map((strip) => this.newChannel(strip));
   }
 
-  newChannel() {
+  newChannel({ choices }) {
     const { context } = this;
-    const inputs = { estimate: new GainNode(context), reference: new GainNode(context) };
+    const inputs = new Map(choices.map((name) => [name, new GainNode(context)]));
     const level = new GainNode(context);
     // explicit stereo: a mono track in the centre keeps its level, as a stereo one does
     const stereo = { channelCount: 2, channelCountMode: "explicit" };
     const panner = new StereoPannerNode(context, stereo);
-    inputs.estimate.connect(level);
-    inputs.reference.connect(level);
+    for (const input of inputs.values()) input.connect(level);
     level.connect(panner).connect(this.master);
     return { inputs, level, panner };
   }
 
-  /** Set all nodes; `corrections` holds, per strip, the factors of its two inputs. */
+  /** Set all nodes; `corrections` holds each track's factor. */
   apply({ strips, masterDb, corrections }, seconds) {
     const set = (param, value) => glide(this.context, param, value, seconds);
     set(this.master.gain, dbToGain(masterDb));
@@ -119,8 +108,8 @@ class Mix {
       const { inputs, level, panner } = this.channels[i];
       set(level.gain, effectiveGain(strips, i));
       set(panner.pan, strip.pan);
-      for (const [which, node] of Object.entries(inputs)) {
-        set(node.gain, strip.shows === which ? corrections[i][which] : 0);
+      for (const [name, input] of inputs) {
+        set(input.gain, strip.shows === name ? corrections.get(name) : 0);
       }
     });
   }
@@ -229,37 +218,6 @@ class Transport {
 
 // --- Page ----------------------------------------------------------------------------------
 
-/** Element with class, attributes and children; text stays text. */
-function make(tag, className, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-function icon(name) {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS(space, "path");
-  path.setAttribute("d", ICONS[name]);
-  svg.append(path);
-  return svg;
-}
-
-function button(className, label, onClick, ...children) {
-  const element = make("button", className, { type: "button", "aria-label": label }, ...children);
-  element.title = label;
-  element.addEventListener("click", onClick);
-  return element;
-}
-
-function press(element, pressed) {
-  element.setAttribute("aria-pressed", String(pressed));
-}
-
 /** Slider that says its value; a double click sets it back to 0. */
 function slider(className, label, [low, high, step], toText, onInput) {
   const attributes = { type: "range", min: low, max: high, step, "aria-label": label };
@@ -275,6 +233,27 @@ function slider(className, label, [low, high, step], toText, onInput) {
   return { input, show };
 }
 
+/** Lowest and highest samples of a buffer's columns from `first` up to `last`. */
+function columns(buffer, first = 0, last = PEAK_COLUMNS) {
+  const channels = [0, buffer.numberOfChannels - 1].map((c) => buffer.getChannelData(c));
+  return mergePeaks(channels.map((samples) => peaks(samples, PEAK_COLUMNS, first, last)));
+}
+
+/** What is kept of a track that has come whole, scaled by `gain`. */
+function wholeTrack(buffer, gain) {
+  const wave = columns(buffer);
+  return { gain, buffer, peaks: wave, peak: largest(wave) };
+}
+
+/** The same of a track in which a piece, scaled by `gain`, is new from sample `first` on. */
+function withPiece(track, piece, first, gain) {
+  const buffer = patched(track.buffer, piece, first, track.gain / gain);
+  const [from, to] = touched(first, first + piece.length, buffer.length, PEAK_COLUMNS);
+  const wave = track.peaks.slice();
+  wave.set(columns(buffer, from, to), 2 * from);
+  return { gain: track.gain, buffer, peaks: wave, peak: largest(wave) };
+}
+
 // Of several views of one mixer, the one used last sounds; the others follow its playhead.
 let leader = null;
 
@@ -282,7 +261,7 @@ class MixerView {
   constructor(model, el) {
     this.model = model;
     this.tracks = new Map(); // name to {version, gain, buffer, peaks, peak}
-    this.asked = new Map(); // name to the version being decoded
+    this.arrivals = new Map(); // name to {version, whole, done} of what came last, decoded or not yet
     this.running = false;
     this.lastLoop = null;
     this.clip = 0;
@@ -291,7 +270,7 @@ class MixerView {
     this.build(el);
     this.listen();
     this.show();
-    model.send({ kind: "ask", have: {} });
+    this.ask();
     el.mssvizMixer = this.forTests();
   }
 
@@ -310,10 +289,7 @@ class MixerView {
   }
 
   get names() {
-    const pairs = this.model.get("pairs");
-    const paired = this.strips.filter((strip) => strip.reference);
-    const names = this.strips.map((strip) => strip.name);
-    return [...new Set([...names, ...paired.map((strip) => pairs[strip.name])])];
+    return this.strips.flatMap((strip) => strip.choices);
   }
 
   get ready() {
@@ -343,11 +319,6 @@ class MixerView {
     this.set({ strips }, options);
   }
 
-  /** Name of the track that a strip's input takes. */
-  trackOf(strip, which) {
-    return which === "reference" ? this.model.get("pairs")[strip.name] : strip.name;
-  }
-
   // --- sound
 
   settings() {
@@ -356,27 +327,21 @@ class MixerView {
     return {
       strips: this.strips,
       masterDb: this.model.get("master_db"),
-      corrections: this.strips.map((strip) => ({
-        estimate: factor(strip.name),
-        reference: strip.reference ? factor(this.trackOf(strip, "reference")) : 0,
-      })),
+      corrections: new Map(this.names.map((name) => [name, factor(name)])),
     };
   }
 
   /** All buffers with the inputs of a mix that they go to. */
   sourcesFor(mix) {
-    return this.strips.flatMap((strip, i) =>
-      (strip.reference ? ["estimate", "reference"] : ["estimate"]).map((which) => ({
-        buffer: this.tracks.get(this.trackOf(strip, which)).buffer,
-        input: mix.channels[i].inputs[which],
-      })),
+    return mix.channels.flatMap(({ inputs }) =>
+      [...inputs].map(([name, input]) => ({ buffer: this.tracks.get(name).buffer, input })),
     );
   }
 
   ensureContext() {
     if (this.context) return;
     this.context = new AudioContext({ sampleRate: this.model.get("sample_rate") });
-    this.mix = new Mix(this.context, this.strips.length);
+    this.mix = new Mix(this.context, this.strips);
     this.mix.addMeters();
     this.mix.apply(this.settings(), 0);
     const duration = this.model.get("duration");
@@ -499,11 +464,21 @@ class MixerView {
     }
   }
 
+  /** Let a strip play one of its choices. */
   compare(index, shows) {
+    this.setStrip(index, { shows }, { atOnce: true });
+  }
+
+  compareNext(index) {
     const strip = this.strips[index];
-    if (!strip.reference) return;
-    const other = strip.shows === "estimate" ? "reference" : "estimate";
-    this.setStrip(index, { shows: shows ?? other }, { atOnce: true });
+    this.compare(index, strip.choices[nextChoice(strip)]);
+  }
+
+  /** The next choice on all strips at once, counted on the first of those with most of them. */
+  compareAll() {
+    const most = Math.max(...this.strips.map((strip) => strip.choices.length));
+    const leading = this.strips.find((strip) => strip.choices.length === most);
+    this.set({ strips: comparedAt(this.strips, nextChoice(leading)) }, { atOnce: true });
   }
 
   onKey(event) {
@@ -530,7 +505,7 @@ class MixerView {
       "[": () => this.loopHere(0),
       "]": () => this.loopHere(1),
       m: () => index >= 0 && this.toggle(index, "muted"),
-      b: () => index >= 0 && this.compare(index),
+      b: () => (shiftKey ? this.compareAll() : index >= 0 && this.compareNext(index)),
     };
     const name = key.length === 1 ? key.toLowerCase() : key;
     if (/^[1-9]$/.test(key)) this.toggle(Number(key) - 1, "solo");
@@ -602,10 +577,10 @@ class MixerView {
 
   buildBar() {
     this.playButton = button("mssviz-mixer-play", "Play", () => this.togglePlaying());
-    const home = button("", "To the start", () => this.seek(this.first), icon("start"));
+    const home = button("", "To the start", () => this.seek(this.first), icon(START_ICON));
     this.clock = make("span", "mssviz-mixer-clock");
     this.loopText = make("span", "mssviz-mixer-loop-text");
-    this.loopButton = button("", "Loop", () => this.toggleLoop(), icon("loop"), this.loopText);
+    this.loopButton = button("", "Loop", () => this.toggleLoop(), icon(LOOP_ICON), this.loopText);
     this.rateMenu = make("select", "", { "aria-label": "Speed; the pitch follows it" });
     this.rateMenu.title = "Speed; the pitch follows it";
     this.rateMenu.addEventListener("change", () => {
@@ -670,7 +645,7 @@ class MixerView {
     const bar = make("div", "mssviz-mixer-meter-bar");
     const meter = make("div", "mssviz-mixer-meter", {}, bar);
     const buttons = make("div", "mssviz-mixer-buttons", {}, mute, solo);
-    if (strip.reference) buttons.prepend(this.buildCompare(strip, i, row));
+    if (strip.choices.length > 1) buttons.prepend(this.buildCompare(strip, i, row));
     const side = (letter) => make("span", "mssviz-mixer-side", { "aria-hidden": "true" }, letter);
     const controls = [gain.input, value, side("L"), pan.input, side("R")];
     const faders = make("div", "mssviz-mixer-faders", {}, ...controls);
@@ -682,14 +657,10 @@ class MixerView {
   }
 
   buildCompare(strip, i, row) {
-    const choices = [
-      ["estimate", "A"],
-      ["reference", "B"],
-    ];
-    row.compare = choices.map(([which, letter]) => {
-      const label = `${letter}: ${this.trackOf(strip, which)}`;
-      const element = button("", label, () => this.compare(i, which), letter);
-      return { which, element };
+    row.compare = strip.choices.map((name, k) => {
+      const letter = String.fromCharCode("A".charCodeAt(0) + k);
+      const element = button("", `${letter}: ${name}`, () => this.compare(i, name), letter);
+      return { name, element };
     });
     const attributes = { role: "group", "aria-label": `Compare ${strip.name}` };
     const elements = row.compare.map(({ element }) => element);
@@ -719,9 +690,8 @@ class MixerView {
       row.value.textContent = formatDb(strip.gain_db);
       row.pan.show(strip.pan);
       row.group.classList.toggle("mssviz-mixer-silent", effectiveGain(this.strips, i) === 0);
-      const other = strip.shows === "reference";
-      row.heard.textContent = other ? ` → ${this.trackOf(strip, "reference")}` : "";
-      for (const { which, element } of row.compare ?? []) press(element, strip.shows === which);
+      row.heard.textContent = strip.shows === strip.name ? "" : ` → ${strip.shows}`;
+      for (const { name, element } of row.compare ?? []) press(element, strip.shows === name);
       this.drawWave(i);
     });
   }
@@ -735,7 +705,7 @@ class MixerView {
   showPlaying() {
     const playing = this.model.get("playing");
     const label = playing ? "Pause" : "Play";
-    this.playButton.replaceChildren(icon(label.toLowerCase()));
+    this.playButton.replaceChildren(icon(ICONS[label.toLowerCase()]));
     this.playButton.setAttribute("aria-label", label);
     this.playButton.title = `${label} (space)`;
     this.playButton.disabled = !this.ready;
@@ -876,8 +846,7 @@ class MixerView {
   }
 
   drawWave(i) {
-    const strip = this.strips[i];
-    const name = this.trackOf(strip, strip.shows);
+    const { shows: name, color } = this.strips[i];
     const canvas = this.rows[i].lane.querySelector("canvas");
     const { clientWidth, clientHeight } = canvas;
     if (!this.tracks.has(name) || !clientWidth) return;
@@ -885,7 +854,7 @@ class MixerView {
     const [width, height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
     Object.assign(canvas, { width, height });
     const paint = canvas.getContext("2d");
-    paint.fillStyle = strip.color;
+    paint.fillStyle = color;
     const wave = this.tracks.get(name).peaks;
     const scale = (this.heightOf(name) * (height - 2 * ratio)) / 2;
     const n = wave.length / 2;
@@ -954,28 +923,47 @@ class MixerView {
     if (content.kind === "seek" && (this.running || !this.model.get("playing"))) {
       if (Math.abs(this.now - content.time) > 1e-3) this.seek(content.time);
     }
-    if (content.kind === "audio") this.receive(content, buffers[0]);
+    if (content.kind === "audio" || content.kind === "piece") this.receive(content, buffers[0]);
   }
 
-  async receive({ name, version, gain }, data) {
-    if ((this.asked.get(name) ?? 0) >= version) return;
-    this.asked.set(name, version);
-    try {
-      const buffer = await this.decode(data);
-      if (this.closed || this.asked.get(name) !== version) return;
-      const channels = [0, buffer.numberOfChannels - 1].map((c) => buffer.getChannelData(c));
-      const wave = mergePeaks(channels.map((samples) => peaks(samples, PEAK_COLUMNS)));
-      this.tracks.set(name, { version, gain, buffer, peaks: wave, peak: largest(wave) });
-    } catch (error) {
-      this.failure = `The browser cannot decode ${name}: ${error.message}`;
-    }
+  /** Ask for all audio that has not come. */
+  ask() {
+    const have = {};
+    for (const [name, { version }] of this.arrivals) have[name] = version;
+    this.model.send({ kind: "ask", have });
+  }
+
+  /** Ask for a track anew, whole. */
+  askAgain(name) {
+    this.arrivals.delete(name);
+    this.ask();
+  }
+
+  /** Decode what has come; pieces of a track take effect after it and in their order. */
+  receive(content, data) {
+    const { kind, name, version } = content;
+    const before = this.arrivals.get(name);
+    if (version <= before?.version) return;
+    const piece = kind === "piece";
+    if (piece && !before) return; // the whole track is on its way
+    const whole = piece ? before.whole : version;
+    const decoding = decode(data, this.model.get("sample_rate"));
+    const done = Promise.allSettled([decoding, piece && before.done]).then(([result]) => {
+      const superseded = this.arrivals.get(name)?.whole !== whole;
+      if (!this.closed && !superseded) this.take(content, result);
+    });
+    this.arrivals.set(name, { version, whole, done });
+  }
+
+  /** Take decoded audio in; ask for the whole track if a piece does not fit what is here. */
+  take({ kind, name, version, gain, first }, { value: buffer, reason }) {
+    const track = this.tracks.get(name);
+    if (kind === "piece") {
+      if (!buffer || track?.version !== version - 1) this.askAgain(name);
+      else this.tracks.set(name, { version, ...withPiece(track, buffer, first, gain) });
+    } else if (buffer) this.tracks.set(name, { version, ...wholeTrack(buffer, gain) });
+    else this.failure = `The browser cannot decode ${name}: ${reason.message}`;
     this.onTrack();
-  }
-
-  /** Decode without an audio context, of which a page has few. */
-  decode(data) {
-    const bytes = data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
-    return new OfflineAudioContext(2, 1, this.model.get("sample_rate")).decodeAudioData(bytes);
   }
 
   onTrack() {
@@ -1028,7 +1016,7 @@ class MixerView {
   async render(seconds, start, loop) {
     const rate = this.model.get("sample_rate");
     const context = new OfflineAudioContext(2, Math.round(seconds * rate), rate);
-    const mix = new Mix(context, this.strips.length);
+    const mix = new Mix(context, this.strips);
     mix.apply(this.settings(), 0);
     const duration = this.model.get("duration");
     const transport = new Transport(context, () => this.sourcesFor(mix), duration);

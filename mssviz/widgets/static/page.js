@@ -179,4 +179,8 @@ async function show(registry) {
   link([view, "selection"], [mixer, "loop"]);
   registry.spectrogram.render({ model: view, el: document.getElementById("mssviz-spectrogram") });
   registry.mixer.render({ model: mixer, el: document.getElementById("mssviz-mixer") });
+  if (!data.scores) return;
+  const scores = new PageModel(data.scores, () => []);
+  for (const name of ["start", "stop", "time", "selection", "pinned"]) link([view, name], [scores, name]);
+  registry.scores.render({ model: scores, el: document.getElementById("mssviz-scores") });
 }

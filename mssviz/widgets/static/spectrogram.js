@@ -1,6 +1,7 @@
 // The spectrogram view: asks for tiles, paints them, reads bins, and tells Python of strokes.
 
 import {
+  TIME_MARGIN,
   binRows,
   chooseLevel,
   formatHertz,
@@ -8,10 +9,12 @@ import {
   frequencyToUnit,
   niceTicks,
   panRange,
+  pictureWidth,
   pixelColumns,
   unitToFrequency,
   zoomRange,
 } from "./axes.js";
+import { bytesOf, make, press } from "./elements.js";
 import {
   TileCache,
   addHue,
@@ -26,31 +29,12 @@ import {
 } from "./picture.js";
 
 const CACHE_BYTES = 96 << 20;
-const MARGIN = { left: 54, right: 8, top: 4, bottom: 20 };
+const MARGIN = { ...TIME_MARGIN, top: 4, bottom: 20 };
 const GREY = 118;
 const BLACK = pack(0, 0, 0);
 const LEAST_SECONDS = 0.1;
-const SLICE_WIDTH = 150;
 const SLICE_HEIGHT = 96;
 const SAVE_EVERY_MS = 150;
-const CHANNELS = ["mean", "left", "right", "mid", "side"];
-const KIND_LABELS = {
-  hues: "all masks as hues",
-  mixture: "mixture",
-  mask: "mask",
-  estimate: "what the mask lets through",
-  reference: "true stem",
-  difference: "mask minus the other mask",
-};
-
-/** Element with a class, optional text and attributes. */
-function make(tag, className, text, attributes = {}) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return element;
-}
 
 /** Decibels for people; silence is a dash. */
 function formatDb(db) {
@@ -105,61 +89,50 @@ class View {
   build() {
     this.el.classList.add("mssviz-spectrogram");
     this.el.dataset.lmSuppressShortcuts = "true"; // keys are ours while the focus is within
-    this.toolbar = make("div", "mssviz-toolbar", undefined, { role: "toolbar", "aria-label": "Picture" });
+    this.toolbar = make("div", "mssviz-toolbar", { role: "toolbar", "aria-label": "Picture" });
     this.selects = {
-      show: this.addSelect("Show", "show", this.showOptions()),
-      scale: this.addSelect("Frequency", "scale", ["log", "mel", "linear"]),
-      channel: this.addSelect("Channels", "channel", this.geometry.channels ?? CHANNELS),
-      colormap: this.addSelect("Colours", "colormap", ["magma", "viridis", "inferno", "cividis", "gray"]),
+      show: this.addSelect("Show", "show"),
+      scale: this.addSelect("Frequency", "scale"),
+      channel: this.addSelect("Channels", "channel"),
+      colormap: this.addSelect("Colours", "colormap"),
     };
     this.ranges = {
       floor_db: this.addRange("Floor", "floor_db", -120, -20, 5, (v) => `${v} dB`),
       gamma: this.addRange("Gamma", "gamma", 0.4, 3, 0.1, (v) => v.toFixed(1)),
     };
     this.stage = make("div", "mssviz-stage");
-    this.canvas = make("canvas", "mssviz-picture", undefined, {
+    this.canvas = make("canvas", "mssviz-picture", {
       tabindex: "0",
       role: "application",
       "aria-label":
         "Spectrogram. Arrow keys move, plus and minus zoom in time, with shift in frequency, home shows all, enter pins the middle.",
     });
     this.overlay = make("canvas", "mssviz-overlay");
-    this.slice = make("canvas", "mssviz-slice", undefined, { "aria-hidden": "true" });
-    this.course = make("canvas", "mssviz-course", undefined, { "aria-hidden": "true" });
+    this.slice = make("canvas", "mssviz-slice", { "aria-hidden": "true" });
+    this.course = make("canvas", "mssviz-course", { "aria-hidden": "true" });
     this.stage.append(this.canvas, this.overlay, this.slice);
     this.legend = make("div", "mssviz-legend");
     for (const { name, color } of this.model.get("_layers")) {
-      const item = make("span", "mssviz-key", name);
+      const item = make("span", "mssviz-key", {}, name);
       item.style.setProperty("--key", color);
       this.legend.append(item);
     }
-    this.readout = make("div", "mssviz-readout", undefined, { role: "status", "aria-live": "off" });
+    this.readout = make("div", "mssviz-readout", { role: "status", "aria-live": "off" });
     this.readout.textContent = "Point at the picture to read a bin; click to pin it.";
     this.el.append(this.toolbar);
-    const editable = this.geometry.brush ?? true;
-    if (editable && this.model.get("_layers").length) this.buildBrush();
+    if (this.choices("tool").length) this.buildBrush();
     this.el.append(this.stage, this.course, this.legend, this.readout);
   }
 
-  showOptions() {
-    const names = this.model.get("_layers").map((layer) => layer.name);
-    const shows = this.model.get("_geometry").shows ?? [];
-    if (shows.length) return shows;
-    return names.length
-      ? ["hues", "mixture", ...names.flatMap((name) => [`mask/${name}`, `estimate/${name}`])]
-      : ["mixture"];
+  /** What a trait can be: [value, label] pairs. */
+  choices(trait) {
+    return this.model.get("_choices")[trait];
   }
 
-  addSelect(label, trait, options) {
-    const box = make("label", "mssviz-field", label);
-    const select = make("select");
-    for (const value of options) {
-      const [kind, ...rest] = value.split("/");
-      const text = trait === "show" ? [rest.join("/"), KIND_LABELS[kind]].filter(Boolean).join(": ") : value;
-      const option = make("option", "", text);
-      option.value = value;
-      select.append(option);
-    }
+  addSelect(label, trait) {
+    const box = make("label", "mssviz-field", {}, label);
+    const options = this.choices(trait).map(([value, text]) => make("option", "", { value }, text));
+    const select = make("select", "", {}, ...options);
     select.value = this.model.get(trait);
     select.addEventListener("change", () => this.save({ [trait]: select.value }), this.signal());
     box.append(select);
@@ -168,8 +141,8 @@ class View {
   }
 
   addRange(label, trait, min, max, step, format, holder = this.toolbar) {
-    const box = make("label", "mssviz-field", label);
-    const input = make("input", "", undefined, { type: "range", min, max, step });
+    const box = make("label", "mssviz-field", {}, label);
+    const input = make("input", "", { type: "range", min, max, step });
     const value = make("output");
     const show = () => {
       const number = Number(input.value);
@@ -195,16 +168,16 @@ class View {
   }
 
   buildBrush() {
-    this.brushbar = make("div", "mssviz-toolbar", undefined, { role: "toolbar", "aria-label": "Brush" });
-    this.tools = ["look", "paint", "erase", "lasso", "comb"].map((tool) => {
-      const button = make("button", "mssviz-tool", tool, { type: "button" });
+    this.brushbar = make("div", "mssviz-toolbar", { role: "toolbar", "aria-label": "Brush" });
+    this.tools = this.choices("tool").map(([tool, label]) => {
+      const button = make("button", "mssviz-tool", { type: "button" }, label);
       button.addEventListener("click", () => this.save({ tool }), this.signal());
       this.brushbar.append(button);
       return [tool, button];
     });
-    const box = make("label", "mssviz-field", "on");
+    const box = make("label", "mssviz-field", {}, "on");
     const select = make("select");
-    for (const { name } of this.model.get("_layers")) select.append(make("option", "", name));
+    for (const { name } of this.model.get("_layers")) select.append(make("option", "", {}, name));
     select.value = this.model.get("brush").target;
     select.addEventListener(
       "change",
@@ -487,7 +460,7 @@ class View {
       (title) => phases || !title.endsWith("phase"),
     );
     const row = make("tr");
-    for (const title of titles) row.append(make("th", "", title));
+    for (const title of titles) row.append(make("th", "", {}, title));
     table.append(row);
     for (const { name, color } of this.model.get("_layers")) {
       const stem = reading.stems[name];
@@ -497,9 +470,9 @@ class View {
       if ("reference_db" in stem) cells.push(formatDb(stem.reference_db));
       if (phases && "reference_db" in stem) cells.push(`${stem.reference_phase.toFixed(2)} rad`);
       const line = make("tr");
-      const label = make("th", "mssviz-key", name);
+      const label = make("th", "mssviz-key", {}, name);
       label.style.setProperty("--key", color);
-      line.append(label, ...cells.map((cell) => make("td", "", cell)));
+      line.append(label, ...cells.map((cell) => make("td", "", {}, cell)));
       table.append(line);
     }
     this.readout.replaceChildren(head, ...(Object.keys(reading.stems).length ? [table] : []));
@@ -513,8 +486,8 @@ class View {
     const height = this.model.get("height");
     const ratio = window.devicePixelRatio || 1;
     const pinned = this.model.get("pinned");
-    const room = pinned && width > 560 ? SLICE_WIDTH : 0;
-    const outer = width - room;
+    const outer = pictureWidth(width, Boolean(pinned));
+    const room = width - outer;
     if (this.size && this.size.outer === outer && this.size.height === height && this.size.ratio === ratio) {
       return;
     }
@@ -835,7 +808,7 @@ class View {
   updateControls() {
     for (const [trait, select] of Object.entries(this.selects)) select.value = this.model.get(trait);
     for (const [tool, button] of this.tools ?? []) {
-      button.setAttribute("aria-pressed", String(tool === this.model.get("tool")));
+      press(button, tool === this.model.get("tool"));
     }
     this.canvas.style.cursor = this.model.get("tool") === "look" ? "crosshair" : "none";
     const hues = this.model.get("show") === "hues";
@@ -850,13 +823,6 @@ class View {
     this.cache.deleteWhere(() => true);
     this.el.replaceChildren();
   }
-}
-
-/** Bytes of a buffer, whatever kind of view the front end hands over. */
-function bytesOf(buffer) {
-  return buffer instanceof ArrayBuffer
-    ? new Uint8Array(buffer)
-    : new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 
 /** Give a canvas a size in CSS pixels and sharp device pixels. */

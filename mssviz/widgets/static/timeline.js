@@ -38,10 +38,13 @@ export function formatTime(seconds, decimals = 1) {
   return (h ? `${h}:${pad(m)}` : `${m}`) + `:${pad(s)}${fraction}`;
 }
 
-/** Lowest and highest sample of each of n stretches: [low0, high0, low1, high1, …]. */
-export function peaks(samples, n) {
-  const result = new Float32Array(2 * n);
-  for (let i = 0; i < n; i++) {
+/**
+ * Lowest and highest sample of each of n equal stretches: [low0, high0, low1, high1, …];
+ * of all of them, or of those from `first` up to `last`.
+ */
+export function peaks(samples, n, first = 0, last = n) {
+  const result = new Float32Array(2 * (last - first));
+  for (let i = first; i < last; i++) {
     const start = Math.floor((i * samples.length) / n);
     const stop = Math.max(start + 1, Math.floor(((i + 1) * samples.length) / n));
     let low = Infinity;
@@ -51,10 +54,15 @@ export function peaks(samples, n) {
       if (value < low) low = value;
       if (value > high) high = value;
     }
-    result[2 * i] = low === Infinity ? 0 : low;
-    result[2 * i + 1] = high === -Infinity ? 0 : high;
+    result[2 * (i - first)] = low === Infinity ? 0 : low;
+    result[2 * (i - first) + 1] = high === -Infinity ? 0 : high;
   }
   return result;
+}
+
+/** Those of n equal stretches of `length` samples, [first, last), that some samples touch. */
+export function touched(start, stop, length, n) {
+  return [Math.floor((start * n) / length), Math.min(n, Math.ceil((stop * n) / length))];
 }
 
 /** Outer envelope of several channels' peaks. */
@@ -82,6 +90,16 @@ export function effectiveGain(strips, index) {
   const soloed = strips.some((other) => other.solo);
   if (strip.muted || (soloed && !strip.solo)) return 0;
   return dbToGain(strip.gain_db);
+}
+
+/** Strips of which all that have a choice at some position play it. */
+export function comparedAt(strips, position) {
+  return strips.map((s) => ({ ...s, shows: s.choices[position] ?? s.shows }));
+}
+
+/** Position of the choice after the one that a strip plays; after the last comes the first. */
+export function nextChoice({ choices, shows }) {
+  return (choices.indexOf(shows) + 1) % choices.length;
 }
 
 /** Curves of a fade whose powers sum to 1, for unrelated sounds: {in, out} of n points. */

@@ -1,0 +1,412 @@
+"""Models without weights: oracles, which know the true stems, and classical methods.
+
+What a network is worth shows beside them: above is what a mask could reach at best, below what
+needs no training. They run through the same `Separation` as networks, so the same masks,
+sliders, players and scores apply.
+
+Sources: Liutkus and Badeau, ICASSP 2015 (ratio masks); Stöter, Liutkus and Ito, LVA/ICA 2018
+(IBM, IRM1, IRM2, MWF as SiSEC's oracles); FitzGerald, "Harmonic/percussive separation using
+median filtering", DAFx 2010; Rafii and Pardo, "Music/voice separation using the similarity
+matrix", ISMIR 2012; Uhlich et al., ICASSP 2017 (blending).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mssviz import masks, presets
+from mssviz._progress import reporter
+from mssviz._typing import AnyArray, Magnitude, PathLike, Progress
+from mssviz.errors import ParameterError
+from mssviz.presets import Preset, Weights
+from mssviz.separate import Model, Separator
+from mssviz.separation import (
+    Frames,
+    GivenMasks,
+    Masker,
+    MaskOptions,
+    OracleWiener,
+    Separation,
+    Store,
+    stft_frames,
+)
+from mssviz.stft import StftParams, magnitude
+
+TWO_STEMS = ("vocals", "accompaniment")
+_GRID = StftParams()
+_NO_WEIGHTS = Weights(format="none", folder="", files={})
+
+
+def names() -> dict[str, str]:
+    """Every model of this module that `find` knows, with a line that says what it is."""
+    methods = {name: method.title for name, method in CLASSICAL.items()}
+    oracles = {f"oracle:{name}": oracle.title for name, oracle in _ORACLES.items()}
+    return {**oracles, "mixture": Mixture.title, **methods}
+
+
+def find(name: PathLike, targets: Sequence[str] = TWO_STEMS, **options: object) -> Model:
+    """Model by name: one of `names`, or else a `Separator`.
+
+    Parameters
+    ----------
+    name
+        As ``"oracle:IRM2"``, ``"hpss"`` or ``"spleeter:2stems"``.
+    targets
+        Of an oracle and of the mixture; other models have their own.
+    options
+        For a `Separator`: ``progress``, ``fetch``, and any of `MaskOptions`.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of this name.
+    """
+    text = str(name)
+    if text in CLASSICAL:
+        return Classical(text)
+    if text == "mixture":
+        return Mixture(targets)
+    if text.startswith("oracle:"):
+        return Oracle(text.removeprefix("oracle:"), targets)
+    return Separator(name, **options)  # type: ignore[arg-type]
+
+
+def _preset(name: str, title: str, targets: Sequence[str], citation: str = "") -> Preset:
+    return Preset(
+        name=name,
+        title=title,
+        targets=tuple(targets),
+        stft=_GRID,
+        patch_frames=512,
+        model_bins=_GRID.n_bins,
+        n_channels=2,
+        mask_power=2.0,
+        mask_extension="zeros",
+        model={},
+        weights=_NO_WEIGHTS,
+        licence="MIT",
+        citation=citation,
+    )
+
+
+class _Ready(Model):
+    """A model that has nothing left to do once it has begun."""
+
+    def proceed(self, separation: Separation, progress: bool | Progress = True) -> Iterator[slice]:
+        seconds = len(separation.mixture) / self.sample_rate
+        with reporter(progress) as report:
+            report(seconds, seconds, "separate")
+        yield slice(0, separation.mixture_stft.shape[0])
+
+
+# --- Oracles ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _OracleKind:
+    title: str
+    options: MaskOptions = field(default_factory=MaskOptions)
+    make_masker: Callable[..., Masker] = Masker
+    #: (true stem's STFT, mixture's STFT) to what the masker takes
+    prepare: Callable[[AnyArray, AnyArray], AnyArray] = lambda true, _: magnitude(true)
+
+
+_ORACLES = {
+    "IBM": _OracleKind("ideal binary mask", MaskOptions(power=2, hardness=1)),
+    "IRM1": _OracleKind("ideal ratio mask of magnitudes", MaskOptions(power=1)),
+    "IRM2": _OracleKind("ideal ratio mask of powers", MaskOptions(power=2)),
+    "IAM": _OracleKind(
+        "ideal amplitude mask", make_masker=GivenMasks, prepare=masks.ideal_amplitude_mask
+    ),
+    "PSM": _OracleKind(
+        "phase-sensitive mask", make_masker=GivenMasks, prepare=masks.phase_sensitive_mask
+    ),
+    "MWF": _OracleKind(
+        "multichannel Wiener filter of the true stems",
+        make_masker=OracleWiener,
+        prepare=lambda true, _: true,
+    ),
+}
+
+
+class Oracle(_Ready):
+    """Masks, or a Wiener filter, made from the true stems: an upper bound.
+
+    Parameters
+    ----------
+    kind
+        ``"IBM"``, ``"IRM1"``, ``"IRM2"``, ``"IAM"``, ``"PSM"`` or ``"MWF"``; see `masks`.
+    targets
+        Names of the stems.
+    """
+
+    needs_references = True
+
+    def __init__(self, kind: str, targets: Sequence[str] = TWO_STEMS) -> None:
+        if kind not in _ORACLES:
+            raise ParameterError(f"no oracle {kind!r}: choose one of {', '.join(_ORACLES)}")
+        self._kind = _ORACLES[kind]
+        self.preset = _preset(f"oracle:{kind}", self._kind.title, targets)
+        self.options = self._kind.options
+
+    def begin(
+        self,
+        waveform: AnyArray,
+        sample_rate: int,
+        references: Mapping[str, AnyArray] | None = None,
+    ) -> Separation:
+        """As `Model.begin`; `references` must be those of the targets."""
+        mixture = self.prepared(waveform, sample_rate)
+        if not references or set(references) != set(self.targets):
+            raise ParameterError(
+                f"{self.preset.name} needs the true stems {', '.join(self.targets)} "
+                f"(got {', '.join(references or ()) or 'none'})"
+            )
+        true = {t: self.prepared(references[t], sample_rate, t) for t in self.targets}
+        for target, stem in true.items():
+            if len(stem) != len(mixture):
+                raise ParameterError(
+                    f"the true {target} must be as long as the mixture, {len(mixture)} samples "
+                    f"(got {len(stem)})"
+                )
+        spectrum = stft_frames(mixture, _GRID)
+
+        def of(target: str) -> Frames:
+            frames = stft_frames(true[target], _GRID)
+
+            def compute(start: int, stop: int) -> AnyArray:
+                return self._kind.prepare(frames[start:stop], spectrum[start:stop])
+
+            return Frames(frames.shape, np.complex64, compute)
+
+        magnitudes = {target: of(target) for target in self.targets}
+        return Separation(
+            self.preset, mixture, magnitudes, self.options, Store(), self._kind.make_masker
+        )
+
+
+class Mixture(_Ready):
+    """The mixture itself as every stem's estimate: what no separation would score.
+
+    Parameters
+    ----------
+    targets
+        Names of the stems.
+    """
+
+    title = "the mixture as every estimate"
+
+    def __init__(self, targets: Sequence[str] = TWO_STEMS) -> None:
+        self.preset = _preset("mixture", self.title, targets)
+        self.options = MaskOptions()
+
+    def begin(
+        self,
+        waveform: AnyArray,
+        sample_rate: int,
+        references: Mapping[str, AnyArray] | None = None,
+    ) -> Separation:
+        """As `Model.begin`."""
+        separation = super().begin(waveform, sample_rate, references)
+        shape = separation.mixture_stft.shape
+
+        def ones(start: int, stop: int) -> AnyArray:
+            return np.ones((stop - start, *shape[1:]), np.float32)
+
+        everything = dict.fromkeys(self.targets, Frames(shape, np.float32, ones))
+        return replace(separation, magnitudes=everything, make_masker=GivenMasks)
+
+
+# --- Classical methods ------------------------------------------------------------------------
+
+
+def _hpss(spectrum: Magnitude) -> tuple[Magnitude, ...]:
+    # percussion is smooth along frequency, harmonic sound along time
+    import librosa
+
+    bins_first = np.moveaxis(spectrum, (0, 1, 2), (2, 1, 0))  # (channels, bins, frames)
+    harmonic, percussive = librosa.decompose.hpss(bins_first, mask=True, power=1.0)
+    return tuple(
+        np.moveaxis(share, (0, 1, 2), (2, 1, 0)) * spectrum for share in (percussive, harmonic)
+    )
+
+
+def _repet_sim(spectrum: Magnitude) -> tuple[Magnitude, ...]:
+    # the accompaniment repeats: what a frame shares with the frames most like it
+    import librosa
+
+    width = round(2 * _GRID.sample_rate / _GRID.hop_length)
+    mono = spectrum.mean(axis=2).T
+    if mono.shape[1] < 2 * width:
+        width = max(1, mono.shape[1] // 4)
+    alike = librosa.segment.recurrence_matrix(mono, metric="cosine", width=width, sparse=True)
+    repeating = np.stack(
+        [
+            librosa.decompose.nn_filter(spectrum[:, :, c].T, rec=alike, aggregate=np.median).T
+            for c in range(spectrum.shape[2])
+        ],
+        axis=2,
+    ).astype(np.float32)
+    background = np.minimum(spectrum, repeating)
+    return spectrum - background, background
+
+
+def _bands(spectrum: Magnitude) -> tuple[Magnitude, ...]:
+    low = (np.arange(spectrum.shape[1]) * _GRID.sample_rate / _GRID.n_fft < 200)[None, :, None]
+    return spectrum * low, spectrum * ~low
+
+
+@dataclass(frozen=True)
+class Method:
+    """A classical method: magnitudes of a mixture to those of its stems."""
+
+    title: str
+    targets: tuple[str, ...]
+    separate: Callable[[Magnitude], tuple[Magnitude, ...]]
+    power: float
+    #: frames that are looked at together, and neighbours that are needed on either side
+    n_frames: int
+    margin: int = 0
+    citation: str = ""
+
+
+CLASSICAL = {
+    "hpss": Method(
+        "percussive against harmonic sound, by median filters", ("drums", "other"), _hpss, 2.0,
+        512, 15, "FitzGerald, Harmonic/percussive separation using median filtering, DAFx 2010",
+    ),
+    "repet-sim": Method(
+        "what repeats against what does not", TWO_STEMS, _repet_sim, 1.0, 1292, 0,
+        "Rafii and Pardo, Music/voice separation using the similarity matrix, ISMIR 2012",
+    ),
+    "bands": Method("below against above 200 Hz", ("bass", "other"), _bands, 2.0, 512),
+}  # fmt: skip
+
+
+class Classical(Model):
+    """A method that needs neither training nor true stems.
+
+    Parameters
+    ----------
+    name
+        ``"hpss"``: drums and other, as percussive and harmonic sound. ``"repet-sim"``: vocals
+        and accompaniment, as what does not and what does repeat within half a minute.
+        ``"bands"``: bass and other, as what lies below and above 200 Hz.
+    """
+
+    def __init__(self, name: str) -> None:
+        if name not in CLASSICAL:
+            raise ParameterError(f"no method {name!r}: choose one of {', '.join(CLASSICAL)}")
+        self._method = CLASSICAL[name]
+        self.preset = _preset(name, self._method.title, self._method.targets, self._method.citation)
+        self.options = MaskOptions(power=self._method.power)
+
+    def proceed(self, separation: Separation, progress: bool | Progress = True) -> Iterator[slice]:
+        """As `Model.proceed`."""
+        spectrum, method = separation.mixture_stft, self._method
+        n_frames, seconds = spectrum.shape[0], len(separation.mixture) / self.sample_rate
+        with reporter(progress) as report:
+            for start in range(0, n_frames, method.n_frames):
+                stop = min(start + method.n_frames, n_frames)
+                low, high = max(0, start - method.margin), min(n_frames, stop + method.margin)
+                found = method.separate(magnitude(spectrum[low:high]))
+                for target, values in zip(self.targets, found, strict=True):
+                    separation.magnitudes[target][start:stop] = values[start - low : stop - low]
+                report(seconds * stop / n_frames, seconds, "separate")
+                yield slice(start, stop)
+
+
+# --- Blending ---------------------------------------------------------------------------------
+
+
+class Blend(Model):
+    """Weighted mean of several models' outputs.
+
+    Parameters
+    ----------
+    models
+        Of the same targets and time-frequency grid.
+    weights
+        One for each model, 0 or more; scaled to a sum of 1. Equal if left out.
+
+    Notes
+    -----
+    All estimates have the mixture's phase, so the mean of the outputs is the output of the mean
+    mask. Models with a Wiener filter are blended by their effective masks.
+
+    References
+    ----------
+    Uhlich et al., "Improving music source separation based on deep neural networks through data
+    augmentation and network blending", ICASSP 2017.
+    """
+
+    def __init__(self, models: Sequence[Model], weights: Sequence[float] | None = None) -> None:
+        weights = [1.0] * len(models) if weights is None else list(weights)
+        if len(models) < 2 or len(weights) != len(models):
+            raise ParameterError(
+                f"a blend needs two or more models and a weight for each (got {len(models)} and "
+                f"{len(weights)})"
+            )
+        if not sum(weights) > 0 or min(weights) < 0 or not np.isfinite(weights).all():
+            raise ParameterError(f"weights must be 0 or more, with a sum above 0 (got {weights})")
+        first = models[0].preset
+        for model in models[1:]:
+            if (model.targets, model.preset.stft) != (first.targets, first.stft):
+                raise ParameterError(
+                    f"{model.preset.name} and {first.name} differ in their targets or grid; blend "
+                    "models that separate the same"
+                )
+        self.models = list(models)
+        self.weights = [weight / sum(weights) for weight in weights]
+        name = " + ".join(
+            f"{weight:.2g} {model.preset.name}"
+            for model, weight in zip(models, self.weights, strict=True)
+        )
+        self.preset = replace(
+            _preset(name, "weighted mean of outputs", first.targets), stft=first.stft
+        )
+        self.options = MaskOptions()
+        self.needs_references = any(model.needs_references for model in models)
+
+    def begin(
+        self,
+        waveform: AnyArray,
+        sample_rate: int,
+        references: Mapping[str, AnyArray] | None = None,
+    ) -> Separation:
+        """As `Model.begin`."""
+        separation = super().begin(waveform, sample_rate)
+        parts = [model.begin(waveform, sample_rate, references) for model in self.models]
+        separation.store.cache["parts"] = parts
+        return replace(separation, make_masker=GivenMasks)
+
+    def proceed(self, separation: Separation, progress: bool | Progress = True) -> Iterator[slice]:
+        """As `Model.proceed`."""
+        parts: list[Separation] = separation.store.cache.pop("parts")
+        with reporter(progress) as report:
+            for model, part in zip(self.models, parts, strict=True):
+                for _ in model.proceed(part, report):
+                    pass
+        for part, weight in zip(parts, self.weights, strict=True):
+            for frames, found in part.masked():
+                for target, mask in found.items():
+                    separation.magnitudes[target][frames] += np.float32(weight) * mask
+        yield slice(0, separation.mixture_stft.shape[0])
+
+
+def describe(name: PathLike) -> Preset:
+    """Description of one model, without fetching or loading anything.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of this name.
+    """
+    return find(name).preset if str(name) in names() else presets.find(name)
+
+
+def all_presets() -> dict[str, Preset]:
+    """Descriptions of all models by name: networks first, then those of this module."""
+    described = {name: find(name).preset for name in names()}
+    return {**presets.shipped(), **described}

@@ -1,0 +1,411 @@
+"""Several models on several songs: one table of scores, kept on disk as it grows.
+
+Each pair of a track and a model is scored by itself and its scores are kept in a file named by
+what they depend on: the content of the track's files, the model with its weights and options,
+and how it is measured. So an interrupted run goes on where it was, a rerun is instant, and a file
+that changed is scored anew.
+"""
+
+import functools
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mssviz import audio, baselines, datasets, metrics
+from mssviz._progress import reporter
+from mssviz._typing import PathLike, Progress
+from mssviz.datasets import Track
+from mssviz.errors import AudioError, ParameterError, reason
+from mssviz.separate import Model
+from mssviz.separation import MaskChanges
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Measures of a whole track, beside `metrics.MEASURES` of each window.
+TRACK_MEASURES = ("SI-SDR",)
+COLUMNS = ("track", "target", "model", "time", "measure", "value")
+#: Part of every cache key; to be raised when the same input gives other scores.
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How tracks are scored.
+
+    Parameters
+    ----------
+    window, hop
+        Of BSS Eval, in seconds.
+    engine
+        As in `metrics.evaluate`.
+    """
+
+    window: float = 1.0
+    hop: float = 1.0
+    engine: str = "fast"
+
+
+def compare(
+    tracks: Mapping[str, Track],
+    models: Sequence[str] | Mapping[str, Model],
+    *,
+    targets: Sequence[str] = baselines.TWO_STEMS,
+    options: MaskChanges | None = None,
+    settings: Settings | None = None,
+    cache: PathLike | None = None,
+    progress: bool | Progress = True,
+    workers: Any = None,
+) -> "pd.DataFrame":
+    """Score models on tracks.
+
+    Parameters
+    ----------
+    tracks
+        By name; see `datasets`.
+    models
+        Names, as `baselines.find` takes them, or models by the name that the table shall give.
+    targets
+        Of oracles and of the mixture, where these are given by name.
+    options
+        Any of `MaskOptions`, for networks that are given by name.
+    settings
+        How to score.
+    cache
+        Folder for scores; ``$MSSVIZ_CACHE/scores``, else the user's cache, if left out.
+    progress
+        True for a bar over pairs of track and model, or a callback ``(done, total, what)``;
+        what it raises, such as `Cancelled`, stops the work, and nothing that is done is lost.
+    workers
+        None: one pair after the other, here. A number: so many processes of a local Dask
+        cluster. Text: the address of a Dask scheduler. Or a ``dask.distributed.Client``. Models
+        must then be given by name, and workers must see the files under the same paths.
+
+    Returns
+    -------
+    DataFrame
+        One row a number: ``track``, ``target``, ``model``, ``time`` (start of the window,
+        seconds; NaN for a measure of the whole track), ``measure`` (SDR, ISR, SIR, SAR,
+        SI-SDR) and ``value`` (dB). Pairs whose targets the track has no stems for are left out,
+        with a warning.
+
+    Raises
+    ------
+    ParameterError
+        If there is nothing to compare, or models are given in a way that workers cannot use.
+    """
+    import pandas as pd
+
+    settings = settings or Settings()
+    if not tracks or not models:
+        raise ParameterError("compare needs at least one track and one model")
+    named = not isinstance(models, Mapping)
+    if workers is not None and not named:
+        raise ParameterError("on workers, models are given by name: a list of names")
+    found: dict[str, Model]
+    if isinstance(models, Mapping):
+        found = dict(models)
+    else:
+        found = {
+            str(name): baselines.find(name, targets, progress=progress, **(options or {}))
+            for name in models
+        }
+    store, chosen = _Store(cache), tuple((options or {}).items())
+    tables: dict[tuple[str, str], pd.DataFrame] = {}
+    todo: dict[tuple[str, str], str] = {}
+    for label, model in found.items():
+        for name, track in tracks.items():
+            if datasets.to_targets(dict.fromkeys(track.stems, _NOTHING), model.targets) is None:
+                warnings.warn(
+                    f"{name}: its stems ({', '.join(track.stems)}) do not give the targets of "
+                    f"{label} ({', '.join(model.targets)}); left out",
+                    stacklevel=2,
+                )
+                continue
+            key = _key(track, model, settings)
+            kept = store.get(key)
+            if kept is None:
+                todo[name, label] = key
+            else:
+                tables[name, label] = kept
+
+    def score_here() -> Iterator[tuple[tuple[str, str], "pd.DataFrame"]]:
+        for name, label in todo:
+            yield (name, label), score(tracks[name], found[label], settings)
+
+    with reporter(progress, unit="pair") as report:
+        total = len(tables) + len(todo)
+        report(len(tables), total, "compare")
+        if workers is None or not todo:
+            results: Iterable[tuple[tuple[str, str], pd.DataFrame]] = score_here()
+        else:
+            jobs = {
+                (name, label): (tracks[name], label, tuple(targets), chosen, settings)
+                for name, label in todo
+            }
+            from mssviz.scale import spread
+
+            results = spread(score_by_name, jobs, workers)
+        for pair, table in results:
+            store.put(todo[pair], table)
+            tables[pair] = table
+            report(len(tables), total, "compare")
+    rows = [
+        tables[name, label].assign(track=name, model=label)
+        for name in tracks
+        for label in found
+        if (name, label) in tables
+    ]
+    if not rows:
+        raise ParameterError("no track has the stems that any of the models separates")
+    return pd.concat(rows, ignore_index=True)[list(COLUMNS)]
+
+
+def score(track: Track, model: Model, settings: Settings) -> "pd.DataFrame":
+    """Scores of one model on one track: ``target``, ``time``, ``measure``, ``value``."""
+    import pandas as pd
+
+    mixture, sources = track.load(sample_rate=model.sample_rate)
+    references = datasets.to_targets(sources, model.targets)
+    if references is None:
+        raise ParameterError(f"{track.name}: has no stems for {', '.join(model.targets)}")
+    references = {
+        target: audio.to_channels(waveform, model.preset.n_channels)
+        for target, waveform in references.items()
+    }
+    separation = model.separate(mixture, model.sample_rate, False, references)
+    estimates = dict(separation.estimates)
+    window = min(settings.window, len(mixture) / model.sample_rate)
+    scores = metrics.evaluate(
+        references, estimates, model.sample_rate, engine=settings.engine, window=window,
+        hop=settings.hop, dither_db=metrics.suggested_dither_db(references),
+    )  # fmt: skip
+    windows = scores.melt(["target", "time"], metrics.MEASURES, "measure", "value")
+    whole = pd.DataFrame(
+        [
+            (target, np.nan, "SI-SDR", metrics.si_sdr(reference, estimates[target]))
+            for target, reference in references.items()
+        ],
+        columns=_KEPT,
+    )
+    return pd.concat([windows, whole], ignore_index=True)
+
+
+def score_by_name(
+    track: Track,
+    name: str,
+    targets: tuple[str, ...],
+    options: tuple[tuple[str, Any], ...],
+    settings: Settings,
+) -> "pd.DataFrame":
+    """As `score`, of a model that each process builds once."""
+    return score(track, _model(name, targets, options), settings)
+
+
+@functools.lru_cache(maxsize=2)
+def _model(name: str, targets: tuple[str, ...], options: tuple[tuple[str, Any], ...]) -> Model:
+    return baselines.find(name, targets, progress=False, **dict(options))
+
+
+# --- Summaries --------------------------------------------------------------------------------
+
+
+def medians(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Median over windows of each track, as SiSEC counts.
+
+    Returns
+    -------
+    DataFrame
+        Index ``track``, ``target``, ``model``; a column for each measure, in dB.
+    """
+    grouped = table.groupby(["track", "target", "model", "measure"], sort=False)["value"].median()
+    order = [m for m in (*metrics.MEASURES, *TRACK_MEASURES) if m in set(table["measure"])]
+    return grouped.unstack("measure")[order]
+
+
+def summary(table: "pd.DataFrame", published: bool = False) -> "pd.DataFrame":
+    """Median over tracks of the medians over windows.
+
+    Parameters
+    ----------
+    table
+        From `compare`.
+    published
+        Whether to set SiSEC 2018's entries beside one's own, in a column ``data`` that says
+        which songs a row is of: only rows of the same songs and version can be compared.
+
+    Returns
+    -------
+    DataFrame
+        Index ``target``, ``model``; a column for each measure, in dB, and ``tracks``.
+    """
+    import pandas as pd
+
+    per_track = medians(table)
+    keys = ["target", "model"]
+    result = per_track.groupby(keys, sort=False).median()
+    result["tracks"] = per_track.groupby(keys, sort=False).size()
+    if not published:
+        return result
+    targets = set(table["target"])
+    rows = [
+        {"target": target, "model": f"SiSEC18 {entry}", **scores, "tracks": found["n"]}
+        for entry, found in datasets.published_scores().items()
+        for target, scores in found.items()
+        if target in targets
+    ]
+    theirs = pd.DataFrame(rows).set_index(keys).assign(data="MUSDB18 test, museval 0.2")
+    return pd.concat([result.assign(data="these tracks"), theirs]).sort_index(
+        level="target", sort_remaining=False
+    )
+
+
+def paired(table: "pd.DataFrame", first: str, second: str, measure: str = "SDR") -> "pd.DataFrame":
+    """Whether one model beats another on the same tracks: differences and a Wilcoxon test.
+
+    Parameters
+    ----------
+    table
+        From `compare`.
+    first, second
+        Names of models.
+    measure
+        One of its measures.
+
+    Returns
+    -------
+    DataFrame
+        Index ``target``: ``tracks``, ``median_difference`` (`first` minus `second`, dB),
+        ``better`` (share of tracks on which `first` is better) and ``p``, two-sided, of the
+        signed-rank test; NaN with fewer than two tracks that differ. Five tracks or fewer can
+        never reach 0.05.
+
+    Raises
+    ------
+    ParameterError
+        If the table lacks a model or the measure.
+
+    References
+    ----------
+    Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1(6), 1945.
+    """
+    import pandas as pd
+    import scipy.stats
+
+    per_track = medians(table)
+    for name, known in ((measure, per_track.columns), (first, _models(table)),
+                        (second, _models(table))):  # fmt: skip
+        if name not in known:
+            raise ParameterError(f"no {name!r} in this table: choose one of {', '.join(known)}")
+    values = per_track[measure].unstack("model")
+    difference = (values[first] - values[second]).dropna()
+    rows = []
+    for target, found in difference.groupby("target", sort=False):
+        p = np.nan
+        if np.count_nonzero(found) >= 2:
+            p = float(scipy.stats.wilcoxon(found).pvalue)
+        rows.append(
+            {
+                "target": target,
+                "tracks": len(found),
+                "median_difference": float(found.median()),
+                "better": float((found > 0).mean()),
+                "p": p,
+            }
+        )
+    columns = ["target", "tracks", "median_difference", "better", "p"]
+    return pd.DataFrame(rows, columns=columns).set_index("target")
+
+
+def to_museval(table: "pd.DataFrame", track: str, model: str, settings: Settings) -> str:
+    """JSON of one track's windows, as museval writes it and aggregates it."""
+    rows = table[(table["track"] == track) & (table["model"] == model) & table["time"].notna()]
+    targets = []
+    for target, found in rows.groupby("target", sort=False):
+        windows = found.pivot_table(
+            index="time", columns="measure", values="value", dropna=False, sort=False
+        )
+        frames = [
+            {
+                "time": time,
+                "duration": settings.window,
+                "metrics": {m: float(values[m]) for m in metrics.MEASURES},
+            }
+            for time, values in zip(
+                windows.index.to_list(), windows.to_dict("records"), strict=True
+            )
+        ]
+        targets.append({"name": target, "frames": frames})
+    return json.dumps({"targets": targets, "museval_version": "0.4.1"}, indent=1)
+
+
+def _models(table: "pd.DataFrame") -> list[str]:
+    return list(dict.fromkeys(table["model"]))
+
+
+# --- Cache ------------------------------------------------------------------------------------
+
+_KEPT = ["target", "time", "measure", "value"]
+_NOTHING: Any = np.zeros((1, 1), np.float32)
+
+
+def _key(track: Track, model: Model, settings: Settings) -> str:
+    parts = {
+        "version": _VERSION,
+        "stems": {name: [_digest(path), stream] for name, (path, stream) in track.stems.items()},
+        "mixture": [_digest(track.mixture[0]), track.mixture[1]] if track.mixture else None,
+        "part": [track.start, track.duration, track.skip_end],
+        "model": model.fingerprint(),
+        "settings": asdict(settings),
+    }
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    try:
+        state = path.stat()
+        return _digest_of(str(path.resolve()), state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({reason(error)}); check its name") from error
+
+
+@functools.cache
+def _digest_of(path: str, _size: int, _changed: int) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Store:
+    """Scores in files named by their keys."""
+
+    def __init__(self, folder: PathLike | None) -> None:
+        if folder is None:
+            own = os.environ.get("MSSVIZ_CACHE")
+            import platformdirs
+
+            folder = Path(own or platformdirs.user_cache_path("mssviz")) / "scores"
+        self._folder = Path(folder)
+
+    def get(self, key: str) -> "pd.DataFrame | None":
+        import pandas as pd
+
+        try:
+            text = (self._folder / f"{key}.json").read_text("utf-8")
+            table = pd.DataFrame(json.loads(text))
+        except (ValueError, OSError):
+            return None  # not scored yet, or damaged: scored anew
+        return table if list(table.columns) == _KEPT else None
+
+    def put(self, key: str, table: "pd.DataFrame") -> None:
+        with audio.writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+        with audio.new_file(self._folder / f"{key}.json") as scratch:
+            # Python's JSON keeps every bit, infinities and NaN
+            scratch.write_text(json.dumps(table.to_dict("list")), "utf-8")

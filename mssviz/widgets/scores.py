@@ -1,0 +1,174 @@
+"""Scores window by window, on the same time axis as the spectrogram above them."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import numpy as np
+import traitlets as t
+
+from mssviz.errors import ParameterError
+from mssviz.metrics import MEASURES
+from mssviz.plots import PALETTE
+from mssviz.widgets import _static
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MIN_HEIGHT = 80
+
+
+class ScoreView(anywidget.AnyWidget):
+    """Course of a measure of every target; pointing at a window reads all four measures.
+
+    The picture lies pixel for pixel below a `SpectrogramView` of the same width when ``start``,
+    ``stop`` and ``pinned`` of both are linked; ``time`` and ``selection`` can be, too. All that
+    is shown is in the widget's state: a saved page shows it without a kernel.
+
+    Parameters
+    ----------
+    scores
+        As from `evaluate`: one row per target and window with ``target``, ``time`` (start of
+        the window, seconds from the first sample) and ``SDR``, ``ISR``, ``SIR``, ``SAR`` in dB;
+        NaN where a window is silent, ``inf`` for a perfect estimate.
+    window
+        Length of a window, in seconds, as given to `evaluate`.
+    colors
+        Target to colour, such as ``"#E69F00"``; `plots.PALETTE` for others.
+    offset
+        Time of the first sample on the song's time axis, in seconds; all traits count from the
+        song's beginning.
+    traits
+        Initial values of the traits below.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown keyword, a value outside its domain, or a table that is none of scores.
+    """
+
+    _modules = ("axes.js", "elements.js", "score_windows.js", "scores.js")
+    _esm = _static.module(*_modules)
+    _css = _static.style("scores.css")
+
+    # What the browser writes is not echoed back to it: a late echo would undo a newer change.
+    start = t.Float(0.0, help="left edge, seconds").tag(sync=True, echo_update=False)
+    stop = t.Float(1.0, help="right edge, seconds").tag(sync=True, echo_update=False)
+    time = t.Float(0.0, help="playhead, seconds").tag(sync=True, echo_update=False)
+    selection = t.List(
+        t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
+        help="selected time, [start, stop] seconds",
+    ).tag(sync=True, echo_update=False)  # fmt: skip
+    pinned = t.List(
+        t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
+        help="the spectrogram's pinned bin, [seconds, hertz], beside which its slice takes room",
+    ).tag(sync=True, echo_update=False)  # fmt: skip
+    measure = t.Enum(MEASURES, MEASURES[0], help="measure drawn").tag(sync=True, echo_update=False)
+    height = t.Int(150, help="of the picture, CSS pixels").tag(sync=True)
+
+    _table = t.Dict(help="windows and scores; NaN as None, infinities as text").tag(sync=True)
+
+    def __init__(
+        self,
+        scores: "pd.DataFrame",
+        *,
+        window: float = 1.0,
+        colors: Mapping[str, str] | None = None,
+        offset: float = 0.0,
+        **traits: Any,
+    ) -> None:
+        unknown = sorted(set(traits) - {n for n in self.trait_names() if n[0] != "_"})
+        if unknown:
+            raise ParameterError(f"ScoreView has no option {unknown[0]!r}")
+        if not 0 < window < math.inf:
+            raise ParameterError(f"window must be a length in seconds, above 0 (got {window})")
+        if not 0 <= offset < math.inf:
+            raise ParameterError(f"offset must be a time in seconds, 0 or more (got {offset})")
+        self.window, self.offset = float(window), float(offset)
+        self._colors = dict(colors or {})
+        table = self._table_of(scores)
+        edges = {"start": self.offset, "stop": table["times"][-1] + self.window}
+        super().__init__(**{**edges, "time": self.offset, **traits}, _table=table)
+
+    def set_scores(self, scores: "pd.DataFrame") -> None:
+        """Show other scores; what part of the song is in view stays.
+
+        Parameters
+        ----------
+        scores
+            As in the constructor, of windows of the same length.
+        """
+        self._table = self._table_of(scores)
+
+    @t.validate("start", "stop", "time")
+    def _valid_time(self, proposal: Any) -> float:
+        if not math.isfinite(proposal["value"]):
+            raise ParameterError(
+                f"{proposal['trait'].name} must be a time in seconds (got {proposal['value']})"
+            )
+        return float(proposal["value"])
+
+    @t.validate("selection")
+    def _valid_selection(self, proposal: Any) -> list[float] | None:
+        value = proposal["value"]
+        if value is not None and not -math.inf < value[0] < value[1] < math.inf:
+            raise ParameterError(
+                f"selection must be None or [start, stop] in seconds (got {value})"
+            )
+        return value
+
+    @t.validate("height")
+    def _valid_height(self, proposal: Any) -> int:
+        if proposal["value"] < MIN_HEIGHT:
+            raise ParameterError(
+                f"height must be at least {MIN_HEIGHT} pixels (got {proposal['value']})"
+            )
+        return int(proposal["value"])
+
+    def _table_of(self, scores: "pd.DataFrame") -> dict[str, Any]:
+        """What the browser draws, as JSON has it; windows in order, times those of the song."""
+        _check_scores(scores)
+        times = np.unique(scores["time"].to_numpy(float))
+        targets = []
+        for i, name in enumerate(dict.fromkeys(scores["target"])):
+            rows = scores[scores["target"] == name].set_index("time").reindex(times)
+            columns = {m: [_plain(v) for v in rows[m].to_numpy(float)] for m in MEASURES}
+            color = self._colors.get(str(name), PALETTE[i % len(PALETTE)])
+            targets.append({"name": str(name), "color": color, **columns})
+        # overlapping windows share the axis: each is drawn as wide as they are apart
+        step = min([self.window, *np.diff(times).tolist()])
+        return {
+            "window": self.window,
+            "step": step,
+            "times": (times + self.offset).tolist(),
+            "targets": targets,
+        }
+
+
+def _check_scores(scores: "pd.DataFrame") -> None:
+    missing = [name for name in ("target", "time", *MEASURES) if name not in scores]
+    if missing:
+        raise ParameterError(
+            f"scores must be a table as from `evaluate`; it lacks {', '.join(missing)}"
+        )
+    if not len(scores):
+        raise ParameterError("scores must have at least one window (got an empty table)")
+    for name in ("time", *MEASURES):
+        if scores[name].dtype.kind not in "fiu":
+            raise ParameterError(f"{name} must hold numbers (got {scores[name].dtype})")
+    if not np.isfinite(scores["time"].to_numpy(float)).all():
+        raise ParameterError("time must be seconds in every row (got NaN or inf)")
+    if scores.duplicated(["target", "time"]).any():
+        target, time = scores.loc[scores.duplicated(["target", "time"]), ["target", "time"]].iloc[0]
+        raise ParameterError(
+            f"scores must have one row per target and window; {target} has several at {time:g} s. "
+            "Show one track at a time"
+        )
+
+
+def _plain(value: float) -> float | str | None:
+    """A number that JSON can hold: NaN as None, infinities as JavaScript writes them."""
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else f"{'-' if value < 0 else ''}Infinity"

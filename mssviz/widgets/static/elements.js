@@ -1,0 +1,45 @@
+// Elements of a page, and bytes of a message: what every widget needs.
+
+/** Element with class, attributes and children; text stays text. */
+export function make(tag, className, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** Paths of pictures that more than one widget shows. */
+export const ICONS = { play: "M4 2.5v11l9-5.5z", pause: "M4 3h3v10H4zM9 3h3v10H9z" };
+
+/** Picture on a button: a path in a field of 16 x 16, in the colour of the text. */
+export function icon(path) {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  const shape = document.createElementNS(space, "path");
+  shape.setAttribute("d", path);
+  svg.append(shape);
+  return svg;
+}
+
+/** Button with a name that is read out, and shown when the pointer rests on it. */
+export function button(className, label, onClick, ...children) {
+  const element = make("button", className, { type: "button", "aria-label": label }, ...children);
+  element.title = label;
+  element.addEventListener("click", onClick);
+  return element;
+}
+
+/** Say whether a button is pressed. */
+export function press(element, pressed) {
+  element.setAttribute("aria-pressed", String(pressed));
+}
+
+/** Bytes of a buffer, whatever kind of view the front end hands over. */
+export function bytesOf(buffer) {
+  return buffer instanceof ArrayBuffer
+    ? new Uint8Array(buffer)
+    : new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}

@@ -1,0 +1,35 @@
+// Sound: what every widget that plays some needs of Web Audio.
+
+import { bytesOf } from "./elements.js";
+
+/** Move an audio parameter to a value, in a straight line. */
+export function glide(context, param, value, seconds) {
+  const now = context.currentTime;
+  if (seconds === 0) {
+    param.value = value;
+    return;
+  }
+  if (param.cancelAndHoldAtTime) param.cancelAndHoldAtTime(now);
+  else param.cancelScheduledValues(now);
+  param.setValueAtTime(param.value, now);
+  param.linearRampToValueAtTime(value, now + seconds);
+}
+
+/** Samples of a sound file, decoded without an audio context, of which a page has few. */
+export function decode(data, sampleRate) {
+  const bytes = bytesOf(data).slice().buffer; // decoding takes it away
+  return new OfflineAudioContext(2, 1, sampleRate).decodeAudioData(bytes);
+}
+
+/** Copy of a buffer whose samples from the `first` on are a piece's, times a factor. */
+export function patched(buffer, piece, first, factor) {
+  const { numberOfChannels, length, sampleRate } = buffer;
+  const copy = new AudioBuffer({ numberOfChannels, length, sampleRate });
+  for (let c = 0; c < numberOfChannels; c++) {
+    const samples = copy.getChannelData(c);
+    samples.set(buffer.getChannelData(c));
+    const scaled = piece.getChannelData(c).map((sample) => sample * factor);
+    samples.set(scaled, first);
+  }
+  return copy;
+}

@@ -1,0 +1,85 @@
+// Scores as numbers: ranges, medians, windows; run with `node --test tests/js`.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { pictureWidth } from "../../mssviz/widgets/static/axes.js";
+import * as scores from "../../mssviz/widgets/static/score_windows.js";
+
+const values = (...list) => Float64Array.from(list);
+const seconds = { times: [10, 11, 12, 13], window: 1, step: 1 };
+const overlapping = { times: [0, 0.5, 1], window: 2, step: 0.5 };
+
+test("values come out of JSON with NaN and infinities", () => {
+  const raw = JSON.parse('[1.5, null, "Infinity", "-Infinity", 0]');
+  assert.deepEqual(scores.scoreValues(raw), values(1.5, NaN, Infinity, -Infinity, 0));
+});
+
+test("a median leaves NaN out and knows infinities", () => {
+  assert.equal(scores.median(values(3, NaN, 1, 2)), 2);
+  assert.equal(scores.median(values(10, 9, -1, 2)), 5.5);
+  assert.equal(scores.median(values(1, Infinity)), Infinity);
+  assert.equal(scores.median(values(Infinity, Infinity)), Infinity);
+  assert.equal(scores.median(values(-Infinity, 4, Infinity)), 4);
+  assert.ok(Number.isNaN(scores.median(values(NaN, NaN))));
+  assert.ok(Number.isNaN(scores.median(values())));
+});
+
+test("whiskers leave an outlier out and end at values", () => {
+  assert.deepEqual(scores.whiskers(values(1, 2, 3, 4, 5, 6, 7, 8, -90, NaN, Infinity)), [1, 8]);
+  assert.deepEqual(scores.whiskers(values(4)), [4, 4]);
+  assert.equal(scores.whiskers(values(NaN, Infinity)), null);
+});
+
+test("the axis has room for every target and for 0, on steps of 5 dB", () => {
+  assert.deepEqual(scores.levelRange([values(3, 4, 5), values(11, 12.5)]), [0, 15]);
+  assert.deepEqual(scores.levelRange([values(8, 9)]), [0, 10]);
+  assert.deepEqual(scores.levelRange([values(-8, -9)]), [-10, 0]);
+  assert.deepEqual(scores.levelRange([values(-3, -4), values(2)]), [-5, 5]);
+  assert.deepEqual(scores.levelRange([values(NaN), values(Infinity)]), [0, 10]);
+  assert.deepEqual(scores.levelRange([values(0, 0)]), [0, 10]);
+});
+
+test("values lie between the edges, and beyond them at the edge", () => {
+  const range = [-5, 15];
+  assert.deepEqual(scores.levelToUnit(15, range), { unit: 0, beyond: 0 });
+  assert.deepEqual(scores.levelToUnit(5, range), { unit: 0.5, beyond: 0 });
+  assert.deepEqual(scores.levelToUnit(-5, range), { unit: 1, beyond: 0 });
+  assert.deepEqual(scores.levelToUnit(Infinity, range), { unit: 0, beyond: 1 });
+  assert.deepEqual(scores.levelToUnit(-5.1, range), { unit: 1, beyond: -1 });
+});
+
+test("every time belongs to one window, or none", () => {
+  assert.equal(scores.windowAt(10, seconds), 0);
+  assert.equal(scores.windowAt(10.999, seconds), 0);
+  assert.equal(scores.windowAt(11, seconds), 1);
+  assert.equal(scores.windowAt(13.5, seconds), 3);
+  for (const outside of [9.99, 14, NaN]) assert.equal(scores.windowAt(outside, seconds), -1);
+});
+
+test("overlapping windows are drawn around their middles, without overlap", () => {
+  const spans = overlapping.times.map((_, i) => scores.windowSpan(i, overlapping));
+  assert.deepEqual(spans, [[0.75, 1.25], [1.25, 1.75], [1.75, 2.25]]);
+  assert.equal(scores.windowAt(1.3, overlapping), 1);
+});
+
+test("runs end at windows without score and where windows are apart", () => {
+  const runs = (list, table) => scores.scoredRuns(values(...list), table);
+  assert.deepEqual(runs([1, 2, 3, 4], seconds), [[0, 1, 2, 3]]);
+  assert.deepEqual(runs([1, NaN, 3, 4], seconds), [[0], [2, 3]]);
+  assert.deepEqual(runs([NaN, NaN, NaN, NaN], seconds), []);
+  assert.deepEqual(runs([1, 2, 3], { times: [0, 1, 3], window: 1, step: 1 }), [[0, 1], [2]]);
+  const thirds = { times: [0, 0.3, 0.6000000000000001, 0.8999999999999999], window: 0.3, step: 0.3 };
+  assert.equal(runs([1, 2, 3, 4], thirds).length, 1);
+});
+
+test("scores are read with a minus, and silence is a word", () => {
+  const texts = [1.234, -1.236, -0.001, Infinity, -Infinity, NaN].map(scores.formatScore);
+  assert.deepEqual(texts, ["1.23", "−1.24", "0.00", "∞", "−∞", "silent"]);
+});
+
+test("a slice takes room only where there is some", () => {
+  assert.equal(pictureWidth(1000, null), 1000);
+  assert.equal(pictureWidth(1000, [1, 440]), 850);
+  assert.equal(pictureWidth(560, [1, 440]), 560);
+});

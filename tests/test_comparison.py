@@ -1,0 +1,334 @@
+"""Models compared on tracks: one table, kept on disk, the same on workers."""
+
+import json
+import os
+import re
+import signal
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import mssviz
+from mssviz import baselines, cli, comparison, datasets, metrics, plots
+from mssviz.comparison import Settings, compare
+from mssviz.errors import Cancelled, MssvizError, ParameterError
+
+MODELS = ["mixture", "oracle:IRM2", "bands"]
+RATE = 44100
+
+
+@pytest.fixture(scope="module")
+def tracks(tmp_path_factory):
+    """Three short songs in folders of stems, of noise in different colours."""
+    root = tmp_path_factory.mktemp("songs")
+    for i in range(3):
+        rng = np.random.default_rng(i)
+        folder = root / f"song {i}"
+        folder.mkdir()
+        for name, smooth in (("vocals", 3), ("bass", 200), ("drums", 1)):
+            noise = rng.standard_normal((RATE * 2 + 1000 * i, 2))
+            kernel = np.hanning(smooth + 2)
+            shaped = np.stack([np.convolve(c, kernel, "same") for c in noise.T], axis=1)
+            shaped *= rng.uniform(0.05, 0.2) / np.abs(shaped).max()
+            mssviz.write_audio(folder / f"{name}.flac", shaped.astype(np.float32), RATE)
+    return datasets.from_folders(root)
+
+
+@pytest.fixture(scope="module")
+def table(tracks, tmp_path_factory):
+    return compare(tracks, MODELS, cache=tmp_path_factory.mktemp("cache"), progress=False)
+
+
+def test_the_table_is_tidy_and_holds_what_evaluate_gives(tracks, table):
+    assert list(table.columns) == list(comparison.COLUMNS)
+    assert set(table["measure"]) == {"SDR", "ISR", "SIR", "SAR", "SI-SDR"}
+    assert set(table["track"]) == set(tracks)
+    separation = baselines.Oracle("IRM2")
+    mixture, sources = tracks["song 1"].load()
+    references = datasets.to_targets(sources, baselines.TWO_STEMS)
+    estimates = separation.separate(mixture, RATE, False, references).estimates
+    expected = metrics.evaluate(references, estimates, RATE)
+    found = table[(table["track"] == "song 1") & (table["model"] == "oracle:IRM2")]
+    for measure in metrics.MEASURES:
+        rows = found[(found["measure"] == measure) & (found["target"] == "vocals")]
+        assert np.array_equal(rows["value"], expected[expected["target"] == "vocals"][measure])
+    whole = found[found["measure"] == "SI-SDR"]
+    assert whole["time"].isna().all()
+    assert whole["value"].iloc[0] == metrics.si_sdr(references["vocals"], estimates["vocals"])
+
+
+def test_a_rerun_measures_nothing(tracks, table, tmp_path, monkeypatch):
+    first = compare(tracks, MODELS, cache=tmp_path, progress=False)
+    pd.testing.assert_frame_equal(first, table)
+    monkeypatch.setattr(comparison, "score", None)
+    again = compare(tracks, MODELS, cache=tmp_path, progress=False)
+    pd.testing.assert_frame_equal(again, first, check_exact=True)
+
+
+def test_an_interrupted_run_goes_on_where_it_was(tracks, table, tmp_path, monkeypatch):
+    def stop(done, total, what):
+        if done == 4:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        compare(tracks, MODELS, cache=tmp_path, progress=stop)
+    scored = []
+    real = comparison.score
+
+    def spy(track, model, settings):
+        scored.append((track.name, model.preset.name))
+        return real(track, model, settings)
+
+    monkeypatch.setattr(comparison, "score", spy)
+    found = compare(tracks, MODELS, cache=tmp_path, progress=False)
+    assert len(scored) == 9 - 4
+    pd.testing.assert_frame_equal(found, table)
+
+
+def test_what_scores_depend_on_is_in_their_key(tracks, tmp_path):
+    track = tracks["song 0"]
+    key = comparison._key(track, baselines.Mixture(), Settings())
+    other = tmp_path / "vocals.flac"
+    other.write_bytes(track.stems["bass"][0].read_bytes())
+    for changed in (
+        (track.excerpt(0, 1), baselines.Mixture(), Settings()),
+        (track, baselines.Mixture(("vocals", "other")), Settings()),
+        (track, baselines.Oracle("IRM1"), Settings()),
+        (track, baselines.Mixture(), Settings(window=2.0)),
+        (
+            datasets.Track("song 0", {**track.stems, "vocals": (other, 0)}),
+            baselines.Mixture(), Settings(),
+        ),
+    ):  # fmt: skip
+        assert comparison._key(*changed) != key
+    assert comparison._key(track, baselines.Mixture(), Settings()) == key
+
+
+def test_weights_and_options_are_in_a_networks_key(separator):
+    other = mssviz.Separator("spleeter:2stems", power=1.0, progress=False)
+    assert separator.fingerprint() != other.fingerprint()
+    assert len(separator.fingerprint().split()[-1]) == 64
+
+
+def test_damaged_scores_are_measured_anew(tracks, table, tmp_path):
+    compare(tracks, MODELS[:1], cache=tmp_path, progress=False)
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 3
+    files[0].write_text('{"target": []}')
+    files[1].write_bytes(b"\x00\xff")
+    found = compare(tracks, MODELS[:1], cache=tmp_path, progress=False)
+    expected = table[table["model"] == "mixture"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_perfect_scores_and_silence_survive_the_disk(tmp_path):
+    store = comparison._Store(tmp_path)
+    kept = pd.DataFrame(
+        [("a", 0.0, "SDR", np.inf), ("a", 1.0, "SDR", np.nan), ("NA", 2.0, "SDR", 0.1 + 0.2)],
+        columns=["target", "time", "measure", "value"],
+    )
+    store.put("x", kept)
+    pd.testing.assert_frame_equal(store.get("x"), kept, check_exact=True)
+
+
+def test_pairs_that_do_not_fit_are_left_out_with_a_warning(tracks, tmp_path):
+    some = {"song 0": tracks["song 0"]}
+    with pytest.warns(UserWarning, match="do not give the targets of oracle:IBM"):
+        found = compare(
+            some, ["oracle:IBM", "bands"], targets=("piano", "other"), cache=tmp_path,
+            progress=False,
+        )  # fmt: skip
+    assert set(found["model"]) == {"bands"}
+    with pytest.raises(ParameterError, match="at least one"):
+        compare({}, MODELS)
+
+
+# --- Summaries --------------------------------------------------------------------------------
+
+
+def test_medians_are_over_windows_then_tracks(table):
+    per_track = comparison.medians(table)
+    one = table[
+        (table["track"] == "song 2") & (table["model"] == "mixture")
+        & (table["target"] == "vocals") & (table["measure"] == "SDR")
+    ]["value"]  # fmt: skip
+    assert per_track.loc[("song 2", "vocals", "mixture"), "SDR"] == one.median()
+    found = comparison.summary(table)
+    values = per_track.xs(("vocals", "mixture"), level=("target", "model"))["SDR"]
+    assert found.loc[("vocals", "mixture"), "SDR"] == values.median()
+    assert found.loc[("vocals", "mixture"), "tracks"] == 3
+
+
+def test_published_scores_stand_beside_ones_own(table):
+    found = comparison.summary(table, published=True)
+    assert found.loc[("vocals", "SiSEC18 TAK1"), "SDR"] == 6.6
+    assert set(found["data"]) == {"these tracks", "MUSDB18 test, museval 0.2"}
+    assert found.loc[("vocals", "mixture"), "data"] == "these tracks"
+
+
+def test_models_are_compared_in_pairs_on_the_same_tracks(table):
+    found = comparison.paired(table, "oracle:IRM2", "mixture")
+    assert list(found.index) == ["vocals", "accompaniment"]
+    assert (found["tracks"] == 3).all()
+    assert (found["better"] == 1).all()
+    assert found.loc["vocals", "p"] == 0.25  # the least that three tracks can give
+    assert found.loc["vocals", "median_difference"] > 0
+    with pytest.raises(ParameterError, match="oracle:IRM2"):
+        comparison.paired(table, "nobody", "mixture")
+
+
+def test_museval_aggregates_our_files(table, tmp_path):
+    track_scores = json.loads(comparison.to_museval(table, "song 0", "oracle:IRM2", Settings()))
+    # the same walk through the file as museval.aggregate.TrackStore and json2df
+    rows = [
+        (target["name"], frame["time"], name, value)
+        for target in track_scores["targets"]
+        for frame in target["frames"]
+        for name, value in frame["metrics"].items()
+    ]
+    assert len(rows) == 2 * 2 * 4
+    sdr = [value for name, _, measure, value in rows if (name, measure) == ("vocals", "SDR")]
+    assert (
+        np.median(sdr) == comparison.medians(table).loc[("song 0", "vocals", "oracle:IRM2"), "SDR"]
+    )
+
+
+def test_pictures_of_a_comparison(table):
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    plots.model_boxes(comparison.medians(table)["SDR"], ax=axes)
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert set(labels) >= {"mixture", "oracle:IRM2"}
+    axes = Figure().subplots()
+    plots.model_pairs(comparison.medians(table)["SDR"], "oracle:IRM2", "mixture", ax=axes)
+    assert len(axes.lines) >= 6  # a line a track and target
+
+
+# --- Command line -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def musdb(tracks, tmp_path):
+    """Our songs as MUSDB18-HQ lays them out."""
+    for name, track in tracks.items():
+        mixture, stems = track.load()
+        folder = tmp_path / "musdb" / "test" / name
+        folder.mkdir(parents=True)
+        stems["other"] = 0.5 * stems["drums"]
+        mssviz.write_audio(folder / "mixture.wav", mixture + stems["other"], RATE)
+        for source, stem in stems.items():
+            mssviz.write_audio(folder / f"{source}.wav", stem, RATE)
+    return tmp_path / "musdb"
+
+
+def test_musdb_is_evaluated_in_spleeters_layout(musdb, tmp_path, monkeypatch):
+    monkeypatch.setenv("MSSVIZ_CACHE", str(tmp_path / "cache"))
+    out = tmp_path / "scores"
+    command = ["evaluate", "--mus_dir", str(musdb), "-p", "bands", "-p", "oracle:IRM2"]
+    result = CliRunner().invoke(cli.app, [*command, "-o", str(out)])
+    assert result.exit_code == 0, result.output
+    blocks = result.stdout.split("median over 3 tracks")
+    assert len(blocks) == 3
+    assert re.search(r"bass:\nSDR: -?\d+\.\d{3}\nSAR: .*\nSIR: .*\nISR: .*\nother:", blocks[1])
+    files = sorted(str(path.relative_to(out)) for path in out.rglob("*.json"))
+    assert files[0] == "bands/test/song 0.json"
+    assert len(files) == 6
+    scores = json.loads((out / files[0]).read_text())
+    assert [target["name"] for target in scores["targets"]] == ["bass", "other"]
+    assert scores["targets"][0]["frames"][0]["duration"] == 1
+
+
+def test_songs_are_separated_on_workers(tracks, tmp_path, cluster):
+    songs = []
+    for i, track in enumerate(tracks.values()):
+        songs.append(tmp_path / f"{i}.flac")
+        mssviz.write_audio(songs[-1], track.load()[0], RATE)
+    broken = tmp_path / "broken.mp3"
+    broken.write_bytes(b"no sound at all")
+    command = ["separate", *map(str, songs), str(broken), "-o", str(tmp_path / "stems"), "-q"]
+    result = CliRunner().invoke(cli.app, [*command, "--workers", cluster.scheduler.address])
+    assert isinstance(result.exception, MssvizError)
+    assert "1 of 4 files" in str(result.exception)
+    assert "broken.mp3" in result.stderr
+    separator = mssviz.Separator("spleeter:2stems", progress=False)
+    for i, track in enumerate(tracks.values()):
+        stem, _ = mssviz.load_audio(tmp_path / "stems" / str(i) / "vocals.wav")
+        mixture, _ = mssviz.load_audio(songs[i])
+        expected = separator.separate(mixture, RATE, False).estimates["vocals"]
+        assert len(stem) == len(track.load()[0])
+        assert np.abs(stem - expected).max() < 2 / 32768
+
+
+# --- Workers ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def assert_same(found, expected):
+    # workers have one thread each, and sums are rounded in another order
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-9, atol=1e-6)
+
+
+def test_workers_give_the_same_table(tracks, table, tmp_path, cluster):
+    found = compare(tracks, MODELS, cache=tmp_path, progress=False, workers=cluster)
+    assert_same(found, table)
+    address = cluster.scheduler.address
+    again = compare(tracks, MODELS, cache=tmp_path / "other", progress=False, workers=address)
+    assert_same(again, table)
+
+
+def test_a_worker_that_dies_loses_nothing(tracks, table, tmp_path, cluster):
+    pids = cluster.run(os.getpid)
+    killed = []
+
+    def kill(done, total, what):
+        if done == 2 and not killed:
+            killed.append(next(iter(pids.values())))
+            os.kill(killed[0], signal.SIGKILL)
+
+    found = compare(tracks, MODELS, cache=tmp_path, progress=kill, workers=cluster)
+    assert killed
+    assert_same(found, table)
+    deadline = time.monotonic() + 30
+    while len(cluster.run(os.getpid)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+def test_an_error_on_a_worker_is_told_here(tracks, tmp_path, cluster):
+    gone = datasets.Track("gone", dict(tracks["song 0"].stems))
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    stems = {}
+    for name, (path, _) in gone.stems.items():
+        stems[name] = (folder / path.name, 0)
+        stems[name][0].write_bytes(b"no sound at all")
+    broken = {"gone": datasets.Track("gone", stems)}
+    with pytest.raises(MssvizError, match=r"bass\.flac"):
+        compare(broken, MODELS[:1], cache=tmp_path, progress=False, workers=cluster)
+
+
+@pytest.mark.parametrize("workers", [0, -1, True, 1.5])
+def test_workers_that_are_none_are_refused(tracks, tmp_path, workers):
+    with pytest.raises(ParameterError, match="workers must be"):
+        compare(tracks, MODELS[:1], cache=tmp_path, progress=False, workers=workers)
+
+
+def test_an_address_where_nobody_answers_is_named(tracks, tmp_path, monkeypatch):
+    monkeypatch.setattr("mssviz.scale.CONNECT_SECONDS", 1)
+    with pytest.raises(ParameterError, match=r"127\.0\.0\.1:9: no Dask scheduler"):
+        compare(tracks, MODELS[:1], cache=tmp_path, progress=False, workers="tcp://127.0.0.1:9")
+    with pytest.raises(ParameterError, match="by name"):
+        compare(tracks, {"m": baselines.Mixture()}, workers=2)

@@ -1,0 +1,136 @@
+"""Masks changed and heard part by part are those of the whole."""
+
+import numpy as np
+import pytest
+
+from mssviz import datasets
+from mssviz.errors import ParameterError
+from mssviz.laboratory import Laboratory
+from mssviz.mask_editing import Stroke
+from mssviz.masks import ideal_ratio_masks
+from mssviz.metrics import si_sdr
+from mssviz.stft import istft, stft
+
+RATE = 44100
+
+
+@pytest.fixture(scope="module")
+def excerpt(example):
+    mixture, sources = example
+    part = slice(3 * RATE, 7 * RATE)
+    return mixture[part], {name: waveform[part] for name, waveform in sources.items()}
+
+
+@pytest.fixture(scope="module")
+def separated(separator, excerpt):
+    return separator.separate(excerpt[0], RATE, progress=False)
+
+
+@pytest.fixture
+def laboratory(separated, separator, excerpt):
+    return make(separated, datasets.to_targets(excerpt[1], separator.targets))
+
+
+def make(separation, references=None):
+    laboratory = Laboratory(separation, references)
+    work(laboratory)
+    return laboratory
+
+
+def work(laboratory, first=None):
+    for frames in laboratory.parts(first):
+        laboratory.remask(frames)
+        laboratory.resound(frames)
+
+
+def assert_is(laboratory, separation):
+    for target in separation.targets:
+        assert np.array_equal(laboratory.editor.masks[target], separation.masks[target][:])
+        assert np.allclose(
+            laboratory.estimates[target], separation.estimates[target], rtol=0, atol=1e-6
+        )
+
+
+def test_masks_and_stems_fill_in_while_the_network_runs(separator, separated, excerpt):
+    longer = np.concatenate([excerpt[0]] * 4)  # 16 s: two patches
+    separation = separator.begin(longer, RATE)
+    assert not any(m.any() for m in separation.magnitudes.values())
+    laboratory = Laboratory(separation)
+    seen = []
+    for frames in separator.proceed(separation, progress=False):
+        laboratory.remask(frames)
+        laboratory.resound(frames)
+        seen.append(frames)
+        assert not laboratory.editor.masks["vocals"][frames.stop :].any()
+        assert laboratory.editor.masks["vocals"][frames].any()
+    assert [frames.start for frames in seen] == [0, 512]
+    assert_is(laboratory, separator.separate(longer, RATE, progress=False))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"power": 4.0},
+        {"hardness": 1.0, "threshold": 0.3},
+        {"smoothing": 0.1},
+        {"bandwidth": 3000.0, "extension": "average"},
+        {"mwf_iterations": 1},
+    ],
+)
+@pytest.mark.parametrize("first", [None, (1.0, 1.3), (-5.0, 99.0)])
+def test_options_give_what_a_whole_separation_gives(laboratory, separated, options, first):
+    laboratory.set_options(**options)
+    work(laboratory, first)
+    assert_is(laboratory, separated.with_options(**options))
+
+
+def test_parts_cover_every_frame_once_and_what_is_wanted_first(laboratory):
+    n_frames = len(laboratory.mixture_stft)
+    for first in (None, (1.0, 2.0), (3.9, 8.0), (-3.0, -2.0)):
+        parts = list(laboratory.parts(first))
+        frames = np.concatenate([np.arange(part.start, part.stop) for part in parts])
+        assert sorted(frames) == list(range(n_frames))
+    start = next(laboratory.parts((1.0, 2.0))).start
+    assert start * 1024 / RATE == pytest.approx(1.0 + 2048 / RATE, abs=1024 / RATE)
+
+
+def test_only_what_a_stroke_changed_is_computed_anew(laboratory, separated):
+    before = {target: stem.copy() for target, stem in laboratory.estimates.items()}
+    frames = laboratory.editor.apply(Stroke("vocals", "erase", [(1.0, 500.0), (1.5, 800.0)]))
+    start, pieces = laboratory.resound(frames)
+    stop = start + len(pieces["vocals"])
+    assert 0.9 * RATE < start + 2048 < stop < 1.8 * RATE
+    for target, stem in laboratory.estimates.items():
+        mask, spectrum = laboratory.editor.masks[target], laboratory.mixture_stft[:]
+        whole = istft(mask * spectrum, laboratory.params, len(stem))
+        assert np.allclose(stem, whole, rtol=0, atol=1e-6)
+        assert np.array_equal(pieces[target], stem[start:stop])
+        assert np.array_equal(stem[:start], before[target][:start])
+        assert np.array_equal(stem[stop:], before[target][stop:])
+        assert not np.array_equal(stem[start:stop], before[target][start:stop])
+    assert laboratory.residual_db() == pytest.approx(separated.residual_db(), abs=0.5)
+
+
+def test_the_oracle_phase_helps_and_needs_true_stems(laboratory, separated):
+    reference = laboratory.references["vocals"]
+    before = si_sdr(reference, laboratory.estimates["vocals"])
+    laboratory.set_options(oracle_phase=True)
+    work(laboratory)
+    assert si_sdr(reference, laboratory.estimates["vocals"]) > before + 1
+    levels = np.abs(stft(laboratory.estimates["vocals"], laboratory.params))
+    assert np.corrcoef(levels.ravel(), np.abs(separated.masks["vocals"][:]
+                       * separated.mixture_stft[:]).ravel())[0, 1] > 0.9  # fmt: skip
+    with pytest.raises(ParameterError, match="true stems"):
+        Laboratory(separated).set_options(oracle_phase=True)
+
+
+def test_ideal_masks_are_those_of_the_true_stems(laboratory):
+    spectra = {t: stft(w, laboratory.params) for t, w in laboratory.references.items()}
+    expected = ideal_ratio_masks(spectra)
+    for target, found in laboratory.ideal_masks.items():
+        assert np.allclose(found[10:150], expected[target][10:150], atol=1e-5)
+
+
+def test_references_must_be_of_the_targets(separated, excerpt):
+    with pytest.raises(ParameterError, match="vocals, accompaniment"):
+        Laboratory(separated, excerpt[1])

@@ -1,0 +1,51 @@
+import logging
+import threading
+
+from mssviz._worker import Worker
+from mssviz.errors import ParameterError
+
+
+def test_work_is_done_in_order_and_of_one_name_the_newest():
+    worker, begun, go, done = Worker(), threading.Event(), threading.Event(), []
+
+    def first():
+        begun.set()
+        go.wait(10)
+        done.append("first")
+
+    worker.do(first)
+    assert begun.wait(10)
+    worker.do(lambda: done.append("old"), "slider")
+    worker.do(lambda: done.append("stroke"))
+    assert worker.waits("slider")
+    worker.do(lambda: done.append("new"), "slider")
+    worker.do(lambda: done.append("another stroke"))
+    go.set()
+    worker.wait()
+    assert done == ["first", "stroke", "new", "another stroke"]
+    assert not worker.waits("slider")
+
+
+def test_errors_do_not_end_the_work_and_unforeseen_ones_are_logged(caplog):
+    worker, done = Worker(), []
+
+    def fail(error):
+        raise error
+
+    with caplog.at_level(logging.ERROR):
+        worker.do(lambda: fail(ParameterError("shown elsewhere")))
+        worker.do(lambda: fail(ZeroDivisionError("a bug")))
+        worker.do(lambda: done.append("after"))
+        worker.wait()
+    assert done == ["after"]
+    assert [r.exc_info[0] for r in caplog.records] == [ZeroDivisionError]
+
+
+def test_a_worker_that_has_nothing_left_starts_again():
+    worker, done = Worker(), []
+    for i in range(50):
+        worker.do(lambda i=i: done.append(i))
+        if i % 7 == 0:
+            worker.wait()
+    worker.wait()
+    assert done == list(range(50))
