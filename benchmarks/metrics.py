@@ -31,8 +31,13 @@ def signals(seconds):
     n_samples = round(seconds * 44100)
     times = -(-n_samples // stems.shape[1])
     references = np.tile(stems, (1, times, 1))[:, :n_samples]
-    noise = np.random.default_rng(0).standard_normal(references.shape, np.float32)
-    return references, 0.8 * references + 0.1 * references.sum(axis=0) + 0.01 * noise
+    mixture = references.sum(axis=0)
+    estimates = np.random.default_rng(0).standard_normal(references.shape, np.float32)
+    for reference, estimate in zip(references, estimates):
+        estimate *= 0.01
+        estimate += 0.8 * reference
+        estimate += 0.1 * mixture
+    return references, estimates
 def measure(evaluate):
     evaluate(*signals(2))
     given = signals(seconds)

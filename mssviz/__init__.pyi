@@ -9,8 +9,8 @@ from .errors import ParameterError as ParameterError
 from .errors import PretrainedError as PretrainedError
 from .laboratory import Laboratory as Laboratory
 from .mask_editing import MaskEditor as MaskEditor
+from .measures import si_sdr as si_sdr
 from .metrics import evaluate as evaluate
-from .metrics import si_sdr as si_sdr
 from .metrics import summarise as summarise
 from .pretrained import models as models
 from .separate import Separator as Separator

@@ -34,11 +34,12 @@ of 0 to 511 and channels :math:`i` of the references, so they solve the normal e
 .. math:: \sum_{jm} r_{ij}[k-m]\, c_{jm} = d_i[k], \quad
     r_{ij}[l] = \sum_n s_i[n] s_j[n+l], \quad d_i[k] = \sum_n s_i[n]\, \hat s[n+k].
 
-The matrix is block-Toeplitz, and the same for all targets: one Cholesky factorisation serves
-them all. The 512 lags of all correlations are summed over short blocks of the signal, in each
-of which they are a product of spectra (a block against itself and the 511 samples after it),
-and the filters are applied to short overlapping blocks (overlap-save). So the work is
-proportional to the length of the signal and memory does not grow with it.
+The matrix is block-Toeplitz and the same for all targets: one Cholesky factorisation serves them
+all, and Schur's algorithm finds it from the correlations without forming the matrix. The 512 lags
+of all correlations are summed over short blocks of the signal, in each of which they are a product
+of spectra (a block, and itself with the 511 samples after it); and the filters are applied to
+short overlapping blocks (overlap-save). So the work is proportional to the length of the signal,
+and memory does not grow with it.
 
 **Silence.** A window in which a reference or an estimate is all zeros has no score (NaN) for any
 target, since without it the others are measured against something else.
@@ -68,6 +69,7 @@ FILTER_LENGTH = 512
 
 _N_FFT = 4096  # short enough for spectra to stay in the processor's cache
 _BLOCKS = 16  # worked on together, by one thread
+_HEIGHT = 8  # of a block in factorising: small is little work, large is fewer steps
 _THREADS = 4  # more would take memory, and wait for it
 
 # (s, s_hat, P_j s_hat, P s_hat) to pairs of signals whose energies are compared
@@ -286,34 +288,70 @@ def _solve(r: AnyArray, d: AnyArray) -> AnyArray:
         ``(n_inputs, n_outputs, 512)``.
     """
     n_inputs, n_outputs, n_lags = d.shape
-    right = d.swapaxes(1, 2).reshape(n_inputs * n_lags, n_outputs)
-    factor, failed = scipy.linalg.lapack.dpotrf(_gram(r), lower=1, clean=0, overwrite_a=1)
-    # A squared pivot is the part of a delayed channel that those before it cannot make up
-    if not failed and np.square(factor.diagonal()).min() > len(right) * np.finfo(float).eps:
-        c = scipy.linalg.cho_solve((factor, True), right, check_finite=False)
-    else:
-        c = _solve_singular(_gram(r), right)
-    return c.reshape(n_inputs, n_lags, n_outputs).swapaxes(1, 2)
-
-
-def _solve_singular(gram: AnyArray, right: AnyArray) -> AnyArray:
-    # Two equal channels, a silent one, no treble: leave out what the rest can make up. What the
-    # filters make of the references stays the same.
-    factor, pivots, rank, _ = scipy.linalg.lapack.dpstrf(gram, lower=1, overwrite_a=1)
-    kept = pivots[:rank] - 1
+    right = d.transpose(2, 0, 1).reshape(n_lags * n_inputs, n_outputs)
     c = np.zeros_like(right)
-    triangle = factor[:rank, :rank], True
-    c[kept] = scipy.linalg.cho_solve(triangle, right[kept], check_finite=False)
-    return c
+    try:
+        triangle = _factor(r)
+        c[:] = scipy.linalg.cho_solve((triangle.T, True), right, check_finite=False)
+    except np.linalg.LinAlgError:
+        # Two equal channels, a silent one, no treble: leave out what the rest can make up. What
+        # the filters make of the references stays the same.
+        triangle, pivots, rank, _ = scipy.linalg.lapack.dpstrf(_rows(r).T, overwrite_a=1)
+        kept = pivots[:rank] - 1
+        part = triangle[:rank, :rank], False
+        c[kept] = scipy.linalg.cho_solve(part, right[kept], check_finite=False)
+    return c.reshape(n_lags, n_inputs, n_outputs).transpose(1, 2, 0)
 
 
-def _gram(r: AnyArray) -> AnyArray:
-    """Matrix ``[(i, k), (j, m)]`` of r[i, j] at lag k - m, in Fortran's order, as LAPACK's."""
+def _factor(r: AnyArray) -> AnyArray:
+    """Cholesky's upper triangle of the matrix of `_rows`, by Schur's algorithm.
+
+    A block-Toeplitz matrix differs from itself, moved down and right by a block, by
+    :math:`A^T A - B^T B` with A and B of a block's height. A is the triangle's first rows.
+    Moved right by a block, and turned with B so that B's first block vanishes, it is the next
+    rows. That takes N² operations a row of a block, where N³ / 3 is usual.
+
+    Raises
+    ------
+    LinAlgError
+        If the matrix is singular to working precision.
+
+    References
+    ----------
+    Kailath and Sayed, "Displacement structure: theory and applications", SIAM Review 37(3),
+    1995. The turn is formed as Bojanczyk, Brent, de Hoog and Sweet show to be stable: "On the
+    stability of the Bareiss and related Toeplitz factorization algorithms", SIAM J. Matrix
+    Anal. Appl. 16(1), 1995.
+    """
+    n_inputs, _, n_lags = r.shape
+    size, height = n_inputs * n_lags, n_inputs * max(1, _HEIGHT // n_inputs)
+    one = np.eye(height)
+    triangle = np.zeros((size, size))
+    rows = _rows(r, height // n_inputs)
+    a = np.linalg.inv(np.linalg.cholesky(rows[:, :height])) @ rows
+    b = a[:, height:]
+    for start in range(0, size, height):
+        if start:
+            turn = np.linalg.solve(a[:, :height].T, b[:, :height].T)  # transposed
+            shrink = np.linalg.cholesky([one - turn @ turn.T, one - turn.T @ turn])
+            grow_a, grow_b = np.linalg.inv(shrink)
+            a = grow_a @ (a - turn @ b)
+            b = (shrink[1].T @ b - grow_b @ turn.T @ shrink[0] @ a)[:, height:]
+        triangle[start : start + height, start:] = a
+        a = a[:, : size - start - height]
+    # A squared pivot is the part of a delayed channel that those before it cannot make up
+    if np.square(triangle.diagonal()).min() < size * np.finfo(float).eps:
+        raise np.linalg.LinAlgError
+    return triangle
+
+
+def _rows(r: AnyArray, n_rows: int = FILTER_LENGTH) -> AnyArray:
+    """Rows of the matrix ``[(k, i), (m, j)]`` of r[i, j] at lag k - m, for the first lags k."""
     n_inputs, _, n_lags = r.shape
     # r_ij[-l] is r_ji[l]: lags from -511 to 511
     lags = np.concatenate([r.swapaxes(0, 1)[..., :0:-1], r], axis=-1)
     blocks = np.lib.stride_tricks.sliding_window_view(lags, n_lags, axis=-1)[..., ::-1]
-    return blocks.swapaxes(1, 2).reshape(n_inputs * n_lags, -1).T  # symmetric
+    return blocks[:, :, :n_rows].transpose(2, 0, 3, 1).reshape(n_rows * n_inputs, -1)
 
 
 # --- Energies ---------------------------------------------------------------------------------

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mssviz import audio, baselines, datasets, metrics
+from mssviz import audio, baselines, datasets, measures, metrics
 from mssviz._progress import reporter
-from mssviz._typing import PathLike, Progress
+from mssviz._typing import PathLike, Progress, Waveform
 from mssviz.datasets import Track
 from mssviz.errors import AudioError, ParameterError, reason
 from mssviz.separate import Model
@@ -29,8 +29,9 @@ from mssviz.separation import MaskChanges
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Measures of a whole track, beside `metrics.MEASURES` of each window.
-TRACK_MEASURES = ("SI-SDR",)
+#: Measures of a whole track, beside `metrics.MEASURES` of each window: dB, larger is better, but
+#: for MSE and LSD.
+TRACK_MEASURES = ("SI-SDR", "SD-SDR", "MSE", "LSD")
 COLUMNS = ("track", "target", "model", "time", "measure", "value")
 #: Part of every cache key; to be raised when the same input gives other scores.
 _VERSION = 1
@@ -92,9 +93,9 @@ def compare(
     -------
     DataFrame
         One row a number: ``track``, ``target``, ``model``, ``time`` (start of the window,
-        seconds; NaN for a measure of the whole track), ``measure`` (SDR, ISR, SIR, SAR,
-        SI-SDR) and ``value`` (dB). Pairs whose targets the track has no stems for are left out,
-        with a warning.
+        seconds; NaN for a measure of the whole track), ``measure`` (SDR, ISR, SIR, SAR, and
+        `TRACK_MEASURES`, see `measures`) and ``value`` (dB). Pairs whose targets the track has
+        no stems for are left out, with a warning.
 
     Raises
     ------
@@ -190,12 +191,22 @@ def score(track: Track, model: Model, settings: Settings) -> "pd.DataFrame":
     windows = scores.melt(["target", "time"], metrics.MEASURES, "measure", "value")
     whole = pd.DataFrame(
         [
-            (target, np.nan, "SI-SDR", metrics.si_sdr(reference, estimates[target]))
+            (target, np.nan, name, value)
             for target, reference in references.items()
+            for name, value in _whole(reference, estimates[target], model.sample_rate).items()
         ],
         columns=_KEPT,
     )
     return pd.concat([windows, whole], ignore_index=True)
+
+
+def _whole(reference: Waveform, estimate: Waveform, sample_rate: int) -> dict[str, float]:
+    return {
+        "SI-SDR": measures.si_sdr(reference, estimate),
+        "SD-SDR": measures.sd_sdr(reference, estimate),
+        "MSE": measures.mse_db(reference, estimate),
+        "LSD": measures.log_spectral_distance(reference, estimate, sample_rate),
+    }
 
 
 def score_by_name(

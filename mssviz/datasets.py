@@ -89,19 +89,27 @@ class Track:
             Source to waveform of the same shape.
         """
         parts = {**self.stems, **({_MIXTURE: self.mixture} if self.mixture else {})}
+        if self.duration is not None:
+            left = self.duration - offset
+            if left <= 0:
+                raise AudioError(
+                    f"{self.name}: has {self.duration:.2f} s, nothing after {offset} s"
+                )
+            duration = left if duration is None else min(duration, left)
+        # with a bad end, one must know where the end is
+        wanted = duration if not self.skip_end else None
         waveforms = {}
         for source, (path, stream) in parts.items():
-            waveforms[source], _ = audio.load_audio(path, sample_rate=sample_rate, stream=stream)
+            waveforms[source], _ = audio.load_audio(
+                path, self.start + offset, wanted, sample_rate, stream
+            )
         # stems can be longer than the mixture, by what their encoder added
-        end = min(map(len, waveforms.values())) - round(self.skip_end * sample_rate)
-        if self.duration is not None:
-            end = min(end, round((self.start + self.duration) * sample_rate))
-        first = round((self.start + offset) * sample_rate)
-        stop = end if duration is None else min(end, first + round(duration * sample_rate))
-        if stop <= first:
-            seconds = max(0.0, end / sample_rate - self.start)
-            raise AudioError(f"{self.name}: has {seconds:.2f} s, nothing after {offset} s")
-        cut = {source: waveform[first:stop] for source, waveform in waveforms.items()}
+        stop = min(map(len, waveforms.values())) - round(self.skip_end * sample_rate)
+        if duration is not None:
+            stop = min(stop, round(duration * sample_rate))
+        if stop <= 0:
+            raise AudioError(f"{self.name}: has nothing after {offset} s")
+        cut = {source: waveform[:stop] for source, waveform in waveforms.items()}
         mixture = cut.pop(_MIXTURE, None)
         return np.add.reduce(list(cut.values())) if mixture is None else mixture, cut
 

@@ -168,35 +168,6 @@ def summarise(scores: "pd.DataFrame") -> "pd.DataFrame":
     return medians.join(counts).loc[order]
 
 
-def si_sdr(reference: AnyArray, estimate: AnyArray) -> float:
-    r"""Scale-invariant SDR of a whole signal, in dB.
-
-    .. math:: 10 \log_{10} \frac{\|\alpha s\|^2}{\|\alpha s - \hat s\|^2},
-              \quad \alpha = \frac{\langle \hat s, s \rangle}{\|s\|^2}
-
-    Channels are taken as one long signal, so a change of panning counts as an error. NaN if
-    either signal is silent; ``inf`` for a copy, or above 120 dB for a scaled one, which rounds.
-
-    Parameters
-    ----------
-    reference, estimate
-        ``(n_samples, n_channels)``, same shape.
-
-    References
-    ----------
-    Le Roux, Wisdom, Erdogan and Hershey, "SDR – half-baked or well done?", ICASSP 2019.
-    """
-    s = audio.check_waveform(reference, "reference").astype(np.float64).ravel()
-    e = audio.check_waveform(estimate, "estimate").astype(np.float64).ravel()
-    if s.shape != e.shape:
-        raise ParameterError(f"reference and estimate differ in shape ({s.shape}, {e.shape})")
-    if not s.any() or not e.any():
-        return float("nan")
-    target = (e @ s) / (s @ s) * s
-    with np.errstate(divide="ignore"):
-        return float(10 * np.log10((target @ target) / np.square(target - e).sum()))
-
-
 def suggested_dither_db(references: Mapping[str, AnyArray]) -> float | None:
     """Level of dither that `evaluate` needs for these references, in dBFS; None for none.
 

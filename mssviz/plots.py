@@ -258,7 +258,7 @@ def model_boxes(medians: "pd.Series[float]", ax: "Axes | None" = None) -> "Axes"
     ax.set_yticks(range(len(order)), order)
     ax.set_xlabel(f"{medians.name} (dB)")
     ax.grid(axis="x", alpha=0.3)
-    ax.legend(loc="lower right")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(targets), frameon=False)
     return ax
 
 
@@ -284,7 +284,9 @@ def model_pairs(
         for a, b in values.xs(target, level="target").to_numpy():
             ax.plot([2 * i, 2 * i + 1], [a, b], "o-", color=color, markersize=4, alpha=0.7)
     ticks = [x for i in range(len(targets)) for x in (2 * i, 2 * i + 1)]
-    ax.set_xticks(ticks, [name for _ in targets for name in (first, second)], rotation=20)
+    ax.set_xticks(
+        ticks, [name for _ in targets for name in (first, second)], rotation=20, ha="right"
+    )
     for i, target in enumerate(targets):
         ax.text(2 * i + 0.5, 1.01, target, ha="center", transform=ax.get_xaxis_transform())
     ax.set_ylabel(f"{medians.name} (dB)")

@@ -7,7 +7,7 @@ import pytest
 from mssviz import baselines, masks
 from mssviz.datasets import to_targets
 from mssviz.errors import Cancelled, ParameterError
-from mssviz.metrics import si_sdr
+from mssviz.measures import si_sdr
 from mssviz.stft import StftParams, istft, stft
 
 RATE = 44100

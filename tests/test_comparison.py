@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mssviz
-from mssviz import baselines, cli, comparison, datasets, metrics, plots
+from mssviz import baselines, cli, comparison, datasets, measures, metrics, plots
 from mssviz.comparison import Settings, compare
 from mssviz.errors import Cancelled, MssvizError, ParameterError
 
@@ -44,7 +44,7 @@ def table(tracks, tmp_path_factory):
 
 def test_the_table_is_tidy_and_holds_what_evaluate_gives(tracks, table):
     assert list(table.columns) == list(comparison.COLUMNS)
-    assert set(table["measure"]) == {"SDR", "ISR", "SIR", "SAR", "SI-SDR"}
+    assert set(table["measure"]) == {*metrics.MEASURES, *comparison.TRACK_MEASURES}
     assert set(table["track"]) == set(tracks)
     separation = baselines.Oracle("IRM2")
     mixture, sources = tracks["song 1"].load()
@@ -55,9 +55,16 @@ def test_the_table_is_tidy_and_holds_what_evaluate_gives(tracks, table):
     for measure in metrics.MEASURES:
         rows = found[(found["measure"] == measure) & (found["target"] == "vocals")]
         assert np.array_equal(rows["value"], expected[expected["target"] == "vocals"][measure])
-    whole = found[found["measure"] == "SI-SDR"]
-    assert whole["time"].isna().all()
-    assert whole["value"].iloc[0] == metrics.si_sdr(references["vocals"], estimates["vocals"])
+    vocals = references["vocals"], estimates["vocals"]
+    for name, expected in (
+        ("SI-SDR", measures.si_sdr(*vocals)),
+        ("SD-SDR", measures.sd_sdr(*vocals)),
+        ("MSE", measures.mse_db(*vocals)),
+        ("LSD", measures.log_spectral_distance(*vocals, RATE)),
+    ):
+        whole = found[found["measure"] == name]
+        assert whole["time"].isna().all()
+        assert whole["value"].iloc[0] == expected
 
 
 def test_a_rerun_measures_nothing(tracks, table, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from mssviz.errors import ParameterError
 from mssviz.laboratory import Laboratory
 from mssviz.mask_editing import Stroke
 from mssviz.masks import ideal_ratio_masks
-from mssviz.metrics import si_sdr
+from mssviz.measures import si_sdr
 from mssviz.stft import istft, stft
 
 RATE = 44100

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from mssviz import audio, baselines, datasets, metrics, plots, pretrained
+from mssviz import audio, baselines, datasets, measures, metrics, plots, pretrained
 from mssviz._typing import PathLike, Waveform
 from mssviz._worker import Worker
 from mssviz.errors import AudioError, Cancelled, MssvizError, ParameterError
@@ -470,7 +470,7 @@ class Explorer(w.VBox):
             found = {target: stems[target][part] for target in true}
             scores = metrics.evaluate(true, found, rate, dither_db=dither_db, window=window)
             table = metrics.summarise(scores).rename_axis(None)
-            measured = [metrics.si_sdr(true[t], found[t]) for t in table.index]
+            measured = [measures.si_sdr(true[t], found[t]) for t in table.index]
             table.insert(0, "SI-SDR", measured)
             return scores.assign(time=scores["time"] + (part.start or 0) / rate), table
 

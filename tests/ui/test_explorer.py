@@ -77,7 +77,8 @@ def _choose(page, name, label):
 def _heard(page, seconds, start=0.0):
     """What the mixer plays with its present settings, (n_samples, 2)."""
     page.wait_for_function(
-        "() => document.querySelector('.mssviz-mixer')?.parentElement.mssvizMixer", timeout=WORK_MS
+        "() => document.querySelector('.mssviz-mixer')?.parentElement.mssvizMixer.ready",
+        timeout=WORK_MS,
     )
     channels = page.evaluate(
         """async ([seconds, start]) => {
@@ -117,8 +118,7 @@ def test_what_sounds_is_what_python_computed(open_notebook, separation):
     _separate(page)
     _solo(page, "vocals")
     vocals = separation.estimates["vocals"][: 4 * 44100]
-    assert _db(_heard(page, 4) - vocals, vocals) < -60
-    assert np.abs(_heard(page, 4) - vocals).max() < 2**-14  # 16 bits travel
+    assert _db(_heard(page, 4) - vocals, vocals) < -80
 
 
 def test_masks_and_sound_follow_the_exponent(open_notebook, separation):
@@ -129,7 +129,7 @@ def test_masks_and_sound_follow_the_exponent(open_notebook, separation):
     _wait(page)
     page.wait_for_timeout(500)
     expected = separation.with_options(power=8.0).estimates["vocals"][: 2 * 44100]
-    assert np.abs(_heard(page, 2) - expected).max() < 2**-14
+    assert np.abs(_heard(page, 2) - expected).max() < 2**-20
 
 
 def test_a_stroke_is_seen_heard_measured_and_taken_back(open_notebook, separation):
@@ -149,7 +149,7 @@ def test_a_stroke_is_seen_heard_measured_and_taken_back(open_notebook, separatio
     page.get_by_role("button", name="Undo").click()
     _wait(page)
     page.wait_for_timeout(500)
-    assert np.abs(_heard(page, 3) - sound).max() < 2**-14
+    assert np.abs(_heard(page, 3) - sound).max() < 2**-20
 
 
 def test_one_playhead_and_one_selection(open_notebook):
@@ -180,7 +180,7 @@ def test_errors_appear_in_place_and_as_text(open_notebook, tmp_path):
     file.fill(str(name))
     file.press("Enter")
     page.get_by_role("button", name="Separate").click()
-    alert = page.get_by_role("alert")
+    alert = page.get_by_role("alert").filter(has_text="onerror")
     expect(alert).to_contain_text("no such file", timeout=WORK_MS)
     expect(alert).to_contain_text("<img src=x")
     assert page.title() != "hacked"
@@ -193,7 +193,7 @@ def test_own_file_has_no_scores_and_says_so(open_notebook, tmp_path, example):
     page = open_notebook("explorer.ipynb")
     _choose(page, "Song", OWN)
     with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Upload").click()
+        page.get_by_role("button", name="Choose a file…").click()
     chooser.value.set_files(tmp_path / "mine.flac")
     file = page.get_by_role("textbox", name="Path")
     expect(file).to_have_value(re.compile(r"mine\.flac$"), timeout=WORK_MS)

@@ -33,6 +33,7 @@ const SHORTEST_LOOP = 0.1; // s, as in Python
 const NEW_LOOP = 4; // s
 const AHEAD = 2.5; // s of loop seams scheduled ahead: background tabs wake once a second
 const TICK_MS = 100;
+const JOIN_MS = 20;
 const SEEK_TOLERANCE = 0.15; // s between our clock and the trait, beyond which it is a seek
 const PEAK_COLUMNS = 4000;
 const DRAG_PX = 4;
@@ -968,9 +969,16 @@ class MixerView {
 
   onTrack() {
     this.strips.forEach((_, i) => this.drawWave(i)); // all: they share one height
+    // stems that changed together are heard together: one cross-fade for all that come at once
+    this.joining ??= setTimeout(() => this.takeUp(), this.running ? JOIN_MS : 0);
+    this.syncPlaying();
+  }
+
+  /** Play what has arrived. */
+  takeUp() {
+    this.joining = null;
     this.mix?.apply(this.settings(), 0);
     if (this.running) this.goOn(REPLACE_FADE);
-    this.syncPlaying();
   }
 
   // --- end
@@ -983,7 +991,7 @@ class MixerView {
     }
     if (leader === this) leader = null;
     for (const [event, callback] of this.listeners) this.model.off(event, callback);
-    for (const timer of [this.saving, this.suspending]) clearTimeout(timer);
+    for (const timer of [this.saving, this.suspending, this.joining]) clearTimeout(timer);
     clearInterval(this.ticking);
     cancelAnimationFrame(this.frame);
     this.resizing.disconnect();
