@@ -1,7 +1,7 @@
 """Speed and memory of BSS Eval, beside museval and fast-bss-eval.
 
-    make bench-metrics                                  # pairs in turn, then 10 minutes
-    make bench-metrics BENCH_OPTIONS="--runs 7 --skip-long"
+    python benchmarks/metrics.py                        # pairs in turn, then 10 minutes
+    python benchmarks/metrics.py --runs 7 --skip-long
 
 Every measurement is a process of its own, since memory that a process once had does not come back;
 the clock runs during the evaluation alone, after a short one to warm up. Processes are started in

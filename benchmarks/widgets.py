@@ -1,8 +1,10 @@
-"""How the spectrogram view responds: a 4-minute song with 5 masks, in a real JupyterLab.
+"""How the widgets respond in a real JupyterLab: a 4-minute song with 5 masks; the explorer.
 
     python benchmarks/widgets.py
 
-Needs Chromium. Frames are timed in the browser, from the start of painting to its end; the song
+Needs Chromium. Of the explorer, with the real network and 30 s of the shipped song of which 10 are
+selected and playing: from a slider's key to new tiles and to new sound, and from a stroke to new
+scores. Frames are timed in the browser, from the start of painting to its end; the song
 is noise, the hardest picture to compress and the same work to paint as any.
 """
 
@@ -33,6 +35,20 @@ view = SpectrogramView(
     mixture, StftParams(), dict(zip("abcde", masks)), height=400 + 24
 )
 view
+"""
+EXPLORER = """
+import mssviz
+from mssviz import audio, datasets
+
+song = datasets.examples()["francium"]
+mixture, stems = song.load()
+for name, stem in stems.items():
+    audio.write_audio(f"song/{name}.flac", __import__("numpy").tile(stem, (2, 1)), 44100)
+explorer = mssviz.explore("song", duration=30)
+explorer.separate()
+explorer.view.selection = [5, 15]
+explorer.wait()
+explorer
 """
 VIEW = "document.querySelector('.mssviz-spectrogram').mssvizSpectrogram"
 
@@ -92,6 +108,72 @@ def place(page: Page) -> tuple[float, float]:
     return x, y
 
 
+#: From a key on a slider until every stem's audio has another version, and tiles have come.
+RESPONSE = """async (key) => {
+    const mixer = document.querySelector(".mssviz-mixer").parentElement.mssvizMixer;
+    const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+    const before = mixer.versions;
+    const stems = ["vocals", "accompaniment"];
+    let tiles = 0;
+    const take = view.takeTile;
+    view.takeTile = (...args) => { tiles ||= performance.now(); take.apply(view, args); };
+    const start = performance.now();
+    const label = [...document.querySelectorAll(".widget-label")];
+    const row = label.find((e) => e.textContent === "Exponent").parentElement;
+    const handle = row.querySelector(".noUi-handle");
+    handle.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    while (!stems.every((name) => mixer.versions[name] > before[name])) {
+        await new Promise((done) => setTimeout(done, 1));
+    }
+    const sound = performance.now();
+    while (!tiles) await new Promise((done) => setTimeout(done, 1));
+    view.takeTile = take;
+    return [tiles - start, sound - start];
+}"""
+
+#: From the end of a stroke until the table of scores has changed.
+RESCORED = """async () => {
+    const table = () => document.querySelector("table.mssviz-scores").textContent;
+    const before = table();
+    const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+    const start = performance.now();
+    const at = 7 + 6 * Math.random();
+    view.model.send({ kind: "stroke", tool: "erase", points: [[at, 400], [at + 0.5, 500]] });
+    while (table() === before) await new Promise((done) => setTimeout(done, 5));
+    return performance.now() - start;
+}"""
+
+
+def explorer_responds(page: Page, address: str, folder: Path) -> None:
+    """Print how long the explorer takes from a key to picture, sound and scores."""
+    (folder / "song").mkdir()
+    lab.open_notebook(page, address, lab.write_cell(folder, EXPLORER))
+    page.locator("table.mssviz-scores").wait_for(timeout=120_000)
+    page.wait_for_function(lab.SETTLED)
+    page.locator(".mssviz-mixer-play").click()
+    page.wait_for_timeout(1000)
+    pictures, sounds = [], []
+    for i in range(12):
+        picture, sound = page.evaluate(RESPONSE, "ArrowRight" if i % 2 else "ArrowLeft")
+        pictures.append(picture)
+        sounds.append(sound)
+        page.wait_for_timeout(1500)
+    show("slider to new tiles", pictures)
+    show("slider to new sound", sounds)
+    scores = []
+    for _ in range(8):
+        scores.append(page.evaluate(RESCORED))
+        page.wait_for_timeout(1500)
+    show("stroke to new scores", scores)
+
+
+def show(what: str, milliseconds: list[float]) -> None:
+    """Print the median and the range."""
+    found = sorted(milliseconds)
+    median = statistics.median(found)
+    print(f"{what:24s} median {median:5.0f} ms   ({found[0]:.0f} to {found[-1]:.0f})", flush=True)
+
+
 def main() -> None:
     """Print the figures."""
     path = lab.chromium_path()
@@ -118,6 +200,9 @@ def main() -> None:
             heap = page.evaluate("() => performance.memory.usedJSHeapSize") / 2**20
             cached = page.evaluate(f"() => {VIEW}.cache.bytes") / 2**20
             print(f"tiles kept: {cached:.0f} MiB; JavaScript heap: {heap:.0f} MiB")
+            page.close()
+            page = browser.new_context(viewport={"width": 1430, "height": 1600}).new_page()
+            explorer_responds(page, address, folder)
             browser.close()
 
 

@@ -66,3 +66,79 @@ def test_wrong_arguments_are_refused():
         mssviz.explore("/nonexistent.mp3")
     with pytest.raises(mssviz.ParameterError, match="nothing is separated yet"):
         mssviz.explore().save_html("page.html")
+
+
+def test_a_folder_of_stems_brings_scores(tmp_path, example):
+    _, sources = example
+    for name, stem in sources.items():
+        mssviz.write_audio(tmp_path / f"{name}.flac", stem[: 2 * 44100], 44100)
+    explorer = mssviz.explore(tmp_path, model="repet-sim")
+    explorer.separate()
+    assert len(explorer.scores) == 4
+    assert len(explorer.mixer.waveform("vocals")) == 2 * 44100
+
+
+def test_a_second_model_is_set_beside_the_first():
+    explorer = mssviz.explore(duration=3, compare="oracle:IRM2")
+    separation = explorer.separate()
+    assert explorer.rival.targets == separation.targets
+    assert "difference/vocals/oracle:IRM2" in explorer.view.shows
+    strips = {strip["name"]: strip["choices"] for strip in explorer.mixer.strips}
+    assert strips["vocals"] == ["vocals", "vocals (true)", "vocals (oracle:IRM2)"]
+    sound = explorer.mixer.waveform("vocals (oracle:IRM2)")
+    assert np.array_equal(sound, explorer.rival.estimates["vocals"])
+    assert "accompaniment · oracle:IRM2" in explorer._score_table.value
+
+
+def test_what_is_left_over_is_compared_only_with_the_same_left_over():
+    explorer = mssviz.explore(duration=3, compare="hpss")  # drums, other
+    explorer.separate()
+    assert not any(show.endswith("/hpss") for show in explorer.view.shows)
+    assert "hpss" not in explorer._score_table.value
+
+
+def test_an_oracle_without_true_stems_says_what_it_needs(tmp_path, example):
+    mssviz.write_audio(tmp_path / "song.flac", example[0][:44100], 44100)
+    explorer = mssviz.explore(tmp_path / "song.flac", model="oracle:IBM")
+    with pytest.raises(mssviz.ParameterError, match="needs the true stems"):
+        explorer.separate()
+    assert "needs the true stems" in explorer._status.value
+
+
+def test_a_selection_is_measured_alone(explorer):
+    explorer.view.selection = [1.0, 3.0]
+    explorer.wait()
+    assert sorted(set(explorer.scores["time"])) == [1.0, 2.0]
+    assert "Of the selection, 1.0 to 3.0 s" in explorer._score_table.value
+    explorer.view.selection = None
+    explorer.wait()
+    assert len(set(explorer.scores["time"])) == 4
+
+
+def test_strokes_stay_when_a_slider_moves(explorer):
+    explorer._edit(lambda editor: editor.apply(Stroke("vocals", "erase", [(1, 400), (2, 400)])))
+    explorer._hardness.value = 0.5
+    explorer.wait()
+    assert explorer.editor.can_undo
+    frame, index = 60, 37  # 1.35 s, 398 Hz
+    assert explorer.editor.masks["vocals"][frame, index].max() < 0.05
+    explorer._hardness.value = 0.0
+    explorer._undo.click()
+    explorer.wait()
+    assert np.array_equal(explorer.editor.masks["vocals"], explorer.separation.masks["vocals"][:])
+
+
+def test_a_filter_gives_way_to_masks_when_painted_on(explorer):
+    explorer._mwf.value = 1
+    explorer.wait()
+    filtered = explorer.separation.estimates["vocals"]
+    assert np.allclose(explorer.estimates["vocals"], filtered, atol=1e-6)
+    explorer._edit(lambda editor: editor.apply(Stroke("vocals", "erase", [(1, 400), (2, 400)])))
+    explorer.wait()
+    tail = slice(3 * 44100, None)  # far from the stroke, and yet of the effective mask now
+    assert not np.allclose(explorer.estimates["vocals"][tail], filtered[tail], atol=1e-6)
+    explorer._undo.click()
+    explorer.wait()
+    assert np.allclose(explorer.estimates["vocals"], filtered, atol=1e-6)
+    explorer._mwf.value = 0
+    explorer.wait()

@@ -1012,6 +1012,10 @@ class MixerView {
       get ready() {
         return view.ready;
       },
+      /** Version of each track's audio, counted up by Python. */
+      get versions() {
+        return Object.fromEntries([...view.tracks].map(([name, { version }]) => [name, version]));
+      },
       /** Largest magnitudes of the last 185 ms: of the strips, then of the sum. */
       get peaks() {
         return [...view.mix.meters, view.mix.masterMeter].map((meter) => meter.peak());
