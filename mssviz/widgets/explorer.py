@@ -438,6 +438,8 @@ class Explorer(w.VBox):
     def _measure(self, laboratory: Laboratory) -> None:
         try:
             self._show_scores(laboratory, *self._scored(laboratory))
+        except Cancelled:
+            pass  # newer stems are waiting to be measured
         except MssvizError as error:
             self.scores = None
             self._score_table.value = _alert(str(error))
@@ -468,7 +470,9 @@ class Explorer(w.VBox):
 
         def measure(stems: dict[str, Waveform]) -> tuple["pd.DataFrame", "pd.DataFrame"]:
             found = {target: stems[target][part] for target in true}
-            scores = metrics.evaluate(true, found, rate, dither_db=dither_db, window=window)
+            scores = metrics.evaluate(
+                true, found, rate, dither_db=dither_db, window=window, progress=self._check_newer
+            )
             table = metrics.summarise(scores).rename_axis(None)
             measured = [measures.si_sdr(true[t], found[t]) for t in table.index]
             table.insert(0, "SI-SDR", measured)
@@ -603,6 +607,10 @@ class Explorer(w.VBox):
         if self._stop.is_set():
             raise Cancelled("cancelled")
 
+    def _check_newer(self, _done: float, _total: float | None, _what: str) -> None:
+        if self._scoring.waits("measure"):
+            raise Cancelled("there is something newer to measure")
+
     def _report(self, done: float, total: float | None, what: str) -> None:
         self._check_stop(done, total, what)
         self._progress.value = done / total if total else 0
@@ -664,7 +672,7 @@ def _alert(text: str) -> str:
 
 def _columns(*groups: list[w.Widget]) -> w.HBox:
     # side by side where there is room
-    columns = [w.VBox(group, layout=w.Layout(flex="1 1 24em")) for group in groups]
+    columns = [w.VBox(group, layout=w.Layout(flex="1 1 20em")) for group in groups]
     for column in columns:
         for child in column.children:
             child.layout.width = "auto"
