@@ -15,12 +15,14 @@ from .metrics import summarise as summarise
 from .pretrained import models as models
 from .separate import Separator as Separator
 from .separation import Separation as Separation
+from .training import train as train
 from .widgets.explorer import Explorer as Explorer
 from .widgets.explorer import explore as explore
 from .widgets.listening_test import ListeningTest as ListeningTest
 from .widgets.mixer import Mixer as Mixer
 from .widgets.scores import ScoreView as ScoreView
 from .widgets.spectrogram import SpectrogramView as SpectrogramView
+from .widgets.training_view import TrainingView as TrainingView
 from .widgets.upload import Upload as Upload
 
 __version__: str

@@ -15,7 +15,8 @@ def reporter(progress: bool | Progress, unit: str = "s") -> Iterator[Progress]:
     ----------
     progress
         True: a bar in the terminal or notebook, one for each kind of work; False: nothing;
-        a callback: itself.
+        a callback: itself. What follows a colon, as in ``"train: loss 0.2"``, is shown with the
+        bar, but does not make a new one.
     unit
         What is counted: seconds of sound (``"s"``), bytes (``"B"``), or things by their name.
     """
@@ -35,13 +36,15 @@ def _bars(unit: str) -> Iterator[Progress]:
     bars: dict[str, tqdm] = {}
 
     def show(done: float, total: float | None, what: str) -> None:
-        if what not in bars:
-            counts = f"{{l_bar}}{{bar}}| {{n:.0f}}/{{total:.0f}} {unit} [{{elapsed}}]"
-            layout = None if unit == "B" else counts
-            bars[what] = tqdm(
-                total=total, desc=what, unit=unit, unit_scale=unit == "B", bar_format=layout
+        kind = what.partition(": ")[0]
+        if kind not in bars:
+            counts = f"{{n:.0f}}/{{total:.0f}} {unit} [{{elapsed}}<{{remaining}}]"
+            layout = None if unit == "B" else f"{{l_bar}}{{bar}}| {counts}"
+            bars[kind] = tqdm(
+                total=total, desc=kind, unit=unit, unit_scale=unit == "B", bar_format=layout
             )
-        bar = bars[what]
+        bar = bars[kind]
+        bar.set_description(what, refresh=False)
         bar.total = total if total is not None else max(bar.total or 0, done)
         bar.update(done - bar.n)
 

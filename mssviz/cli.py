@@ -63,6 +63,9 @@ def separate(
         typer.Option("-d", "--duration", help="Seconds; the whole song if left out."),
     ] = None,
     mwf: Annotated[bool, typer.Option("--mwf", help="Multichannel Wiener filter.")] = False,
+    quality: Annotated[
+        str, typer.Option(help="fast: as published; best: 1.5 times the work, higher scores.")
+    ] = "fast",
     power: Annotated[
         float | None, typer.Option("--power", help="Exponent of the ratio masks.")
     ] = None,
@@ -85,10 +88,13 @@ def separate(
     from mssviz import export
     from mssviz.separate import Separator
 
-    changes: dict[str, Any] = {
-        "power": power, "extension": extension, "mwf_iterations": int(mwf)
-    }  # fmt: skip
-    separator = Separator(model, progress=not quiet, **changes)
+    choices: dict[str, Any] = {
+        "quality": quality,
+        "power": power,
+        "extension": extension,
+        "mwf_iterations": int(mwf),
+    }
+    separator = Separator(model, progress=not quiet, **choices)
     options = export.FileOptions(codec, bitrate, bit_depth, filename_format, masks)  # type: ignore[arg-type]
     targets = [t for t in separator.targets if not stem or t in stem]
     if stem and len(targets) < len(set(stem)):
@@ -101,7 +107,7 @@ def separate(
         from mssviz import scale
 
         arguments = {
-            path: (model, tuple(changes.items()), path.resolve(), _resolved(plan), offset, duration,
+            path: (model, tuple(choices.items()), path.resolve(), _resolved(plan), offset, duration,
                    options)
             for path, plan in zip(files, plans, strict=True)
         }  # fmt: skip
@@ -224,6 +230,86 @@ def _evaluate_corpus(
             typer.echo(f"{target}:")
             for measure in ("SDR", "SAR", "SIR", "ISR"):
                 typer.echo(f"{measure}: {summary.loc[(target, model), measure]:.3f}")
+
+
+@app.command()
+def train(
+    data: Annotated[
+        Path,
+        typer.Option(
+            "-d",
+            "--data",
+            help="Folder of folders of stems, or of MUSDB18; or what Spleeter's tables start at.",
+        ),
+    ],
+    network: Annotated[
+        str,
+        typer.Option(
+            "-p",
+            "--params_filename",
+            "--model",
+            help="Configuration (Spleeter's, too), preset, or tiny: targets, grid and network.",
+        ),
+    ] = "spleeter:2stems",
+    validation: Annotated[
+        Path | None, typer.Option(help="Folder of folders of stems to measure progress by.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output_path", help="Folder for the result; else as configured."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Gradient steps in all.")] = None,
+    epoch_steps: Annotated[
+        int | None, typer.Option("--epoch_steps", help="Steps between validations and checkpoints.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch_size", help="Patches a step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning_rate")] = None,
+    augment: Annotated[
+        list[str] | None,
+        typer.Option(help="gain, swap, remix, tempo or pitch; may be repeated."),
+    ] = None,
+    reduce_after: Annotated[
+        int | None,
+        typer.Option("--reduce_after", help="Epochs without progress before a smaller rate."),
+    ] = None,
+    stop_after: Annotated[
+        int | None, typer.Option("--stop_after", help="Epochs without progress before the end.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all random numbers.")] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Preset of the same network to start from.")
+    ] = None,
+    init_target: Annotated[
+        list[str] | None,
+        typer.Option("--init_target", help="Such as guitar=other: start a new target from an old."),
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for spectra.")] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no table.")] = False,
+) -> None:
+    """Train a network on songs with known stems; the same command again goes on."""
+    from mssviz import training
+
+    plan = training.plan(
+        network, data, validation, output, cache=cache,
+        steps=steps, epoch_steps=epoch_steps, batch_size=batch_size, learning_rate=learning_rate,
+        augment=augment and tuple(augment), reduce_after=reduce_after, stop_after=stop_after,
+        precision=precision, seed=seed,
+    )  # fmt: skip
+    pairs = [pair.partition("=") for pair in init_target or []]
+    try:
+        history = training.train(
+            **plan, init=init, init_targets={own: theirs for own, _, theirs in pairs},
+            progress=not quiet,
+        )  # fmt: skip
+    except mssviz.Cancelled as stop:
+        _complain(str(stop))
+        raise typer.Exit(130) from None
+    if not quiet:
+        typer.echo(history.to_string(index=False))
+        typer.echo(plan["folder"])
 
 
 @models_app.callback()

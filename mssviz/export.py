@@ -187,7 +187,7 @@ def separate_file(
 
 def separate_file_by_name(
     model: str,
-    changes: tuple[tuple[str, Any], ...],
+    choices: tuple[tuple[str, Any], ...],
     path: PathLike,
     files: Mapping[str, Path],
     offset: float,
@@ -196,14 +196,14 @@ def separate_file_by_name(
 ) -> list[Path]:
     """As `separate_file`, with a separator that each process builds once; for workers."""
     return separate_file(
-        _separator(model, changes), path, files, offset=offset, duration=duration,
+        _separator(model, choices), path, files, offset=offset, duration=duration,
         options=options, progress=False,
     )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=1)
-def _separator(model: str, changes: tuple[tuple[str, Any], ...]) -> Separator:
-    return Separator(model, progress=False, **dict(changes))
+def _separator(model: str, choices: tuple[tuple[str, Any], ...]) -> Separator:
+    return Separator(model, progress=False, **dict(choices))
 
 
 def _write_cut(

@@ -4,6 +4,7 @@ A slider changes the masks of all frames, a stroke those of a few; either way on
 that changed are masked and turned into sound again, so that the answer comes while one listens.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Unpack
 
@@ -117,8 +118,11 @@ class Laboratory:
             wanted = slice(*np.clip((start, stop + 1), 0, n_frames).tolist())
         size = round(PART_SECONDS * self.params.sample_rate / self.params.hop_length)
         for low, high in ((wanted.start, wanted.stop), (0, wanted.start), (wanted.stop, n_frames)):
-            for start in range(low, high, size):
-                yield slice(start, min(start + size, high))
+            # of even length, none of a few frames only
+            edges = np.linspace(low, high, 1 + max(1, round((high - low) / size))).astype(int)
+            for start, stop in itertools.pairwise(edges.tolist()):
+                if stop > start:
+                    yield slice(start, stop)
 
     def remask(self, frames: slice) -> None:
         """Make the masks of some frames anew; strokes stay."""

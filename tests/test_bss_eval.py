@@ -154,7 +154,7 @@ def test_level_and_order_of_the_targets_do_not_matter(gain, seed, dtype):
 
 @pytest.mark.parametrize("n_channels", [1, 2])
 def test_version_3_is_musevals(n_channels):
-    references = noise(2, 9000, n_channels)
+    references = noise(2, 7000, n_channels)
     estimates = leaking(references)
     references[1, 3000:6000] = 0
     museval = metrics._museval_metrics()

@@ -328,6 +328,18 @@ def test_options_out_of_range_are_refused(options):
         mssviz.Separator("spleeter:2stems", fetch=False, **options)
 
 
+def test_the_best_quality_is_a_wider_network_with_softer_masks_and_an_extended_band(example):
+    best = mssviz.Separator("spleeter:2stems", quality="best", progress=False)
+    assert best.preset.name == "spleeter:2stems-16kHz"
+    assert (best.options.power, best.options.extension) == (1.0, "average")
+    own = mssviz.Separator("spleeter:2stems", quality="best", power=3.0, progress=False)
+    assert (own.options.power, own.options.extension) == (3.0, "average")
+    found = best.separate(example[0][:88200], 44100, progress=False)
+    assert found.residual_db() < -120
+    with pytest.raises(ParameterError, match=r"fast, best \(got 'ultra'\)"):
+        mssviz.Separator("spleeter:2stems", quality="ultra", fetch=False)
+
+
 def test_an_unknown_model_is_refused_with_the_names_of_all():
     with pytest.raises(ParameterError, match="spleeter:2stems, spleeter:2stems-16kHz"):
         mssviz.Separator("spleeter:3stems")

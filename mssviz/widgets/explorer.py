@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 OWN_FILE = "own file"
 DEFAULT_SECONDS = 15.0
 SCORE_WINDOW = 1.0
+#: Between parts of a long excerpt, in which the kernel answers the widgets.
+PAUSE_SECONDS = 0.1
 _STYLE = {"description_width": "7.5em"}
 _HINT = "Choose a song and press <b>Separate</b>: masks, stems and scores appear here."
 
@@ -354,10 +356,12 @@ class Explorer(w.VBox):
             for frames in laboratory.parts(self._selected()):
                 self._check_stop(0, None, "")
                 laboratory.remask(frames)
-                self._repaint(laboratory, frames)
                 self._resound(laboratory, frames)
+                self._repaint(laboratory, frames)
                 if self._work.waits("remask") or self._work.waits("separate"):
                     return  # the sliders have moved on
+                # the first part is what is looked at and heard: let the view ask for its tiles
+                self._stop.wait(PAUSE_SECONDS)
             if self.mixer is None:
                 self._show_stems(laboratory)
             self._note_residual(laboratory)
@@ -377,12 +381,12 @@ class Explorer(w.VBox):
         frames = change(editor)
         if frames.stop <= frames.start:
             return
-        self._repaint(laboratory, frames)
         if laboratory.separation.masker.is_filter and editor.edited != was_edited:
             for part in laboratory.parts(self._selected()):  # from the filter's output to masks'
                 self._resound(laboratory, part)
         else:
             self._resound(laboratory, frames)
+        self._repaint(laboratory, frames)
         self._undo.disabled, self._redo.disabled = not editor.can_undo, not editor.can_redo
         self._note_residual(laboratory)
         self._measure_later()

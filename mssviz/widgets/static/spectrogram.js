@@ -214,8 +214,11 @@ class View {
     on(this.el, "keydown", (event) => event.stopPropagation());
     const repaint = () => this.schedule();
     const names = ["start", "stop", "low", "high", "scale", "show", "channel", "colormap"];
-    const shown = [...names, "floor_db", "ceiling_db", "gamma", "time", "selection", "pinned", "tool"];
+    const shown = [...names, "floor_db", "ceiling_db", "gamma", "pinned", "tool"];
     this.handlers = shown.map((name) => [`change:${name}`, repaint]);
+    for (const name of ["time", "selection"]) {
+      this.handlers.push([`change:${name}`, () => this.scheduleOverlay()]);
+    }
     this.handlers.push(["change:pinned", () => this.askSlices()]);
     this.handlers.push(["change:height", () => this.resize()]);
     this.handlers.push(["msg:custom", (message, buffers) => this.receive(message, buffers)]);
@@ -513,6 +516,16 @@ class View {
       this.paint();
       this.frameTimes.push(performance.now() - began);
       if (this.frameTimes.length > 600) this.frameTimes.shift();
+    });
+  }
+
+  /** Paint playhead and selection alone; a playing song moves them all the time. */
+  scheduleOverlay() {
+    if (this.dirty || this.overlayDirty) return;
+    this.overlayDirty = true;
+    requestAnimationFrame(() => {
+      this.overlayDirty = false;
+      if (!this.dirty && !this.aborter.signal.aborted && this.size) this.paintOverlay();
     });
   }
 

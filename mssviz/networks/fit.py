@@ -1,0 +1,262 @@
+"""Fitting a network to magnitudes: gradient steps, an average of weights, and a state to keep.
+
+The average of the weights over the last steps separates better than the weights of any one step
+(Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", SIAM J. Control
+Optim. 30(4), 1992), so it is what is validated and used.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mssviz._typing import AnyArray
+from mssviz.errors import ParameterError
+from mssviz.networks._tensorflow import keras, tf
+
+if TYPE_CHECKING:
+    from mssviz.networks import Network
+
+#: Spleeter's names to optimizers; epsilon as in TensorFlow 1.
+OPTIMIZERS: dict[str, Callable[[], Any]] = {
+    "Adam": lambda: keras.optimizers.Adam(epsilon=1e-8),
+    "Adadelta": keras.optimizers.Adadelta,
+    "SGD": keras.optimizers.SGD,
+}
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+def l1(estimate: Any, target: Any) -> Any:
+    """Mean absolute difference of magnitudes, for each example: ``(batch, T, F, C)`` to batch."""
+    return tf.reduce_mean(tf.abs(estimate - target), axis=(1, 2, 3))
+
+
+def weighted_l1(estimate: Any, target: Any) -> Any:
+    """`l1` times the target's mean magnitude: loud examples count more."""
+    return tf.reduce_mean(target, axis=(1, 2, 3)) * l1(estimate, target)
+
+
+#: Spleeter's names to losses.
+LOSSES = {"L1_mask": l1, "weighted_L1_mask": weighted_l1}
+
+
+class Fit:
+    """A network in training.
+
+    Parameters
+    ----------
+    build
+        Makes the network; called twice, for the trained one and the average.
+    optimizer, loss, precision
+        Names from `OPTIMIZERS`, `LOSSES` and `PRECISIONS`. In mixed precision the layers compute
+        in 16 bits, weights and losses stay in 32.
+    decay
+        Share of the average that stays at each step, in [0, 1): it reaches back over about
+        ``1 / (1 - decay)`` steps. Early on it is less, ``(1 + step) / (10 + step)``, so that
+        random beginnings are forgotten. 0: no average.
+    seed
+        Of the initial weights.
+
+    Attributes
+    ----------
+    network, average : Network
+        With the weights of the last step, and with their average.
+
+    Notes
+    -----
+    Where there are several GPUs, each takes a share of every batch and gradients are summed.
+    Operations are deterministic, on GPUs too, for the whole process.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[], "Network"],
+        *,
+        optimizer: str = "Adam",
+        loss: str = "L1_mask",
+        precision: str = "float32",
+        decay: float = 0.999,
+        seed: int = 0,
+    ) -> None:
+        keras.utils.set_random_seed(seed)
+        tf.config.experimental.enable_op_determinism()
+        several = len(tf.config.list_logical_devices("GPU")) > 1
+        self._strategy = (
+            tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+        )
+        self._loss, self._decay = LOSSES[loss], decay
+        with self._strategy.scope():
+            with _computing_in(precision):
+                self.network = build()
+            self.average = build()
+            self._optimizer = OPTIMIZERS[optimizer]()
+            if precision == "mixed_float16":
+                self._optimizer = keras.optimizers.LossScaleOptimizer(self._optimizer)
+            self._optimizer.build(self.network.model.trainable_variables)
+        self.average.model.set_weights(self.network.model.get_weights())
+        self._train = tf.function(self._distributed_step, reduce_retracing=True)
+        self._validate = tf.function(self._average_losses, reduce_retracing=True)
+
+    def start_from(self, other: "Network", targets: Mapping[str, str]) -> None:
+        """Take another network's weights for some targets; the others stay random.
+
+        Parameters
+        ----------
+        other
+            Of the same type and options.
+        targets
+            Own target to the other network's.
+
+        Raises
+        ------
+        ParameterError
+            If layers are missing or have other shapes.
+        """
+        for own, theirs in targets.items():
+            for layer in self.network.model.layers:
+                if not layer.weights or not layer.name.startswith(f"{own}_"):
+                    continue
+                name = theirs + layer.name.removeprefix(own)
+                try:
+                    layer.set_weights(other.model.get_layer(name).get_weights())
+                except ValueError as error:
+                    raise ParameterError(
+                        f"the network cannot start from the other's {name}: both must be of the "
+                        "same type, options and channels"
+                    ) from error
+        self.average.model.set_weights(self.network.model.get_weights())
+
+    def step(self, batch: AnyArray, learning_rate: float) -> float:
+        """One gradient step.
+
+        Parameters
+        ----------
+        batch
+            ``(n_examples, 1 + n_targets, T, C, F)``, linear magnitudes, float32: mixture, then
+            targets.
+        learning_rate
+            Of this step.
+
+        Returns
+        -------
+        float
+            Loss before the step: mean over examples of the sum over targets.
+        """
+        self._optimizer.learning_rate = learning_rate
+        n = self._strategy.num_replicas_in_sync
+        shares = self._strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(batch[context.replica_id_in_sync_group :: n])
+        )
+        return float(self._train(shares, tf.constant(len(batch), tf.float32)))
+
+    def validate(self, batch: AnyArray) -> AnyArray:
+        """Losses of the average network: ``(n_examples, n_targets)``; `batch` as in `step`."""
+        return self._validate(tf.constant(batch)).numpy()
+
+    def state(self) -> dict[str, AnyArray]:
+        """Everything that the next steps depend on, as arrays by name."""
+        return {name: np.asarray(variable) for name, variable in self._variables()}
+
+    def restore(self, state: Mapping[str, AnyArray]) -> None:
+        """Continue from what `state` gave."""
+        for name, variable in self._variables():
+            variable.assign(state[name])
+
+    def save(self, path: Path) -> None:
+        """Write the average network's weights, as ``*.weights.h5``."""
+        self.average.model.save_weights(path)
+
+    def _variables(self) -> Iterator[tuple[str, Any]]:
+        groups: dict[str, Sequence[Any]] = {
+            "network": self.network.model.weights,
+            "average": self.average.model.weights,
+            "optimizer": self._optimizer.variables,
+        }
+        for group, variables in groups.items():
+            for number, variable in enumerate(variables):
+                yield f"{group}/{number}", variable
+
+    def _losses(self, network: "Network", batch: Any, training: bool) -> list[Any]:
+        # (batch, 1 + K, T, C, F) -> (1 + K, batch, T, F, C)
+        mixture, *targets = tf.unstack(
+            tf.transpose(batch, (1, 0, 2, 4, 3)), len(network.targets) + 1
+        )
+        outputs = network.model(mixture, training=training)
+        return [
+            self._loss(tf.cast(output, tf.float32), target)
+            for output, target in zip(outputs, targets, strict=True)
+        ]
+
+    def _average_losses(self, batch: Any) -> Any:
+        return tf.stack(self._losses(self.average, batch, training=False), axis=1)
+
+    def _step(self, batch: Any, n_examples: Any) -> Any:
+        variables = self.network.model.trainable_variables
+        with tf.GradientTape() as tape:
+            losses = self._losses(self.network, batch, training=True)
+            loss = tf.reduce_sum(tf.add_n(losses)) / n_examples
+            scaled = self._optimizer.scale_loss(loss)
+        self._optimizer.apply(tape.gradient(scaled, variables), variables)
+        return loss
+
+    def _distributed_step(self, shares: Any, n_examples: Any) -> Any:
+        losses = self._strategy.run(self._step, args=(shares, n_examples))
+        step = tf.cast(self._optimizer.iterations, tf.float32)
+        decay = tf.minimum(self._decay, step / (9 + step))
+        for mean, value in zip(
+            self.average.model.trainable_variables,
+            self.network.model.trainable_variables,
+            strict=True,
+        ):
+            mean.value.assign(decay * mean.value + (1 - decay) * value.value)
+        return self._strategy.reduce("SUM", losses, axis=None)
+
+
+@contextmanager
+def _computing_in(precision: str) -> Iterator[None]:
+    kept = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(kept)
+
+
+# As tf.summary.scalar does, which needs the tensorboard package.
+_SCALAR = tf.compat.v1.SummaryMetadata(
+    plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
+)
+
+
+class Log:
+    """Scalars for TensorBoard; a context manager that closes its file.
+
+    Parameters
+    ----------
+    folder
+        For event files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._writer = tf.summary.create_file_writer(str(folder))
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.close()
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Write named values of a step."""
+        with self._writer.as_default():
+            for name, value in values.items():
+                tf.summary.write(name, tf.constant(value, tf.float32), step, _SCALAR)
+            self._writer.flush()

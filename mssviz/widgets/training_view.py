@@ -1,0 +1,169 @@
+"""Training as it happens: losses, scores, and the masks of one excerpt as they sharpen."""
+
+import html
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+
+from mssviz import datasets, metrics
+from mssviz._typing import PathLike
+from mssviz.datasets import Track
+from mssviz.errors import Cancelled, MssvizError, ParameterError
+from mssviz.plots import PALETTE
+from mssviz.presets import Preset
+from mssviz.separate import Separator
+from mssviz.separation import MaskOptions, Separation
+from mssviz.training import preset_of, train
+from mssviz.widgets import _encode
+from mssviz.widgets.spectrogram import SpectrogramView
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mssviz.networks import Network
+
+
+class TrainingView(w.VBox):
+    """Train in the background and watch an excerpt being separated better after every epoch.
+
+    Parameters
+    ----------
+    excerpt
+        Some seconds with known stems, best of a song that is not trained on.
+    network
+        As in `train`.
+
+    Attributes
+    ----------
+    separation : Separation
+        Of the excerpt, by the averaged network of the last epoch.
+    history : DataFrame or None
+        As `train` returns it, so far.
+    sdr : dict
+        Target to its SDR after each epoch: median over windows of 1 s, in dB.
+    spectrogram : SpectrogramView
+
+    Raises
+    ------
+    ParameterError
+        If the excerpt's stems do not give the network's targets.
+    """
+
+    def __init__(self, excerpt: Track, network: PathLike | Preset = "spleeter:2stems") -> None:
+        self._model = _Trained(preset_of(network))
+        rate, targets = self._model.sample_rate, self._model.targets
+        self._mixture, stems = excerpt.load(sample_rate=rate)
+        references = datasets.to_targets(stems, targets)
+        if references is None:
+            raise ParameterError(
+                f"{excerpt.name}: stems {', '.join(stems)} do not give {', '.join(targets)}"
+            )
+        self._references = {
+            target: self._model.prepared(stem, rate) for target, stem in references.items()
+        }
+        self.separation: Separation = self._model.begin(self._mixture, rate)
+        self.history: pd.DataFrame | None = None
+        self.sdr: dict[str, list[float]] = {target: [] for target in targets}
+        self.spectrogram = SpectrogramView(
+            self.separation.mixture_stft, self._model.preset.stft, self.separation.masks
+        )
+        self._stopped = threading.Event()
+        self._curves = w.Image(format="png")
+        self._status = w.HTML()
+        self._stop = w.Button(description="Stop", disabled=True)
+        self._stop.on_click(lambda _: self._stopped.set())
+        self._thread: threading.Thread | None = None
+        super().__init__([w.HBox([self._stop, self._status]), self._curves, self.spectrogram])
+
+    def train(self, tracks: Mapping[str, Track], folder: PathLike, **options: Any) -> None:
+        """Begin, or go on with, a training, in a thread of its own.
+
+        Parameters
+        ----------
+        tracks, folder
+            As in `mssviz.train`.
+        options
+            Its others, except ``network``, ``progress`` and ``watch``.
+        """
+        if self._thread is not None and self._thread.is_alive():
+            raise ParameterError("a training is running: stop it, or wait for its end")
+        self._stopped.clear()
+        self._stop.disabled = False
+        arguments = {**options, "network": self._model.preset, "progress": self._report}
+
+        def work() -> None:
+            try:
+                self.history = train(tracks, folder, watch=self._show, **arguments)
+                self._say("done")
+            except MssvizError as error:
+                self._say(str(error) or "stopped; training again goes on from there")
+            finally:
+                self._stop.disabled = True
+
+        self._thread = threading.Thread(target=work, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the step that is being done."""
+        self._stopped.set()
+        self.wait()
+
+    def wait(self) -> None:
+        """Return when the training has ended."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _report(self, done: float, total: float | None, what: str) -> None:
+        self._say(f"{what} ({done:.0f} of {total:.0f})" if total else what)
+        if self._stopped.is_set():
+            raise Cancelled
+
+    def _say(self, text: str) -> None:
+        self._status.value = html.escape(text)
+
+    def _show(self, history: "pd.DataFrame", network: "Network") -> None:
+        self._model.use(network)
+        rate = self._model.sample_rate
+        self.separation = self._model.separate(self._mixture, rate, progress=False)
+        window = min(1.0, len(self._mixture) / rate)
+        scores = metrics.evaluate(
+            self._references, dict(self.separation.estimates), rate, window=window, hop=window,
+            dither_db=metrics.suggested_dither_db(self._references),
+        )  # fmt: skip
+        for target, found in scores.groupby("target")["SDR"].median().items():
+            self.sdr[str(target)].append(float(found))
+        self.history = history
+        self.spectrogram.set_masks(self.separation.masks)
+        self._curves.value = _curves(history, self.sdr)
+
+
+class _Trained(Separator):
+    """A network in memory as a model."""
+
+    def __init__(self, preset: Preset) -> None:
+        self.preset = preset
+        self.options = MaskOptions(power=preset.mask_power, extension=preset.mask_extension)
+        self._network: Network | None = None
+
+    def use(self, network: "Network") -> None:
+        self._network = network
+
+
+def _curves(history: "pd.DataFrame", sdr: Mapping[str, list[float]]) -> bytes:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 2.4), layout="constrained")
+    losses, scores = figure.subplots(1, 2)
+    losses.plot(history["step"], history["loss"], color="0.6", label="training")
+    losses.plot(history["step"], history["validation_loss"], color="black", label="validation")
+    losses.set_ylabel("loss")
+    for i, (target, values) in enumerate(sdr.items()):
+        steps = history["step"].iloc[-len(values) :]
+        scores.plot(steps, values, color=PALETTE[i % len(PALETTE)], label=target)
+    scores.set_ylabel("SDR of the excerpt (dB)")
+    for ax in (losses, scores):
+        ax.set_xlabel("step")
+        ax.legend(frameon=False)
+    return _encode.png(figure)
