@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 import mssviz
-from mssviz.errors import MssvizError
+from mssviz.errors import Cancelled, MssvizError
 
 if TYPE_CHECKING:
     from mssviz.comparison import Settings
@@ -299,14 +299,10 @@ def train(
         precision=precision, seed=seed,
     )  # fmt: skip
     pairs = [pair.partition("=") for pair in init_target or []]
-    try:
-        history = training.train(
-            **plan, init=init, init_targets={own: theirs for own, _, theirs in pairs},
-            progress=not quiet,
-        )  # fmt: skip
-    except mssviz.Cancelled as stop:
-        _complain(str(stop))
-        raise typer.Exit(130) from None
+    history = training.train(
+        **plan, init=init, init_targets={own: theirs for own, _, theirs in pairs},
+        progress=not quiet,
+    )  # fmt: skip
     if not quiet:
         typer.echo(history.to_string(index=False))
         typer.echo(plan["folder"])
@@ -414,6 +410,9 @@ def main() -> NoReturn:
         code = stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
         _complain("interrupted; nothing was left half-written")
+        code = 130
+    except Cancelled as stop:
+        _complain(str(stop))
         code = 130
     except MssvizError as error:
         _complain(str(error))

@@ -116,7 +116,10 @@ def test_an_example_depends_on_seed_and_number_alone(chunks):
     assert batch.shape == (2, 3, 32, 2, 1024)
     assert np.array_equal(batch, np.stack([other[10], other[11]]))
     assert not np.allclose(other[10], other[11])
-    assert not np.allclose(other[10], Patches(chunks, augment, seed=4)[10])
+    another = Patches(chunks, seed=4)
+    plain = Patches(chunks, seed=3)
+    same_chunk = [n for n in range(20) if plain._shuffled(n) == another._shuffled(n)]
+    assert not any(np.allclose(plain[n], another[n]) for n in same_chunk[:2])
 
 
 def test_every_chunk_comes_once_in_a_turn(chunks):
@@ -188,15 +191,29 @@ def test_pitch_moves_a_line_and_tempo_a_click():
     assert np.allclose(lower[0, 0, 0, :139], 1)
 
 
-def test_tempo_and_pitch_change_mixture_and_targets_alike(chunks):
-    varied = Patches(chunks, ("tempo", "pitch"), seed=2)
-    changed = 0
+def test_tempo_spreads_more_or_fewer_frames_over_a_patch(chunks):
+    varied = Patches(chunks, ("tempo",), seed=2)
+    lengths = []
     for i in range(8):
-        mixture, vocals, rest = varied[i]
+        frames = np.abs(chunks.read(varied._shuffled(i), slice(None), 0, chunks.n_frames))
+        ends = [np.abs(frames - varied[i][:, [t]]).max(axis=(0, 2, 3)) for t in (0, -1)]
+        assert max(errors.min() for errors in ends) < 1e-4
+        lengths.append(int(np.argmin(ends[1]) - np.argmin(ends[0])) + 1)
+    assert round(0.7 * 32) <= min(lengths) < 30
+    assert 34 < max(lengths) <= round(1.3 * 32)
+
+
+def test_pitch_moves_mixture_and_targets_alike(chunks):
+    varied = Patches(chunks, ("pitch",), seed=2)
+    lowered = 0
+    for i in range(8):
+        example = varied[i]
         # as for any sum, before interpolation
-        assert np.all(mixture <= 1.01 * (vocals + rest) + 1e-3)
-        changed += not np.allclose(mixture, Patches(chunks, seed=2)[i][0])
-    assert changed == 8
+        assert np.all(example[0] <= 1.01 * (example[1] + example[2]) + 1e-3)
+        tops = [np.flatnonzero(part.any(axis=(0, 1)))[-1] for part in example]
+        assert max(tops) - min(tops) <= 1
+        lowered += tops[0] < 1000
+    assert 0 < lowered < 8
 
 
 def test_unknown_augmentation_is_refused(chunks):
@@ -637,6 +654,23 @@ def test_the_command_line_trains_on_folders(tmp_path, songs):
     assert (trained_by["seed"], trained_by["batch_size"]) == (7, 1)
     kept = json.loads(str(np.load(tmp_path / "out" / "checkpoint.npz")["progress"]))
     assert [row["step"] for row in kept["history"]] == [2, 4]
+
+
+def test_the_command_line_says_how_to_go_on(monkeypatch, capsys, tmp_path):
+    def interrupted(**_):
+        raise Cancelled("goes on from there")
+
+    (tmp_path / "song").mkdir()
+    for stem in ("vocals", "other"):
+        (tmp_path / "song" / f"{stem}.wav").touch()
+    codes = []
+    monkeypatch.setattr(training, "train", interrupted)
+    monkeypatch.setattr(sys, "argv", ["mssviz", "train", "-d", str(tmp_path)])
+    monkeypatch.setattr(os, "_exit", codes.append)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    cli.main()
+    assert codes == [130]
+    assert "goes on from there" in capsys.readouterr().err
 
 
 def test_unknown_settings_of_a_configuration_are_named(tmp_path):
