@@ -168,10 +168,10 @@ def separate_file(
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="mssviz-"))
             kept = _KeptSegments(Path(scratch), separator.targets)
             kept.extend(segments)
-            masker = Masker(separator.options, params, kept.again)
+            masker = separator.make_masker(separator.options, params, kept.again)
             segments = kept.again()
         else:
-            masker = Masker(separator.options, params)
+            masker = separator.make_masker(separator.options, params)
             segments = with_margins(segments, separator.options.margin(params))
         if options.masks:
             recorder = output.add(_MaskRecorder(separator, masker, files))

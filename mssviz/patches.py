@@ -1,9 +1,10 @@
-"""Songs as examples for training: spectra of chunks kept on disk, patches with augmentation.
+"""Songs as examples for training: chunks kept on disk, patches with augmentation.
 
-Gains, channel swaps and mixing happen on complex spectra: the transform is linear, so the sum of
-the targets' spectra is exactly the spectrum of the sum of their waveforms. Tempo and pitch are
-changed on the magnitudes of mixture and targets alike, by interpolation, as Spleeter does; that
-is an approximation, but the same one for all of them.
+A chunk is kept as spectra, or as samples for networks that read waveforms; time comes first in
+both, then channels, so gains, channel swaps and mixing are the same for both. On complex spectra
+they are exact: the sum of the targets' spectra is the spectrum of the sum of their waveforms. Tempo
+and pitch are changed on the magnitudes of mixture and targets alike, by interpolation, as Spleeter
+does; that is an approximation, but the same one for all of them.
 
 Sources: Uhlich et al., "Improving music source separation based on deep neural networks through
 data augmentation and network blending", ICASSP 2017, for gains, swaps and mixing; Spleeter 2.4.2,
@@ -23,7 +24,7 @@ import numpy as np
 
 from mssviz import _fetch, audio, datasets
 from mssviz._progress import reporter
-from mssviz._typing import AnyArray, Magnitude, Progress, Stft, Waveform
+from mssviz._typing import AnyArray, Magnitude, Progress, Waveform
 from mssviz.datasets import Track
 from mssviz.errors import ParameterError
 from mssviz.presets import Preset
@@ -32,6 +33,8 @@ from mssviz.stft import stft
 #: What can be varied at random: each target's level, each target's left and right, targets of
 #: different songs together, tempo and pitch of the whole.
 AUGMENTATIONS = ("gain", "swap", "remix", "tempo", "pitch")
+#: Those that need no magnitudes.
+EXACT = ("gain", "swap", "remix")
 #: Range of gains, factors of amplitude.
 GAIN = (0.25, 1.25)
 #: Range of changes of tempo and pitch, factors.
@@ -43,11 +46,12 @@ _VERSION = 1
 
 
 class Chunks:
-    """Chunks of songs as spectra in files, named by what they depend on.
+    """Chunks of songs in files, named by what they depend on.
 
     Each file holds ``(n_chunks, 1 + n_targets, n_frames, n_channels, n_bins, 2)`` float16:
-    mixture, then targets; real and imaginary part. Half precision is an error of -66 dB of each
-    bin; 20 s of one signal take 7 MB.
+    mixture, then targets; real and imaginary part. For networks that read waveforms it holds
+    ``(n_chunks, 1 + n_targets, n_samples, n_channels)``. Half precision is an error of -66 dB of
+    each number; 20 s of one signal take 7 MB, as samples half of that.
 
     Parameters
     ----------
@@ -79,12 +83,12 @@ class Chunks:
         return len(self._chunks)
 
     @property
-    def n_frames(self) -> int:
-        """Frames of the shortest chunk."""
+    def length(self) -> int:
+        """Frames, or samples, of the shortest chunk."""
         return min(chunk.shape[1] for chunk in self._chunks)
 
-    def read(self, chunk: int, parts: slice | int, start: int, n_frames: int) -> Stft:
-        """Spectra of some parts of a chunk, ``(..., n_frames, n_channels, n_bins)``.
+    def read(self, chunk: int, parts: slice | int, start: int, length: int) -> AnyArray:
+        """Some parts of a chunk, ``(..., length, n_channels, n_bins)`` or without bins.
 
         Parameters
         ----------
@@ -92,14 +96,16 @@ class Chunks:
             Its number.
         parts
             0 is the mixture, targets follow.
-        start, n_frames
-            Which frames.
+        start, length
+            Which frames, or samples.
         """
-        stored = self._chunks[chunk][parts][..., start : start + n_frames, :, :, :]
-        return stored.astype(np.float32).view(np.complex64)[..., 0]
+        stored = self._chunks[chunk]
+        time = (slice(None),) * isinstance(parts, slice) + (slice(start, start + length),)
+        values = stored[parts][time].astype(np.float32)
+        return values if self.preset.gives_waveforms else values.view(np.complex64)[..., 0]
 
-    def n_frames_of(self, chunk: int) -> int:
-        """Frames of a chunk."""
+    def length_of(self, chunk: int) -> int:
+        """Frames, or samples, of a chunk."""
         return self._chunks[chunk].shape[1]
 
     def problems(self, progress: bool | Progress = True) -> dict[str, str]:
@@ -153,6 +159,7 @@ class Chunks:
             "targets": self.preset.targets,
             "grid": [asdict(self.preset.stft), self.preset.model_bins, self.preset.n_channels],
             "chunks": [self._seconds, self._per_track],
+            "waveforms": self.preset.gives_waveforms,
         }
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -167,21 +174,21 @@ class Chunks:
         ]
         n_samples = min(len(mixture), round(self._seconds * rate))
         starts = _starts(len(mixture) / rate, n_samples / rate, self._per_track)
-        n_frames = (n_samples - self.preset.stft.n_fft) // self.preset.stft.hop_length + 1
-        shape = (
-            len(starts), len(signals), n_frames, self.preset.n_channels, self.preset.model_bins, 2
-        )  # fmt: skip
+        kept = self._stored(signals[0][:n_samples]).shape
         with audio.writing(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         with audio.new_file(path) as scratch:
+            shape = (len(starts), len(signals), *kept)
             file = np.lib.format.open_memmap(scratch, "w+", np.float16, shape)
             for chunk, start in enumerate(starts):
                 first = min(round(start * rate), len(mixture) - n_samples)
                 for part, signal in enumerate(signals):
-                    file[chunk, part] = self._spectrum(signal[first : first + n_samples])
+                    file[chunk, part] = self._stored(signal[first : first + n_samples])
             file.flush()
 
-    def _spectrum(self, waveform: Waveform) -> AnyArray:
+    def _stored(self, waveform: Waveform) -> AnyArray:
+        if self.preset.gives_waveforms:
+            return waveform
         params = self.preset.stft
         # frames that the waveform fills, without those that reach into the silence around it
         inner = slice(params.n_fft // params.hop_length, len(waveform) // params.hop_length + 1)
@@ -208,28 +215,32 @@ class Patches:
     """
 
     def __init__(self, chunks: Chunks, augment: Collection[str] = (), seed: int = 0) -> None:
-        unknown = sorted(set(augment) - set(AUGMENTATIONS))
-        if unknown:
-            raise ParameterError(
-                f"augmentations are {', '.join(AUGMENTATIONS)} (got {unknown[0]!r})"
-            )
+        check_augment(augment, chunks.preset)
         self._chunks, self._augment, self._seed = chunks, frozenset(augment), seed
 
-    def __getitem__(self, number: int) -> Magnitude:
-        """Example of a number: ``(1 + n_targets, T, C, F)``, linear; mixture, then targets."""
+    def __getitem__(self, number: int) -> AnyArray:
+        """Example of a number: mixture, then targets, in what the network reads.
+
+        Returns
+        -------
+        ndarray
+            ``(1 + n_targets, T, C, F)``, linear magnitudes or complex spectra; or waveforms
+            ``(1 + n_targets, n_samples, C)``.
+        """
         rng = np.random.default_rng((self._seed, 1, number))
-        n_patch, n_targets = self._chunks.preset.patch_frames, len(self._chunks.preset.targets)
+        preset = self._chunks.preset
+        n_patch, n_targets = preset.patch_length, len(preset.targets)
         tempo = rng.uniform(*STRETCH) if "tempo" in self._augment else 1.0
         pitch = rng.uniform(*STRETCH) if "pitch" in self._augment else 1.0
-        n_frames = min(round(n_patch * tempo), self._chunks.n_frames)
+        length = min(round(n_patch * tempo), self._chunks.length)
 
-        def cut(chunk: int, parts: slice | int) -> Stft:
-            last = self._chunks.n_frames_of(chunk) - n_frames
-            return self._chunks.read(chunk, parts, int(rng.integers(last + 1)), n_frames)
+        def cut(chunk: int, parts: slice | int) -> AnyArray:
+            last = self._chunks.length_of(chunk) - length
+            return self._chunks.read(chunk, parts, int(rng.integers(last + 1)), length)
 
         own = self._shuffled(number)
         if not self._augment & {"gain", "swap", "remix"}:
-            spectra = cut(own, slice(None))
+            example = cut(own, slice(None))
         else:
             if "remix" in self._augment:
                 parts = [cut(own, 1)]
@@ -239,15 +250,16 @@ class Patches:
             else:
                 targets = cut(own, slice(1, None))
             if "gain" in self._augment:
-                targets *= rng.uniform(*GAIN, (n_targets, 1, 1, 1)).astype(np.float32)
+                gains = rng.uniform(*GAIN, n_targets).astype(np.float32)
+                targets *= gains.reshape(-1, *(1,) * (targets.ndim - 1))
             if "swap" in self._augment:
                 swapped = rng.integers(2, size=n_targets).astype(bool)
                 targets[swapped] = targets[swapped, :, ::-1]
-            spectra = np.concatenate([targets.sum(axis=0, keepdims=True), targets])
-        return stretched(np.abs(spectra), n_patch, pitch)
+            example = np.concatenate([targets.sum(axis=0, keepdims=True), targets])
+        return stretched(np.abs(example), n_patch, pitch) if preset.signal == "magnitude" else example
 
-    def batches(self, first: int, size: int) -> Iterator[Magnitude]:
-        """Batch after batch without end, ``(size, 1 + n_targets, T, C, F)``.
+    def batches(self, first: int, size: int) -> Iterator[AnyArray]:
+        """Batch after batch without end: examples stacked on a new first axis.
 
         Parameters
         ----------
@@ -268,23 +280,35 @@ class Patches:
         return int(order[position])
 
 
+def check_augment(augment: Collection[str], preset: Preset | None = None) -> None:
+    """Raise `ParameterError` unless these are augmentations, and such that a preset's network takes."""
+    known = AUGMENTATIONS if preset is None or preset.signal == "magnitude" else EXACT
+    unknown = sorted(set(augment) - set(known))
+    if unknown:
+        of = f" for a network that reads a {preset.signal}" if preset and known is EXACT else ""
+        raise ParameterError(f"augment takes {', '.join(known)}{of} (got {unknown[0]!r})")
+
+
 def patch_seconds(preset: Preset) -> float:
     """Sound that fills one patch, in seconds."""
     params = preset.stft
-    n_samples = (preset.patch_frames - 1) * params.hop_length + params.n_fft
+    n_samples = preset.patch_samples or (
+        (preset.patch_frames - 1) * params.hop_length + params.n_fft
+    )
     return n_samples / params.sample_rate
 
 
-def middles(chunks: Chunks, size: int) -> Iterator[Magnitude]:
+def middles(chunks: Chunks, size: int) -> Iterator[AnyArray]:
     """The middle patch of every chunk, in batches of at most `size`, as `Patches` gives them."""
-    n_patch = chunks.preset.patch_frames
+    preset, length = chunks.preset, chunks.preset.patch_length
     for first in range(0, len(chunks), size):
         numbers = range(first, min(first + size, len(chunks)))
-        starts = [(chunks.n_frames_of(number) - n_patch) // 2 for number in numbers]
-        yield np.stack([
-            np.abs(chunks.read(number, slice(None), start, n_patch))
+        starts = [(chunks.length_of(number) - length) // 2 for number in numbers]
+        batch = np.stack([
+            chunks.read(number, slice(None), start, length)
             for number, start in zip(numbers, starts, strict=True)
         ])  # fmt: skip
+        yield np.abs(batch) if preset.signal == "magnitude" else batch
 
 
 def stretched(magnitudes: AnyArray, n_frames: int, pitch: float = 1.0) -> Magnitude:

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from mssviz._typing import Extension, PathLike
+from mssviz._typing import SIGNALS, Extension, PathLike
 from mssviz.errors import ParameterError
 from mssviz.stft import StftParams
-
 
 @dataclass(frozen=True)
 class Weights:
@@ -22,7 +21,8 @@ class Weights:
     Parameters
     ----------
     format
-        ``"spleeter"``: TensorFlow 1 checkpoint ``model.*``; ``"keras"``: ``model.weights.h5``.
+        ``"spleeter"``: TensorFlow 1 checkpoint ``model.*``; ``"keras"``: ``model.weights.h5``;
+        ``"openunmix"`` and ``"demucs"``: files of PyTorch; ``"none"``: the model has no weights.
     folder
         Name below the place for weights (see `pretrained`), or a user's own absolute path.
     files
@@ -55,12 +55,19 @@ class Preset:
         Time-frequency grid.
     patch_frames, model_bins, n_channels
         Shape of the network's input; frequencies from bin `model_bins` up are not modelled.
+    patch_samples
+        Length of the input of networks that read waveforms, which have no `patch_frames`.
+    context
+        Frames, or samples, at either end of a patch that the network only looks at: its output
+        for them comes from the neighbouring patches.
     mask_power, mask_extension
         Defaults for the ratio masks.
     model
         Network type and options, as JSON.
     weights
         Where they come from.
+    training
+        Settings for `training.train` that fit the network.
     """
 
     name: str
@@ -77,6 +84,35 @@ class Preset:
     licence: str = "unknown"
     citation: str = ""
     published_scores: Mapping[str, Any] = field(default_factory=dict)
+    patch_samples: int = 0
+    context: int = 0
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def signal(self) -> str:
+        """What the network reads: ``"magnitude"``, ``"spectrum"`` or ``"waveform"``."""
+        return SIGNALS.get(self.model.get("type", ""), "magnitude")
+
+    @property
+    def gives_waveforms(self) -> bool:
+        """Whether estimates come with a phase of their own, so that no mask makes them."""
+        return self.signal == "waveform"
+
+    @property
+    def patch_length(self) -> int:
+        """Frames, or samples, of a patch."""
+        return self.patch_samples if self.signal == "waveform" else self.patch_frames
+
+    @property
+    def input_shape(self) -> dict[str, int]:
+        """Shape of the network's input, by the names that its builder gives to it."""
+        if self.signal == "waveform":
+            return {"n_samples": self.patch_samples, "n_channels": self.n_channels}
+        return {
+            "patch_frames": self.patch_frames,
+            "n_bins": self.model_bins,
+            "n_channels": self.n_channels,
+        }
 
 
 def checkout_folder() -> Path | None:
@@ -92,9 +128,13 @@ def config_folder() -> Path:
 
 
 def shipped() -> dict[str, Preset]:
-    """Every preset that comes with mssviz, by name."""
-    presets = [read(path) for path in sorted(config_folder().glob("*/config.json"))]
-    return {preset.name: preset for preset in presets}
+    """Every preset that comes with mssviz, by name; small variants end in ``-tiny``."""
+    found: dict[str, Preset] = {}
+    for path in sorted(config_folder().glob("*/config.json")):
+        for preset in (read(path), _tiny(path)):
+            if preset is not None:
+                found[preset.name] = preset
+    return found
 
 
 def find(name_or_path: PathLike) -> Preset:
@@ -127,21 +167,48 @@ def read(path: Path) -> Preset:
     ParameterError
         If it is not JSON, or a key is missing or has a wrong value; names file and key.
     """
+    return _checked(path, _load(path))
+
+
+def _load(path: Path) -> Any:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ParameterError(f"{path}: not a JSON configuration ({error})") from error
+
+
+def _tiny(path: Path) -> Preset | None:
+    """The variant for tests and teaching that a configuration describes under ``tiny``."""
+    config = _load(path)
+    if "tiny" not in config:
+        return None
+    title = f"{config.get('title', '')}, small enough to train in class"
+    small = {**config, "title": title, "weights": _UNTRAINED, **config["tiny"]}
+    return _checked(path, {**small, "name": f"{config['name']}-tiny", "published_scores": {}})
+
+
+#: Weights of a network that has yet to be trained.
+_UNTRAINED = {"format": "none", "folder": "", "files": {}}
+
+
+def _checked(path: Path, config: Any) -> Preset:
     try:
         if "instrument_list" in config:
             config = _from_spleeter(config, path)
-        elif path.parent.parent != config_folder():  # a user's own: beside the configuration
-            own = path.parent.resolve() / config["weights"]["folder"]
-            config["weights"]["folder"] = str(own)
+        else:
+            config = {**config, "weights": _placed(config["weights"], path)}
         return _preset(config)
     except KeyError as error:
         raise ParameterError(f"{path}: key {error.args[0]!r} is missing") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise ParameterError(f"{path}: wrong value in the configuration ({error})") from error
+
+
+def _placed(weights: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """Weights that stand beside their configuration, as trained ones do, by their whole path."""
+    beside = path.parent.resolve() / weights["folder"]
+    comes_later = path.parent.parent == config_folder() and not beside.is_dir()
+    return weights if comes_later or not weights["folder"] else {**weights, "folder": str(beside)}
 
 
 def _preset(config: Mapping[str, Any]) -> Preset:
@@ -156,7 +223,10 @@ def _preset(config: Mapping[str, Any]) -> Preset:
         stft=StftParams(
             int(config["sample_rate"]), int(config["n_fft"]), int(config["hop_length"])
         ),
-        patch_frames=int(config["patch_frames"]),
+        patch_frames=int(config["patch_frames"] if "patch_samples" not in config else 0),
+        patch_samples=int(config.get("patch_samples", 0)),
+        context=int(config.get("context", 0)),
+        training=dict(config.get("training", {})),
         model_bins=int(config["model_bins"]),
         n_channels=int(config["n_channels"]),
         mask_power=float(config["mask_power"]),

@@ -50,7 +50,12 @@ def weights_folder(preset: Preset) -> Path:
 
 
 def state(preset: Preset) -> str:
-    """``"ready"``, ``"incomplete"``, ``"not fetched"`` or ``"unreadable"``, by the files' names."""
+    """``"ready"``, ``"incomplete"``, ``"not fetched"``, ``"unreadable"``, by the files' names.
+
+    ``"to be trained"`` if the preset has no weights yet.
+    """
+    if not preset.weights.files:
+        return "to be trained"
     folder = weights_folder(preset)
     try:
         present = [(folder / name).is_file() for name in preset.weights.files]
@@ -115,6 +120,8 @@ def fetch(
         If no source can be reached or its content is not the expected one; nothing is left
         half-done.
     """
+    if not preset.weights.files:
+        raise PretrainedError(to_be_trained(preset))
     folder = weights_folder(preset)
     if source is None and _is_intact(preset, folder):
         return folder
@@ -144,6 +151,8 @@ def load(preset: Preset) -> "Network":
         If weights are absent or damaged, or belong to another network.
     """
     folder = weights_folder(preset)
+    if state(preset) == "to be trained":
+        raise PretrainedError(to_be_trained(preset))
     if state(preset) != "ready":
         raise PretrainedError(
             f"{preset.name}: no complete weights in {folder}; run: "
@@ -152,13 +161,7 @@ def load(preset: Preset) -> "Network":
     _verify_folder(preset, folder)
     from mssviz.networks import Network
 
-    network = Network(
-        preset.model,
-        preset.targets,
-        preset.patch_frames,
-        preset.model_bins,
-        preset.n_channels,
-    )
+    network = Network(preset.model, preset.targets, preset.input_shape)
     if preset.weights.format == "spleeter":
         from mssviz.networks.convert_spleeter import load_checkpoint
 
@@ -171,6 +174,14 @@ def load(preset: Preset) -> "Network":
             f"(got {preset.weights.format!r})"
         )
     return network
+
+
+def to_be_trained(preset: Preset) -> str:
+    """What to do about a preset without weights."""
+    return (
+        f"{preset.name} has no published weights; train it: mssviz train -p {preset.name} -d SONGS "
+        "-o FOLDER, and choose that folder"
+    )
 
 
 def _fetch_from_sources(preset: Preset, folder: Path, progress: Progress) -> None:

@@ -1,10 +1,12 @@
 """A song through a model, above all a network: waveform → STFT → magnitudes → masks → stems.
 
-The network reads patches of 512 frames (11.9 s) that do not overlap and do not know of each
-other, so a song can pass through patch by patch with exactly the result of the whole.
+Spleeter's network reads patches of 512 frames (11.9 s) that do not overlap and do not know of each
+other, so a song can pass through patch by patch with exactly the result of the whole. Networks that
+look further get frames, or samples, of the neighbouring patches as context. Those that give
+waveforms come with a phase of their own: their masks are only what they do to the level.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
@@ -15,7 +17,17 @@ from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Magnitude, PathLike, Progress, Waveform
 from mssviz.errors import AudioError, ParameterError, PretrainedError
 from mssviz.presets import Preset
-from mssviz.separation import MaskChanges, MaskOptions, Segment, Separation, Store, changed
+from mssviz.separation import (
+    GivenSpectra,
+    MaskChanges,
+    Masker,
+    MaskOptions,
+    Segment,
+    Separation,
+    Store,
+    changed,
+    with_margins,
+)
 from mssviz.stft import magnitude, stft_blocks
 
 if TYPE_CHECKING:
@@ -44,6 +56,8 @@ class Model:
     options: MaskOptions
     #: Whether it needs the true stems, as oracles do.
     needs_references = False
+    #: What makes masks of what it estimates.
+    make_masker: Callable[..., Masker] = Masker
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -111,8 +125,11 @@ class Model:
         n_frames = self.preset.stft.n_frames(len(mixture))
         shape = (n_frames, self.preset.model_bins, self.preset.n_channels)
         store = Store()
-        magnitudes = {target: store.empty(shape) for target in self.targets}
-        return Separation(self.preset, mixture, magnitudes, self.options, store)
+        dtype = np.complex64 if self.preset.gives_waveforms else np.float32
+        magnitudes = {target: store.empty(shape, dtype) for target in self.targets}
+        return Separation(
+            self.preset, mixture, magnitudes, self.options, store, self.make_masker
+        )
 
     def prepared(self, waveform: AnyArray, sample_rate: int, name: str = "waveform") -> Waveform:
         """Check a waveform and bring it to the model's channels and sample rate."""
@@ -189,6 +206,9 @@ class Separator(Model):
         variant, changes = QUALITIES[quality]
         wider = f"{model}{variant}"
         self.preset = presets.find(wider if wider in presets.shipped() else model)
+        if self.preset.gives_waveforms:
+            self.make_masker = GivenSpectra
+            _refuse_options(self.preset, options)
         own = MaskOptions(power=self.preset.mask_power, extension=self.preset.mask_extension)
         self.options = changed(changed(own, changes), options)
         if fetch and pretrained.state(self.preset) != "ready":
@@ -238,26 +258,80 @@ class Separator(Model):
             If the network gives every target the same magnitude, as one without weights does.
         """
         params = self.preset.stft
-        n_patch = self.preset.patch_frames
         total = None if n_samples is None else n_samples / self.sample_rate
+        of_patches = self._of_waveforms if self.preset.gives_waveforms else self._of_spectra
+        done = 0
+        for segment in of_patches(blocks):
+            _check_trained(segment.magnitudes, self.preset)
+            done += len(segment.mixture)
+            seconds = done * params.hop_length / params.sample_rate
+            progress(seconds if total is None else min(seconds, total), total, "separate")
+            yield segment
+
+    def _of_spectra(self, blocks: Iterable[Waveform]) -> Iterator[Segment]:
+        n_patch, context = self.preset.patch_frames, self.preset.context
+        n_core, n_bins = n_patch - 2 * context, self.preset.model_bins
         # while TensorFlow is imported and the network built, reading has begun
-        with ahead(stft_blocks(blocks, params, n_patch)) as spectra:
+        with ahead(stft_blocks(blocks, self.preset.stft, n_core)) as spectra:
             network = self.network
-            done = 0
-            for spectrum in spectra:
-                n_frames = len(spectrum)
-                patch = np.zeros(
-                    (1, n_patch, spectrum.shape[2], self.preset.model_bins), np.float32
-                )
-                patch = np.moveaxis(patch, 2, 3)  # memory order of spectra, see stft
-                patch[0, :n_frames] = magnitude(spectrum[:, : self.preset.model_bins])
-                predicted = network(patch)
-                found = {name: values[0, :n_frames] for name, values in predicted.items()}
-                _check_trained(found, self.preset)
-                done += n_frames
-                seconds = done * params.hop_length / params.sample_rate
-                progress(seconds if total is None else min(seconds, total), total, "separate")
-                yield Segment(spectrum, found)
+            read = magnitude if network.signal == "magnitude" else np.asarray
+            for part in with_margins((Segment(spectrum, {}) for spectrum in spectra), context):
+                spectrum = part.mixture
+                first = context - part.before
+                shape = (1, n_patch, spectrum.shape[2], n_bins)
+                # memory order of spectra, see stft
+                patch = np.moveaxis(np.zeros(shape, read(spectrum[:0]).dtype), 2, 3)
+                patch[0, first : first + len(spectrum)] = read(spectrum[:, :n_bins])
+                core = part.core(spectrum)
+                frames = slice(context, context + len(core))
+                found = {name: values[0, frames] for name, values in network(patch).items()}
+                yield Segment(core, found)
+
+    def _of_waveforms(self, blocks: Iterable[Waveform]) -> Iterator[Segment]:
+        n_patch, context = self.preset.patch_samples, self.preset.context
+        n_channels, n_core = self.preset.n_channels, n_patch - 2 * context
+
+        def together() -> Iterator[Waveform]:
+            # mixture and stems side by side, as channels
+            for patch, n_samples in _patches(blocks, n_core, context, n_channels):
+                stems = self.network(patch[np.newaxis]).values()
+                parts = [patch, *(stem[0] for stem in stems)]
+                yield np.concatenate([_middle(part, n_core)[:n_samples] for part in parts], axis=1)
+
+        n_frames = max(1, n_core // self.preset.stft.hop_length)
+        for spectra in stft_blocks(together(), self.preset.stft, n_frames):
+            mixture, *stems = np.split(spectra, 1 + len(self.targets), axis=2)
+            yield Segment(mixture, dict(zip(self.targets, stems, strict=True)))
+
+
+def _patches(
+    blocks: Iterable[Waveform], n_core: int, context: int, n_channels: int
+) -> Iterator[tuple[Waveform, int]]:
+    """Patches with context on either side, and how many samples of the core are the song's."""
+    n_patch = n_core + 2 * context
+    samples = np.zeros((context, n_channels), np.float32)
+    for block in blocks:
+        samples = np.concatenate([samples, block])
+        while len(samples) >= n_patch:
+            yield samples[:n_patch], n_core
+            samples = samples[n_core:]
+    while len(samples) > context:
+        missing = max(0, n_patch - len(samples))
+        yield np.pad(samples[:n_patch], ((0, missing), (0, 0))), len(samples) - context
+        samples = samples[n_core:]
+
+
+def _middle(waveform: Waveform, n_samples: int) -> Waveform:
+    first = (len(waveform) - n_samples) // 2
+    return waveform[first : first + n_samples]
+
+
+def _refuse_options(preset: Preset, options: MaskChanges) -> None:
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise ParameterError(
+            f"{preset.name} gives waveforms, which no mask makes: leave out {', '.join(given)}"
+        )
 
 
 def _check_trained(magnitudes: Mapping[str, Magnitude], preset: Preset) -> None:

@@ -114,7 +114,8 @@ class Segment:
     mixture
         STFT ``(n_frames, n_bins, n_channels)``.
     magnitudes
-        Target to the network's estimate, ``(n_frames, n_model_bins, n_channels)``, linear.
+        Target to the network's estimate, ``(n_frames, n_model_bins, n_channels)``, linear; of
+        networks that give waveforms, their STFTs.
     before, after
         How many of the frames at either end belong to the neighbours, for masks that are
         smoothed over time.
@@ -183,14 +184,15 @@ class Masker:
 
     @property
     def is_filter(self) -> bool:
-        """Whether spectra come from a Wiener filter, which is more than its effective mask."""
+        """Whether spectra are more than masks on the mixture, as those of a Wiener filter are."""
         return self._wiener is not None
 
     def masks(self, segment: Segment) -> dict[str, Mask]:
         """Full-band masks. With the Wiener filter: what it does to the level, |Y| / |X|."""
-        if self._wiener:
+        if self.is_filter:
+            mixture = segment.core(segment.mixture)
             return {
-                name: masks.ideal_amplitude_mask(spectrum, segment.mixture)
+                name: masks.ideal_amplitude_mask(spectrum, mixture)
                 for name, spectrum in self.spectra(segment).items()
             }
         options, n_bins = self.options, segment.mixture.shape[1]
@@ -234,6 +236,31 @@ class GivenMasks(Masker):
     def _magnitudes(self, segment: Segment) -> Mapping[str, Magnitude]:
         mixture = magnitude(_model_band(segment))
         return {target: mask * mixture for target, mask in segment.magnitudes.items()}
+
+
+class GivenSpectra(Masker):
+    """A masker for separations whose ``magnitudes`` hold the stems' STFTs, phase and all.
+
+    So it is for networks that give waveforms. Their masks are what they do to the level,
+    |Y| / |X|, cut at 1; options do not apply.
+    """
+
+    def __init__(
+        self,
+        options: MaskOptions,
+        params: StftParams,
+        segments: Callable[[], Iterable[Segment]] | None = None,
+    ) -> None:
+        super().__init__(replace(options, mwf_iterations=0, smoothing=0.0), params)
+
+    @property
+    def is_filter(self) -> bool:
+        """As `Masker.is_filter`: always."""
+        return True
+
+    def spectra(self, segment: Segment) -> dict[str, Stft]:
+        """As `Masker.spectra`."""
+        return {name: segment.core(spectrum) for name, spectrum in segment.magnitudes.items()}
 
 
 class OracleWiener(Masker):
@@ -289,12 +316,13 @@ class Separation:
     mixture
         What went in, ``(n_samples, n_channels)`` at the preset's sample rate.
     magnitudes
-        Target to the network's estimate, ``(n_frames, n_model_bins, n_channels)``, linear.
+        Target to the network's estimate, ``(n_frames, n_model_bins, n_channels)``, linear; for
+        some maskers something else of this shape.
     options
         How masks are made.
     make_masker
         What makes masks of the magnitudes, and so what these are; see `Masker`, `GivenMasks`,
-        `OracleWiener`.
+        `GivenSpectra`, `OracleWiener`.
     """
 
     preset: Preset
@@ -532,13 +560,13 @@ class Store:
         self._parent = parent  # keeps the files of inherited arrays
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def empty(self, shape: tuple[int, ...]) -> AnyArray:
-        """Float32 array of zeros."""
-        if np.prod(shape) * 4 < SPILL_BYTES:
-            return np.zeros(shape, np.float32)
+    def empty(self, shape: tuple[int, ...], dtype: Any = np.float32) -> AnyArray:
+        """Array of zeros."""
+        needed = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        if needed < SPILL_BYTES:
+            return np.zeros(shape, dtype)
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="mssviz-")
-        needed = int(np.prod(shape)) * 4
         if shutil.disk_usage(self._folder.name).free < needed:
             raise AudioError(
                 f"{self._folder.name}: needs {needed >> 20} MiB for this song's spectra; free "
@@ -546,7 +574,7 @@ class Store:
             )
         handle, path = tempfile.mkstemp(dir=self._folder.name)
         os.close(handle)
-        return np.memmap(path, np.float32, "w+", shape=shape)
+        return np.memmap(path, dtype, "w+", shape=shape)
 
 
 def _cut(segment: Segment, frames: slice) -> Segment:

@@ -25,7 +25,7 @@ from mssviz._progress import reporter
 from mssviz._typing import AnyArray, PathLike, Progress
 from mssviz.datasets import Track
 from mssviz.errors import Cancelled, ParameterError
-from mssviz.patches import AUGMENTATIONS, Chunks, Patches, middles, patch_seconds
+from mssviz.patches import Chunks, Patches, check_augment, middles, patch_seconds
 from mssviz.presets import Preset, Weights
 from mssviz.separate import Separator
 from mssviz.stft import StftParams
@@ -72,7 +72,7 @@ class Settings:
     learning_rate
         Of the first steps.
     optimizer, loss, precision
-        ``"Adam"``, ``"Adadelta"`` or ``"SGD"``; ``"L1_mask"`` or ``"weighted_L1_mask"``;
+        ``"Adam"``, ``"Adadelta"`` or ``"SGD"``; ``"L1_mask"`` or another of `networks.losses`;
         ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``. See `networks.fit`.
     decay
         Of the average of weights, see `networks.fit.Fit`; 0 for none.
@@ -124,14 +124,12 @@ class Settings:
                 raise ParameterError(
                     f"{name} is one of {', '.join(known)} (got {getattr(self, name)!r})"
                 )
-        unknown = sorted(set(self.augment) - set(AUGMENTATIONS))
-        if unknown:
-            raise ParameterError(f"augment takes {', '.join(AUGMENTATIONS)} (got {unknown[0]!r})")
+        check_augment(self.augment)
 
 
 _NAMES = {
     "optimizer": ("Adam", "Adadelta", "SGD"),
-    "loss": ("L1_mask", "weighted_L1_mask"),
+    "loss": ("L1_mask", "weighted_L1_mask", "L1", "MSE", "combination", "multi_resolution"),
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
 }
 
@@ -185,7 +183,7 @@ def train(
     validation
         Songs to measure progress by. Without any, the last weights are kept.
     settings
-        How to train.
+        How to train; if left out, as the preset says, see `settings_of`.
     init
         Preset with the same network and grid whose weights are the beginning.
     init_targets
@@ -218,8 +216,10 @@ def train(
     ----------
     Hennequin, Khlif, Voituret and Moussallam, "Spleeter", JOSS 5(50):2154, 2020.
     """
-    settings, preset = settings or Settings(), preset_of(network)
-    folder = Path(folder)
+    preset, folder = preset_of(network), Path(folder)
+    if settings is None:
+        settings = settings_of(preset, bool(validation))
+    check_augment(settings.augment, preset)
     if settings.chunk_seconds < patch_seconds(preset):
         raise ParameterError(
             f"chunk_seconds must be at least a patch, {patch_seconds(preset):.2f} s "
@@ -285,7 +285,7 @@ class _Run:
 
         p, s = self.preset, self.settings
         return Fit(
-            lambda: Network(p.model, p.targets, p.patch_frames, p.model_bins, p.n_channels),
+            lambda: Network(p.model, p.targets, p.input_shape),
             optimizer=s.optimizer, loss=s.loss, precision=s.precision, decay=s.decay, seed=s.seed,
         )  # fmt: skip
 
@@ -333,7 +333,7 @@ class _Run:
         p = self.preset
         return {
             "targets": list(p.targets),
-            "grid": [asdict(p.stft), p.patch_frames, p.model_bins, p.n_channels],
+            "grid": [asdict(p.stft), p.patch_length, p.model_bins, p.n_channels],
             "model": dict(p.model),
             "init": list(self.start),
             "tracks": [path.stem for path in self.learnt.files.values()],
@@ -446,7 +446,9 @@ class _Run:
             "title": f"Trained on {_counted(len(self.learnt.files), 'song')}",
             "targets": list(p.targets),
             **asdict(p.stft),
-            "patch_frames": p.patch_frames,
+            **({"patch_samples": p.patch_samples} if p.gives_waveforms else
+               {"patch_frames": p.patch_frames}),
+            "context": p.context,
             "model_bins": p.model_bins,
             "n_channels": p.n_channels,
             "mask_power": p.mask_power,
@@ -470,8 +472,8 @@ class _Run:
         rows = {
             "stems, in this order": ", ".join(p.targets),
             "network": json.dumps(dict(p.model)),
-            "input": f"magnitude of the mixture, {p.stft.sample_rate} Hz, {p.n_channels} channels, "
-            f"window {p.stft.n_fft}, hop {p.stft.hop_length}, {p.patch_frames} frames at a time",
+            "input": f"{p.signal} of the mixture, {p.stft.sample_rate} Hz, {p.n_channels} channels, "
+            f"window {p.stft.n_fft}, hop {p.stft.hop_length}, {patch_seconds(p):.2f} s at a time",
             "modelled band": f"up to {hertz:,.0f} Hz",
             "began with": self.start[0] or "random weights",
             "training data": f"{_counted(len(self.learnt.files), 'song')}; "
@@ -489,6 +491,24 @@ class _Run:
         return (
             f"# {p.name}\n\n{', '.join(p.targets)}.\n\n| | |\n|---|---|\n{table}\nSongs:\n\n{songs}"
         )
+
+
+def settings_of(preset: Preset, validated: bool, **changes: Any) -> Settings:
+    """How a preset is to be trained.
+
+    Parameters
+    ----------
+    preset
+        Its ``training`` comes before the defaults.
+    validated
+        Whether there are songs for validation; otherwise nothing waits for its loss.
+    changes
+        Settings that come before the preset's.
+    """
+    found = dict(preset.training)
+    if not validated:
+        found = {k: v for k, v in found.items() if k not in ("reduce_after", "stop_after")}
+    return Settings(**{**found, **changes})
 
 
 def preset_of(network: PathLike | Preset) -> Preset:
@@ -582,20 +602,22 @@ def plan(
         If something cannot be read, or a setting is unknown or outside its domain.
     """
     config = _config(network)
+    preset = preset_of(network)
     if "instrument_list" in config:
         found = {ours: config[key] for key, ours in _SPLEETER.items() if key in config}
-    else:
-        found = dict(config.get("training", {}))
-    found |= {name: value for name, value in changes.items() if value is not None}
+        preset = replace(preset, training=found)
+    is_musdb = (Path(data) / "train").is_dir()
+    validated = bool(validation is not None or config.get("validation_csv") or is_musdb)
+    given = {name: value for name, value in changes.items() if value is not None}
     try:
-        settings = Settings(**found)
+        settings = settings_of(preset, validated, **given)
     except TypeError as error:
         raise ParameterError(f"{network}: wrong setting for training ({error})") from error
     if config.get("train_csv"):
         tracks = datasets.from_csv(_table(config["train_csv"], network), data)
         tables = config.get("validation_csv")
         held_out = datasets.from_csv(_table(tables, network), data) if tables else {}
-    elif (Path(data) / "train").is_dir():
+    elif is_musdb:
         songs = datasets.musdb18(data, "train")
         held_out = {name: track for name, track in songs.items() if name in MUSDB_VALIDATION}
         tracks = {name: track for name, track in songs.items() if name not in held_out}

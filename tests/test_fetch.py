@@ -712,8 +712,7 @@ def network_of(path):
     from mssviz.networks import Network
 
     preset = presets.read(path)
-    shape = (preset.patch_frames, preset.model_bins, preset.n_channels)
-    return Network(preset.model, preset.targets, *shape)
+    return Network(preset.model, preset.targets, preset.input_shape)
 
 
 def test_own_keras_weights(own):

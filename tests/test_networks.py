@@ -206,6 +206,10 @@ def test_blstm_shape_and_parameters():
 # --- Network ----------------------------------------------------------------------------------
 
 
+def shape(patch_frames, n_bins):
+    return {"patch_frames": patch_frames, "n_bins": n_bins, "n_channels": 2}
+
+
 @pytest.mark.parametrize(
     ("config", "patch_frames", "match"),
     [
@@ -220,11 +224,11 @@ def test_blstm_shape_and_parameters():
 )
 def test_configurations_that_make_no_network_are_refused(config, patch_frames, match):
     with pytest.raises(ParameterError, match=match):
-        Network(config, ["a", "b"], patch_frames, 16, 2)
+        Network(config, ["a", "b"], shape(patch_frames, 16))
 
 
 def test_network_runs_on_spectra_in_their_own_layout():
-    network = Network({"type": "unet", "filters": [4, 8]}, ["a", "b"], 16, 32, 2)
+    network = Network({"type": "unet", "filters": [4, 8]}, ["a", "b"], shape(16, 32))
     x = noise(3, 16, 32, 2)
     found = network(x)
     assert list(found) == ["a", "b"]
@@ -289,7 +293,7 @@ def test_spleeters_own_configuration_gives_the_same_preset(name, tmp_path):
 def tiny_separator(equal):
     separator = mssviz.Separator("spleeter:2stems", fetch=False)
     separator.preset = dataclasses.replace(separator.preset, patch_frames=16, model_bins=16)
-    network = Network({"type": "unet", "filters": [4, 8]}, separator.targets, 16, 16, 2)
+    network = Network({"type": "unet", "filters": [4, 8]}, separator.targets, shape(16, 16))
     if equal:
         for layer in network.model.layers:
             if layer.name.startswith("accompaniment") and layer.weights:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mssviz._typing import AnyArray, Magnitude
+from mssviz._typing import SIGNALS, AnyArray
 from mssviz.errors import ParameterError
 from mssviz.networks._tensorflow import tf
 from mssviz.networks.blstm import build_blstm
@@ -23,60 +23,90 @@ class Network:
     Parameters
     ----------
     model_config
-        ``{"type": "unet" or "blstm", ...}`` with the builder's keyword arguments.
+        ``{"type": one of BUILDERS, ...}`` with the builder's keyword arguments.
     targets
         Names of the sources.
-    patch_frames, n_bins, n_channels
-        The network's input shape.
+    shape
+        Of the input, by the builder's names: ``patch_frames, n_bins, n_channels``, or
+        ``n_samples, n_channels`` of networks that read waveforms. See `Preset.input_shape`.
 
     Attributes
     ----------
     model : keras.Model
     targets : tuple of str
+    signal : str
+        What it reads: ``"magnitude"``, ``"spectrum"`` or ``"waveform"``.
     """
 
     def __init__(
-        self,
-        model_config: Mapping[str, Any],
-        targets: Sequence[str],
-        patch_frames: int,
-        n_bins: int,
-        n_channels: int,
+        self, model_config: Mapping[str, Any], targets: Sequence[str], shape: Mapping[str, int]
     ) -> None:
         options = dict(model_config)
         kind = options.pop("type", None)
         if kind not in BUILDERS:
             raise ParameterError(f"network type must be one of {sorted(BUILDERS)} (got {kind!r})")
-        shape = {"patch_frames": patch_frames, "n_bins": n_bins, "n_channels": n_channels}
+        self.signal = SIGNALS[kind]
         try:
             self.model = BUILDERS[kind](targets, **shape, **options)
         except TypeError as error:
             raise ParameterError(f"options of network {kind!r} are wrong: {error}") from error
         self.targets = tuple(targets)
+        if self.signal == "waveform":
+            example = (shape["n_samples"], shape["n_channels"])
+        else:
+            # numpy keeps (frames, channels, bins) in memory, see stft
+            example = (shape["patch_frames"], shape["n_channels"], shape["n_bins"])
+        dtype = tf.complex64 if self.signal == "spectrum" else tf.float32
         self._run = tf.function(
-            self._forward,
-            input_signature=[tf.TensorSpec((None, patch_frames, n_channels, n_bins), tf.float32)],
+            self._forward, input_signature=[tf.TensorSpec((None, *example), dtype)]
         )
 
-    def _forward(self, magnitude: Any) -> list[Any]:
-        # numpy keeps (frames, channels, bins) in memory, the network reads (frames, bins, channels)
-        outputs = self.model(tf.transpose(magnitude, (0, 1, 3, 2)), training=False)
+    def forward(self, mixture: Any, training: bool) -> list[Any]:
+        """Estimates of a batch of tensors, as they lie in memory.
+
+        Parameters
+        ----------
+        mixture
+            ``(n_patches, T, C, F)``, magnitudes or complex spectra, or ``(n_patches, N, C)``.
+        training
+            Whether layers behave as in training.
+
+        Returns
+        -------
+        list
+            One tensor a target: magnitudes ``(n_patches, T, C, F)``, or waveforms
+            ``(n_patches, n_out, C)`` from the middle.
+        """
+        if self.signal == "waveform":
+            return self.model(mixture, training=training)
+        if self.signal == "spectrum":
+            mixture = tf.stack([tf.math.real(mixture), tf.math.imag(mixture)], axis=-1)
+        # the network reads (frames, bins, channels)
+        outputs = self.model(tf.experimental.numpy.swapaxes(mixture, 2, 3), training=training)
         return [tf.transpose(output, (0, 1, 3, 2)) for output in outputs]
 
-    def __call__(self, magnitude: AnyArray) -> dict[str, Magnitude]:
+    def _forward(self, mixture: Any) -> list[Any]:
+        return self.forward(mixture, training=False)
+
+    def __call__(self, mixture: AnyArray) -> dict[str, AnyArray]:
         """Run the network.
 
         Parameters
         ----------
-        magnitude
-            ``(n_patches, patch_frames, n_bins, n_channels)``, linear, float32.
+        mixture
+            ``(n_patches, patch_frames, n_bins, n_channels)``, linear magnitudes, float32, or
+            spectra, complex64; or waveforms ``(n_patches, n_samples, n_channels)``.
 
         Returns
         -------
         dict
-            Target to estimated magnitude, same shape.
+            Target to estimated magnitude, same shape; or waveform, as long or, from the middle,
+            shorter.
         """
-        outputs = self._run(np.ascontiguousarray(np.moveaxis(magnitude, 3, 2)))
+        if self.signal == "waveform":
+            outputs = self._run(mixture)
+            return {t: o.numpy() for t, o in zip(self.targets, outputs, strict=True)}
+        outputs = self._run(np.ascontiguousarray(np.moveaxis(mixture, 3, 2)))
         return {
             target: np.moveaxis(output.numpy(), 2, 3)
             for target, output in zip(self.targets, outputs, strict=True)

@@ -1,4 +1,4 @@
-"""Fitting a network to magnitudes: gradient steps, an average of weights, and a state to keep.
+"""Fitting a network to songs: gradient steps, an average of weights, and a state to keep.
 
 The average of the weights over the last steps separates better than the weights of any one step
 (Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", SIAM J. Control
@@ -16,6 +16,7 @@ import numpy as np
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
 from mssviz.networks._tensorflow import keras, tf
+from mssviz.networks.losses import LOSSES
 
 if TYPE_CHECKING:
     from mssviz.networks import Network
@@ -29,20 +30,6 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
-def l1(estimate: Any, target: Any) -> Any:
-    """Mean absolute difference of magnitudes, for each example: ``(batch, T, F, C)`` to batch."""
-    return tf.reduce_mean(tf.abs(estimate - target), axis=(1, 2, 3))
-
-
-def weighted_l1(estimate: Any, target: Any) -> Any:
-    """`l1` times the target's mean magnitude: loud examples count more."""
-    return tf.reduce_mean(target, axis=(1, 2, 3)) * l1(estimate, target)
-
-
-#: Spleeter's names to losses.
-LOSSES = {"L1_mask": l1, "weighted_L1_mask": weighted_l1}
-
-
 class Fit:
     """A network in training.
 
@@ -51,7 +38,7 @@ class Fit:
     build
         Makes the network; called twice, for the trained one and the average.
     optimizer, loss, precision
-        Names from `OPTIMIZERS`, `LOSSES` and `PRECISIONS`. In mixed precision the layers compute
+        Names from `OPTIMIZERS`, `losses.LOSSES` and `PRECISIONS`. In mixed precision the layers compute
         in 16 bits, weights and losses stay in 32.
     decay
         Share of the average that stays at each step, in [0, 1): it reaches back over about
@@ -135,15 +122,16 @@ class Fit:
         Parameters
         ----------
         batch
-            ``(n_examples, 1 + n_targets, T, C, F)``, linear magnitudes, float32: mixture, then
-            targets.
+            ``(n_examples, 1 + n_targets, T, C, F)``, linear magnitudes, float32, or complex
+            spectra; or waveforms ``(n_examples, 1 + n_targets, n_samples, C)``: what the network
+            reads. Mixture, then targets.
         learning_rate
             Of this step.
 
         Returns
         -------
         float
-            Loss before the step: mean over examples of the sum over targets.
+            Loss before the step: mean over examples.
         """
         self._optimizer.learning_rate = learning_rate
         n = self._strategy.num_replicas_in_sync
@@ -153,7 +141,7 @@ class Fit:
         return float(self._train(shares, tf.constant(len(batch), tf.float32)))
 
     def validate(self, batch: AnyArray) -> AnyArray:
-        """Losses of the average network: ``(n_examples, n_targets)``; `batch` as in `step`."""
+        """Parts of the average network's losses: ``(n_examples, n_parts)``; see `losses`."""
         return self._validate(tf.constant(batch)).numpy()
 
     def state(self) -> dict[str, AnyArray]:
@@ -171,7 +159,7 @@ class Fit:
 
     def _variables(self) -> Iterator[tuple[str, Any]]:
         groups: dict[str, Sequence[Any]] = {
-            "network": self.network.model.weights,
+            "network": self.network.model.variables,  # the state of random layers, too
             "average": self.average.model.weights,
             "optimizer": self._optimizer.variables,
         }
@@ -179,25 +167,26 @@ class Fit:
             for number, variable in enumerate(variables):
                 yield f"{group}/{number}", variable
 
-    def _losses(self, network: "Network", batch: Any, training: bool) -> list[Any]:
-        # (batch, 1 + K, T, C, F) -> (1 + K, batch, T, F, C)
-        mixture, *targets = tf.unstack(
-            tf.transpose(batch, (1, 0, 2, 4, 3)), len(network.targets) + 1
-        )
-        outputs = network.model(mixture, training=training)
-        return [
-            self._loss(tf.cast(output, tf.float32), target)
-            for output, target in zip(outputs, targets, strict=True)
-        ]
+    def _losses(self, network: "Network", batch: Any, training: bool) -> Any:
+        mixture, *targets = tf.unstack(batch, len(network.targets) + 1, axis=1)
+        outputs = network.forward(mixture, training=training)
+        estimates = [tf.cast(output, tf.float32) for output in outputs]
+        if network.signal == "waveform":  # some give only the middle
+            excess = targets[0].shape[1] - estimates[0].shape[1]
+            targets = [t[:, excess // 2 : t.shape[1] - (excess - excess // 2)] for t in targets]
+        else:  # (batch, T, C, F) -> (batch, T, F, C)
+            mixture, *targets = (tf.transpose(x, (0, 1, 3, 2)) for x in (mixture, *targets))
+            estimates = [tf.transpose(estimate, (0, 1, 3, 2)) for estimate in estimates]
+        return self._loss(estimates, targets, mixture)
 
     def _average_losses(self, batch: Any) -> Any:
-        return tf.stack(self._losses(self.average, batch, training=False), axis=1)
+        return self._losses(self.average, batch, training=False)
 
     def _step(self, batch: Any, n_examples: Any) -> Any:
         variables = self.network.model.trainable_variables
         with tf.GradientTape() as tape:
             losses = self._losses(self.network, batch, training=True)
-            loss = tf.reduce_sum(tf.add_n(losses)) / n_examples
+            loss = tf.reduce_sum(losses) / n_examples
             scaled = self._optimizer.scale_loss(loss)
         self._optimizer.apply(tape.gradient(scaled, variables), variables)
         return loss
@@ -212,6 +201,12 @@ class Fit:
             strict=True,
         ):
             mean.value.assign(decay * mean.value + (1 - decay) * value.value)
+        for mean, value in zip(  # statistics of normalisation are averages already
+            self.average.model.non_trainable_weights,
+            self.network.model.non_trainable_weights,
+            strict=True,
+        ):
+            mean.value.assign(value.value)
         return self._strategy.reduce("SUM", losses, axis=None)
 
 

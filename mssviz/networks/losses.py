@@ -1,0 +1,53 @@
+"""What training makes small: each loss is one function of estimates, true targets and mixture.
+
+``loss(estimates, targets, mixture)`` takes lists of one tensor a target and gives
+``(n_examples, n_parts)``. The first parts belong to the targets, in order; the loss of an example
+is the sum of all parts.
+
+Networks that read magnitudes get magnitudes ``(n_examples, T, F, C)``; those that read spectra give
+magnitudes, while targets and mixture are complex; those that read waveforms get waveforms
+``(n_examples, n_samples, C)``.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mssviz.networks._tensorflow import tf
+
+Loss = Callable[[Sequence[Any], Sequence[Any], Any], Any]
+
+
+def l1(estimates: Sequence[Any], targets: Sequence[Any], mixture: Any = None) -> Any:
+    """Mean absolute difference of magnitudes, or of samples."""
+    return _each(lambda e, t: _mean(tf.abs(e - t)), estimates, targets)
+
+
+def weighted_l1(estimates: Sequence[Any], targets: Sequence[Any], mixture: Any = None) -> Any:
+    """`l1` times the target's mean magnitude: loud examples count more."""
+    return _each(lambda e, t: _mean(t) * _mean(tf.abs(e - t)), estimates, targets)
+
+
+def mean_square(estimates: Sequence[Any], targets: Sequence[Any], mixture: Any = None) -> Any:
+    """Mean square of the difference of magnitudes, or of samples."""
+    return _each(lambda e, t: _mean(tf.square(e - t)), estimates, targets)
+
+
+#: Names of losses in `training.Settings`; the first two are Spleeter's.
+LOSSES: dict[str, Loss] = {
+    "L1_mask": l1,
+    "weighted_L1_mask": weighted_l1,
+    "L1": l1,
+    "MSE": mean_square,
+}
+
+
+def _each(
+    measure: Callable[[Any, Any], Any], estimates: Sequence[Any], targets: Sequence[Any]
+) -> Any:
+    # the absolute value of a complex spectrum; of samples it would be another signal
+    true = [tf.abs(t) if tf.as_dtype(t.dtype).is_complex else t for t in targets]
+    return tf.stack([measure(e, t) for e, t in zip(estimates, true, strict=True)], axis=1)
+
+
+def _mean(values: Any) -> Any:
+    return tf.reduce_mean(values, axis=tuple(range(1, len(values.shape))))
