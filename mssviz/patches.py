@@ -256,7 +256,9 @@ class Patches:
                 swapped = rng.integers(2, size=n_targets).astype(bool)
                 targets[swapped] = targets[swapped, :, ::-1]
             example = np.concatenate([targets.sum(axis=0, keepdims=True), targets])
-        return stretched(np.abs(example), n_patch, pitch) if preset.signal == "magnitude" else example
+        if preset.signal != "magnitude":
+            return example
+        return stretched(np.abs(example), n_patch, pitch)
 
     def batches(self, first: int, size: int) -> Iterator[AnyArray]:
         """Batch after batch without end: examples stacked on a new first axis.
@@ -281,7 +283,7 @@ class Patches:
 
 
 def check_augment(augment: Collection[str], preset: Preset | None = None) -> None:
-    """Raise `ParameterError` unless these are augmentations, and such that a preset's network takes."""
+    """Raise `ParameterError` unless these are augmentations, and fit what a preset reads."""
     known = AUGMENTATIONS if preset is None or preset.signal == "magnitude" else EXACT
     unknown = sorted(set(augment) - set(known))
     if unknown:

@@ -14,6 +14,10 @@ from mssviz._typing import SIGNALS, Extension, PathLike
 from mssviz.errors import ParameterError
 from mssviz.stft import StftParams
 
+#: Ending of the names of small variants.
+TINY = "-tiny"
+
+
 @dataclass(frozen=True)
 class Weights:
     """Where a preset's weights are.
@@ -26,19 +30,20 @@ class Weights:
     folder
         Name below the place for weights (see `pretrained`), or a user's own absolute path.
     files
-        File name to SHA-256; None where only the archive's is known.
+        File name to SHA-256, or as many of its first digits as are published; None where only
+        the archive's is known.
     size
         Bytes of the largest file, 0 if unknown.
     sources
-        In order of preference: ``{"url": …, "sha256": …}`` for an archive or
-        ``{"wheel": "name==version", "sha256": …}``.
+        In order of preference: ``{"url": …, "sha256": …}`` for an archive,
+        ``{"wheel": "name==version", "sha256": …}``, or ``{"files": {name: url}}``.
     """
 
     format: str
     folder: str
     files: Mapping[str, str | None]
     size: int = 0
-    sources: tuple[Mapping[str, str], ...] = ()
+    sources: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -184,7 +189,7 @@ def _tiny(path: Path) -> Preset | None:
         return None
     title = f"{config.get('title', '')}, small enough to train in class"
     small = {**config, "title": title, "weights": _UNTRAINED, **config["tiny"]}
-    return _checked(path, {**small, "name": f"{config['name']}-tiny", "published_scores": {}})
+    return _checked(path, {**small, "name": config["name"] + TINY, "published_scores": {}})
 
 
 #: Weights of a network that has yet to be trained.

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from mssviz.networks import Network
 
 MANIFEST = "manifest.json"
+#: State of a preset that has no weights anywhere yet.
+TO_BE_TRAINED = "to be trained"
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: Spleeter's variable for a mirror of its releases.
 MIRROR_VARIABLE = "GITHUB_HOST"
@@ -55,7 +58,7 @@ def state(preset: Preset) -> str:
     ``"to be trained"`` if the preset has no weights yet.
     """
     if not preset.weights.files:
-        return "to be trained"
+        return TO_BE_TRAINED
     folder = weights_folder(preset)
     try:
         present = [(folder / name).is_file() for name in preset.weights.files]
@@ -121,7 +124,7 @@ def fetch(
         half-done.
     """
     if not preset.weights.files:
-        raise PretrainedError(to_be_trained(preset))
+        raise PretrainedError(_how_to_train(preset))
     folder = weights_folder(preset)
     if source is None and _is_intact(preset, folder):
         return folder
@@ -151,8 +154,8 @@ def load(preset: Preset) -> "Network":
         If weights are absent or damaged, or belong to another network.
     """
     folder = weights_folder(preset)
-    if state(preset) == "to be trained":
-        raise PretrainedError(to_be_trained(preset))
+    if not preset.weights.files:
+        raise PretrainedError(_how_to_train(preset))
     if state(preset) != "ready":
         raise PretrainedError(
             f"{preset.name}: no complete weights in {folder}; run: "
@@ -166,22 +169,22 @@ def load(preset: Preset) -> "Network":
         from mssviz.networks.convert_spleeter import load_checkpoint
 
         load_checkpoint(network.model, folder / "model", preset.targets)
+    elif preset.weights.format == "openunmix":
+        from mssviz.networks.convert_openunmix import load_openunmix
+
+        load_openunmix(network.model, folder, preset.targets)
+    elif preset.weights.format == "demucs":
+        from mssviz.networks.convert_demucs import load_demucs
+
+        load_demucs(network.model, folder / next(iter(preset.weights.files)), preset.targets)
     elif preset.weights.format == "keras":
         _load_keras(network, folder / next(iter(preset.weights.files)))
     else:
         raise ParameterError(
-            f"{preset.name}: weights are in format 'spleeter' or 'keras' "
+            f"{preset.name}: weights are in format spleeter, openunmix, demucs or keras "
             f"(got {preset.weights.format!r})"
         )
     return network
-
-
-def to_be_trained(preset: Preset) -> str:
-    """What to do about a preset without weights."""
-    return (
-        f"{preset.name} has no published weights; train it: mssviz train -p {preset.name} -d SONGS "
-        "-o FOLDER, and choose that folder"
-    )
 
 
 def _fetch_from_sources(preset: Preset, folder: Path, progress: Progress) -> None:
@@ -194,6 +197,9 @@ def _fetch_from_sources(preset: Preset, folder: Path, progress: Progress) -> Non
     for source in preset.weights.sources:
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as scratch:
             try:
+                if "files" in source:
+                    _fetch_files(preset, source["files"], folder, progress)
+                    return
                 if "url" in source:
                     url = source["url"]
                     mirror = os.environ.get(MIRROR_VARIABLE)
@@ -211,6 +217,17 @@ def _fetch_from_sources(preset: Preset, folder: Path, progress: Progress) -> Non
             except PretrainedError as error:
                 failures.append(str(error))
     raise PretrainedError(f"{preset.name}: weights not fetched. " + " | ".join(failures))
+
+
+def _fetch_files(preset: Preset, urls: Mapping[str, str], folder: Path, progress: Progress) -> None:
+    place = folder.parent / ".files"  # what is there already is not fetched again
+    for name, url in urls.items():
+        expected = preset.weights.files[name]
+        assert expected is not None, "files that are fetched one by one have a hash each"
+        if not (place / name).is_file():
+            _fetch.download(url, place / name, expected, progress)
+    _install(preset, place, folder)
+    shutil.rmtree(place)
 
 
 def _install(preset: Preset, source: Path, folder: Path, verified: bool = False) -> None:
@@ -282,3 +299,10 @@ def _load_keras(network: "Network", path: Path) -> None:
         raise PretrainedError(
             f"{path}: weights do not fit the network of its configuration ({reason(error)})"
         ) from error
+
+
+def _how_to_train(preset: Preset) -> str:
+    return (
+        f"{preset.name} has no weights that can be fetched; train it: mssviz train -p {preset.name} -d SONGS "
+        "-o FOLDER, and choose that folder"
+    )

@@ -127,9 +127,7 @@ class Model:
         store = Store()
         dtype = np.complex64 if self.preset.gives_waveforms else np.float32
         magnitudes = {target: store.empty(shape, dtype) for target in self.targets}
-        return Separation(
-            self.preset, mixture, magnitudes, self.options, store, self.make_masker
-        )
+        return Separation(self.preset, mixture, magnitudes, self.options, store, self.make_masker)
 
     def prepared(self, waveform: AnyArray, sample_rate: int, name: str = "waveform") -> Waveform:
         """Check a waveform and bring it to the model's channels and sample rate."""

@@ -53,6 +53,9 @@ MUSDB_VALIDATION = frozenset({
     "Traffic Experiment - Sirens", "Triviul - Angelsaint", "Young Griffo - Pennies",
 })  # fmt: skip
 
+#: Names of losses, see `networks.losses`.
+LOSSES = ("L1_mask", "weighted_L1_mask", "L1", "MSE", "combination", "multi_resolution")
+
 #: Called after every epoch with the history so far and the averaged network.
 Watch = Callable[["pd.DataFrame", "Network"], None]
 
@@ -129,7 +132,7 @@ class Settings:
 
 _NAMES = {
     "optimizer": ("Adam", "Adadelta", "SGD"),
-    "loss": ("L1_mask", "weighted_L1_mask", "L1", "MSE", "combination", "multi_resolution"),
+    "loss": LOSSES,
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
 }
 
@@ -446,8 +449,11 @@ class _Run:
             "title": f"Trained on {_counted(len(self.learnt.files), 'song')}",
             "targets": list(p.targets),
             **asdict(p.stft),
-            **({"patch_samples": p.patch_samples} if p.gives_waveforms else
-               {"patch_frames": p.patch_frames}),
+            **(
+                {"patch_samples": p.patch_samples}
+                if p.gives_waveforms
+                else {"patch_frames": p.patch_frames}
+            ),
             "context": p.context,
             "model_bins": p.model_bins,
             "n_channels": p.n_channels,
@@ -472,8 +478,9 @@ class _Run:
         rows = {
             "stems, in this order": ", ".join(p.targets),
             "network": json.dumps(dict(p.model)),
-            "input": f"{p.signal} of the mixture, {p.stft.sample_rate} Hz, {p.n_channels} channels, "
-            f"window {p.stft.n_fft}, hop {p.stft.hop_length}, {patch_seconds(p):.2f} s at a time",
+            "input": f"{p.signal} of the mixture, {p.stft.sample_rate} Hz, "
+            f"{p.n_channels} channels, window {p.stft.n_fft}, hop {p.stft.hop_length}, "
+            f"{patch_seconds(p):.2f} s at a time",
             "modelled band": f"up to {hertz:,.0f} Hz",
             "began with": self.start[0] or "random weights",
             "training data": f"{_counted(len(self.learnt.files), 'song')}; "

@@ -7,9 +7,11 @@ import pytest
 import mssviz
 from mssviz import presets
 from mssviz.errors import ParameterError, PretrainedError
-from mssviz.networks import Network, build_blstm, build_unet
+from mssviz.networks import Network
 from mssviz.networks._tensorflow import keras
+from mssviz.networks.blstm import build_blstm
 from mssviz.networks.convert_spleeter import name_table
+from mssviz.networks.unet import build_unet
 
 PER_STEM = 9_824_711
 DEAD = 4 * 512  # of a normalisation in the original graph that nothing reads

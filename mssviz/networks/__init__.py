@@ -9,12 +9,31 @@ from mssviz._typing import SIGNALS, AnyArray
 from mssviz.errors import ParameterError
 from mssviz.networks._tensorflow import tf
 from mssviz.networks.blstm import build_blstm
+from mssviz.networks.bs_roformer import build_bs_roformer
+from mssviz.networks.d3net import build_d3net
+from mssviz.networks.demucs import build_demucs
+from mssviz.networks.fnn import build_fnn
+from mssviz.networks.openunmix import build_openunmix
+from mssviz.networks.phase_features import build_phase_features
 from mssviz.networks.unet import build_unet
+from mssviz.networks.wave_unet import build_wave_unet
+from mssviz.networks.xumx import build_xumx
 
-__all__ = ["BUILDERS", "Network", "build_blstm", "build_unet"]
+__all__ = ["BUILDERS", "Network"]
 
 #: Network type, as named in a preset, to the function that builds it.
-BUILDERS: dict[str, Callable[..., Any]] = {"unet": build_unet, "blstm": build_blstm}
+BUILDERS: dict[str, Callable[..., Any]] = {
+    "unet": build_unet,
+    "blstm": build_blstm,
+    "fnn": build_fnn,
+    "openunmix": build_openunmix,
+    "d3net": build_d3net,
+    "phase_features": build_phase_features,
+    "xumx": build_xumx,
+    "wave_unet": build_wave_unet,
+    "demucs": build_demucs,
+    "bs_roformer": build_bs_roformer,
+}
 
 
 class Network:
@@ -51,6 +70,7 @@ class Network:
         except TypeError as error:
             raise ParameterError(f"options of network {kind!r} are wrong: {error}") from error
         self.targets = tuple(targets)
+        example: tuple[int, ...]
         if self.signal == "waveform":
             example = (shape["n_samples"], shape["n_channels"])
         else:
@@ -78,12 +98,16 @@ class Network:
             ``(n_patches, n_out, C)`` from the middle.
         """
         if self.signal == "waveform":
-            return self.model(mixture, training=training)
+            return self._outputs(mixture, training)
         if self.signal == "spectrum":
             mixture = tf.stack([tf.math.real(mixture), tf.math.imag(mixture)], axis=-1)
         # the network reads (frames, bins, channels)
-        outputs = self.model(tf.experimental.numpy.swapaxes(mixture, 2, 3), training=training)
-        return [tf.transpose(output, (0, 1, 3, 2)) for output in outputs]
+        swapped = tf.experimental.numpy.swapaxes(mixture, 2, 3)
+        return [tf.transpose(output, (0, 1, 3, 2)) for output in self._outputs(swapped, training)]
+
+    def _outputs(self, mixture: Any, training: bool) -> list[Any]:
+        outputs = self.model(mixture, training=training)
+        return list(outputs) if isinstance(outputs, list | tuple) else [outputs]  # one target
 
     def _forward(self, mixture: Any) -> list[Any]:
         return self.forward(mixture, training=False)

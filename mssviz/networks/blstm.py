@@ -1,4 +1,4 @@
-"""Spleeter's recurrent alternative: three bidirectional LSTM layers per target.
+"""Uhlich's recurrent network, which is Spleeter's too: three bidirectional LSTM layers per target.
 
 ::
 
@@ -14,6 +14,7 @@ through data augmentation and network blending", ICASSP 2017; Spleeter 2.4.2,
 from collections.abc import Sequence
 from typing import Any
 
+from mssviz.errors import ParameterError
 from mssviz.networks._tensorflow import keras
 
 
@@ -23,6 +24,8 @@ def build_blstm(
     n_bins: int = 1024,
     n_channels: int = 2,
     units: int = 250,
+    dropout: float = 0.0,
+    scale: float = 1.0,
 ) -> Any:
     """Build the network, with random weights.
 
@@ -34,17 +37,33 @@ def build_blstm(
         Input shape T, F, C.
     units
         LSTM cells in each direction of a layer.
+    dropout
+        Share of the first and second layer's outputs that training leaves out. Uhlich's entries
+        to SiSEC 2018 had some, tuned on songs held out; Spleeter has none.
+    scale
+        Magnitude that the layers take for 1; 1 in Spleeter. An LSTM's output lies in [-1, 1] and
+        saturates, while magnitudes reach into the hundreds, so small networks learn faster with
+        more. Whether Uhlich scaled is not known.
 
     Returns
     -------
     keras.Model
         ``(batch, T, F, C)`` mixture magnitude, linear, to a list of one estimated magnitude
         a target, same shape.
+
+    Raises
+    ------
+    ParameterError
+        If `dropout` lies outside [0, 1) or `scale` is not positive.
     """
+    if not 0 <= dropout < 1 or not scale > 0:
+        raise ParameterError(
+            f"dropout must be at least 0 and below 1, scale above 0 (got {dropout}, {scale})"
+        )
     mixture = keras.Input((patch_frames, n_bins, n_channels), name="mixture")
     n_features = n_bins * n_channels
     # (batch, T, F, C) -> (batch, T, F C)
-    flat = keras.layers.Reshape((patch_frames, n_features))(mixture)
+    flat = keras.layers.Reshape((patch_frames, n_features))(mixture) / scale
     outputs = []
     for target in targets:
         x = flat
@@ -53,8 +72,10 @@ def build_blstm(
                 units, return_sequences=True, kernel_initializer="he_uniform", name=f"lstm{level}"
             )
             x = keras.layers.Bidirectional(lstm, name=f"{target}_blstm{level}")(x)
+            if dropout and level < 3:
+                x = keras.layers.Dropout(dropout, name=f"{target}_dropout{level}")(x)
         x = keras.layers.Dense(
             n_features, "relu", kernel_initializer="he_uniform", name=f"{target}_dense"
         )(x)
-        outputs.append(keras.layers.Reshape((patch_frames, n_bins, n_channels))(x))
+        outputs.append(keras.layers.Reshape((patch_frames, n_bins, n_channels))(x) * scale)
     return keras.Model(mixture, outputs, name="blstm")

@@ -38,8 +38,8 @@ class Fit:
     build
         Makes the network; called twice, for the trained one and the average.
     optimizer, loss, precision
-        Names from `OPTIMIZERS`, `losses.LOSSES` and `PRECISIONS`. In mixed precision the layers compute
-        in 16 bits, weights and losses stay in 32.
+        Names from `OPTIMIZERS`, `losses.LOSSES` and `PRECISIONS`. In mixed precision the layers
+        compute in 16 bits, weights and losses stay in 32.
     decay
         Share of the average that stays at each step, in [0, 1): it reaches back over about
         ``1 / (1 - decay)`` steps. Early on it is less, ``(1 + step) / (10 + step)``, so that
@@ -90,6 +90,8 @@ class Fit:
     def start_from(self, other: "Network", targets: Mapping[str, str]) -> None:
         """Take another network's weights for some targets; the others stay random.
 
+        What belongs to no target, in networks that share layers, is taken as it is.
+
         Parameters
         ----------
         other
@@ -102,11 +104,12 @@ class Fit:
         ParameterError
             If layers are missing or have other shapes.
         """
-        for own, theirs in targets.items():
-            for layer in self.network.model.layers:
-                if not layer.weights or not layer.name.startswith(f"{own}_"):
-                    continue
-                name = theirs + layer.name.removeprefix(own)
+        for layer in self.network.model.layers:
+            owner = [t for t in self.network.targets if layer.name.startswith(f"{t}_")]
+            if layer.weights and (not owner or owner[0] in targets):
+                name = layer.name
+                if owner:
+                    name = targets[owner[0]] + name.removeprefix(owner[0])
                 try:
                     layer.set_weights(other.model.get_layer(name).get_weights())
                 except ValueError as error:

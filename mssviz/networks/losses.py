@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mssviz.networks._tensorflow import tf
+from mssviz.networks.bs_roformer import multi_resolution_loss
+from mssviz.networks.xumx import combination_loss
 
 Loss = Callable[[Sequence[Any], Sequence[Any], Any], Any]
 
@@ -38,6 +40,8 @@ LOSSES: dict[str, Loss] = {
     "weighted_L1_mask": weighted_l1,
     "L1": l1,
     "MSE": mean_square,
+    "combination": combination_loss,
+    "multi_resolution": multi_resolution_loss,
 }
 
 

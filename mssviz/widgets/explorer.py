@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from mssviz import audio, baselines, datasets, measures, metrics, plots, pretrained
+from mssviz import audio, baselines, datasets, measures, metrics, plots, presets, pretrained
 from mssviz._typing import PathLike, Waveform
 from mssviz._worker import Worker
 from mssviz.errors import AudioError, Cancelled, MssvizError, ParameterError
@@ -271,7 +271,9 @@ class Explorer(w.VBox):
         )
         for control in (*groups[0], *groups[1]):
             control.observe(lambda _: self._work.do(self._remask, "remask"), "value")
-        self._sliders = w.VBox([_columns(*groups)], layout=w.Layout(display="none"))
+        self._of_masks = [c for c in (*groups[0], *groups[1]) if c is not self._phase]
+        self._no_masks = w.HTML(layout=w.Layout(display="none"))
+        self._sliders = w.VBox([self._no_masks, _columns(*groups)], layout=w.Layout(display="none"))
 
     def _build_results(self) -> None:
         self._picture_stage, self._score_stage, self._mixer_stage = w.VBox(), w.VBox(), w.VBox()
@@ -329,11 +331,23 @@ class Explorer(w.VBox):
                 for _ in rival.proceed(self.rival, self._report):
                     pass
             self.laboratory = laboratory
+            self._allow_sliders(model.preset)
             limit = _band_khz(model.preset)
             if self._bandwidth.max != limit:
                 with self._bandwidth.hold_trait_notifications():
                     self._bandwidth.max = self._bandwidth.value = limit
             self._remask()
+
+    def _allow_sliders(self, preset: Preset) -> None:
+        """Lock what changes masks where the model's stems come with a phase of their own."""
+        for control in self._of_masks:
+            control.disabled = preset.gives_waveforms
+        self._no_masks.layout.display = None if preset.gives_waveforms else "none"
+        self._no_masks.value = (
+            f"<small>{html.escape(preset.name)} gives waveforms, not masks: shown is what it does "
+            "to the level, |estimate| / |mixture|, cut at 1. A stroke of the brush makes these "
+            "masks into stems, with the mixture's phase.</small>"
+        )
 
     def _remask(self) -> None:
         """Make all masks anew with the sliders' settings: what is selected first."""
@@ -696,7 +710,7 @@ def _model_options(chosen: str) -> list[tuple[str, str]]:
     if chosen not in found:
         found[chosen] = baselines.describe(chosen)
     without_weights = baselines.names()
-    options = []
+    options, untrained = [], []
     for name, preset in found.items():
         targets = ", ".join(preset.targets)
         if name in without_weights:
@@ -704,8 +718,13 @@ def _model_options(chosen: str) -> list[tuple[str, str]]:
             if name in baselines.CLASSICAL:
                 label += f": {targets}"
         else:
-            ready = pretrained.state(preset) == "ready"
-            where = "ready" if ready else f"will be fetched, {preset.weights.size / 1e6:.0f} MB"
-            label = f"{preset.name} – {targets}; up to {_band_khz(preset):g} kHz ({where})"
+            state = pretrained.state(preset)
+            if state not in ("ready", pretrained.TO_BE_TRAINED):
+                state = f"will be fetched, {preset.weights.size / 1e6:.0f} MB"
+            label = f"{preset.name} – {targets}; up to {_band_khz(preset):g} kHz ({state})"
+            if state == pretrained.TO_BE_TRAINED:
+                if not name.endswith(presets.TINY) or name == chosen:
+                    untrained.append((label, name))
+                continue
         options.append((label, name))
-    return options
+    return options + untrained

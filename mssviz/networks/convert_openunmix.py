@@ -1,0 +1,165 @@
+"""Weights of Open-Unmix and X-UMX as PyTorch saved them, by an explicit table of names.
+
+Dense layers are stored transposed. An LSTM has two biases there, whose sum is the one of Keras;
+both order the four gates as input, forget, cell, output.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mssviz._typing import AnyArray
+from mssviz.errors import PretrainedError
+from mssviz.networks.torch_file import read_torch
+
+#: What files of Open-Unmix may hold beside weights; the last three until 2020.
+UNUSED = frozenset([
+    "bn1.num_batches_tracked", "bn2.num_batches_tracked", "bn3.num_batches_tracked",
+    "sample_rate", "stft.window", "transform.0.window",
+])  # fmt: skip
+_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean",
+         "moving_variance": "running_var"}  # fmt: skip
+_LSTM = {"kernel": ("weight_ih",), "recurrent_kernel": ("weight_hh",),
+         "bias": ("bias_ih", "bias_hh")}  # fmt: skip
+
+
+def name_table(target: str, n_layers: int = 3) -> dict[str, tuple[str, ...]]:
+    """Every variable of a target's network and the tensors of Open-Unmix that it is the sum of.
+
+    Parameters
+    ----------
+    target
+        Which.
+    n_layers
+        LSTM layers.
+
+    Returns
+    -------
+    dict
+        Path of the Keras variable to PyTorch names.
+    """
+    table: dict[str, tuple[str, ...]] = {}
+    for side in ("input", "output"):
+        for kind in ("mean", "scale"):
+            table[f"{target}_{side}/{kind}"] = (f"{side}_{kind}",)
+    for number in (1, 2, 3):
+        table[f"{target}_fc{number}/kernel"] = (f"fc{number}.weight",)
+        for ours, theirs in _NORM.items():
+            table[f"{target}_bn{number}/{ours}"] = (f"bn{number}.{theirs}",)
+    for level in range(n_layers):
+        for direction, suffix in (("forward", ""), ("backward", "_reverse")):
+            for ours, parts in _LSTM.items():
+                path = f"{target}_lstm{level + 1}/{direction}_lstm/lstm_cell/{ours}"
+                table[path] = tuple(f"lstm.{part}_l{level}{suffix}" for part in parts)
+    return table
+
+
+def load_openunmix(model: Any, folder: Path, targets: Sequence[str]) -> None:
+    """Copy the files ``<target>.pth`` of a folder into a network of `build_openunmix`.
+
+    Parameters
+    ----------
+    model
+        Keras model of the same targets.
+    folder
+        With one state dictionary a target.
+    targets
+        Names of the files.
+
+    Raises
+    ------
+    PretrainedError
+        If a file cannot be read, or names, counts or shapes differ in any way.
+    """
+    wanted: dict[str, tuple[Path, str, AnyArray]] = {}
+    for target in targets:
+        path = folder / f"{target}.pth"
+        tensors = _tensors(read_torch(path), path)
+        table = name_table(target, _n_layers(model, target))
+        wanted |= _matched({n: t for n, t in tensors.items() if n not in UNUSED}, table, path)
+    _assign(model, wanted, folder)
+
+
+def load_xumx(model: Any, path: Path, targets: Sequence[str]) -> None:
+    """Copy a model that asteroid saved (``XUMX.serialize``) into a network of `build_xumx`.
+
+    Parameters
+    ----------
+    model
+        Keras model of the same targets, in any order.
+    path
+        File with ``state_dict``.
+    targets
+        The model's.
+
+    Raises
+    ------
+    PretrainedError
+        If the file cannot be read, or names, counts or shapes differ in any way.
+    """
+    saved = read_torch(path)
+    tensors = _tensors(saved.get("state_dict") if isinstance(saved, dict) else None, path)
+    unused = {"encoder.0.window", "decoder.window"}
+    table: dict[str, tuple[str, ...]] = {}
+    for target in targets:
+        renamed = {
+            "fc1": f"layer_enc.{target}.enc.0",
+            "bn1": f"layer_enc.{target}.enc.1",
+            "lstm": f"layer_lstm.{target}",
+            "fc2": f"layer_dec.{target}.dec.0",
+            "bn2": f"layer_dec.{target}.dec.1",
+            "fc3": f"layer_dec.{target}.dec.3",
+            "bn3": f"layer_dec.{target}.dec.4",
+        }
+        unused |= {f"{renamed[norm]}.num_batches_tracked" for norm in ("bn1", "bn2", "bn3")}
+        for ours, parts in name_table(target, _n_layers(model, target)).items():
+            layers = [part.partition(".") for part in parts]
+            table[ours] = tuple(
+                f"{renamed[layer]}.{rest}" if rest else f"mean_scale.{layer}_{target}"
+                for layer, _, rest in layers
+            )
+    wanted = _matched({n: t for n, t in tensors.items() if n not in unused}, table, path)
+    _assign(model, wanted, path)
+
+
+def _n_layers(model: Any, target: str) -> int:
+    return sum(layer.name.startswith(f"{target}_lstm") for layer in model.layers)
+
+
+def _tensors(found: Any, path: Path) -> Mapping[str, AnyArray]:
+    if not isinstance(found, dict) or not all(isinstance(t, np.ndarray) for t in found.values()):
+        raise PretrainedError(f"{path}: holds no state dictionary; choose a file of weights")
+    return found
+
+
+def _matched(
+    tensors: Mapping[str, AnyArray], table: Mapping[str, tuple[str, ...]], path: Path
+) -> dict[str, tuple[Path, str, AnyArray]]:
+    """Values of every variable, with the file and the tensor that they come from."""
+    known = {name for parts in table.values() for name in parts}
+    if set(tensors) != known:
+        missing, extra = sorted(known - set(tensors)), sorted(set(tensors) - known)
+        raise PretrainedError(
+            f"{path}: not weights of this network: {len(missing)} tensors missing, {len(extra)} "
+            f"unknown ({', '.join((missing + extra)[:3])}); choose the preset that it belongs to"
+        )
+    return {
+        ours: (path, parts[0], np.sum([tensors[part] for part in parts], axis=0).T)
+        for ours, parts in table.items()
+    }
+
+
+def _assign(model: Any, wanted: Mapping[str, tuple[Path, str, AnyArray]], place: Path) -> None:
+    variables = {variable.path: variable for variable in model.weights}
+    if set(variables) != set(wanted):
+        raise PretrainedError(f"the network's variables do not match {place}: build its type")
+    for name, (path, tensor, values) in wanted.items():
+        if variables[name].shape != values.shape:
+            raise PretrainedError(
+                f"{path}: {tensor} has shape {list(values.T.shape)}, the network needs "
+                f"{list(variables[name].shape[::-1])}; choose the preset that it belongs to"
+            )
+    for name, (_, _, values) in wanted.items():
+        variables[name].assign(values)
