@@ -303,6 +303,6 @@ def _load_keras(network: "Network", path: Path) -> None:
 
 def _how_to_train(preset: Preset) -> str:
     return (
-        f"{preset.name} has no weights that can be fetched; train it: mssviz train -p {preset.name} -d SONGS "
-        "-o FOLDER, and choose that folder"
+        f"{preset.name} has no weights that can be fetched; train it: "
+        f"mssviz train -p {preset.name} -d SONGS -o FOLDER, and choose that folder"
     )

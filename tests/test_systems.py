@@ -98,7 +98,7 @@ def test_learns_is_kept_and_separates(name, song, tmp_path):
         estimate, mask = separation.estimates[target], np.asarray(separation.masks[target])
         assert estimate.shape == mixture.shape
         assert np.isfinite(estimate).all()
-        assert 0 <= mask.min()
+        assert mask.min() >= 0
         assert mask.max() <= 1
     expected = GivenSpectra if preset.gives_waveforms else Masker
     assert type(separation.masker) is expected

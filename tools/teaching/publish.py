@@ -2,8 +2,8 @@
 
     python tools/teaching/publish.py TRAINED pretrained/teaching-4stems
 
-Weights are rounded to half precision, which changes masks by less than 1e-3; their SHA-256 goes into
-the configuration that stands there already.
+Weights are rounded to half precision; their SHA-256 goes into the configuration that stands there
+already.
 """
 
 import argparse
