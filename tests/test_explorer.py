@@ -1,10 +1,15 @@
 """The explorer from code: what buttons and sliders do, without a browser."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import mssviz
+from mssviz import datasets, masks
 from mssviz.mask_editing import Stroke
+from mssviz.stft import stft
+from mssviz.training import Settings
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +147,61 @@ def test_a_filter_gives_way_to_masks_when_painted_on(explorer):
     assert np.allclose(explorer.estimates["vocals"], filtered, atol=1e-6)
     explorer._mwf.value = 0
     explorer.wait()
+
+
+@pytest.fixture(scope="module")
+def waveform_model(tmp_path_factory, example):
+    """Folder of a network that gives waveforms, after a few steps of training."""
+    folder = tmp_path_factory.mktemp("waveforms")
+    _, sources = example
+    (folder / "song").mkdir()
+    for name in ("vocals", "drums", "other", "bass"):  # the example has no bass of its own
+        stem = sources["drums" if name == "bass" else name][: 4 * 44100]
+        mssviz.write_audio(folder / "song" / f"{name}.flac", stem, 44100)
+    settings = Settings(steps=2, epoch_steps=2, batch_size=1, chunk_seconds=3, chunks=1, loss="MSE")
+    songs = datasets.from_folders(folder)
+    mssviz.train(
+        songs, folder / "mine", "wave-unet-tiny", settings=settings, cache=folder, progress=False
+    )
+    return str(folder / "mine")
+
+
+def test_a_model_that_gives_waveforms_is_explored_by_its_effective_masks(waveform_model, tmp_path):
+    explorer = mssviz.explore(str(Path(waveform_model).parent / "song"), model=waveform_model)
+    explorer.separate()
+    assert explorer._power.disabled
+    assert explorer._mwf.disabled
+    assert not explorer._phase.disabled
+    assert "gives waveforms, not masks" in explorer._no_masks.value
+    separation, estimate = explorer.separation, explorer.estimates["vocals"].copy()
+    assert np.allclose(estimate, separation.estimates["vocals"], atol=1e-5)
+    spectrum = stft(separation.estimates["vocals"], separation.preset.stft)
+    effective = masks.ideal_amplitude_mask(spectrum, np.asarray(separation.mixture_stft))
+    loud = abs(np.asarray(separation.mixture_stft)) > 1e-2
+    found = np.asarray(explorer.editor.masks["vocals"])
+    assert np.allclose(found[loud], effective[loud], atol=1e-3)
+    explorer._edit(lambda editor: editor.apply(Stroke("vocals", "erase", [(1, 400), (2, 400)])))
+    explorer.wait()
+    assert not np.array_equal(explorer.estimates["vocals"], estimate)
+    explorer._model.value = "repet-sim"
+    explorer.separate()
+    assert not explorer._power.disabled
+    assert explorer._no_masks.layout.display == "none"
+
+
+def test_masks_of_another_grid_are_not_laid_over_each_other(waveform_model):
+    explorer = mssviz.explore(duration=2, compare=waveform_model)
+    with pytest.raises(mssviz.ParameterError, match="different sample rates or windows"):
+        explorer.separate()
+
+
+def test_the_picker_says_what_has_yet_to_be_trained():
+    explorer = mssviz.explore()
+    labels = {name: label for label, name in explorer._model.options}
+    assert "to be trained" in labels["umx"] or "will be fetched" in labels["umx"]
+    assert labels["wave-unet"].endswith("(to be trained)")
+    assert "umx-tiny" not in labels
+    explorer._model.value = "wave-unet"
+    with pytest.raises(mssviz.PretrainedError, match="mssviz train -p wave-unet"):
+        explorer.separate()
+    assert "mssviz train -p wave-unet" in explorer._status.value

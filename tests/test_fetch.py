@@ -430,6 +430,58 @@ def test_the_next_source_is_tried(tiny, server, place):
     assert left_in(place) == INSTALLED
 
 
+@pytest.fixture
+def unmix(server, place, tmp_path):
+    """Weights of two small Open-Unmix networks, a file each, as their authors publish them."""
+    golden = np.load(Path(__file__).parent / "golden" / "openunmix.npz")
+    targets, files, urls = ("vocals", "drums"), {}, {}
+    for target in targets:
+        path = tmp_path / f"{target}.pth"
+        path.write_bytes(golden[f"{target}.pth"].tobytes())
+        server.files[f"/{target}.pth"] = path
+        files[path.name] = sha256(path)[:8]  # all that is published of some
+        urls[path.name] = f"{server.url}/{path.name}"
+    weights = Weights("openunmix", "unmix", files, sources=({"files": urls},))
+    model = {"type": "openunmix", "hidden_size": 6, "max_bin": 11}
+    return replace(
+        presets.find("umx"), name="unmix", weights=weights, targets=targets, model=model,
+        patch_frames=9, context=2, model_bins=17,
+    )  # fmt: skip
+
+
+def test_files_one_by_one_become_a_network(unmix, server, place):
+    assert pretrained.state(unmix) == "not fetched"
+    pretrained.fetch(unmix)
+    assert left_in(place) == sorted([*unmix.weights.files, pretrained.MANIFEST])
+    network = pretrained.load(unmix)
+    golden = np.load(Path(__file__).parent / "golden" / "openunmix.npz")
+    found = network(golden["mixture"])
+    for target in unmix.targets:
+        assert np.allclose(found[target], golden[target], atol=1e-5 * golden[target].max())
+    asked = len(server.asked)
+    pretrained.fetch(unmix)
+    assert len(server.asked) == asked
+
+
+def test_files_that_are_there_are_not_fetched_again(unmix, server, place):
+    drums = server.files.pop("/drums.pth")
+    with pytest.raises(PretrainedError, match="404"):
+        pretrained.fetch(unmix)
+    assert pretrained.state(unmix) == "not fetched"
+    server.files["/drums.pth"] = drums
+    pretrained.fetch(unmix)
+    assert [path for path, _ in server.asked].count("/vocals.pth") == 1
+
+
+def test_a_file_that_begins_with_another_hash_is_refused(unmix, server, place, tmp_path):
+    (tmp_path / "drums.pth").write_bytes((tmp_path / "vocals.pth").read_bytes())
+    with pytest.raises(PretrainedError, match=r"drums\.pth: SHA-256 is"):
+        pretrained.fetch(unmix)
+    with pytest.raises(PretrainedError, match=r"drums\.pth: SHA-256 is"):
+        pretrained.fetch(unmix, source=tmp_path)
+    assert pretrained.state(unmix) == "not fetched"
+
+
 def test_two_at_once_fetch_once(tiny, server, tmp_path):
     # as processes, through the command line and a configuration of their own
     config = {**json.loads((presets.config_folder() / "spleeter-4stems/config.json").read_text())}
