@@ -2,9 +2,10 @@
 
     python tools/teaching/measure.py teaching:4stems OUT/test RENDERED/test
 
-Each folder holds folders of stems. Windows of one second count in which the target and the rest of
-the mixture both lie above -50 dBFS; lossy silence would say nothing. For each folder and target the
-median of the windows of all its songs is printed, as a table for the model's card.
+Each folder holds folders of stems, of which 20 s from the middle are separated. Windows of one second
+count in which the target and the rest of the mixture both lie above -50 dBFS; lossy silence would say
+nothing. For each folder and target the median of the windows of all its songs is printed, as a table
+for the model's card.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from mssviz import baselines, datasets
 
 RATE = 44100
 AUDIBLE_DB = -50.0
+SECONDS = 20.0
 
 
 def main() -> None:
@@ -49,6 +51,9 @@ def scores(
 ) -> list[tuple[str, str, float]]:
     """SDR of every model and target in each window that counts."""
     mixture, sources = track.load(sample_rate=RATE)
+    first = max(0, len(mixture) // 2 - round(SECONDS / 2 * RATE))
+    part = slice(first, first + round(SECONDS * RATE))
+    mixture, sources = mixture[part], {name: stem[part] for name, stem in sources.items()}
     present = [target for target in targets if target in sources]
     true = {t: np.zeros_like(mixture) for t in targets}
     for name, waveform in sources.items():
@@ -81,7 +86,9 @@ def audible(waveform: np.ndarray) -> np.ndarray:
 
 def sdr(true: np.ndarray, estimate: np.ndarray) -> np.ndarray:
     """SDR of BSS Eval v4 in dB, window by window, for which no filter is needed."""
-    return 10 * np.log10(energy(true) / np.maximum(energy(true - estimate), 1e-30))
+    return 10 * np.log10(
+        np.maximum(energy(true), 1e-30) / np.maximum(energy(true - estimate), 1e-30)
+    )
 
 
 if __name__ == "__main__":
