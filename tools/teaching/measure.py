@@ -2,10 +2,10 @@
 
     python tools/teaching/measure.py teaching:4stems OUT/test RENDERED/test
 
-Each folder holds folders of stems, of which 20 s from the middle are separated. Windows of one second
-count in which the target and the rest of the mixture both lie above -50 dBFS; lossy silence would say
-nothing. For each folder and target the median of the windows of all its songs is printed, as a table
-for the model's card.
+Each folder holds folders of stems, of which 20 s from the middle are separated. Windows of one
+second count in which the target and the rest of the mixture both lie above -50 dBFS; lossy silence
+would say nothing. For each folder and target the median of the windows of all its songs is printed,
+as a table for the model's card.
 """
 
 import argparse
