@@ -5,9 +5,9 @@ import pytest
 
 from mssviz import presets
 from mssviz.errors import ParameterError
-from mssviz.networks._tensorflow import keras
+from mssviz.networks._tensorflow import keras, tf
 from mssviz.networks.blstm import build_blstm
-from mssviz.networks.fnn import build_fnn
+from mssviz.networks.fnn import build_fnn, rising_relu
 
 TINY = {"patch_frames": 9, "n_bins": 6, "n_channels": 2, "context_frames": 1, "context_step": 2}
 
@@ -118,6 +118,17 @@ def test_no_bin_begins_below_zero_for_all_inputs():
     keras.utils.set_random_seed(0)
     model = build_fnn(["a", "b"], **{**TINY, "n_bins": 64})
     assert outputs(model, noise(1, 9, 64, 2)).min() > 0
+
+
+def test_a_bin_that_fell_silent_can_rise_but_not_sink():
+    x = tf.constant([-2.0, -1.0, 3.0])
+    for pull, expected in (([1.0, -1.0, 1.0], [0, -1, 1]), ([-1.0, 1.0, -1.0], [-1, 0, -1])):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = rising_relu(x)
+            loss = tf.reduce_sum(y * pull)
+        assert np.array_equal(y, [0, 0, 3])
+        assert np.array_equal(tape.gradient(loss, x), expected)
 
 
 @pytest.mark.parametrize("option", ["n_layers", "context_step", "units"])

@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mssviz.errors import ParameterError
-from mssviz.networks._tensorflow import keras
+from mssviz.networks._tensorflow import keras, tf
 
 
 def build_fnn(
@@ -88,15 +88,27 @@ def build_fnn(
             x = keras.layers.Dense(
                 units, "relu", kernel_initializer="he_uniform", name=f"{target}_dense{layer}"
             )(x)
-        # The paper begins with a least squares solution on the training data. Without one, a bin
-        # that is below 0 for every input would stay so, its ReLU shut: so all begin above it,
-        # and low, since Adam's first steps down from a high value lead below 0, too.
-        open_all = keras.initializers.RandomUniform(0, 0.1 / x.shape[3])
+        low = keras.initializers.RandomUniform(0, 0.1 / x.shape[3])  # and above 0 for every input
         x = keras.layers.Dense(
-            n_bins, "relu", kernel_initializer=open_all, name=f"{target}_dense{n_layers}"
+            n_bins, rising_relu, kernel_initializer=low, name=f"{target}_dense{n_layers}"
         )(x)
         outputs.append(keras.ops.transpose(x * level, (0, 1, 3, 2)))
     return keras.Model(mixture, outputs, name="fnn")
+
+
+@tf.custom_gradient
+def rising_relu(x: Any) -> Any:
+    """ReLU for outputs: where it is 0 and should be more, its gradient is that of `x`.
+
+    The ReLU's own is 0 there, so that a bin which has sunk below 0 for every input, as quiet bins
+    do in the first steps of Adam, would be silent for good. The paper has no need of it: it begins
+    each layer with a least squares solution on the training data.
+    """
+
+    def gradient(upstream: Any) -> Any:
+        return tf.where((x > 0) | (upstream < 0), upstream, 0)
+
+    return tf.nn.relu(x), gradient
 
 
 def _stack(frames: Any, context_frames: int, step: int) -> Any:

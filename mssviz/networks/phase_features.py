@@ -32,6 +32,7 @@ import numpy as np
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
 from mssviz.networks._tensorflow import keras
+from mssviz.networks.fnn import rising_relu
 
 # --- Features ---------------------------------------------------------------------------------
 
@@ -207,13 +208,13 @@ def _summed(
     found += [phase(derivative) for derivative in derivatives]
     n_bins, n_channels = magnitude.shape[2:]
     spread = _spread(target, n_bins * n_channels, units)
-    # begins as the mean: were all weights below 0, the last ReLU could never open
+    # begins as the mean, since with weights below 0 there might be nothing to begin with
     mean = keras.initializers.Constant(1 / len(found))
     add = keras.layers.Dense(1, kernel_initializer=mean, name=f"{target}_sum")
     # (batch, T, F C, branches) -> (batch, T, F C)
     x = add(keras.ops.stack([spread(x) for x in found], axis=3))[..., 0]
     x = keras.ops.reshape(x, (-1, x.shape[1], n_bins, n_channels))
-    return keras.ops.relu(standardise(x, back=True))
+    return keras.layers.Activation(rising_relu)(standardise(x, back=True))
 
 
 def _concatenated(
@@ -226,7 +227,7 @@ def _concatenated(
     spread = _spread(target, n_bins * n_channels, 2 * units)
     x = spread(keras.ops.concatenate([read, phase], axis=2))
     x = keras.ops.reshape(x, (-1, x.shape[1], n_bins, n_channels))
-    return keras.ops.relu(standardise(x, back=True))
+    return keras.layers.Activation(rising_relu)(standardise(x, back=True))
 
 
 JOINS = {"sum": _summed, "concatenate": _concatenated}
@@ -247,9 +248,7 @@ def _branch(name: str, n_frames: int, units: int) -> Any:
 
 
 def _spread(target: str, n_features: int, n_inputs: int) -> Any:
-    # a bin that is below 0 for every input would stay so, its ReLU shut: all begin above, and low,
-    # since Adam's first steps down from a high value lead below 0, too
-    open_all = keras.initializers.RandomUniform(0, 0.1 / n_inputs)
+    low = keras.initializers.RandomUniform(0, 0.1 / n_inputs)  # and above 0 for every input
     return keras.layers.Dense(
-        n_features, "relu", kernel_initializer=open_all, name=f"{target}_spread"
+        n_features, rising_relu, kernel_initializer=low, name=f"{target}_spread"
     )
