@@ -340,6 +340,20 @@ def test_the_best_quality_is_a_wider_network_with_softer_masks_and_an_extended_b
         mssviz.Separator("spleeter:2stems", quality="ultra", fetch=False)
 
 
+def test_the_best_quality_is_the_mean_of_what_the_network_hears_at_three_levels(example):
+    best = mssviz.Separator("spleeter:2stems", quality="best", progress=False)
+    plain = mssviz.Separator("spleeter:2stems-16kHz", progress=False)
+    part = example[0][:88200] / 4  # so that the loudest is still within [-1, 1]
+    found = best.separate(part, 44100, progress=False).magnitudes
+    answers = {
+        level: plain.separate(level * part, 44100, progress=False).magnitudes for level in (1, 2, 4)
+    }
+    for target in best.targets:
+        expected = np.mean([answers[level][target] / level for level in answers], axis=0)
+        assert np.allclose(found[target], expected, rtol=1e-4, atol=1e-4)
+        assert not np.allclose(found[target], answers[1][target], rtol=1e-2, atol=1e-2)
+
+
 def test_an_unknown_model_is_refused_with_the_names_of_all():
     with pytest.raises(ParameterError, match="spleeter:2stems, spleeter:2stems-16kHz"):
         mssviz.Separator("spleeter:3stems")
