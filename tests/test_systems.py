@@ -91,8 +91,8 @@ def test_learns_is_kept_and_separates(name, song, tmp_path):
     assert losses.iloc[-1] < losses.iloc[0]
 
     separator = Separator(tmp_path / "mine")
-    mixture, _ = song.load(0, 3.3)
-    separation = separator.separate(mixture, RATE, progress=False)
+    mixture, _ = song.load(0, 3.3, separator.sample_rate)
+    separation = separator.separate(mixture, separator.sample_rate, progress=False)
     assert list(separation.estimates) == list(preset.targets)
     for target in preset.targets:
         estimate, mask = separation.estimates[target], np.asarray(separation.masks[target])
@@ -172,7 +172,7 @@ def test_patches_of_waveforms_give_what_the_whole_song_gives(n_samples, shorter)
 
     separator._network = network
     mixture = np.random.default_rng(1).normal(size=(n_samples, 2)).astype(np.float32) * 0.1
-    separation = separator.separate(mixture, RATE, progress=False)
+    separation = separator.separate(mixture, separator.sample_rate, progress=False)
     expected = moving_mean(mixture[None], 300)[0]
     for share, target in enumerate(separator.targets, start=1):
         assert np.allclose(separation.estimates[target], share * expected, atol=1e-5)
