@@ -133,13 +133,22 @@ def config_folder() -> Path:
 
 
 def shipped() -> dict[str, Preset]:
-    """Every preset that comes with mssviz, by name; small variants end in ``-tiny``."""
+    """Every preset that comes with mssviz, by name.
+
+    Spleeter's first, then others with weights, then those to be trained, then the small variants,
+    whose names end in ``-tiny``.
+    """
     found: dict[str, Preset] = {}
     for path in sorted(config_folder().glob("*/config.json")):
         for preset in (read(path), _tiny(path)):
             if preset is not None:
                 found[preset.name] = preset
-    return found
+    return dict(sorted(found.items(), key=lambda item: _rank(item[1])))
+
+
+def _rank(preset: Preset) -> tuple[bool, ...]:
+    is_spleeters = preset.name.startswith("spleeter:")
+    return preset.name.endswith(TINY), not preset.weights.files, not is_spleeters
 
 
 def find(name_or_path: PathLike) -> Preset:
@@ -159,7 +168,8 @@ def find(name_or_path: PathLike) -> Preset:
     if path.is_file():
         return read(path)
     raise ParameterError(
-        f"no preset {str(name_or_path)!r}: choose one of {', '.join(presets)}, a folder with a "
+        f"no preset {str(name_or_path)!r}: choose one of "
+        f"{', '.join(name for name in presets if not name.endswith(TINY))}, a folder with a "
         "config.json, or a configuration file"
     )
 
