@@ -213,6 +213,8 @@ class Separator(Model):
     are converted to the preset's, and stems keep the preset's rate.
     """
 
+    _quality = QUALITIES["fast"]
+
     def __init__(
         self,
         model: PathLike = "spleeter:2stems",
