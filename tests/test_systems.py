@@ -88,7 +88,7 @@ def test_learns_is_kept_and_separates(name, song, tmp_path):
     )  # fmt: skip
     losses = history["loss"]
     assert np.isfinite(losses).all()
-    assert losses.iloc[1:].min() < losses.iloc[0]  # of a few steps, in which dropout is noise
+    assert losses.iloc[-1] < losses.iloc[0]
 
     separator = Separator(tmp_path / "mine")
     mixture, _ = song.load(0, 3.3, separator.sample_rate)
