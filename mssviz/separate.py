@@ -78,13 +78,16 @@ class Model:
     options: MaskOptions
     #: Whether it needs the true stems, as oracles do.
     needs_references = False
-    #: What makes masks of what it estimates.
-    make_masker: Callable[..., Masker] = Masker
 
     @property
     def targets(self) -> tuple[str, ...]:
         """Names of the stems, in order."""
         return self.preset.targets
+
+    @property
+    def make_masker(self) -> Callable[..., Masker]:
+        """What makes masks of what it estimates."""
+        return GivenSpectra if self.preset.gives_waveforms else Masker
 
     @property
     def sample_rate(self) -> int:
@@ -230,7 +233,6 @@ class Separator(Model):
         wider = f"{model}{self._quality.variant}"
         self.preset = presets.find(wider if wider in presets.shipped() else model)
         if self.preset.gives_waveforms:
-            self.make_masker = GivenSpectra
             _refuse_options(self.preset, options)
         own = MaskOptions(power=self.preset.mask_power, extension=self.preset.mask_extension)
         self.options = changed(changed(own, self._quality.options), options)

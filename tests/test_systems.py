@@ -104,6 +104,19 @@ def test_learns_is_kept_and_separates(name, song, tmp_path):
     assert type(separation.masker) is expected
 
 
+def test_the_training_view_shows_networks_that_give_waveforms(song, tmp_path):
+    preset = presets.find("wave-unet-tiny")
+    view = mssviz.TrainingView(song.excerpt(0, 2), preset)
+    settings = training.settings_of(
+        preset, validated=False, steps=2, epoch_steps=1, batch_size=1, chunk_seconds=2, chunks=1
+    )
+    view.train({"song": song}, tmp_path / "mine", settings=settings, cache=tmp_path)
+    view.wait()
+    assert view._status.value == "done"
+    assert type(view.separation.masker) is GivenSpectra
+    assert all(len(values) == 2 for values in view.sdr.values())
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_without_weights_the_error_says_how_to_train(name):
     with pytest.raises(PretrainedError, match=f"mssviz train -p {name}"):

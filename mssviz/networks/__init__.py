@@ -74,7 +74,6 @@ class Network:
         if self.signal == "waveform":
             example = (shape["n_samples"], shape["n_channels"])
         else:
-            # numpy keeps (frames, channels, bins) in memory, see stft
             example = (shape["patch_frames"], shape["n_channels"], shape["n_bins"])
         dtype = tf.complex64 if self.signal == "spectrum" else tf.float32
         self._run = tf.function(
@@ -82,35 +81,32 @@ class Network:
         )
 
     def forward(self, mixture: Any, training: bool) -> list[Any]:
-        """Estimates of a batch of tensors, as they lie in memory.
+        """Estimates of a batch of tensors.
 
         Parameters
         ----------
         mixture
-            ``(n_patches, T, C, F)``, magnitudes or complex spectra, or ``(n_patches, N, C)``.
+            ``(n_patches, T, F, C)``, magnitudes or complex spectra, or ``(n_patches, N, C)``.
         training
             Whether layers behave as in training.
 
         Returns
         -------
         list
-            One tensor a target: magnitudes ``(n_patches, T, C, F)``, or waveforms
+            One tensor a target: magnitudes ``(n_patches, T, F, C)``, or waveforms
             ``(n_patches, n_out, C)`` from the middle.
         """
-        if self.signal == "waveform":
-            return self._outputs(mixture, training)
         if self.signal == "spectrum":
             mixture = tf.stack([tf.math.real(mixture), tf.math.imag(mixture)], axis=-1)
-        # the network reads (frames, bins, channels)
-        swapped = tf.experimental.numpy.swapaxes(mixture, 2, 3)
-        return [tf.transpose(output, (0, 1, 3, 2)) for output in self._outputs(swapped, training)]
-
-    def _outputs(self, mixture: Any, training: bool) -> list[Any]:
         outputs = self.model(mixture, training=training)
         return list(outputs) if isinstance(outputs, list | tuple) else [outputs]  # one target
 
     def _forward(self, mixture: Any) -> list[Any]:
-        return self.forward(mixture, training=False)
+        if self.signal == "waveform":
+            return self.forward(mixture, training=False)
+        # numpy keeps (frames, channels, bins) in memory, the network reads (frames, bins, channels)
+        outputs = self.forward(tf.transpose(mixture, (0, 1, 3, 2)), training=False)
+        return [tf.transpose(output, (0, 1, 3, 2)) for output in outputs]
 
     def __call__(self, mixture: AnyArray) -> dict[str, AnyArray]:
         """Run the network.

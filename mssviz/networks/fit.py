@@ -171,15 +171,14 @@ class Fit:
                 yield f"{group}/{number}", variable
 
     def _losses(self, network: "Network", batch: Any, training: bool) -> Any:
+        if network.signal != "waveform":  # (..., T, C, F) -> (..., T, F, C)
+            batch = tf.transpose(batch, (0, 1, 2, 4, 3))
         mixture, *targets = tf.unstack(batch, len(network.targets) + 1, axis=1)
         outputs = network.forward(mixture, training=training)
         estimates = [tf.cast(output, tf.float32) for output in outputs]
         if network.signal == "waveform":  # some give only the middle
             excess = targets[0].shape[1] - estimates[0].shape[1]
             targets = [t[:, excess // 2 : t.shape[1] - (excess - excess // 2)] for t in targets]
-        else:  # (batch, T, C, F) -> (batch, T, F, C)
-            mixture, *targets = (tf.transpose(x, (0, 1, 3, 2)) for x in (mixture, *targets))
-            estimates = [tf.transpose(estimate, (0, 1, 3, 2)) for estimate in estimates]
         return self._loss(estimates, targets, mixture)
 
     def _average_losses(self, batch: Any) -> Any:
