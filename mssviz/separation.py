@@ -213,8 +213,9 @@ class Masker:
             return {name: masks.apply(m, mixture) for name, m in self.masks(segment).items()}
         spectra = {}
         for name, spectrum in self._filtered(self._wiener, segment).items():
-            spectra[name] = np.zeros_like(segment.mixture)
-            spectra[name][:, : spectrum.shape[1]] = spectrum
+            whole = np.zeros_like(segment.mixture)
+            whole[:, : spectrum.shape[1]] = spectrum
+            spectra[name] = segment.core(whole)
         return spectra
 
     def _soft(self, segment: Segment) -> Mapping[str, Mask]:
@@ -251,7 +252,7 @@ class GivenSpectra(Masker):
         params: StftParams,
         segments: Callable[[], Iterable[Segment]] | None = None,
     ) -> None:
-        super().__init__(replace(options, mwf_iterations=0, smoothing=0.0), params)
+        super().__init__(replace(options, mwf_iterations=0), params)
 
     @property
     def is_filter(self) -> bool:
@@ -274,7 +275,10 @@ class OracleWiener(Masker):
     ) -> None:
         super().__init__(replace(options, mwf_iterations=0), params)
         self._wiener = WienerModel.oracle(
-            lambda: ((s.magnitudes, _model_band(s)) for s in segments())
+            lambda: (
+                ({t: s.core(stem) for t, stem in s.magnitudes.items()}, s.core(_model_band(s)))
+                for s in segments()
+            )
         )
 
     def _filtered(self, wiener: WienerModel, segment: Segment) -> dict[str, Stft]:

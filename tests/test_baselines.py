@@ -160,3 +160,12 @@ def test_what_does_not_fit_is_refused(song):
     ):
         with pytest.raises(ParameterError, match=message):
             baselines.Blend(models, weights)
+
+
+def test_the_oracle_filter_knows_no_smoothing(song):
+    mixture, references = song
+    found = baselines.find("oracle:MWF").separate(mixture, RATE, False, references)
+    smooth = found.with_options(smoothing=0.1)
+    assert np.asarray(smooth.masks["vocals"]).shape == found.mixture_stft.shape
+    for target, stem in found.estimates.items():
+        assert np.allclose(smooth.estimates[target], stem, atol=1e-6)
