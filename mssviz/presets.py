@@ -5,7 +5,7 @@ configuration files of Spleeter are read, too.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -140,9 +140,10 @@ def shipped() -> dict[str, Preset]:
     """
     found: dict[str, Preset] = {}
     for path in sorted(config_folder().glob("*/config.json")):
-        for preset in (read(path), _tiny(path)):
-            if preset is not None:
-                found[preset.name] = preset
+        config = _load(path)
+        for variant in (config, *_tiny(config)):
+            preset = _checked(path, variant)
+            found[preset.name] = preset
     return dict(sorted(found.items(), key=lambda item: _rank(item[1])))
 
 
@@ -192,14 +193,12 @@ def _load(path: Path) -> Any:
         raise ParameterError(f"{path}: not a JSON configuration ({error})") from error
 
 
-def _tiny(path: Path) -> Preset | None:
-    """The variant for tests and teaching that a configuration describes under ``tiny``."""
-    config = _load(path)
-    if "tiny" not in config:
-        return None
-    title = f"{config.get('title', '')}, small enough to train in class"
-    small = {**config, "title": title, "weights": _UNTRAINED, **config["tiny"]}
-    return _checked(path, {**small, "name": config["name"] + TINY, "published_scores": {}})
+def _tiny(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The variant for tests and teaching that a configuration describes under ``tiny``, if any."""
+    if "tiny" in config:
+        title = f"{config.get('title', '')}, small enough to train in class"
+        small = {**config, "title": title, "weights": _UNTRAINED, **config["tiny"]}
+        yield {**small, "name": config["name"] + TINY, "published_scores": {}}
 
 
 #: Weights of a network that has yet to be trained.
