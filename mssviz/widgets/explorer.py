@@ -314,16 +314,16 @@ class Explorer(w.VBox):
             self._clear()
             model = self._find(self._model.value)
             rival = self._rival.value and self._find(self._rival.value, model.targets)
-            mixture, sources = self._load(model.sample_rate)
-            references = datasets.to_targets(sources, model.targets)
-            separation = model.begin(mixture, model.sample_rate, references)
-            laboratory = Laboratory(separation, references)
             if rival and rival.preset.stft != model.preset.stft:
                 raise ParameterError(
                     f"{self._rival.value} and {self._model.value} work at different sample rates "
                     "or windows, so their masks cannot be laid over each other; compare others, "
                     "or use mssviz.compare"
                 )
+            mixture, sources = self._load(model.sample_rate)
+            references = datasets.to_targets(sources, model.targets)
+            separation = model.begin(mixture, model.sample_rate, references)
+            laboratory = Laboratory(separation, references)
             if rival:
                 true = datasets.to_targets(sources, rival.targets)
                 self.rival = rival.begin(mixture, model.sample_rate, true)
