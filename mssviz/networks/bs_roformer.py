@@ -34,9 +34,9 @@ from typing import Any
 
 import numpy as np
 
-from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
 from mssviz.networks._tensorflow import keras, tf
+from mssviz.networks.overlap_add import waveforms
 
 #: Widths in bins of the 62 bands of a spectrum of 1025.
 BANDS = (2,) * 24 + (4,) * 12 + (12,) * 8 + (24,) * 8 + (48,) * 8 + (128, 129)
@@ -130,7 +130,7 @@ def build_bs_roformer(
     for target in targets:
         estimator = _MaskEstimator(widths, mask_depth, mask_expansion * dim, name=f"{target}_mask")
         mask = keras.layers.Reshape((n_frames, n_bins, n_channels, 2))(estimator(x))
-        outputs.append(_Waveform(n_fft, hop_length, name=f"{target}_waveform")(mask, spectrum))
+        outputs.append(_Waveform(hop_length, name=f"{target}_waveform")(mask, spectrum))
     return keras.Model(mixture, outputs, name="bs_roformer")
 
 
@@ -169,15 +169,11 @@ def multi_resolution_loss(
 # --- Spectra ---
 
 
-def _window(size: int) -> AnyArray:
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
-
-
 def _stft(x: Any, size: int, hop: int, n_fft: int) -> Any:
     # (..., N) -> (..., N // hop + 1, n_fft // 2 + 1), frames centred on multiples of the hop
     edges = [[0, 0]] * (len(x.shape) - 1) + [[size // 2, size // 2]]
     frames = _framed(tf.pad(x, edges, "REFLECT"), size, hop)
-    return tf.signal.rfft(frames * _window(size), [n_fft])
+    return tf.signal.rfft(frames * tf.signal.hann_window(size), [n_fft])
 
 
 def _framed(x: Any, size: int, hop: int) -> Any:
@@ -218,24 +214,14 @@ class _Spectrum(keras.layers.Layer):
 
 
 class _Waveform(keras.layers.Layer):
-    # What gives these spectra, by least squares: frames are windowed again, and their sum is
-    # divided by that of the squared windows.
-    def __init__(self, n_fft: int, hop_length: int, **options: Any) -> None:
+    def __init__(self, hop_length: int, **options: Any) -> None:
         super().__init__(dtype="float32", **options)
-        self._n_fft, self._hop = n_fft, hop_length
+        self._hop = hop_length
 
     def call(self, mask: Any, spectrum: Any) -> Any:
         spectra = tf.complex(mask[..., 0], mask[..., 1])
         spectra *= tf.complex(spectrum[..., 0], spectrum[..., 1])
-        # (batch, T, F, C) -> (batch, C, T, F) -> (batch, C, N) -> (batch, N, C)
-        frames = tf.signal.irfft(tf.transpose(spectra, (0, 3, 1, 2)), [self._n_fft])
-        window, n_frames = _window(self._n_fft), mask.shape[1]
-        x = tf.signal.overlap_and_add(frames * window, self._hop)
-        weights = np.zeros((n_frames - 1) * self._hop + self._n_fft, np.float32)
-        for first in range(0, n_frames * self._hop, self._hop):
-            weights[first : first + self._n_fft] += window**2
-        inner = slice(self._n_fft // 2, self._n_fft // 2 + (n_frames - 1) * self._hop)
-        return tf.transpose(x[..., inner] / weights[inner], (0, 2, 1))
+        return tf.transpose(waveforms(spectra, self._hop), (0, 2, 1))
 
 
 # --- Layers ---

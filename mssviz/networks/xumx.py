@@ -27,6 +27,7 @@ from typing import Any
 from mssviz.errors import ParameterError
 from mssviz.networks._tensorflow import keras, tf
 from mssviz.networks.openunmix import check, decode, encode, recur
+from mssviz.networks.overlap_add import waveforms
 
 #: Samples at either end of a waveform that the loss leaves out.
 EDGE = 200
@@ -148,21 +149,13 @@ def combination_loss(
 def _waveform(spectrum: Any, edge: int) -> Any:
     """Inverse STFT of ``(batch, T, F, C)``, without edges: ``(batch, C, n_samples)``."""
     n_frames, n_bins = spectrum.shape[1:3]
-    n_fft = 2 * (n_bins - 1)
-    hop = n_fft // 4
-    # half a window at either end, where no frame is whole, goes with the edges
-    first, last = n_fft // 2 + edge, n_fft // 2 + (n_frames - 1) * hop - edge
-    if last <= first:
+    hop = (n_bins - 1) // 2  # a quarter of the window
+    if (n_frames - 1) * hop <= 2 * edge:
         raise ParameterError(
             f"the combination loss needs patches of more than {2 * edge / hop + 1:g} frames "
             f"(got {n_frames})"
         )
-    window = tf.signal.hann_window(n_fft)  # periodic
-    # (batch, T, F, C) -> (batch, C, T, n_fft) -> (batch, C, n_samples)
-    frames = window * tf.signal.irfft(tf.transpose(spectrum, (0, 3, 1, 2)))
-    total = tf.signal.overlap_and_add(frames, hop)
-    weight = tf.signal.overlap_and_add(tf.tile(window[None] ** 2, (n_frames, 1)), hop)
-    return total[..., first:last] / weight[first:last]
+    return waveforms(spectrum, hop)[..., edge : (n_frames - 1) * hop - edge]
 
 
 def _weighted_sdr(estimate: Any, true: Any, mixture: Any) -> Any:

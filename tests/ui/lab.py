@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -104,6 +104,18 @@ def open_notebook(page: Page, address: str, name: str, dark: bool = False) -> No
         with contextlib.suppress(Timeout):
             output.wait_for(timeout=15_000)
             break
+
+
+def eventually(page: Page, check: Callable[[], None], seconds: float = 20) -> None:
+    """Repeat a check until it holds; after that time its failure is the test's."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return check()
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+        page.wait_for_timeout(100)
 
 
 def screenshot(what: Page | Locator, name: str, **options: bool) -> None:

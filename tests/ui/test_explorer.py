@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 import mssviz
-from tests.ui.lab import SETTLED, plot_area, restart_and_run_all, screenshot
+from tests.ui.lab import SETTLED, eventually, plot_area, restart_and_run_all, screenshot
 
 pytestmark = pytest.mark.ui
 
@@ -90,6 +90,15 @@ def _heard(page, seconds, start=0.0):
     return np.array(channels, np.float32).T
 
 
+def _expect_sound(page, expected, seconds=2, tolerance=2**-20):
+    """Wait until the mixer plays this."""
+
+    def check():
+        assert np.abs(_heard(page, seconds) - expected[: seconds * 44100]).max() < tolerance
+
+    eventually(page, check)
+
+
 def _solo(page, name):
     strip = page.get_by_role("group", name=name).first
     strip.get_by_role("button", name="Solo").click()
@@ -126,10 +135,7 @@ def test_masks_and_sound_follow_the_exponent(open_notebook, separation):
     _separate(page)
     _solo(page, "vocals")
     _press(page, "Exponent", "End")
-    _wait(page)
-    page.wait_for_timeout(500)
-    expected = separation.with_options(power=8.0).estimates["vocals"][: 2 * 44100]
-    assert np.abs(_heard(page, 2) - expected).max() < 2**-20
+    _expect_sound(page, separation.with_options(power=8.0).estimates["vocals"])
 
 
 def test_a_stroke_is_seen_heard_measured_and_taken_back(open_notebook, separation):
@@ -142,14 +148,14 @@ def test_a_stroke_is_seen_heard_measured_and_taken_back(open_notebook, separatio
     page.locator(".mssviz-spectrogram").get_by_role("button", name="erase").click()
     _drag(page, 0.02, 0.15, 0.55)
     expect(scores).not_to_have_text(before, timeout=WORK_MS)
-    _wait(page)
-    edited = _heard(page, 3)
-    assert _db(edited - sound, sound) > -40
+
+    def differs():
+        assert _db(_heard(page, 3) - sound, sound) > -40
+
+    eventually(page, differs)
     _screenshot(page, "explorer-edited")
     page.get_by_role("button", name="Undo").click()
-    _wait(page)
-    page.wait_for_timeout(500)
-    assert np.abs(_heard(page, 3) - sound).max() < 2**-20
+    _expect_sound(page, sound, 3)
 
 
 def test_one_playhead_and_one_selection(open_notebook):
@@ -215,11 +221,8 @@ def test_the_mask_laboratory_is_heard(open_notebook, separation):
         ("MWF", ["ArrowRight"], {"mwf_iterations": 1}),
     ):
         _press(page, slider, *keys)
-        _wait(page)
-        page.wait_for_timeout(500)
         separation = separation.with_options(**options)
-        expected = separation.estimates["vocals"][: 2 * 44100]
-        assert np.abs(_heard(page, 2) - expected).max() < 1e-5, slider
+        _expect_sound(page, separation.estimates["vocals"], tolerance=1e-5)
     _screenshot(page, "explorer-laboratory")
 
 
@@ -268,17 +271,19 @@ def test_scores_are_of_the_selection_and_lie_on_the_same_axis(open_notebook):
     x, y, width, height = _area(page)
     page.mouse.move(x + width / 2, y + height / 2)
     page.mouse.wheel(0, -200)
-    page.wait_for_timeout(800)
-    ends = page.evaluate(
-        """() => {
-            const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram.model;
-            const scores = document.querySelector(".mssviz-scoreview").mssvizScores.model;
-            return ["start", "stop"].map((name) => [view.get(name), scores.get(name)]);
-        }"""
-    )
-    for ours, theirs in ends:
-        assert ours == theirs
-    assert ends[1][0] - ends[0][0] < 14
+
+    def zoomed_together():
+        (start, *starts), (stop, *stops) = page.evaluate(
+            """() => {
+                const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram.model;
+                const scores = document.querySelector(".mssviz-scoreview").mssvizScores.model;
+                return ["start", "stop"].map((name) => [view.get(name), scores.get(name)]);
+            }"""
+        )
+        assert stop - start < 14
+        assert (starts, stops) == ([start], [stop])
+
+    eventually(page, zoomed_together)
     _screenshot(page, "explorer-selection")
 
 

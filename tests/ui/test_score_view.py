@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from mssviz.metrics import MEASURES
-from tests.ui.lab import screenshot
+from tests.ui.lab import eventually, screenshot
 
 pytestmark = pytest.mark.ui
 
@@ -183,8 +183,11 @@ def test_reads_seeks_and_follows(open_view):
     page.mouse.move(*_x(page, OFFSET + 16), steps=4)
     page.mouse.up()
     page.keyboard.up("Shift")
-    expect(label).to_have_text(re.compile(r"39.0, \[4"))
-    assert json.loads(label.inner_text())[2] == pytest.approx([42, 46], abs=0.05)
+
+    def selected():
+        assert json.loads(label.inner_text())[1:3] == [39, pytest.approx([42, 46], abs=0.05)]
+
+    eventually(page, selected)
 
     view.get_by_role("combobox", name="Measure").select_option("SIR")
     expect(label).to_have_text(re.compile('"SIR"'))
@@ -196,10 +199,12 @@ def test_reads_seeks_and_follows(open_view):
     middle = (box["x"] + 54 + (box["width"] - 62) / 2, box["y"] + box["height"] / 2)
     page.mouse.click(*middle)
     page.mouse.wheel(0, -100)
-    page.wait_for_timeout(500)
-    widths = _widths(page)
-    assert widths[0] == widths[1]
-    assert widths[0] < box["width"] - 62 - 100
+
+    def aligned():
+        ours, theirs = _widths(page)
+        assert ours == theirs < box["width"] - 62 - 100
+
+    eventually(page, aligned)
     page.mouse.click(*_x(page, OFFSET + 12.5))
     expect(label).to_have_text(re.compile(r"^\[42.0, 42.0, null"))
 

@@ -1,0 +1,40 @@
+"""Waveforms of spectra, for networks and losses that need them."""
+
+from typing import Any
+
+from mssviz.networks._tensorflow import tf
+
+
+def waveforms(spectra: Any, hop_length: int) -> Any:
+    """Waveforms whose STFT is nearest to given spectra in the sense of least squares.
+
+    Frames are windowed again, and their sum is divided by that of the squared windows.
+
+    Parameters
+    ----------
+    spectra
+        ``(n_patches, T, F, C)``, complex64, by a periodic Hann window of ``2 (F - 1)`` samples,
+        frames centred on multiples of the hop.
+    hop_length
+        Samples between frames.
+
+    Returns
+    -------
+    Tensor
+        ``(n_patches, C, (T - 1) hop_length)``, float32: half a window at either end, where fewer
+        frames overlap, is left out.
+
+    References
+    ----------
+    Griffin and Lim, "Signal estimation from modified short-time Fourier transform", IEEE
+    Transactions on Acoustics, Speech and Signal Processing 32(2), 1984, equation 6.
+    """
+    n_frames, n_bins = spectra.shape[1:3]
+    n_fft = 2 * (n_bins - 1)
+    window = tf.signal.hann_window(n_fft)
+    # (n_patches, T, F, C) -> (n_patches, C, T, n_fft) -> (n_patches, C, N)
+    frames = window * tf.signal.irfft(tf.transpose(spectra, (0, 3, 1, 2)))
+    total = tf.signal.overlap_and_add(frames, hop_length)
+    weight = tf.signal.overlap_and_add(tf.tile(window[None] ** 2, (n_frames, 1)), hop_length)
+    inner = slice(n_fft // 2, n_fft // 2 + (n_frames - 1) * hop_length)
+    return total[..., inner] / weight[inner]
