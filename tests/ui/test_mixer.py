@@ -1,6 +1,5 @@
 """The mixer in a real JupyterLab: what it plays, what its controls do, what it leaves behind."""
 
-import base64
 import itertools
 import json
 
@@ -110,16 +109,9 @@ def _expect_state(page, condition):
 
 
 def _render(page, seconds=6, start="undefined", loop="false"):
-    script = f"""mixer.render({seconds}, {start}, {loop}).then((channels) =>
-        channels.map((channel) => {{
-            const bytes = new Uint8Array(channel.buffer);
-            let text = "";
-            for (let i = 0; i < bytes.length; i += 32768)
-                text += String.fromCharCode(...bytes.subarray(i, i + 32768));
-            return btoa(text);
-        }}))"""
-    channels = [base64.b64decode(text) for text in _mixer(page, script)]
-    return np.stack([np.frombuffer(data, "f4") for data in channels], axis=1)
+    script = f"""() => document.querySelector(".mssviz-mixer").parentElement.mssvizMixer
+        .render({seconds}, {start}, {loop})"""
+    return np.stack(jupyter.arrays(page, script), axis=1)
 
 
 def _call(function):

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 import mssviz
-from tests.ui.lab import SETTLED, plot_area, screenshot
+from tests.ui.lab import SETTLED, arrays, plot_area, screenshot
 
 pytestmark = pytest.mark.ui
 
@@ -88,14 +88,9 @@ def test_zooms_and_shows_other_pictures(page):
 def test_plays_the_stems(page, explorer):
     page.wait_for_timeout(1500)
     page.get_by_role("group", name="vocals").first.get_by_role("button", name="Solo").click()
-    channels = page.evaluate(
-        """async () => {
-            const { parentElement } = document.querySelector(".mssviz-mixer");
-            const channels = await parentElement.mssvizMixer.render(3, 0);
-            return channels.map((channel) => Array.from(channel));
-        }"""
-    )
-    heard = np.array(channels).T
+    script = """() =>
+        document.querySelector(".mssviz-mixer").parentElement.mssvizMixer.render(3, 0)"""
+    heard = np.stack(arrays(page, script), axis=1)
     vocals = explorer.mixer.waveform("vocals")[: len(heard)]
     error_db = 10 * np.log10(np.square(heard - vocals).sum() / np.square(vocals).sum())
     print(f"Vorbis: {error_db:.1f} dB")
