@@ -5,7 +5,8 @@
 Each folder holds folders of stems, of which 20 s from the middle are separated. Windows of one
 second count in which the target and the rest of the mixture both lie above -50 dBFS; lossy silence
 would say nothing. For each folder and target the median of the windows of all its songs is printed,
-as a table for the model's card.
+as a table for the model's card; and at last the median of all songs, each by its own median.
+Excerpts of a song are named after it, with a hyphen and a number.
 """
 
 import argparse
@@ -38,12 +39,25 @@ def main() -> None:
     }
     sets = {folder.parent.name: datasets.from_folders(folder) for folder in arguments.folders}
     sets["MUSDB18 excerpt"] = {"musdb": datasets.examples()["musdb"]}
+    columns = ["song", "target", "model", "SDR"]
+    tables = []
     for name, tracks in sets.items():
-        rows = [row for track in tracks.values() for row in scores(track, models, targets)]
-        table = pd.DataFrame(rows, columns=["target", "model", "SDR"])
-        medians = table.groupby(["target", "model"])["SDR"].agg(["median", "count"]).unstack()
-        print(f"\n{name}: {len(tracks)} songs")
-        print(medians.reindex(targets).to_string(float_format=lambda value: f"{value:.1f}"))
+        rows = [
+            (f"{name}: {track.name.partition('-')[0]}", *row)
+            for track in tracks.values()
+            for row in scores(track, models, targets)
+        ]
+        tables.append(pd.DataFrame(rows, columns=columns))
+        show(f"{name}, windows", tables[-1], targets)
+    songs = pd.concat(tables).groupby(columns[:3], as_index=False)["SDR"].median()
+    show("all songs", songs, targets)
+
+
+def show(what: str, table: pd.DataFrame, targets: tuple[str, ...]) -> None:
+    """Print medians and how many values they are of, target by target."""
+    medians = table.groupby(["target", "model"])["SDR"].agg(["median", "count"]).unstack()
+    print(f"\n{what}")
+    print(medians.reindex(targets).to_string(float_format=lambda value: f"{value:.1f}"))
 
 
 def scores(

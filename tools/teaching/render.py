@@ -8,7 +8,8 @@ about.json, which says what was drawn. A stem that the song does not have is lef
 is the sum of the stems; it peaks under 0.95. The same seed gives the same songs. A song's folder
 appears when it is complete, so a run that was stopped goes on where it was.
 
-Test songs use sound fonts, drum kits, voices and styles that no training song uses.
+Test songs use sound fonts, drum kits, voices and styles that no training song uses. In a third of
+the training songs the bass is no instrument of a font but a long, low sine wave.
 
 This script is not part of the project's environment. It needs, on Debian 12,
 
@@ -32,6 +33,7 @@ Sources and their licences:
 """
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -285,8 +287,32 @@ def play_stem(
     return play(notes, tempo, font, pans, kit, folder), f"{font} {used}"
 
 
+def play_deep(
+    rng: np.random.Generator, notes: list[Note], tempo: float, n_samples: int
+) -> np.ndarray:
+    """Play a bass as a tuned drum's tail, one note at a time, at 31 to 58 Hz; `(n_samples, 2)`."""
+    decay, glide, hold = rng.uniform(0.3, 2.5), rng.uniform(0, 12), rng.uniform(1, 3)
+    mono = np.zeros(n_samples)
+    ordered = sorted(notes, key=lambda note: note.start)
+    for note, following in itertools.zip_longest(ordered, ordered[1:]):
+        begin, end = note.start, note.start + hold * note.length
+        if following is not None:
+            end = min(end, following.start)
+        first, last = (round(beats * 60 / tempo * SAMPLE_RATE) for beats in (begin, end))
+        last = min(last, n_samples)
+        if last - first < SAMPLE_RATE // 50:
+            continue
+        time = np.arange(last - first) / SAMPLE_RATE
+        pitch = 23 + (note.pitch - 23) % 12 + glide * np.exp(-time / 0.02)
+        phase = 2 * np.pi * np.cumsum(440 * 2 ** ((pitch - 69) / 12)) / SAMPLE_RATE
+        ends = np.minimum(1, np.minimum(time, time[-1] - time) / 0.005)  # no clicks
+        mono[first:last] = note.velocity / 127 * ends * np.exp(-time / decay) * np.sin(phase)
+    return effects.saturate(np.stack([mono, mono], axis=1), float(rng.uniform(-3, 15)))
+
+
 # Effects and levels
 
+DEEP_SHARE = 1 / 3
 LEVELS_DB = {"vocals": 2.0, "drums": -0.5, "bass": -2.0, "other": -3.0, "piano": -3.5}
 SPREAD_DB = 2.2
 
@@ -382,9 +408,14 @@ def render_song(split: str, index: int, seed: int, target: Path) -> str:
         if rng.random() < 0.6:
             lead = int(rng.choice([22, 26, 29, 30, 56, 61, 65, 66, 71, 73, 80, 81, 84, 40]))
             parts["other"] += arrange.answers(rng, song, sung, lead)
+        deep = np.random.default_rng([seed, len(SPLITS), index])
+        is_deep = split == "train" and deep.random() < DEEP_SHARE
         for stem, notes in parts.items():
             if notes:
-                sound, about[stem] = play_stem(rng, stem, notes, song.tempo, material, folder)
+                if stem == "bass" and is_deep:
+                    sound, about[stem] = play_deep(deep, notes, song.tempo, n_samples), "sine"
+                else:
+                    sound, about[stem] = play_stem(rng, stem, notes, song.tempo, material, folder)
                 stems[stem] = colour(rng, stem, fit(sound, n_samples))
     faded = {stem: fit(waveform, n_samples) for stem, waveform in stems.items()}
     write_song(mix(rng, faded), about, unfinished)
