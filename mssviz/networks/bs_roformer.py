@@ -71,7 +71,7 @@ def build_bs_roformer(
     n_samples, n_channels
         Input shape N, C; N a multiple of `hop_length`.
     n_fft, hop_length
-        Of the spectrum inside, in samples; periodic Hann window, centred frames.
+        Of the spectrum inside, in samples, `n_fft` even; periodic Hann window, centred frames.
     bands
         Widths in bins, ``n_fft // 2 + 1`` in all.
     dim
@@ -101,6 +101,8 @@ def build_bs_roformer(
         raise ParameterError(
             f"n_samples must be a multiple of {hop_length} above {n_fft // 2} (got {n_samples})"
         )
+    if n_fft % 2:
+        raise ParameterError(f"n_fft must be even (got {n_fft})")
     if sum(bands) != n_fft // 2 + 1 or min(bands) < 1:
         raise ParameterError(
             f"bands must be positive and have {n_fft // 2 + 1} bins in all (got {sum(bands)})"
