@@ -4,6 +4,7 @@ from .comparison import compare as compare
 from .datasets import examples as examples
 from .errors import AudioError as AudioError
 from .errors import Cancelled as Cancelled
+from .errors import FileError as FileError
 from .errors import MssvizError as MssvizError
 from .errors import ParameterError as ParameterError
 from .errors import PretrainedError as PretrainedError

@@ -3,19 +3,18 @@
 Knows no model and no data set.
 """
 
-import hashlib
 import importlib.metadata
 import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from mssviz._files import ScratchFolder, sha256
 from mssviz._typing import Progress
 from mssviz.errors import PretrainedError, reason
 
@@ -24,12 +23,6 @@ _CHUNK = 1 << 20
 
 def no_progress(_done: float, _total: float | None, _what: str) -> None:
     """Progress callback that shows nothing."""
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify(path: Path, expected: str, what: str) -> None:
@@ -127,8 +120,8 @@ def download_wheel(requirement: str, expected: str, folder: Path, progress: Prog
     progress
         Called with bytes done and in all.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        pinned = Path(scratch, "requirements.txt")
+    with ScratchFolder() as scratch:
+        pinned = scratch.path / "requirements.txt"
         pinned.write_text(f"{requirement} --hash=sha256:{expected}\n")
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
         command += ["--no-deps", "--only-binary=:all:", "--require-hashes"]
@@ -199,23 +192,6 @@ def extract(archive: Path, members: Mapping[str, str | None], folder: Path) -> N
             )
         if expected is not None:
             verify(folder / base, expected, f"{base} in {archive}")
-
-
-@contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """Fill a folder under a temporary name; it gets its real one if no error occurs."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        yield scratch
-        scratch.chmod(0o755)
-        if target.exists():  # a damaged one: set aside first, as folders cannot be overwritten
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-            target.replace(old / "content")
-            shutil.rmtree(old, ignore_errors=True)
-        scratch.replace(target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _pip_version() -> tuple[int, ...]:

@@ -5,12 +5,10 @@ needed; only Vorbis is written by libsndfile, as PyAV's FFmpeg has no good encod
 Resampling is soxr's, very high quality.
 """
 
-import errno
 import os
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +18,7 @@ import av
 import numpy as np
 import soxr
 
+from mssviz._files import Draft, writing
 from mssviz._typing import AnyArray, BitDepth, Codec, PathLike, Waveform
 from mssviz.errors import AudioError, ParameterError, reason
 
@@ -338,14 +337,9 @@ class AudioWriter:
             raise ParameterError(
                 f"{self.path}: {self.codec} cannot hold bit depth {bit_depth!r}; choose 16 or 24"
             )
-        with writing(self.path):
-            if self.path.is_dir():  # which only giving the file its name would find out
-                raise IsADirectoryError(errno.EISDIR, "a folder has that name")
-            handle, name = tempfile.mkstemp(
-                prefix=".", suffix=f".{self.codec}", dir=self.path.parent or "."
-            )
-            os.close(handle)
-            self._scratch = Path(name)
+        with _writing(self.path):
+            self._draft = Draft(self.path)
+            name = str(self._draft.scratch)
             try:
                 if self.codec == "ogg":
                     self._sink: Any = _VorbisSink(name, sample_rate, n_channels, bits_per_second)
@@ -354,7 +348,7 @@ class AudioWriter:
                         name, sample_rate, n_channels, self.codec, bits_per_second, bit_depth
                     )
             except BaseException:
-                self._scratch.unlink(missing_ok=True)
+                self._draft.discard()
                 raise
 
     def __enter__(self) -> "AudioWriter":
@@ -379,22 +373,19 @@ class AudioWriter:
         level = np.abs(block)
         self.peak = max(self.peak, float(level.max()))
         self.n_clipped += int((level > 1).sum())
-        with writing(self.path):
+        with _writing(self.path):
             self._sink.write(block if self.keeps_overs else np.clip(block, -1, 1))
 
     def finish(self) -> None:
         """Write what is pending, still under the temporary name."""
-        with writing(self.path):
+        with _writing(self.path):
             self._sink.close()
-            mask = os.umask(0)
-            os.umask(mask)
-            self._scratch.chmod(0o666 & ~mask)
 
     def close(self) -> None:
         """Finish the file and give it its name; warn if samples were clipped."""
         self.finish()
-        with writing(self.path):
-            self._scratch.replace(self.path)
+        with _writing(self.path):
+            self._draft.commit()
         if self.n_clipped and not self.keeps_overs:
             warnings.warn(
                 f"{self.path}: {self.n_clipped} samples exceeded full scale (peak "
@@ -408,7 +399,7 @@ class AudioWriter:
         failures = (OSError, RuntimeError, AssertionError, ValueError, av.FFmpegError)
         with suppress(*failures):  # the file goes anyway
             self._sink.close()
-        self._scratch.unlink(missing_ok=True)
+        self._draft.discard()
 
 
 def write_audio(
@@ -499,40 +490,8 @@ def to_channels(waveform: Waveform, n_channels: int) -> Waveform:
     return waveform
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong in writing `path` into an `AudioError` with a remedy."""
-    try:
-        yield
-    except (OSError, RuntimeError, AssertionError, av.FFmpegError) as error:
-        number = getattr(error, "errno", None)
-        if not path.parent.is_dir():
-            remedy = "create the folder first"
-        elif number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            remedy = "free some space, or write elsewhere"
-        elif number in (errno.EACCES, errno.EPERM, errno.EROFS):
-            remedy = "choose a folder that you may write to"
-        else:
-            remedy = "check the path, the disk's free space and the options"
-        raise AudioError(f"{path}: cannot be written ({reason(error)}); {remedy}") from error
-
-
-@contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to; it is renamed to `path` when all went well.
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be written; then nothing is left of it, and an older file stays.
-    """
-    scratch = path.with_name(f".{path.name}.part")
-    with writing(path):
-        try:
-            yield scratch
-            scratch.replace(path)
-        finally:
-            scratch.unlink(missing_ok=True)
+def _writing(path: Path) -> AbstractContextManager[None]:
+    return writing(path, AudioError, also=(av.FFmpegError,))
 
 
 class _AvSink:

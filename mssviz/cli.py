@@ -207,7 +207,7 @@ def _evaluate_corpus(
     workers: str | None,
     settings: "Settings",
 ) -> None:
-    from mssviz import audio, baselines, comparison, datasets
+    from mssviz import _files, baselines, comparison, datasets
 
     tracks = datasets.musdb18(root)
     targets = baselines.describe(models[0]).targets
@@ -217,10 +217,10 @@ def _evaluate_corpus(
     )  # fmt: skip
     for model in models:
         folder = output / model.replace(":", "-") / "test"
-        with audio.writing(folder):
+        with _files.writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         for track in tracks:
-            with audio.new_file(folder / f"{track}.json") as scratch:
+            with _files.new_file(folder / f"{track}.json") as scratch:
                 text = comparison.to_museval(table, track, model, settings)
                 scratch.write_text(text, encoding="utf-8")
     summary = comparison.summary(table)

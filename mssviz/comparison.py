@@ -9,7 +9,6 @@ that changed is scored anew.
 import functools
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mssviz import audio, baselines, datasets, measures, metrics
+from mssviz._files import cache_folder, content_digest, new_file, writing
 from mssviz._progress import reporter
 from mssviz._typing import PathLike, Progress, Waveform
 from mssviz.datasets import Track
@@ -381,28 +381,16 @@ def _key(track: Track, model: Model, settings: Settings) -> str:
 
 def _digest(path: Path) -> str:
     try:
-        state = path.stat()
-        return _digest_of(str(path.resolve()), state.st_size, state.st_mtime_ns)
+        return content_digest(path)
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({reason(error)}); check its name") from error
-
-
-@functools.cache
-def _digest_of(path: str, _size: int, _changed: int) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Store:
     """Scores in files named by their keys."""
 
     def __init__(self, folder: PathLike | None) -> None:
-        if folder is None:
-            own = os.environ.get("MSSVIZ_CACHE")
-            import platformdirs
-
-            folder = Path(own or platformdirs.user_cache_path("mssviz")) / "scores"
-        self._folder = Path(folder)
+        self._folder = cache_folder("scores") if folder is None else Path(folder)
 
     def get(self, key: str) -> "pd.DataFrame | None":
         import pandas as pd
@@ -415,8 +403,8 @@ class _Store:
         return table if list(table.columns) == _KEPT else None
 
     def put(self, key: str, table: "pd.DataFrame") -> None:
-        with audio.writing(self._folder):
+        with writing(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-        with audio.new_file(self._folder / f"{key}.json") as scratch:
+        with new_file(self._folder / f"{key}.json") as scratch:
             # Python's JSON keeps every bit, infinities and NaN
             scratch.write_text(json.dumps(table.to_dict("list")), "utf-8")

@@ -13,6 +13,10 @@ class AudioError(MssvizError):
     """A sound file or a waveform cannot be read, used or written."""
 
 
+class FileError(MssvizError):
+    """A file or a folder that is no sound cannot be written, or holds what must not be replaced."""
+
+
 class PretrainedError(MssvizError):
     """Weights are missing, damaged, or belong to another network."""
 

@@ -2,7 +2,6 @@
 
 import functools
 import string
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -14,6 +13,7 @@ import numpy as np
 
 from mssviz import audio
 from mssviz._ahead import ahead
+from mssviz._files import Draft, ScratchFolder, writing
 from mssviz._progress import reporter
 from mssviz._typing import AnyArray, BitDepth, Codec, PathLike, Progress, Waveform
 from mssviz.errors import AudioError, ParameterError
@@ -165,8 +165,8 @@ def separate_file(
             ahead(separator.segments(counted, report, reader.n_samples))
         )
         if separator.options.mwf_iterations:
-            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="mssviz-"))
-            kept = _KeptSegments(Path(scratch), separator.targets)
+            scratch = stack.enter_context(ScratchFolder())
+            kept = _KeptSegments(scratch.path, separator.targets)
             kept.extend(segments)
             masker = separator.make_masker(separator.options, params, kept.again)
             segments = kept.again()
@@ -240,7 +240,7 @@ class _Output:
     def make_folder(self, folder: Path) -> None:
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         self._new_folders = missing + self._new_folders  # innermost first
-        with audio.writing(folder):
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, part: Any) -> Any:
@@ -292,7 +292,7 @@ class _KeptSegments:
         for segment in segments:
             path = self._folder / f"{len(self._paths)}.npz"
             arrays: dict[str, Any] = {"mixture": segment.mixture, **segment.magnitudes}
-            with audio.writing(path):
+            with writing(path):
                 np.savez(path, **arrays)
             self._paths.append(path)
 
@@ -309,13 +309,13 @@ class _MaskRecorder:
         self._masker, self._params = masker, separator.preset.stft
         self._final, self._picture = _mask_paths(files)
         self.paths = [*self._final.values(), self._picture]
-        self._scratch = {path: path.with_name(f".{path.name}.part") for path in self.paths}
+        self._drafts: dict[Path, Draft] = {}
         self._columns = {name: _Columns() for name in ("mixture", *files)}
         self._files: dict[str, BinaryIO] = {}
         self._shape: tuple[int, ...] = (0, self._params.n_bins, separator.preset.n_channels)
         for target, path in self._final.items():
-            with audio.writing(path):
-                self._files[target] = self._scratch[path].open("wb")
+            self._files[target] = self._draft(path).open("wb")
+            with writing(path):
                 self._write_header(self._files[target])
 
     def watch(self, segments: Iterable[Segment]) -> Iterator[Segment]:
@@ -323,7 +323,7 @@ class _MaskRecorder:
         for segment in segments:
             found = self._masker.masks(segment)
             for target, file in self._files.items():
-                with audio.writing(self._final[target]):
+                with writing(self._final[target]):
                     file.write(np.ascontiguousarray(found[target], np.float16).data)
                 self._columns[target].add(found[target])
             mixture = segment.core(segment.mixture)
@@ -340,25 +340,31 @@ class _MaskRecorder:
         from mssviz import plots
 
         for target, file in self._files.items():
-            with audio.writing(self._final[target]):
+            with writing(self._final[target]):
                 file.seek(0)
                 self._write_header(file)
                 file.close()
         columns = {name: columns.array() for name, columns in self._columns.items()}
         figure = plots.song_figure(columns.pop("mixture"), columns, self._params, self._shape[0])
-        with audio.writing(self._picture):
-            figure.savefig(self._scratch[self._picture], format="png", dpi=110)
+        scratch = self._draft(self._picture)
+        with writing(self._picture):
+            figure.savefig(scratch, format="png", dpi=110)
 
     def close(self) -> None:
-        for final, scratch in self._scratch.items():
-            with audio.writing(final):
-                scratch.replace(final)
+        for path, draft in self._drafts.items():
+            with writing(path):
+                draft.commit()
 
     def discard(self) -> None:
         for file in self._files.values():
             file.close()
-        for scratch in self._scratch.values():
-            scratch.unlink(missing_ok=True)
+        for draft in self._drafts.values():
+            draft.discard()
+
+    def _draft(self, path: Path) -> Path:
+        with writing(path):
+            self._drafts[path] = Draft(path)
+        return self._drafts[path].scratch
 
 
 class _Columns:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mssviz._files import new_file
 from mssviz._typing import AnyArray, Mask, PathLike
-from mssviz.audio import new_file
 from mssviz.errors import ParameterError
 from mssviz.stft import StftParams, bins_to_hz, frames_to_time
 

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from mssviz import _fetch, audio, datasets
+from mssviz import audio, datasets
+from mssviz._files import content_digest, new_file, writing
 from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Magnitude, Progress, Waveform
 from mssviz.datasets import Track
@@ -175,16 +176,17 @@ class Chunks:
         n_samples = min(len(mixture), round(self._seconds * rate))
         starts = _starts(len(mixture) / rate, n_samples / rate, self._per_track)
         kept = self._stored(signals[0][:n_samples]).shape
-        with audio.writing(path.parent):
+        with writing(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
-        with audio.new_file(path) as scratch:
+        with new_file(path) as scratch, scratch.open("wb") as file:
             shape = (len(starts), len(signals), *kept)
-            file = np.lib.format.open_memmap(scratch, "w+", np.float16, shape)
-            for chunk, start in enumerate(starts):
+            header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for start in starts:
                 first = min(round(start * rate), len(mixture) - n_samples)
-                for part, signal in enumerate(signals):
-                    file[chunk, part] = self._stored(signal[first : first + n_samples])
-            file.flush()
+                for signal in signals:
+                    stored = self._stored(signal[first : first + n_samples])
+                    file.write(np.ascontiguousarray(stored, np.float16).data)
 
     def _stored(self, waveform: Waveform) -> AnyArray:
         if self.preset.gives_waveforms:
@@ -360,7 +362,7 @@ def _starts(duration: float, seconds: float, n_chunks: int) -> list[float]:
 
 def _sha256(path: Path) -> str | None:
     try:
-        return _fetch.sha256(path)
+        return content_digest(path)
     except OSError:
         return None
 

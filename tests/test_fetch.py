@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 
 import mssviz
-from mssviz import _fetch, presets, pretrained
+from mssviz import _fetch, _files, presets, pretrained
 from mssviz.errors import Cancelled, ParameterError, PretrainedError
 from mssviz.presets import Weights
 
@@ -647,7 +647,10 @@ def test_hostile_zips_are_refused(tmp_path, kind):
 
 def assert_refused(archive, target, reason):
     before = set(target.parent.iterdir())
-    with pytest.raises(PretrainedError, match=reason) as error, _fetch.new_folder(target) as folder:
+    with (
+        pytest.raises(PretrainedError, match=reason) as error,
+        _files.new_folder(target, FILES) as folder,
+    ):
         _fetch.extract(archive, FILES, folder)
     assert str(archive) in str(error.value)
     assert set(target.parent.iterdir()) == before

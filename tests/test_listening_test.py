@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mssviz.errors import AudioError, ParameterError
+from mssviz.errors import AudioError, FileError, ParameterError
 from mssviz.widgets.listening_test import (
     ListeningTest,
     k_weighting,
@@ -403,5 +403,5 @@ def test_unfit_waveforms_are_named():
 
 
 def test_results_go_to_no_folder_that_is_not_there(stimuli, tmp_path):
-    with pytest.raises(AudioError, match="create the folder"):
+    with pytest.raises(FileError, match="create the folder"):
         ListeningTest(stimuli, RATE).save(tmp_path / "none" / "a.csv")

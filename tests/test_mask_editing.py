@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mssviz.errors import AudioError, ParameterError
+from mssviz.errors import FileError, ParameterError
 from mssviz.mask_editing import TOOLS, MaskEditor, Stroke
 from mssviz.stft import StftParams, bins_to_hz, frames_to_time
 
@@ -426,14 +426,14 @@ def test_a_failed_save_keeps_the_old_file_and_leaves_no_other(tmp_path, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez_compressed", fail)
-    with pytest.raises(AudioError, match="free some space"):
+    with pytest.raises(FileError, match="free some space"):
         editor.save(path)
     assert path.read_bytes() == content
     assert [p.name for p in tmp_path.iterdir()] == ["masks.npz"]
 
 
 def test_saving_into_no_folder_says_so(tmp_path):
-    with pytest.raises(AudioError, match="create the folder first"):
+    with pytest.raises(FileError, match="create the folder first"):
         MaskEditor(even_masks(), PARAMS).save(tmp_path / "none" / "masks.npz")
 
 

@@ -1,13 +1,12 @@
 """Arrays to what a browser shows and plays."""
 
 import io
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import soundfile
 
 from mssviz import audio
+from mssviz._files import ScratchFolder
 from mssviz._typing import Waveform
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def flac(waveform: Waveform, sample_rate: int) -> bytes:
 
 def ogg(waveform: Waveform, sample_rate: int) -> bytes:
     """Encode a waveform in [-1, 1] as Ogg Vorbis, about an eighth of that FLAC's size."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "sound.ogg")
+    with ScratchFolder() as folder:
+        path = folder.path / "sound.ogg"
         audio.write_audio(path, waveform, sample_rate, bitrate="192k")
         return path.read_bytes()

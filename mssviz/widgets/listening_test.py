@@ -13,6 +13,7 @@ import scipy.signal
 import traitlets as t
 
 from mssviz import audio
+from mssviz._files import new_file
 from mssviz._typing import AnyArray, PathLike, Waveform
 from mssviz.errors import ParameterError
 from mssviz.widgets import _encode, _static
@@ -324,7 +325,7 @@ class ListeningTest(anywidget.AnyWidget):
         """
         path = Path(path)
         text = self.results.to_csv(index=False)
-        with audio.new_file(path) as scratch:
+        with new_file(path) as scratch:
             scratch.write_text(text, encoding="utf-8")
         return path
 

@@ -11,8 +11,8 @@ from typing import Any
 import anywidget
 import numpy as np
 
+from mssviz._files import new_file
 from mssviz._typing import AnyArray, PathLike
-from mssviz.audio import new_file
 from mssviz.widgets import _static
 from mssviz.widgets.mixer import Mixer
 from mssviz.widgets.scores import ScoreView

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from scipy import signal
 
-from mssviz import _fetch, audio, datasets
+from mssviz import audio, datasets
+from mssviz._files import new_folder
 
 TRAIN = ("Hydrogen", "Lithium", "Rubidium")
 TEST = ("Francium", "Potassium")
@@ -94,7 +95,7 @@ def write(stems: Mapping[str, np.ndarray], folder: Path) -> None:
     """One file a stem; the folder gets its name when all are there."""
     if folder.is_dir():
         return
-    with _fetch.new_folder(folder) as scratch:
+    with new_folder(folder, [f"{stem}.flac" for stem in stems]) as scratch:
         for stem, waveform in stems.items():
             audio.write_audio(scratch / f"{stem}.flac", waveform, 44100, "flac")
     print(folder, flush=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mssviz import _fetch, audio
+from mssviz._files import new_file, new_folder, sha256
 from mssviz.training import WEIGHTS
 
 
@@ -25,11 +25,11 @@ def main() -> None:
     arguments = parser.parse_args()
     path = arguments.preset / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
-    with _fetch.new_folder(arguments.preset / config["weights"]["folder"]) as folder:
+    with new_folder(arguments.preset / config["weights"]["folder"], [WEIGHTS]) as folder:
         halve(arguments.trained / "weights" / WEIGHTS, folder / WEIGHTS)
-        config["weights"]["files"] = {WEIGHTS: _fetch.sha256(folder / WEIGHTS)}
+        config["weights"]["files"] = {WEIGHTS: sha256(folder / WEIGHTS)}
         config["weights"]["size"] = (folder / WEIGHTS).stat().st_size
-    with audio.new_file(path) as scratch:
+    with new_file(path) as scratch:
         scratch.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
