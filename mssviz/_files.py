@@ -35,6 +35,7 @@ _MARK = ".made-by-mssviz"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_OFFERED = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 _CHUNK = 1 << 20
+_REMEDY = "free some space, or set TMPDIR to a folder on a larger disk"
 #: Seconds between two tries to get a lock that another process holds.
 _POLL_SECONDS = 0.2
 #: What a sealed file ends with, after the SHA-256 of all before.
@@ -232,27 +233,23 @@ class ScratchFolder:
 
 
 def _new_scratch_folder(place: Path | None, hidden: bool) -> tuple[Path, int]:
-    places = temporary_places() if place is None else [place]
-    failures: list[OSError] = []
-    for folder in places:
+    failures: list[str] = []
+    for folder in temporary_places() if place is None else [place]:
         try:
             _sweep_once(folder)
             return _new_folder(folder, f"{'.' * hidden}mssviz-{{}}.tmp")
         except OSError as error:
-            failures.append(error)
-    with writing(places[0] / "mssviz"):
-        raise failures[0]
+            failures.append(f"{folder} ({reason(error)})")
+    raise FileError(f"no temporary folder can be made in {', '.join(failures)}; {_REMEDY}")
 
 
-def temporary_places() -> list[Path]:
+def temporary_places() -> Iterator[Path]:
     """Folders for what does not outlive the process, in order: the system's, then our cache."""
-    places = []
     with suppress(FileNotFoundError):  # none of the system's can be written to
-        places.append(Path(os.environ.get("TMPDIR") or tempfile.gettempdir()))
+        yield Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
     with suppress(OSError):
         cache_folder().mkdir(parents=True, exist_ok=True)
-        places.append(cache_folder())
-    return places
+    yield cache_folder()
 
 
 def mapped_zeros(shape: tuple[int, ...], dtype: Any = np.float32) -> AnyArray:
@@ -272,23 +269,24 @@ def mapped_zeros(shape: tuple[int, ...], dtype: Any = np.float32) -> AnyArray:
         If no place has that much space.
     """
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-    places = temporary_places()
-    said = "no folder for temporary files can be written to"
-    for place in reversed(places):
+    failures: list[str] = []
+    for place in temporary_places():
         try:
-            free = shutil.disk_usage(place).free >> 20
+            with tempfile.TemporaryFile(dir=place) as file:
+                _reserve(file.fileno(), n_bytes)
+                return np.memmap(file, dtype, "r+", shape=shape)
         except OSError as error:
-            said = f"{place}: {reason(error)}"
-            continue
-        said = f"{place}: has {free} MiB free"
-    for place in places:
-        with suppress(OSError), tempfile.TemporaryFile(dir=place) as file:
-            _reserve(file.fileno(), n_bytes)
-            return np.memmap(file, dtype, "r+", shape=shape)
+            failures.append(f"{place} ({reason(error)}{_free(place)})")
+    size = -(-n_bytes >> 20)
     raise FileError(
-        f"{said}, {-(-n_bytes >> 20)} MiB are needed for a temporary file; free some space, or set "
-        "TMPDIR to a folder on a larger disk"
+        f"a temporary file of {size} MiB fits nowhere: {', '.join(failures)}; {_REMEDY}"
     )
+
+
+def _free(place: Path) -> str:
+    with suppress(OSError):
+        return f", {shutil.disk_usage(place).free >> 20} MiB are free"
+    return ""
 
 
 def _reserve(handle: int, n_bytes: int) -> None:

@@ -8,7 +8,7 @@ waveforms come with a phase of their own: their masks are only what they do to t
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -246,6 +246,10 @@ class Separator(Model):
         weights = pretrained.fingerprint(self.preset)
         return f"{super().fingerprint()} {self._quality.levels} {weights}"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the network, which another process builds for itself."""
+        return {**self.__dict__, "_network": None}
+
     @property
     def network(self) -> "Network":
         """The network, built at first use."""
@@ -281,16 +285,17 @@ class Separator(Model):
         Raises
         ------
         PretrainedError
-            If the network gives every target the same magnitude, as one without weights does.
+            If the network gives every target the same magnitude, as one without weights does, or
+            anything that is not finite.
         """
-        params = self.preset.stft
+        hop = self.preset.stft.hop_length / self.sample_rate
         total = None if n_samples is None else n_samples / self.sample_rate
         of_patches = self._of_waveforms if self.preset.gives_waveforms else self._of_spectra
         done = 0
         for segment in of_patches(blocks):
-            _check_trained(segment.magnitudes, self.preset)
+            _check_answers(segment.magnitudes, self.preset, done * hop)
             done += len(segment.mixture)
-            seconds = done * params.hop_length / params.sample_rate
+            seconds = done * hop
             progress(seconds if total is None else min(seconds, total), total, "separate")
             yield segment
 
@@ -371,7 +376,14 @@ def _refuse_options(preset: Preset, options: MaskChanges) -> None:
         )
 
 
-def _check_trained(magnitudes: Mapping[str, Magnitude], preset: Preset) -> None:
+def _check_answers(magnitudes: Mapping[str, Magnitude], preset: Preset, seconds: float) -> None:
+    for target, values in magnitudes.items():
+        if not np.isfinite(values).all():
+            raise PretrainedError(
+                f"{preset.name}: the network's {target} is not finite after {seconds:.1f} s, so no "
+                "stem can be made of it: its weights are damaged, or the sound lies far above full "
+                "scale"
+            )
     first, *others = magnitudes.values()
     if others and first.any() and all(np.array_equal(first, other) for other in others):
         raise PretrainedError(

@@ -509,6 +509,9 @@ class Frames:
             ) from None
         return self._compute(frame, frame + 1)[(0, *rest)]
 
+    def __reduce__(self) -> Any:
+        return np.asarray, (self[:],)  # what computes them stays in this process
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         values = self[:]
         return values if dtype is None else values.astype(dtype, copy=False)

@@ -241,7 +241,7 @@ def test_a_full_disk_is_an_error_before_anything_is_mapped(tmp_path):
     found = subprocess.run(
         [sys.executable, "-c", FULL], env=environment, capture_output=True, text=True, check=True
     )
-    for word in (str(tmp_path), "4 MiB", "TMPDIR"):
+    for word in (str(tmp_path), str(tmp_path / "cache"), "4 MiB", "TMPDIR"):
         assert word in found.stdout
     assert found.stdout.count("\n") == 1
     assert names(tmp_path) == ["cache"]

@@ -7,7 +7,7 @@ import numpy as np
 
 from mssviz._typing import SIGNALS, AnyArray
 from mssviz.errors import ParameterError
-from mssviz.networks._tensorflow import tf
+from mssviz.networks._tensorflow import check_process, own_settings, tf
 from mssviz.networks.blstm import build_blstm
 from mssviz.networks.bs_roformer import build_bs_roformer
 from mssviz.networks.d3net import build_d3net
@@ -65,8 +65,10 @@ class Network:
         if kind not in BUILDERS:
             raise ParameterError(f"network type must be one of {sorted(BUILDERS)} (got {kind!r})")
         self.signal = SIGNALS[kind]
+        check_process()
         try:
-            self.model = BUILDERS[kind](targets, **shape, **options)
+            with own_settings():
+                self.model = BUILDERS[kind](targets, **shape, **options)
         except TypeError as error:
             raise ParameterError(f"options of network {kind!r} are wrong: {error}") from error
         self.targets = tuple(targets)
@@ -76,8 +78,11 @@ class Network:
         else:
             example = (shape["patch_frames"], shape["n_channels"], shape["n_bins"])
         dtype = tf.complex64 if self.signal == "spectrum" else tf.float32
+        # what is traced is plain TensorFlow; converting it first would write it to a file
         self._run = tf.function(
-            self._forward, input_signature=[tf.TensorSpec((None, *example), dtype)]
+            self._forward,
+            input_signature=[tf.TensorSpec((None, *example), dtype)],
+            autograph=False,
         )
 
     def forward(self, mixture: Any, training: bool) -> list[Any]:
@@ -98,7 +103,8 @@ class Network:
         """
         if self.signal == "spectrum":
             mixture = tf.stack([tf.math.real(mixture), tf.math.imag(mixture)], axis=-1)
-        outputs = self.model(mixture, training=training)
+        with own_settings():
+            outputs = self.model(mixture, training=training)
         return list(outputs) if isinstance(outputs, list | tuple) else [outputs]  # one target
 
     def _forward(self, mixture: Any) -> list[Any]:
@@ -123,6 +129,7 @@ class Network:
             Target to estimated magnitude, same shape; or waveform, as long or, from the middle,
             shorter.
         """
+        check_process()
         if self.signal == "waveform":
             outputs = self._run(mixture)
             return {t: o.numpy() for t, o in zip(self.targets, outputs, strict=True)}

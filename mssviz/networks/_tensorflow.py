@@ -1,14 +1,24 @@
-"""The one place where TensorFlow and Keras are imported, quietly and quickly."""
+"""The one place where TensorFlow and Keras are imported: quietly, quickly, and in settings of ours.
+
+A session can have changed what Keras does by default, in its own code, by variables of the
+environment or in ``~/.keras``: the backend, the order of axes, the precision. Networks are built
+so that none of it reaches them.
+"""
 
 import gc
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from mssviz.errors import MssvizError
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+_BACKEND = "KERAS_BACKEND"
 
 
 @contextmanager
@@ -48,8 +58,87 @@ def _quiet_stderr() -> Iterator[None]:
             os.close(saved)
 
 
-with _quick_import(), _quiet_stderr():
+@contextmanager
+def _on_tensorflow() -> Iterator[None]:
+    # Keras reads its backend once, when it is imported first, from here or else from a file.
+    wanted = os.environ.get(_BACKEND)
+    if wanted not in (None, "tensorflow") and "keras" not in sys.modules:
+        warnings.warn(
+            f"{_BACKEND} is {wanted!r}, but mssviz needs TensorFlow: Keras runs with it in all of "
+            "this process",
+            stacklevel=2,
+        )
+    os.environ[_BACKEND] = "tensorflow"
+    try:
+        yield
+    finally:
+        if wanted is None:
+            del os.environ[_BACKEND]
+        else:
+            os.environ[_BACKEND] = wanted
+
+
+with _quick_import(), _on_tensorflow(), _quiet_stderr():
     import keras
     import tensorflow as tf
 
-__all__ = ["keras", "tf"]
+if keras.config.backend() != "tensorflow":
+    raise MssvizError(
+        f"mssviz needs Keras with TensorFlow, but this process has imported it with the backend "
+        f"{keras.config.backend()!r}: restart it, and set KERAS_BACKEND to tensorflow or import "
+        "mssviz.networks before keras"
+    )
+
+__all__ = ["check_process", "keras", "own_settings", "tf"]
+
+#: Whether `own_settings` are in force.
+_in_force: ContextVar[bool] = ContextVar("in_force", default=False)
+#: Process in which networks have been built, None before the first.
+_process: int | None = None
+
+
+@contextmanager
+def own_settings(precision: str = "float32") -> Iterator[None]:
+    """Keras' defaults as networks need them, whatever the session has chosen, for a while.
+
+    Within another such block nothing changes.
+
+    Parameters
+    ----------
+    precision
+        Policy for the types of layers, such as ``"mixed_float16"``.
+    """
+    if _in_force.get():
+        yield
+        return
+    settings = keras.config
+    kept = settings.dtype_policy(), settings.floatx(), settings.image_data_format()
+    token = _in_force.set(True)
+    try:
+        _set(precision, "float32", "channels_last")
+        yield
+    finally:
+        _set(*kept)
+        _in_force.reset(token)
+
+
+def _set(policy: Any, floatx: str, data_format: str) -> None:
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
+    keras.config.set_image_data_format(data_format)
+
+
+def check_process() -> None:
+    """Raise `MssvizError` in a fork of a process that has built networks.
+
+    TensorFlow's threads do not live on in a fork, which would wait for them without end.
+    """
+    global _process
+    if _process is None:
+        _process = os.getpid()
+    elif _process != os.getpid():
+        raise MssvizError(
+            f"this process was forked from process {_process} after networks had run there, and "
+            'TensorFlow cannot go on in a fork: use multiprocessing.get_context("spawn"), threads, '
+            "or workers=… of mssviz, or fork before the first separation"
+        )

@@ -6,7 +6,6 @@ Optim. 30(4), 1992), so it is what is validated and used.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ import numpy as np
 
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
-from mssviz.networks._tensorflow import keras, tf
+from mssviz.networks._tensorflow import keras, own_settings, tf
 from mssviz.networks.losses import LOSSES
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Fit:
         )
         self._loss, self._decay = LOSSES[loss], decay
         with self._strategy.scope():
-            with _computing_in(precision):
+            with own_settings(precision):
                 self.network = build()
             self.average = build()
             self._optimizer = OPTIMIZERS[optimizer]()
@@ -84,8 +83,8 @@ class Fit:
                 self._optimizer = keras.optimizers.LossScaleOptimizer(self._optimizer)
             self._optimizer.build(self.network.model.trainable_variables)
         self.average.model.set_weights(self.network.model.get_weights())
-        self._train = tf.function(self._distributed_step, reduce_retracing=True)
-        self._validate = tf.function(self._average_losses, reduce_retracing=True)
+        self._train = tf.function(self._distributed_step, reduce_retracing=True, autograph=False)
+        self._validate = tf.function(self._average_losses, reduce_retracing=True, autograph=False)
 
     def start_from(self, other: "Network", targets: Mapping[str, str]) -> None:
         """Take another network's weights for some targets; the others stay random.
@@ -210,16 +209,6 @@ class Fit:
         ):
             mean.value.assign(value.value)
         return self._strategy.reduce("SUM", losses, axis=None)
-
-
-@contextmanager
-def _computing_in(precision: str) -> Iterator[None]:
-    kept = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(kept)
 
 
 # As tf.summary.scalar does, which needs the tensorboard package.
