@@ -6,8 +6,8 @@ is no ffmpeg program, decodes a stem anew at each look, and gives nothing that i
 
 import importlib.util
 import json
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,103 +15,30 @@ import numpy as np
 
 from mssviz import audio, presets
 from mssviz._progress import reporter
+from mssviz._stems import (
+    ACCOMPANIMENT,
+    MIXTURE,
+    by_source,
+    existing,
+    packed_files,
+    read_table,
+    sound_files,
+    source_name,
+    subfolders,
+    subset_folder,
+)
 from mssviz._typing import PathLike, Progress, Waveform
-from mssviz.errors import AudioError, MssvizError, ParameterError, reason
+from mssviz.errors import MssvizError, ParameterError
 from mssviz.separation import level_ratio_db
+from mssviz.tracks import MAX_MISSING_SECONDS, Part, Track
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aiff", ".opus")
-MIXTURE_NAMES = ("mixture", "mix")
-_MIXTURE = "<mixture>"
 #: Streams of MUSDB18's stem files; 0 is the mixture.
 MUSDB_STREAMS = {"vocals": 4, "drums": 1, "bass": 2, "other": 3}
 #: Level of mixture minus stems, relative to the mixture, above which `check` complains.
 MAX_RESIDUAL_DB = -25.0
-
-
-@dataclass(frozen=True)
-class Track:
-    """A song whose true stems are known.
-
-    Parameters
-    ----------
-    name
-        For people.
-    stems
-        Source to its file and stream number.
-    licence
-        Of the sound.
-    skip_end
-        Seconds at the end that are not used.
-    mixture
-        File and stream number of the mixture; if left out, it is the sum of the stems.
-    start, duration
-        Which part of the files is the track, in seconds; None for all from there.
-    """
-
-    name: str
-    stems: Mapping[str, tuple[Path, int]]
-    licence: str = "unknown"
-    skip_end: float = 0.0
-    mixture: tuple[Path, int] | None = None
-    start: float = 0.0
-    duration: float | None = None
-
-    def excerpt(self, start: float, duration: float) -> "Track":
-        """A part of the track, as a track of its own."""
-        return replace(self, start=self.start + start, duration=duration)
-
-    @property
-    def files(self) -> list[Path]:
-        """Every sound file of the track, once."""
-        parts = [*self.stems.values(), *([self.mixture] if self.mixture else [])]
-        return list(dict.fromkeys(path for path, _ in parts))
-
-    def load(
-        self, offset: float = 0.0, duration: float | None = None, sample_rate: int = 44100
-    ) -> tuple[Waveform, dict[str, Waveform]]:
-        """Mixture and stems.
-
-        Parameters
-        ----------
-        offset, duration
-            In seconds.
-        sample_rate
-            In hertz.
-
-        Returns
-        -------
-        mixture : Waveform
-            ``(n_samples, n_channels)``.
-        references : dict
-            Source to waveform of the same shape.
-        """
-        parts = {**self.stems, **({_MIXTURE: self.mixture} if self.mixture else {})}
-        if self.duration is not None:
-            left = self.duration - offset
-            if left <= 0:
-                raise AudioError(
-                    f"{self.name}: has {self.duration:.2f} s, nothing after {offset} s"
-                )
-            duration = left if duration is None else min(duration, left)
-        # with a bad end, one must know where the end is
-        wanted = duration if not self.skip_end else None
-        waveforms = {}
-        for source, (path, stream) in parts.items():
-            waveforms[source], _ = audio.load_audio(
-                path, self.start + offset, wanted, sample_rate, stream
-            )
-        # stems can be longer than the mixture, by what their encoder added
-        stop = min(map(len, waveforms.values())) - round(self.skip_end * sample_rate)
-        if duration is not None:
-            stop = min(stop, round(duration * sample_rate))
-        if stop <= 0:
-            raise AudioError(f"{self.name}: has nothing after {offset} s")
-        cut = {source: waveform[:stop] for source, waveform in waveforms.items()}
-        mixture = cut.pop(_MIXTURE, None)
-        return np.add.reduce(list(cut.values())) if mixture is None else mixture, cut
 
 
 def examples() -> dict[str, Track]:
@@ -131,20 +58,33 @@ def example_mixture() -> Path:
 def from_folder(folder: PathLike) -> Track:
     """A folder with one sound file a stem, named after it; a file of the mixture is left out.
 
+    Names are read in any case and as other programs give them: `song_(Vocals)` is ``vocals``,
+    `no_vocals` is ``accompaniment``. Hidden files are no stems.
+
     Raises
     ------
     ParameterError
-        If it holds fewer than two stems.
+        If it holds fewer than two stems, or two files of one.
+
+    Warns
+    -----
+    UserWarning
+        If an accompaniment is left out, as its parts are there, too.
     """
-    folder = Path(folder)
-    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES)
-    stems = {p.stem: (p, 0) for p in files if p.stem.lower() not in MIXTURE_NAMES}
-    if len(stems) < 2:
+    path = existing(folder)
+    files = [p for p in sound_files(path) if source_name(p.stem) != MIXTURE]
+    found = by_source(path, files)
+    if ACCOMPANIMENT in found and set(found) - {ACCOMPANIMENT, "vocals"}:
+        warnings.warn(
+            f"{found.pop(ACCOMPANIMENT)}: left out, as it is the sum of stems that are there, too",
+            stacklevel=2,
+        )
+    if len(found) < 2:
         raise ParameterError(
             f"{folder}: needs at least two stems, such as vocals.wav and other.wav (got "
-            f"{', '.join(stems) or 'none'})"
+            f"{', '.join(found) or 'none'})"
         )
-    return Track(folder.name, stems)
+    return Track(path.absolute().name, {source: (file, 0) for source, file in found.items()})
 
 
 def from_folders(folder: PathLike) -> dict[str, Track]:
@@ -153,12 +93,24 @@ def from_folders(folder: PathLike) -> dict[str, Track]:
     Raises
     ------
     ParameterError
-        If it holds no folder, or one of them holds fewer than two stems.
+        If it holds no folder with sound, or one of them holds fewer than two stems.
+
+    Warns
+    -----
+    UserWarning
+        If a folder without sound is left out.
     """
-    found = sorted(path for path in _existing(folder).iterdir() if path.is_dir())
-    if not found:
-        raise ParameterError(f"{folder}: holds no folders; each track needs one, with its stems")
-    return {path.name: from_folder(path) for path in found}
+    tracks = {}
+    for path in subfolders(existing(folder)):
+        if sound_files(path):
+            tracks[path.name] = from_folder(path)
+        else:
+            warnings.warn(f"{path}: left out, as it holds no sound files", stacklevel=2)
+    if not tracks:
+        raise ParameterError(
+            f"{folder}: holds no folders with stems; each track needs one, with its stems"
+        )
+    return tracks
 
 
 def musdb18(root: PathLike, subset: str = "test") -> dict[str, Track]:
@@ -181,21 +133,20 @@ def musdb18(root: PathLike, subset: str = "test") -> dict[str, Track]:
     Rafii, Liutkus, Stöter, Mimilakis and Bittner, "MUSDB18 – a corpus for music separation",
     2017. For academic use; each track has a licence of its own.
     """
-    folder = _existing(root) / subset
-    packed = sorted(folder.glob("*.stem.mp4"))
+    folder = subset_folder(existing(root), subset, ("train", "test"))
+    licence = "as MUSDB18 states"
     tracks = {}
-    for path in packed:
-        name = path.name.removesuffix(".stem.mp4")
+    for name, path in packed_files(folder).items():
         stems = {source: (path, stream) for source, stream in MUSDB_STREAMS.items()}
-        tracks[name] = Track(name, stems, "as MUSDB18 states", mixture=(path, 0))
-    for path in sorted(folder.glob("*/mixture.wav")):
-        stems = {source: (path.with_name(f"{source}.wav"), 0) for source in MUSDB_STREAMS}
-        name = path.parent.name
-        tracks[name] = Track(name, stems, "as MUSDB18 states", mixture=(path, 0))
+        tracks[name] = Track(name, stems, licence, mixture=(path, 0))
+    for path in subfolders(folder):
+        track = _of_four(path.name, path, path, licence)
+        if track:
+            tracks[path.name] = track
     if not tracks:
         raise ParameterError(
-            f"{folder}: neither *.stem.mp4 nor */mixture.wav found; give the folder that holds "
-            "MUSDB18's train and test"
+            f"{folder}: holds neither *.stem.mp4 nor folders of vocals.wav, drums.wav, bass.wav "
+            "and other.wav; give the folder that holds MUSDB18's train and test"
         )
     return tracks
 
@@ -219,19 +170,32 @@ def dsd100(root: PathLike, subset: str = "Test") -> dict[str, Track]:
     ----------
     Liutkus et al., "The 2016 signal separation evaluation campaign", LVA/ICA 2017.
     """
-    root = _existing(root)
+    parts = ("Mixtures", "Sources")
+    mixtures, sources = (
+        subset_folder(subset_folder(existing(root), part, parts), subset, ("Dev", "Test"))
+        for part in parts
+    )
     tracks = {}
-    for path in sorted((root / "Mixtures" / subset).glob("*/mixture.wav")):
-        name = path.parent.name
-        folder = root / "Sources" / subset / name
-        stems = {source: (folder / f"{source}.wav", 0) for source in MUSDB_STREAMS}
-        tracks[name] = Track(name, stems, "as DSD100 states", mixture=(path, 0))
+    for path in subfolders(mixtures):
+        track = _of_four(path.name, sources / path.name, path, "as DSD100 states")
+        if track and track.mixture:
+            tracks[path.name] = track
     if not tracks:
         raise ParameterError(
-            f"{root}: no Mixtures/{subset}/*/mixture.wav found; give the folder that holds "
-            "DSD100's Mixtures and Sources"
+            f"{mixtures}: holds no */mixture.wav; give the folder that holds DSD100's Mixtures "
+            "and Sources"
         )
     return tracks
+
+
+def _of_four(name: str, folder: Path, mixtures: Path, licence: str) -> Track | None:
+    """Track of MUSDB18's four sources; a file that is missing has the name that it should have."""
+    found = by_source(folder, sound_files(folder)) if folder.is_dir() else {}
+    mixture = by_source(mixtures, sound_files(mixtures)).get(MIXTURE)
+    if not mixture and not found.keys() & MUSDB_STREAMS:
+        return None
+    stems = {source: (found.get(source, folder / f"{source}.wav"), 0) for source in MUSDB_STREAMS}
+    return Track(name, stems, licence, mixture=(mixture, 0) if mixture else None)
 
 
 def from_csv(path: PathLike, root: PathLike | None = None) -> dict[str, Track]:
@@ -241,38 +205,35 @@ def from_csv(path: PathLike, root: PathLike | None = None) -> dict[str, Track]:
     ----------
     path
         CSV with columns ``mix_path`` and, for each stem, such as ``vocals_path``; others, as
-        ``duration``, are left alone.
+        ``duration``, are left alone. Blanks around commas do not matter.
     root
         Folder that paths are relative to; the table's own if left out.
 
     Raises
     ------
     ParameterError
-        If columns are missing, a row is incomplete, or a path appears twice.
+        If it is no such table, a row is incomplete or too long, or a path appears twice.
     """
-    import pandas as pd
-
     path = Path(path)
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise ParameterError(f"{path}: not a readable table ({reason(error)})") from error
-    columns = [c for c in table.columns if c.endswith("_path") and c != "mix_path"]
-    if "mix_path" not in table.columns or len(columns) < 2:
+    columns, rows = read_table(path)
+    sources = [c for c in columns if c.endswith("_path") and c != "mix_path"]
+    if "mix_path" not in columns or len(sources) < 2:
         raise ParameterError(
-            f"{path}: needs columns mix_path and two or more such as vocals_path "
-            f"(got {', '.join(table.columns)})"
+            f"{path}: needs columns mix_path and two or more such as vocals_path, separated by "
+            f"commas (got {', '.join(columns) or 'none'})"
         )
     base = Path(root) if root is not None else path.parent
-    tracks = {}
-    for number, row in enumerate(table.to_dict("records"), start=2):
-        empty = [column for column in ("mix_path", *columns) if not row[column].strip()]
+    tracks: dict[str, Track] = {}
+    for number, row in rows:
+        empty = [column for column in ("mix_path", *sources) if not row[column]]
         name = row["mix_path"]
         if empty or name in tracks:
             what = f"{', '.join(empty)} is empty" if empty else f"{name} appears twice"
             raise ParameterError(f"{path}, line {number}: {what}")
-        stems = {c.removesuffix("_path"): (base / row[c], 0) for c in columns}
+        stems = {c.removesuffix("_path"): (base / row[c], 0) for c in sources}
         tracks[name] = Track(name, stems, mixture=(base / name, 0))
+    if not tracks:
+        raise ParameterError(f"{path}: holds no rows; each track needs one")
     return tracks
 
 
@@ -290,9 +251,10 @@ def check(tracks: Mapping[str, Track], progress: bool | Progress = True) -> "pd.
     -------
     DataFrame
         One row per track: ``seconds``, ``sample_rate`` (Hz), ``residual_db`` (mixture minus the
-        sum of the stems, relative to the mixture) and ``problem``, empty if there is none:
-        missing or damaged files, unequal rates or lengths, silent stems, stems that are not
-        the mixture's.
+        sum of the stems, relative to the mixture), ``usable`` and ``problem``, empty if there is
+        none. Not usable are tracks with missing or damaged files, with a silent mixture, or with
+        stems that are not the mixture's. Unequal rates, channels or lengths, which `Track.load`
+        makes equal, and silent stems are problems that one can live with.
     """
     import pandas as pd
 
@@ -305,43 +267,61 @@ def check(tracks: Mapping[str, Track], progress: bool | Progress = True) -> "pd.
 
 
 def _checked(track: Track) -> dict[str, Any]:
-    parts = [*track.stems.values(), *([track.mixture] if track.mixture else [])]
+    row = {"seconds": 0.0, "sample_rate": 0, "residual_db": np.nan, "usable": False}
     rates, problems = set(), []
-    try:
-        for path, stream in parts:
+    for path, stream in dict.fromkeys(track.parts.values()):
+        try:
             with audio.AudioReader(path, sample_rate=None, stream=stream) as reader:
                 rates.add(reader.sample_rate)
-        rate = max(rates)
-        mixture, stems = track.load(sample_rate=rate)
+        except MssvizError as error:
+            problems.append(str(error))
+    if problems:
+        return {**row, "problem": "; ".join(problems)}
+    rate = max(rates)
+    try:
+        parts = track.read(sample_rate=rate)
+        mixture, stems = track.joined(parts)
     except MssvizError as error:
-        return {"seconds": 0.0, "sample_rate": 0, "residual_db": np.nan, "problem": str(error)}
+        return {**row, "problem": str(error)}
     if len(rates) > 1:
         problems.append(f"files have different sample rates ({sorted(rates)})")
-    shapes = {mixture.shape, *(stem.shape for stem in stems.values())}
+    problems += _unequal(parts, rate)
+    unfit, residual_db = _unfit(mixture, stems)
+    problems += unfit
     silent = [name for name, stem in stems.items() if not stem.any()]
-    residual_db = np.nan
-    if len(shapes) > 1:
-        problems.append(f"files have different channels ({sorted(shape[1] for shape in shapes)})")
-    elif not mixture.any():
-        problems.append("the mixture is silent")
-    else:
-        residual_db = level_ratio_db(mixture - np.add.reduce(list(stems.values())), mixture)
-        if residual_db > MAX_RESIDUAL_DB:
-            problems.append(f"stems do not add up to the mixture: {residual_db:.0f} dB are left")
     if silent:
         problems.append(f"silent throughout: {', '.join(silent)}")
     return {
         "seconds": len(mixture) / rate,
         "sample_rate": rate,
         "residual_db": residual_db,
+        "usable": not unfit,
         "problem": "; ".join(problems),
     }
 
 
-def _existing(folder: PathLike) -> Path:
-    if not Path(folder).is_dir():
-        raise ParameterError(f"{folder}: no such folder; check its name")
-    return Path(folder)
+def _unequal(parts: Mapping[str, Part], sample_rate: int) -> list[str]:
+    """What `Track.load` makes equal."""
+    channels = {source: part.waveform.shape[1] for source, part in parts.items()}
+    seconds = {source: len(part.waveform) / sample_rate for source, part in parts.items()}
+    found = []
+    if len(set(channels.values())) > 1:
+        listed = ", ".join(f"{source} {n}" for source, n in channels.items())
+        found.append(f"files have different channels ({listed}); mono is repeated")
+    if max(seconds.values()) - min(seconds.values()) > MAX_MISSING_SECONDS:
+        listed = ", ".join(f"{source} {s:.2f} s" for source, s in seconds.items())
+        found.append(f"files have different lengths ({listed}); silence stands for what is missing")
+    return found
+
+
+def _unfit(mixture: Waveform, stems: Mapping[str, Waveform]) -> tuple[list[str], float]:
+    """What makes a song useless, and the level of mixture minus stems."""
+    if not mixture.any():
+        return ["the mixture is silent"], np.nan
+    residual_db = level_ratio_db(mixture - np.add.reduce(list(stems.values())), mixture)
+    if residual_db > MAX_RESIDUAL_DB:
+        return [f"stems do not add up to the mixture: {residual_db:.0f} dB are left"], residual_db
+    return [], residual_db
 
 
 def to_targets(
@@ -359,15 +339,16 @@ def to_targets(
     targets
         Of the separator, in order.
     """
-    rest = "accompaniment" if "accompaniment" in targets else "other"
-    named = [target for target in targets if target != rest]
-    missing = [target for target in named if target not in references]
+    sources = {t: t if t in references else source_name(t) for t in targets}
+    rest = ACCOMPANIMENT if ACCOMPANIMENT in sources.values() else "other"
+    named = [source for source in sources.values() if source != rest]
     remaining = [w for source, w in references.items() if source not in named]
-    if missing or not remaining:
+    if not set(named) <= set(references) or (rest in sources.values() and not remaining):
         return None
-    summed = {target: references[target] for target in named}
-    summed[rest] = np.add.reduce(remaining)
-    return {target: summed[target] for target in targets}
+    summed = {source: references[source] for source in named}
+    if remaining:
+        summed[rest] = np.add.reduce(remaining)
+    return {target: summed[source] for target, source in sources.items()}
 
 
 def published_scores() -> dict[str, dict[str, Any]]:

@@ -91,7 +91,12 @@ def test_a_table_as_spleeters_names_mixtures_and_stems(tmp_path):
     for text, message in (
         ("path,vocals_path\n", "needs columns mix_path"),
         (header + row + row, r"line 3: a/mix.wav appears twice"),
-        (header + row.replace("a/drums.wav", ""), "line 2: drums_path is empty"),
+        (header + row.replace("a/drums.wav", " "), "line 2: drums_path is empty"),
+        (header + "\n" + row.replace("1.0", "1.0,2"), "line 3: has 7 values for 6 columns"),
+        (header.replace(",", ";"), r"separated by commas \(got mix_path;vocals_path"),
+        (header.replace("bass", "drums") + row, "has two columns drums_path"),
+        (header, "holds no rows"),
+        ("", r"\(got none\)"),
     ):
         table.write_text(text)
         with pytest.raises(ParameterError, match=message):
@@ -100,10 +105,105 @@ def test_a_table_as_spleeters_names_mixtures_and_stems(tmp_path):
         datasets.from_csv(tmp_path / "gone.csv")
 
 
+def test_a_table_made_by_hand_may_have_blanks(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text(
+        "\ufeffmix_path, vocals_path , other_path, duration\n"
+        ' a b/mix.wav, "a, b.wav",\ta b/other.wav ,1.0,\n'
+        "\n"
+        "c/mix.wav, c/vocals.wav, c/other.wav\n"
+    )
+    tracks = datasets.from_csv(table)
+    assert list(tracks) == ["a b/mix.wav", "c/mix.wav"]
+    assert tracks["a b/mix.wav"].stems == {
+        "vocals": (tmp_path / "a, b.wav", 0),
+        "other": (tmp_path / "a b" / "other.wav", 0),
+    }
+
+
 def test_a_folder_of_folders(hq):
     assert list(datasets.from_folders(hq / "test")) == ["A - Song", "B - Other song"]
     with pytest.raises(ParameterError, match="holds no folders"):
         datasets.from_folders(hq / "test" / "A - Song")
+
+
+def test_folders_that_are_no_songs_are_left_out(hq):
+    for name in (".ipynb_checkpoints", "__MACOSX", "@eaDir", ".@__thumb", "$RECYCLE.BIN"):
+        (hq / "test" / name).mkdir()
+        write(hq / "test" / name / "vocals.wav", sound(0, 0.1))
+    (hq / "test" / "._A - Song").write_bytes(b"no folder")
+    assert list(datasets.from_folders(hq / "test")) == ["A - Song", "B - Other song"]
+    assert list(datasets.musdb18(hq)) == ["A - Song", "B - Other song"]
+    (hq / "test" / "Covers").mkdir()
+    (hq / "test" / "Covers" / "front.jpg").write_bytes(b"a picture")
+    with pytest.warns(UserWarning, match="Covers: left out"):
+        assert len(datasets.from_folders(hq / "test")) == 2
+    assert len(datasets.musdb18(hq)) == 2
+
+
+def test_a_folder_of_stems_holds_more_than_stems(tmp_path):
+    for name in ("vocals", "Bass"):
+        write(tmp_path / f"{name}.wav", sound(1, 0.1))
+        (tmp_path / f"._{name}.wav").write_bytes(b"\0\5\26\7")
+    (tmp_path / "drums.wav").mkdir()
+    (tmp_path / "Thumbs.db").write_bytes(b"")
+    (tmp_path / "all.stem.mp4").write_bytes(b"stems in one file")
+    write(tmp_path / "Mix.wav", sound(2, 0.1))
+    assert list(datasets.from_folder(tmp_path).stems) == ["bass", "vocals"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Vocals", "no_vocals"),
+        ("VOCALS", "Instrumental"),
+        ("1_My song (Live)_(Vocals)_model", "1_My song (Live)_(Instrumental)_model"),
+        ("vocal", "song (No Vocals)"),
+        ("vocals", "accompaniment"),
+    ],
+)
+def test_stems_have_the_names_that_other_programs_give(tmp_path, names):
+    for name in names:
+        write(tmp_path / f"{name}.wav", sound(1, 0.1))
+    assert set(datasets.from_folder(tmp_path).stems) == {"vocals", "accompaniment"}
+
+
+def test_names_that_say_nothing_are_kept(tmp_path):
+    for name in ("Lead Synth", "Bass (Live)", "Stimme e\u0301"):
+        write(tmp_path / f"{name}.wav", sound(1, 0.1))
+    found = datasets.from_folder(tmp_path).stems
+    assert set(found) == {"lead synth", "bass (live)", "stimme \xe9"}
+
+
+def test_two_files_of_a_stem_are_named(tmp_path):
+    for name in ("vocals.wav", "Vocals.flac", "bass.wav"):
+        (tmp_path / name).write_bytes(b"not read")
+    with pytest.raises(ParameterError, match=r"Vocals\.flac and vocals\.wav are both vocals"):
+        datasets.from_folder(tmp_path)
+
+
+def test_an_accompaniment_beside_its_parts_is_left_out(tmp_path):
+    stems = write_stems(tmp_path)
+    write(tmp_path / "instrumental.wav", sum(stems.values()) - stems["vocals"])
+    with pytest.warns(UserWarning, match=r"instrumental\.wav: left out, as it is the sum"):
+        track = datasets.from_folder(tmp_path)
+    assert np.allclose(track.load()[0], sum(stems.values()), atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".aif", ".AIFC", ".w64", ".au", ".caf", ".mp4", ".webm"])
+def test_stems_are_files_of_any_kind(tmp_path, suffix):
+    for name in ("vocals", "other"):
+        (tmp_path / f"{name}{suffix}").write_bytes(b"not read")
+    assert set(datasets.from_folder(tmp_path).stems) == {"vocals", "other"}
+
+
+def test_musdb18_hq_without_mixtures_is_the_sum_of_its_stems(hq):
+    folder = hq / "test" / "A - Song"
+    (folder / "mixture.wav").unlink()
+    (folder / "drums.wav").rename(folder / "Drums.WAV")
+    mixture, stems = datasets.musdb18(hq)["A - Song"].load()
+    assert np.array_equal(stems["drums"], sound(1))
+    assert np.array_equal(mixture, np.add.reduce(list(stems.values())))
 
 
 def test_excerpts_are_parts_of_a_track(hq):
@@ -116,6 +216,30 @@ def test_excerpts_are_parts_of_a_track(hq):
     assert np.array_equal(inner, whole[15435:24255])
     with pytest.raises(mssviz.AudioError, match=r"has 0.50 s, nothing after 0.6 s"):
         track.excerpt(0.25, 0.5).load(0.6)
+
+
+def test_a_part_of_a_corpus_has_its_name_in_any_case(hq):
+    assert len(datasets.musdb18(hq, "Test")) == 2
+    (hq / "test").rename(hq / "TEST")
+    assert len(datasets.musdb18(hq, "test")) == 2
+    with pytest.raises(ParameterError, match=r"one of train, test \(got 'dev'\)"):
+        datasets.musdb18(hq, "dev")
+    with pytest.raises(ParameterError, match=r"has no folder train \(it holds TEST\)"):
+        datasets.musdb18(hq, "train")
+
+
+def test_dsd100_says_what_is_wrong(tmp_path):
+    with pytest.raises(ParameterError, match="has no folder Mixtures"):
+        datasets.dsd100(tmp_path)
+    write_stems(
+        tmp_path / "Sources" / "Dev" / "001 - X", 0,
+        tmp_path / "Mixtures" / "Dev" / "001 - X" / "mixture.wav",
+    )  # fmt: skip
+    assert list(datasets.dsd100(tmp_path, "dev")) == ["001 - X"]
+    with pytest.raises(ParameterError, match=r"Mixtures: has no folder Test \(it holds Dev\)"):
+        datasets.dsd100(tmp_path)
+    with pytest.raises(ParameterError, match="one of Dev, Test"):
+        datasets.dsd100(tmp_path, "train")
 
 
 @pytest.mark.parametrize("read", [datasets.musdb18, datasets.dsd100, datasets.from_folders])
@@ -133,8 +257,13 @@ def test_check_names_what_would_spoil_an_evaluation(hq):
     write(hq / "test" / "D" / "bass.wav", sound(32), rate=22050)
     write_stems(hq / "test" / "E", 40, hq / "test" / "E" / "mixture.wav")
     (hq / "test" / "E" / "drums.wav").unlink()
-    write_stems(hq / "test" / "F", 50, hq / "test" / "F" / "mixture.wav")
+    write_stems(hq / "test" / "F", 50)
     write(hq / "test" / "F" / "bass.wav", 0 * sound(52))
+    stems = write_stems(hq / "test" / "G", 60)
+    write(hq / "test" / "G" / "vocals.wav", stems["vocals"][: RATE // 2, :1])
+    write_stems(hq / "test" / "H", 70)
+    (hq / "test" / "H" / "vocals.wav").unlink()
+    (hq / "test" / "H" / "drums.wav").write_text("la la la")
     calls = []
     table = datasets.check(datasets.musdb18(hq), lambda *call: calls.append(call))
     assert list(table["problem"][:2]) == ["", ""]
@@ -144,7 +273,12 @@ def test_check_names_what_would_spoil_an_evaluation(hq):
     assert "different sample rates ([22050, 44100])" in table.loc["D", "problem"]
     assert "drums.wav: no such file" in table.loc["E", "problem"]
     assert "silent throughout: bass" in table.loc["F", "problem"]
-    assert calls[-1] == (6, 6, "check")
+    assert "lengths (vocals 0.50 s, drums 1.00 s" in table.loc["G", "problem"]
+    assert "channels (vocals 1, drums 2" in table.loc["G", "problem"]
+    assert "vocals.wav: no such file" in table.loc["H", "problem"]
+    assert "drums.wav: not a sound file" in table.loc["H", "problem"]
+    assert table["usable"].tolist() == [True, True, False, False, False, True, True, False]
+    assert calls[-1] == (8, 8, "check")
 
 
 def test_published_scores_are_at_hand():

@@ -300,7 +300,8 @@ def test_a_folder_of_stems_is_a_track(tmp_path):
     track = datasets.from_folder(tmp_path)
     assert sorted(track.stems) == ["bass", "vocals"]
     mixture, references = track.load()
-    assert mixture.shape == (4000, 2)  # the shortest's
+    assert mixture.shape == (5000, 2)  # the longest's
+    assert not references["vocals"][4000:].any()
     assert np.array_equal(mixture, references["bass"] + references["vocals"])
     (tmp_path / "bass.wav").unlink()
     with pytest.raises(ParameterError, match="two stems"):
@@ -321,3 +322,18 @@ def test_sources_are_summed_to_targets():
         assert found is None or np.allclose(sum(found.values()), total, atol=1e-6)
     assert datasets.to_targets(sources, ("vocals", "piano", "other")) is None
     assert datasets.to_targets({"vocals": total}, ("vocals", "accompaniment")) is None
+
+
+def test_targets_that_are_all_there_need_no_other():
+    sources = {name: noise(10, seed=i) for i, name in enumerate(("vocals", "bass"))}
+    assert datasets.to_targets(sources, ("bass", "vocals")) == sources
+    assert list(datasets.to_targets(sources, ("bass",))) == ["bass"]
+
+
+def test_targets_are_named_as_other_programs_name_them():
+    sources = {name: noise(10, seed=i) for i, name in enumerate(("vocals", "bass", "drums"))}
+    found = datasets.to_targets(sources, ("Vocals", "no_vocals"))
+    assert list(found) == ["Vocals", "no_vocals"]
+    assert np.array_equal(found["no_vocals"], sources["bass"] + sources["drums"])
+    odd = {"Vocals": sources["vocals"], "Rest": sources["bass"]}
+    assert datasets.to_targets(odd, ("Vocals", "Rest")) == odd

@@ -1,0 +1,177 @@
+"""Folders of stems as they are found: which entries are sound, and which source a name means."""
+
+import csv
+import itertools
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from mssviz._typing import PathLike
+from mssviz.errors import ParameterError, reason
+
+#: Ends of the names of sound files, in lower case.
+SUFFIXES = (
+    ".wav", ".wave", ".bwf", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf",
+    ".flac", ".wv", ".ape", ".tta", ".mp3", ".mp2", ".aac", ".m4a", ".m4b", ".mp4", ".mov", ".ogg",
+    ".oga", ".opus", ".webm", ".mka", ".mkv", ".wma", ".ac3", ".eac3", ".amr", ".3gp",
+)  # fmt: skip
+#: What MUSDB18's files end with, and others of the same kind: all stems in one.
+PACKED = (".stem.mp4", ".stem.m4a")
+
+MIXTURE = "mixture"
+ACCOMPANIMENT = "accompaniment"
+_SOURCES = ("vocals", "drums", "bass", "other", "piano", "guitar", ACCOMPANIMENT, MIXTURE)
+#: Names that others give, in lower case with underscores, to the names here.
+_ALIASES = {
+    "mix": MIXTURE,  # Spleeter's tables
+    "linear_mixture": MIXTURE,  # musdb
+    "no_vocals": ACCOMPANIMENT,  # Demucs with two stems, LALAL.AI, Ultimate Vocal Remover
+    "minus_vocals": ACCOMPANIMENT,  # Demucs with --other-method minus
+    "instrumental": ACCOMPANIMENT,  # Ultimate Vocal Remover, audio-separator, MSST
+    "instrum": ACCOMPANIMENT,  # MVSEP, older versions of MSST
+    "vocal": "vocals",  # singular, as people have it
+    "drum": "drums",  # the same, and LALAL.AI
+}
+_KNOWN = {**{source: source for source in _SOURCES}, **_ALIASES}
+#: What systems keep beside people's files, beside all that begins with a dot; in lower case.
+_SYSTEM = (
+    "__macosx", "@eadir", "@recycle", "#recycle", "$recycle.bin", "system volume information",
+    "lost+found", "thumbs.db", "desktop.ini",
+)  # fmt: skip
+
+
+def source_name(text: str) -> str:
+    """Source that a name means, whatever its case and the program that gave it.
+
+    Parameters
+    ----------
+    text
+        Such as ``"Vocals"``, ``"no_vocals"`` (Demucs) or ``"song_(Instrumental)_model"`` (Ultimate
+        Vocal Remover). A name that says nothing comes back in lower case.
+    """
+    name = unicodedata.normalize("NFC", text).strip().lower()
+    for part in (name, *reversed(re.findall(r"\(([^()]+)\)", name))):
+        known = _KNOWN.get(re.sub(r"[\s_-]+", "_", part.strip()))
+        if known:
+            return known
+    return name
+
+
+def sound_files(folder: Path) -> list[Path]:
+    """Sound files of a folder in order of their names; hidden ones and packed stems are none."""
+    return [
+        path
+        for path in _entries(folder)
+        if path.suffix.lower() in SUFFIXES
+        and not path.name.lower().endswith(PACKED)
+        and path.is_file()
+    ]
+
+
+def packed_files(folder: Path) -> dict[str, Path]:
+    """Files of a folder that hold all stems of a song, by its name."""
+    return {
+        path.name[: -len(PACKED[0])]: path
+        for path in _entries(folder)
+        if path.name.lower().endswith(PACKED) and path.is_file()
+    }
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Folders in a folder in order of their names, but for hidden ones."""
+    return [path for path in _entries(folder) if path.is_dir()]
+
+
+def by_source(folder: Path, files: Iterable[Path]) -> dict[str, Path]:
+    """Source to its file.
+
+    Raises
+    ------
+    ParameterError
+        If two files are of one source.
+    """
+    found: dict[str, Path] = {}
+    for path in files:
+        name = source_name(path.stem)
+        if name in found:
+            raise ParameterError(
+                f"{folder}: {found[name].name} and {path.name} are both {name}; keep one of them, "
+                "or rename it"
+            )
+        found[name] = path
+    return found
+
+
+def existing(folder: PathLike) -> Path:
+    """The folder, which must be one."""
+    path = Path(os.path.expanduser(folder))  # noqa: PTH111, which leaves an unknown user's as it is
+    if not path.exists():
+        raise ParameterError(f"{folder}: no such folder; check its name")
+    if not path.is_dir():
+        raise ParameterError(f"{folder}: is a file; name the folder that holds it")
+    return path
+
+
+def subset_folder(root: Path, subset: str, choices: tuple[str, ...]) -> Path:
+    """Folder of a part of a corpus, in whatever case.
+
+    Raises
+    ------
+    ParameterError
+        If the corpus has no such part, or the folder lacks it.
+    """
+    if subset.lower() not in [choice.lower() for choice in choices]:
+        raise ParameterError(f"subset must be one of {', '.join(choices)} (got {subset!r})")
+    found = subfolders(root)
+    for path in found:
+        if path.name.lower() == subset.lower():
+            return path
+    raise ParameterError(
+        f"{root}: has no folder {subset} (it holds {', '.join(p.name for p in found) or 'none'}); "
+        f"give the folder that holds {' and '.join(choices)}"
+    )
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        found = sorted(folder.iterdir())
+    except OSError as error:
+        raise ParameterError(
+            f"{folder}: cannot be listed ({reason(error)}); check its permissions"
+        ) from error
+    return [p for p in found if not p.name.startswith(".") and p.name.lower() not in _SYSTEM]
+
+
+def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Columns of a CSV, and its rows with their line numbers; blanks around values are left out.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot be read, two columns have one name, or a row has more values than columns.
+    """
+    rows = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = csv.reader(file, skipinitialspace=True, strict=True)
+            columns = [value.strip() for value in next(lines, [])]
+            for values in lines:
+                rows.append((lines.line_num, [value.strip() for value in values]))
+    except (OSError, ValueError, csv.Error) as error:
+        raise ParameterError(f"{path}: not a readable table ({reason(error)})") from error
+    twice = {name for name in columns if name and columns.count(name) > 1}
+    if twice:
+        raise ParameterError(f"{path}: has two columns {twice.pop()}; rename one")
+    for number, values in rows:
+        if any(values[len(columns) :]):
+            raise ParameterError(
+                f"{path}, line {number}: has {len(values)} values for {len(columns)} columns; "
+                'put values with commas in quotes, such as "a, b.wav"'
+            )
+    return columns, [
+        (number, dict(itertools.zip_longest(columns, values[: len(columns)], fillvalue="")))
+        for number, values in rows
+        if any(values)
+    ]

@@ -1,0 +1,184 @@
+"""A song whose true stems are known, in files of whatever lengths and channels."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mssviz import audio
+from mssviz._typing import Waveform
+from mssviz.errors import AudioError
+
+#: Seconds by which a stem may be shorter than the longest, as encoders add some.
+MAX_MISSING_SECONDS = 0.1
+#: Among the names of sources.
+THE_MIXTURE = "the mixture"
+
+
+class Part(NamedTuple):
+    """What was read of a file.
+
+    Attributes
+    ----------
+    path : Path
+    waveform : Waveform
+        ``(n_samples, n_channels)``; no samples if the file ends before the wanted part.
+    """
+
+    path: Path
+    waveform: Waveform
+
+
+@dataclass(frozen=True)
+class Track:
+    """A song whose true stems are known.
+
+    Parameters
+    ----------
+    name
+        For people.
+    stems
+        Source to its file and stream number.
+    licence
+        Of the sound.
+    skip_end
+        Seconds at the end that are not used.
+    mixture
+        File and stream number of the mixture; if left out, it is the sum of the stems.
+    start, duration
+        Which part of the files is the track, in seconds; None for all from there.
+    """
+
+    name: str
+    stems: Mapping[str, tuple[Path, int]]
+    licence: str = "unknown"
+    skip_end: float = 0.0
+    mixture: tuple[Path, int] | None = None
+    start: float = 0.0
+    duration: float | None = None
+
+    def excerpt(self, start: float, duration: float) -> "Track":
+        """A part of the track, as a track of its own."""
+        return replace(self, start=self.start + start, duration=duration)
+
+    @property
+    def files(self) -> list[Path]:
+        """Every sound file of the track, once."""
+        return list(dict.fromkeys(path for path, _ in self.parts.values()))
+
+    @property
+    def parts(self) -> dict[str, tuple[Path, int]]:
+        """File and stream number of each source, and of `THE_MIXTURE` if it has a file."""
+        return {**self.stems, **({THE_MIXTURE: self.mixture} if self.mixture else {})}
+
+    def load(
+        self, offset: float = 0.0, duration: float | None = None, sample_rate: int = 44100
+    ) -> tuple[Waveform, dict[str, Waveform]]:
+        """Mixture and stems.
+
+        Parameters
+        ----------
+        offset, duration
+            In seconds.
+        sample_rate
+            In hertz.
+
+        Returns
+        -------
+        mixture : Waveform
+            ``(n_samples, n_channels)``.
+        references : dict
+            Source to waveform of the same shape: mono is repeated to the channels of the others,
+            and what is shorter than the longest is followed by silence.
+
+        Raises
+        ------
+        AudioError
+            If a file cannot be read, or nothing is in the wanted part of any of them.
+
+        Warns
+        -----
+        UserWarning
+            If a file is shorter than the longest by more than `MAX_MISSING_SECONDS`.
+        """
+        parts = self.read(offset, duration, sample_rate)
+        longest = max(len(part.waveform) for part in parts.values())
+        for part in parts.values():
+            missing = (longest - len(part.waveform)) / sample_rate
+            if missing > MAX_MISSING_SECONDS:
+                end = self.start + offset + len(part.waveform) / sample_rate
+                warnings.warn(
+                    f"{part.path}: ends at {end:.2f} s, {missing:.2f} s before the longest of "
+                    f"{self.name}; silence stands for the rest",
+                    stacklevel=2,
+                )
+        return self.joined(parts)
+
+    def read(
+        self, offset: float = 0.0, duration: float | None = None, sample_rate: int = 44100
+    ) -> dict[str, Part]:
+        """What `load` reads, as it is in the files; parameters and errors as there.
+
+        Returns
+        -------
+        dict
+            As `parts`.
+        """
+        if self.duration is not None:
+            left = self.duration - offset
+            if left <= 0:
+                raise AudioError(
+                    f"{self.name}: has {self.duration:.2f} s, nothing after {offset} s"
+                )
+            duration = left if duration is None else min(duration, left)
+        # with a bad end, one must know where the end is
+        wanted = duration if not self.skip_end else None
+        parts = {
+            source: _read(path, self.start + offset, wanted, sample_rate, stream)
+            for source, (path, stream) in self.parts.items()
+        }
+        stop = max(len(part.waveform) for part in parts.values())
+        stop -= round(self.skip_end * sample_rate)
+        if duration is not None:
+            stop = min(stop, round(duration * sample_rate))
+        if stop <= 0:
+            raise AudioError(f"{self.name}: has no samples between {offset} s and its end")
+        return {name: part._replace(waveform=part.waveform[:stop]) for name, part in parts.items()}
+
+    @staticmethod
+    def joined(parts: Mapping[str, Part]) -> tuple[Waveform, dict[str, Waveform]]:
+        """Mixture and stems of one shape, from what was read.
+
+        Raises
+        ------
+        AudioError
+            If channels differ, and it is not mono beside others.
+        """
+        shape = tuple(max(part.waveform.shape[axis] for part in parts.values()) for axis in (0, 1))
+        waveforms = {source: _extended(part, shape) for source, part in parts.items()}
+        mixture = waveforms.pop(THE_MIXTURE, None)
+        return np.add.reduce(list(waveforms.values())) if mixture is None else mixture, waveforms
+
+
+def _read(path: Path, offset: float, duration: float | None, sample_rate: int, stream: int) -> Part:
+    with audio.AudioReader(path, offset, duration, sample_rate, stream) as reader:
+        empty = np.zeros((0, reader.n_channels), np.float32)
+        return Part(path, np.concatenate([empty, *reader.blocks()]))
+
+
+def _extended(part: Part, shape: tuple[int, ...]) -> Waveform:
+    """Waveform of a part in the channels and length of the others."""
+    n_samples, n_channels = shape
+    waveform = part.waveform
+    if waveform.shape[1] not in (1, n_channels):
+        raise AudioError(
+            f"{part.path}: has {waveform.shape[1]} channels, another stem {n_channels}; stems must "
+            "have the same, or one: mix them down alike"
+        )
+    if waveform.shape[1] != n_channels:
+        waveform = np.repeat(waveform, n_channels, axis=1)
+    missing = n_samples - len(waveform)
+    return np.pad(waveform, ((0, missing), (0, 0))) if missing else waveform

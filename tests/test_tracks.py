@@ -1,0 +1,74 @@
+"""Songs with known stems: whatever lengths and channels files have, stems have one shape."""
+
+import numpy as np
+import pytest
+
+import mssviz
+from mssviz import datasets
+from mssviz.errors import AudioError
+
+RATE = 44100
+
+
+def sound(seed, seconds=1.0, n_channels=2):
+    rng = np.random.default_rng(seed)
+    return (0.1 * rng.standard_normal((round(seconds * RATE), n_channels))).astype(np.float32)
+
+
+@pytest.fixture
+def song(tmp_path):
+    def write(**stems):
+        folder = tmp_path / "song"
+        folder.mkdir()
+        for name, stem in stems.items():
+            mssviz.write_audio(folder / f"{name}.wav", stem, RATE, bit_depth="float")
+        return datasets.from_folder(folder)
+
+    return write
+
+
+def test_mono_is_repeated_beside_stereo(song):
+    vocals, bass = sound(0, n_channels=1), sound(1)
+    mixture, stems = song(vocals=vocals, bass=bass).load()
+    assert np.array_equal(stems["vocals"], np.repeat(vocals, 2, axis=1))
+    assert np.array_equal(stems["bass"], bass)
+    assert np.allclose(mixture, vocals + bass, atol=1e-6)
+
+
+def test_mono_alone_stays_mono(song):
+    mixture, stems = song(vocals=sound(0, n_channels=1), bass=sound(1, n_channels=1)).load()
+    assert {mixture.shape, *(stem.shape for stem in stems.values())} == {(RATE, 1)}
+
+
+def test_other_channels_are_refused_by_name(song):
+    track = song(vocals=sound(0), bass=sound(1, n_channels=6))
+    with pytest.raises(AudioError, match=r"vocals\.wav: has 2 channels, another stem 6"):
+        track.load()
+    assert "has 2 channels" in datasets.check({"a": track}, False).loc["a", "problem"]
+
+
+def test_a_shorter_stem_is_followed_by_silence(song):
+    vocals, bass = sound(0, 0.5), sound(1)
+    track = song(vocals=vocals, bass=bass)
+    with pytest.warns(UserWarning, match=r"vocals\.wav: ends at 0\.50 s, 0\.50 s before"):
+        mixture, stems = track.load()
+    assert np.array_equal(stems["vocals"][: len(vocals)], vocals)
+    assert not stems["vocals"][len(vocals) :].any()
+    assert np.array_equal(mixture[len(vocals) :], bass[len(vocals) :])
+
+
+def test_what_an_encoder_adds_is_no_matter(song):
+    mixture, _ = song(vocals=sound(0, 0.95), bass=sound(1)).load()  # a warning would be an error
+    assert len(mixture) == RATE
+
+
+def test_a_part_behind_a_stems_end_is_silent(song):
+    bass = sound(1)
+    track = song(vocals=sound(0, 0.5), bass=bass)
+    with pytest.warns(UserWarning, match=r"vocals\.wav: ends at 0\.60 s"):
+        mixture, stems = track.load(0.6, 0.3)
+    assert not stems["vocals"].any()
+    assert np.array_equal(mixture, bass[26460:39690])
+    assert len(track.load(0.1, 0.2)[0]) == 8820  # no warning: nothing is missing there
+    with pytest.raises(AudioError, match="no samples between 2 s and its end"):
+        track.load(2)
