@@ -14,7 +14,7 @@ import mssviz
 from mssviz.errors import Cancelled, MssvizError
 
 if TYPE_CHECKING:
-    from mssviz.comparison import Settings
+    import pandas as pd
 
 app = typer.Typer(
     help="See, hear and measure how a neural network pulls a song apart.",
@@ -161,71 +161,42 @@ def evaluate(
         str | None,
         typer.Option(help="Number of processes, or address of a Dask scheduler: songs at once."),
     ] = None,
-    window: Annotated[float, typer.Option(help="Seconds.")] = 1.0,
+    window: Annotated[float, typer.Option(help="Seconds; inf for the whole song.")] = 1.0,
     hop: Annotated[float, typer.Option(help="Seconds.")] = 1.0,
     csv: Annotated[Path | None, typer.Option(help="Write every window's scores here.")] = None,
 ) -> None:
     """Measure stems against the true ones, or models on MUSDB18: SDR, ISR, SIR, SAR in dB."""
-    from mssviz import datasets, metrics
+    from mssviz import _files, evaluation, metrics
+    from mssviz.comparison import Settings
 
-    if mus_dir is not None:
-        from mssviz.comparison import Settings
-
-        chosen = models or ["spleeter:4stems"]
-        _evaluate_corpus(mus_dir, chosen, output, mwf, workers, Settings(window, hop))
-        return
-    if references is None or estimates is None:
-        raise typer.BadParameter("give two folders of stems, or --mus_dir")
-    _, estimated = datasets.from_folder(estimates).load()
-    _, true = datasets.from_folder(references).load()
-    matched = datasets.to_targets(true, tuple(estimated))
-    if matched is None:
-        raise MssvizError(
-            f"{references}: its stems ({', '.join(true)}) cannot be matched to those of "
-            f"{estimates} ({', '.join(estimated)}); name the files alike"
-        )
-    n_samples = min(len(w) for w in (*matched.values(), *estimated.values()))
-    true = {t: w[:n_samples] for t, w in matched.items()}
-    estimated = {t: w[:n_samples] for t, w in estimated.items()}
-    dither_db = metrics.suggested_dither_db(true)
-    if dither_db:
-        _complain(
-            f"note: true stems have no energy in the treble; {dither_db:.0f} dBFS of noise was "
-            "added so that ISR, SIR and SAR are defined"
-        )
-    table = metrics.evaluate(true, estimated, 44100, window=window, hop=hop, dither_db=dither_db)
+    settings = Settings(window, hop)
     if csv is not None:
-        table.to_csv(csv, index=False)
-    typer.echo(metrics.summarise(table).round(2).to_string())
+        evaluation.check_output(csv)
+    if mus_dir is not None:
+        if references is not None:
+            raise typer.BadParameter("give two folders of stems, or --mus_dir, not both")
+        chosen = models or ["spleeter:4stems"]
+        table = evaluation.musdb18(
+            mus_dir, chosen, output, settings, options={"mwf_iterations": int(mwf)},
+            workers=workers and _workers(workers),
+        )  # fmt: skip
+        _print_corpus(table, chosen)
+    elif references is None or estimates is None:
+        raise typer.BadParameter("give two folders of stems, or --mus_dir")
+    else:
+        table = evaluation.folders(references, estimates, settings, sys.stderr.isatty())
+        typer.echo(metrics.summarise(table).round(2).to_string())
+    if csv is not None:
+        with _files.new_file(csv) as scratch:
+            table.to_csv(scratch, index=False)
 
 
-def _evaluate_corpus(
-    root: Path,
-    models: list[str],
-    output: Path,
-    mwf: bool,
-    workers: str | None,
-    settings: "Settings",
-) -> None:
-    from mssviz import _files, baselines, comparison, datasets
+def _print_corpus(table: "pd.DataFrame", models: list[str]) -> None:
+    from mssviz import comparison
 
-    tracks = datasets.musdb18(root)
-    targets = baselines.describe(models[0]).targets
-    table = comparison.compare(
-        tracks, models, targets=targets, options={"mwf_iterations": int(mwf)}, settings=settings,
-        workers=workers and _workers(workers),
-    )  # fmt: skip
+    summary, n_tracks = comparison.summary(table), table["track"].nunique()
     for model in models:
-        folder = output / model.replace(":", "-") / "test"
-        with _files.writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        for track in tracks:
-            with _files.new_file(folder / f"{track}.json") as scratch:
-                text = comparison.to_museval(table, track, model, settings)
-                scratch.write_text(text, encoding="utf-8")
-    summary = comparison.summary(table)
-    for model in models:
-        typer.echo(f"{model}, median over {len(tracks)} tracks of the median over windows, dB:")
+        typer.echo(f"{model}, median over {n_tracks} tracks of the median over windows, dB:")
         for target in dict.fromkeys(table.loc[table["model"] == model, "target"]):
             typer.echo(f"{target}:")
             for measure in ("SDR", "SAR", "SIR", "ISR"):

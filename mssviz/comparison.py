@@ -9,6 +9,7 @@ that changed is scored anew.
 import functools
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 TRACK_MEASURES = ("SI-SDR", "SD-SDR", "MSE", "LSD")
 COLUMNS = ("track", "target", "model", "time", "measure", "value")
 #: Part of every cache key; to be raised when the same input gives other scores.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Settings:
 
 def compare(
     tracks: Mapping[str, Track],
-    models: Sequence[str] | Mapping[str, Model],
+    models: str | Sequence[str] | Mapping[str, Model],
     *,
     targets: Sequence[str] = baselines.TWO_STEMS,
     options: MaskChanges | None = None,
@@ -72,7 +73,8 @@ def compare(
     tracks
         By name; see `datasets`.
     models
-        Names, as `baselines.find` takes them, or models by the name that the table shall give.
+        Names (or one), as `baselines.find` takes them, or models by the name that the table
+        shall give.
     targets
         Of oracles and of the mixture, where these are given by name.
     options
@@ -105,11 +107,8 @@ def compare(
     import pandas as pd
 
     settings = settings or Settings()
-    if not tracks or not models:
-        raise ParameterError("compare needs at least one track and one model")
-    named = not isinstance(models, Mapping)
-    if workers is not None and not named:
-        raise ParameterError("on workers, models are given by name: a list of names")
+    models = [models] if isinstance(models, str) else models
+    _check_arguments(tracks, models, workers)
     found: dict[str, Model]
     if isinstance(models, Mapping):
         found = dict(models)
@@ -167,6 +166,30 @@ def compare(
     if not rows:
         raise ParameterError("no track has the stems that any of the models separates")
     return pd.concat(rows, ignore_index=True)[list(COLUMNS)]
+
+
+def _check_arguments(tracks: Any, models: Any, workers: Any) -> None:
+    if not isinstance(tracks, Mapping):
+        raise ParameterError(
+            'tracks must be a dict of name to Track, such as {"song": track} '
+            f"(got {type(tracks).__name__})"
+        )
+    if not isinstance(models, Mapping | Sequence):
+        raise ParameterError(
+            'models must be a list of names, or a dict of name to model, such as {"mine": model} '
+            f"(got {type(models).__name__})"
+        )
+    if not tracks or not models:
+        raise ParameterError("compare needs at least one track and one model")
+    if not isinstance(models, Mapping):
+        for model in models:
+            if not isinstance(model, str | os.PathLike):
+                raise ParameterError(
+                    "models in a list are given by name; give others as a dict of name to model "
+                    f"(got {type(model).__name__})"
+                )
+    elif workers is not None:
+        raise ParameterError("on workers, models are given by name: a list of names")
 
 
 def score(track: Track, model: Model, settings: Settings) -> "pd.DataFrame":
@@ -336,7 +359,11 @@ def paired(table: "pd.DataFrame", first: str, second: str, measure: str = "SDR")
 
 
 def to_museval(table: "pd.DataFrame", track: str, model: str, settings: Settings) -> str:
-    """JSON of one track's windows, as museval writes it and aggregates it."""
+    """JSON of one track's windows, as museval aggregates it.
+
+    Scores that are not finite are ``null``, where museval writes ``NaN``, which is no JSON; it
+    leaves perfect scores out of its medians, too.
+    """
     rows = table[(table["track"] == track) & (table["model"] == model) & table["time"].notna()]
     targets = []
     for target, found in rows.groupby("target", sort=False):
@@ -346,15 +373,20 @@ def to_museval(table: "pd.DataFrame", track: str, model: str, settings: Settings
         frames = [
             {
                 "time": time,
-                "duration": settings.window,
-                "metrics": {m: float(values[m]) for m in metrics.MEASURES},
+                "duration": _finite(settings.window),
+                "metrics": {m: _finite(values[m]) for m in metrics.MEASURES},
             }
             for time, values in zip(
                 windows.index.to_list(), windows.to_dict("records"), strict=True
             )
         ]
         targets.append({"name": target, "frames": frames})
-    return json.dumps({"targets": targets, "museval_version": "0.4.1"}, indent=1)
+    content = {"targets": targets, "museval_version": "0.4.1"}
+    return json.dumps(content, indent=1, allow_nan=False)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _models(table: "pd.DataFrame") -> list[str]:

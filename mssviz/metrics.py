@@ -59,7 +59,8 @@ def evaluate(
         Target to true source, ``(n_samples, n_channels)``. At least two: interference is
         measured against the others.
     estimates
-        Target to estimate, same targets, lengths and channels.
+        Target to estimate, same targets, lengths and channels; but mono, among references, too,
+        is repeated to the channels of the others.
     sample_rate
         In hertz.
     engine
@@ -67,7 +68,8 @@ def evaluate(
         which gives the same numbers, but takes a signal whose channels cancel each other for
         silence.
     window, hop
-        In seconds; 1 and 1 are SiSEC 2018's.
+        In seconds; 1 and 1 are SiSEC 2018's. A window of ``inf`` is the whole signal, as in
+        BSS Eval v3.
     dither_db
         Level in dBFS of noise added to references and estimates, see `suggested_dither_db`.
         References without energy in the treble (decoded from lossy formats) make the filters of
@@ -100,8 +102,10 @@ def evaluate(
     if engine not in ENGINES:
         raise ParameterError(f"engine must be one of {', '.join(ENGINES)} (got {engine!r})")
     true, estimated = _check_pairs(references, estimates)
+    audio.check_sample_rate(sample_rate, "sample_rate")
     n_samples = next(iter(true.values())).shape[0]
-    n_window, n_hop = round(window * sample_rate), round(hop * sample_rate)
+    n_window = n_samples if window == np.inf else _in_samples(window, sample_rate)
+    n_hop = n_samples if hop == np.inf else _in_samples(hop, sample_rate)
     if n_hop < 1 or not 512 <= n_window <= n_samples:
         raise ParameterError(
             f"window must be between 512 samples and the signal's {n_samples / sample_rate:.2f} s, "
@@ -252,6 +256,10 @@ def _museval_metrics() -> ModuleType:
     return module
 
 
+def _in_samples(seconds: float, sample_rate: int) -> int:
+    return round(seconds * sample_rate) if np.isfinite(seconds) else 0
+
+
 def _in_seconds(report: Progress, sample_rate: int) -> Progress:
     def in_samples(done: float, total: float | None, what: str) -> None:
         report(done / sample_rate, None if total is None else total / sample_rate, what)
@@ -262,6 +270,12 @@ def _in_seconds(report: Progress, sample_rate: int) -> Progress:
 def _check_pairs(
     references: Mapping[str, AnyArray], estimates: Mapping[str, AnyArray]
 ) -> tuple[dict[str, Waveform], dict[str, Waveform]]:
+    for name, signals in (("references", references), ("estimates", estimates)):
+        if not isinstance(signals, Mapping):
+            raise ParameterError(
+                f'{name} must be a dict of target to waveform, such as {{"vocals": vocals, '
+                f'"other": other}}, each (n_samples, n_channels) (got {type(signals).__name__})'
+            )
     if len(references) < 2 or set(references) != set(estimates):
         raise ParameterError(
             "references and estimates must hold the same two or more targets "
@@ -269,12 +283,21 @@ def _check_pairs(
         )
     true = {t: audio.check_waveform(w, f"reference {t}") for t, w in references.items()}
     estimated = {t: audio.check_waveform(estimates[t], f"estimate {t}") for t in true}
+    n_channels = max(w.shape[1] for w in (*true.values(), *estimated.values()))
+    true, estimated = _repeated(true, n_channels), _repeated(estimated, n_channels)
     shapes = {w.shape for w in (*true.values(), *estimated.values())}
     if len(shapes) > 1:
         raise ParameterError(
             f"references and estimates must share one length and channel count (got {shapes})"
         )
     return true, estimated
+
+
+def _repeated(signals: Mapping[str, Waveform], n_channels: int) -> dict[str, Waveform]:
+    return {
+        target: np.repeat(signal, n_channels, axis=1) if signal.shape[1] == 1 else signal
+        for target, signal in signals.items()
+    }
 
 
 def _dither(signals: Mapping[str, Waveform], level_db: float, seed: int) -> dict[str, Any]:

@@ -157,6 +157,23 @@ def test_pairs_that_do_not_fit_are_left_out_with_a_warning(tracks, tmp_path):
         compare({}, MODELS)
 
 
+def test_one_name_is_a_list_of_one(tracks, table, tmp_path):
+    found = compare(tracks, "mixture", cache=tmp_path, progress=False)
+    expected = table[table["model"] == "mixture"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_what_is_no_collection_is_refused(tracks):
+    track = tracks["song 0"]
+    for wrong in (track, [track]):
+        with pytest.raises(ParameterError, match="dict of name to Track"):
+            compare(wrong, MODELS)
+    model = baselines.Mixture()
+    for wrong in (model, [model], ["bands", model]):
+        with pytest.raises(ParameterError, match="dict of name to model"):
+            compare(tracks, wrong)
+
+
 # --- Summaries --------------------------------------------------------------------------------
 
 
@@ -199,7 +216,9 @@ def test_museval_aggregates_our_files(table, tracks, tmp_path, monkeypatch):
         museval = importlib.import_module("museval")
     folder = tmp_path / "test"
     folder.mkdir()
-    for track in tracks:
+    mute = table[table["track"] == "song 0"].assign(track="mute", value=np.nan)
+    table = pd.concat([table, mute])
+    for track in [*tracks, "mute"]:
         text = comparison.to_museval(table, track, "oracle:IRM2", Settings())
         (folder / f"{track}.json").write_text(text)
     scores = museval.EvalStore()
@@ -210,6 +229,23 @@ def test_museval_aggregates_our_files(table, tracks, tmp_path, monkeypatch):
         for measure in metrics.MEASURES:
             expected = ours.loc[(target, "oracle:IRM2"), measure]
             assert theirs.loc[(target, measure)] == pytest.approx(expected, abs=1e-3)
+
+
+def test_files_for_museval_are_strict_json():
+    rows = [
+        ("a", "vocals", "m", float(i), measure, value)
+        for i, value in enumerate((np.inf, np.nan, -np.inf, 1.5))
+        for measure in metrics.MEASURES
+    ]
+    scores = pd.DataFrame(rows, columns=list(comparison.COLUMNS))
+    text = comparison.to_museval(scores, "a", "m", Settings(window=np.inf))
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    [target] = json.loads(text, parse_constant=refuse)["targets"]
+    assert [frame["metrics"]["SDR"] for frame in target["frames"]] == [None, None, None, 1.5]
+    assert target["frames"][0]["duration"] is None
 
 
 def test_pictures_of_a_comparison(table):

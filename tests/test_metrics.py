@@ -61,6 +61,25 @@ def test_windows_and_their_order_follow_the_references():
     assert not found[MEASURES].isna().any(axis=None)
 
 
+@pytest.mark.parametrize("engine", metrics.ENGINES)
+def test_a_window_without_end_is_the_whole_signal(engine):
+    found = mssviz.evaluate(*pair(), RATE, engine=engine, window=np.inf)
+    expected = mssviz.evaluate(*pair(), RATE, engine=engine, window=3.0)
+    pd.testing.assert_frame_equal(found, expected)
+    assert found["time"].tolist() == [0, 0]
+    assert len(mssviz.evaluate(*pair(), RATE, engine=engine, hop=np.inf)) == 2
+
+
+def test_mono_is_repeated_beside_stereo():
+    true, estimates = pair()
+    mono = {name: signal[:, :1] for name, signal in true.items()}
+    stereo = {name: np.repeat(signal, 2, axis=1) for name, signal in mono.items()}
+    expected = mssviz.evaluate(stereo, estimates, RATE)
+    pd.testing.assert_frame_equal(mssviz.evaluate(mono, estimates, RATE), expected)
+    some = {"vocals": mono["vocals"][:, 0], "other": stereo["other"]}
+    pd.testing.assert_frame_equal(mssviz.evaluate(some, estimates, RATE), expected)
+
+
 def test_a_perfect_estimate_beats_every_other():
     true, _ = pair()
     found = mssviz.evaluate(true, true, RATE)
@@ -175,6 +194,8 @@ def test_inputs_are_not_changed():
         ({"window": 0.01}, "512 samples"),
         ({"window": 5.0}, "3.00 s"),
         ({"hop": 0.0}, "hop"),
+        ({"window": np.nan}, "window nan s"),
+        ({"hop": np.nan}, "hop nan s"),
     ],
 )
 def test_options_out_of_range_are_refused(options, match):
@@ -189,10 +210,17 @@ def test_pairs_that_do_not_fit_are_refused():
         ({"vocals": true["vocals"]}, {"vocals": estimates["vocals"]}),
         (true, {"vocals": estimates["vocals"], "drums": estimates["other"]}),
         (true, {**estimates, "other": estimates["other"][:-1]}),
-        (true, {**estimates, "other": estimates["other"][:, :1]}),
+        (true, {**estimates, "other": np.repeat(estimates["other"], 2, axis=1)}),
     ):
         with pytest.raises(ParameterError):
             mssviz.evaluate(references, found, RATE)
+    as_museval = np.stack(list(true.values()))
+    with pytest.raises(ParameterError, match=r"references must be a dict .* \(got ndarray\)"):
+        mssviz.evaluate(as_museval, as_museval, RATE)
+    with pytest.raises(ParameterError, match="estimates must be a dict of target to waveform"):
+        mssviz.evaluate(true, list(estimates.values()), RATE)
+    with pytest.raises(AudioError, match="sample_rate: sample rate must lie between"):
+        mssviz.evaluate(true, estimates, 0)
     with pytest.raises(AudioError, match="estimate other"):
         mssviz.evaluate(true, {**estimates, "other": estimates["other"] * np.nan}, RATE)
 
