@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 #: Measures of a whole track, beside `metrics.MEASURES` of each window: dB, larger is better, but
 #: for MSE and LSD.
 TRACK_MEASURES = ("SI-SDR", "SD-SDR", "MSE", "LSD")
+#: In place of these, of a track with files that could not be decoded everywhere: the seconds of
+#: silence that stand for what was lost, of all files together.
+REPAIRED = "repaired"
 COLUMNS = ("track", "target", "model", "time", "measure", "value")
 #: Part of every cache key; to be raised when the same input gives other scores.
 _VERSION = 2
@@ -97,7 +100,8 @@ def compare(
         One row a number: ``track``, ``target``, ``model``, ``time`` (start of the window,
         seconds; NaN for a measure of the whole track), ``measure`` (SDR, ISR, SIR, SAR, and
         `TRACK_MEASURES`, see `measures`) and ``value`` (dB). Pairs whose targets the track has
-        no stems for are left out, with a warning.
+        no stems for are left out, with a warning. Where a file could not be decoded, windows
+        have no score (NaN), and the whole track has `REPAIRED` instead of its measures.
 
     Raises
     ------
@@ -196,7 +200,7 @@ def score(track: Track, model: Model, settings: Settings) -> "pd.DataFrame":
     """Scores of one model on one track: ``target``, ``time``, ``measure``, ``value``."""
     import pandas as pd
 
-    mixture, sources = track.load(sample_rate=model.sample_rate)
+    mixture, sources, repairs = track.sound(sample_rate=model.sample_rate)
     references = datasets.to_targets(sources, model.targets)
     if references is None:
         raise ParameterError(f"{track.name}: has no stems for {', '.join(model.targets)}")
@@ -209,14 +213,18 @@ def score(track: Track, model: Model, settings: Settings) -> "pd.DataFrame":
     window = min(settings.window, len(mixture) / model.sample_rate)
     scores = metrics.evaluate(
         references, estimates, model.sample_rate, engine=settings.engine, window=window,
-        hop=settings.hop, dither_db=metrics.suggested_dither_db(references),
+        hop=settings.hop, dither_db=metrics.suggested_dither_db(references), repaired=repairs,
     )  # fmt: skip
     windows = scores.melt(["target", "time"], metrics.MEASURES, "measure", "value")
     whole = pd.DataFrame(
         [
             (target, np.nan, name, value)
             for target, reference in references.items()
-            for name, value in _whole(reference, estimates[target], model.sample_rate).items()
+            for name, value in (
+                {REPAIRED: sum(stop - start for start, stop in repairs)}
+                if repairs
+                else _whole(reference, estimates[target], model.sample_rate)
+            ).items()
         ],
         columns=_KEPT,
     )

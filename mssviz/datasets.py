@@ -252,9 +252,10 @@ def check(tracks: Mapping[str, Track], progress: bool | Progress = True) -> "pd.
     DataFrame
         One row per track: ``seconds``, ``sample_rate`` (Hz), ``residual_db`` (mixture minus the
         sum of the stems, relative to the mixture), ``usable`` and ``problem``, empty if there is
-        none. Not usable are tracks with missing or damaged files, with a silent mixture, or with
-        stems that are not the mixture's. Unequal rates, channels or lengths, which `Track.load`
-        makes equal, and silent stems are problems that one can live with.
+        none. Not usable are tracks with files that are missing or cannot be read, with a silent
+        mixture, or with stems that are not the mixture's. Unequal rates, channels or lengths and
+        damage, which `Track.load` makes up for, and silent stems are problems that one can live
+        with.
     """
     import pandas as pd
 
@@ -285,7 +286,7 @@ def _checked(track: Track) -> dict[str, Any]:
         return {**row, "problem": str(error)}
     if len(rates) > 1:
         problems.append(f"files have different sample rates ({sorted(rates)})")
-    problems += _unequal(parts, rate)
+    problems += _mended(parts, rate)
     unfit, residual_db = _unfit(mixture, stems)
     problems += unfit
     silent = [name for name, stem in stems.items() if not stem.any()]
@@ -300,8 +301,8 @@ def _checked(track: Track) -> dict[str, Any]:
     }
 
 
-def _unequal(parts: Mapping[str, Part], sample_rate: int) -> list[str]:
-    """What `Track.load` makes equal."""
+def _mended(parts: Mapping[str, Part], sample_rate: int) -> list[str]:
+    """What `Track.load` makes up for."""
     channels = {source: part.waveform.shape[1] for source, part in parts.items()}
     seconds = {source: len(part.waveform) / sample_rate for source, part in parts.items()}
     found = []
@@ -311,6 +312,12 @@ def _unequal(parts: Mapping[str, Part], sample_rate: int) -> list[str]:
     if max(seconds.values()) - min(seconds.values()) > MAX_MISSING_SECONDS:
         listed = ", ".join(f"{source} {s:.2f} s" for source, s in seconds.items())
         found.append(f"files have different lengths ({listed}); silence stands for what is missing")
+    repaired = {source: part.repairs for source, part in parts.items() if part.repairs}
+    if repaired:
+        listed = ", ".join(
+            f"{source} at {repairs[0][0]:.2f} s" for source, repairs in repaired.items()
+        )
+        found.append(f"files are damaged ({listed}); silence stands for what is lost")
     return found
 
 

@@ -57,7 +57,7 @@ def folders(
     """
     settings = settings or Settings()
     true_track, track = datasets.from_folder(references), datasets.from_folder(estimates)
-    true, estimated = _matched(true_track, track)
+    true, estimated, repairs = _matched(true_track, track)
     dither_db = metrics.suggested_dither_db(true)
     if dither_db is not None:
         warnings.warn(
@@ -67,14 +67,16 @@ def folders(
         )
     return metrics.evaluate(
         true, estimated, SAMPLE_RATE, engine=settings.engine, window=settings.window,
-        hop=settings.hop, dither_db=dither_db, progress=progress,
+        hop=settings.hop, dither_db=dither_db, repaired=repairs or None, progress=progress,
     )  # fmt: skip
 
 
-def _matched(references: Track, estimates: Track) -> tuple[dict[str, Waveform], dict[str, Any]]:
-    """True stems and estimates of the same targets and lengths."""
-    _, estimated = estimates.load(sample_rate=SAMPLE_RATE)
-    _, sources = references.load(sample_rate=SAMPLE_RATE)
+def _matched(
+    references: Track, estimates: Track
+) -> tuple[dict[str, Waveform], dict[str, Waveform], list[tuple[float, float]]]:
+    """True stems and estimates of the same targets and lengths, and what was repaired in them."""
+    _, estimated, lost = estimates.sound(sample_rate=SAMPLE_RATE)
+    _, sources, lost_true = references.sound(sample_rate=SAMPLE_RATE)
     true = datasets.to_targets(sources, tuple(estimated))
     if true is None:
         raise ParameterError(
@@ -100,7 +102,8 @@ def _matched(references: Track, estimates: Track) -> tuple[dict[str, Waveform], 
             stacklevel=3,
         )
     padding = ((0, max(0, missing)), (0, 0))
-    return true, {target: np.pad(w[: wanted[0]], padding) for target, w in estimated.items()}
+    fitted = {target: np.pad(w[: wanted[0]], padding) for target, w in estimated.items()}
+    return true, fitted, lost + lost_true
 
 
 def musdb18(

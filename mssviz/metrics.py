@@ -7,12 +7,13 @@ Silence policy. A score needs something to be measured against: where a referenc
 estimate is all zeros in a window, BSS Eval gives NaN there, for every target (see `bss_eval`).
 A target whose reference or estimate is silent throughout has NaN in all windows, and the other
 targets are scored as if it were absent; with fewer than two audible references nothing is
-scored, since there is no interference to speak of. `summarise` leaves NaN out and counts it.
+scored, since there is no interference to speak of. Windows that touch sound which could not be
+decoded have NaN, too. `summarise` leaves NaN out and counts it.
 """
 
 import importlib.util
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -49,6 +50,7 @@ def evaluate(
     window: float = 1.0,
     hop: float = 1.0,
     dither_db: float | None = None,
+    repaired: Sequence[tuple[float, float]] | None = None,
     progress: bool | Progress = False,
 ) -> "pd.DataFrame":
     """BSS Eval v4 of every target, window by window.
@@ -74,6 +76,9 @@ def evaluate(
         Level in dBFS of noise added to references and estimates, see `suggested_dither_db`.
         References without energy in the treble (decoded from lossy formats) make the filters of
         SIR, SAR and ISR ill-defined; the noise repairs it and leaves SDR where it was.
+    repaired
+        (start, stop) of parts, in seconds, in which silence stands for sound that could not be
+        decoded, see `audio.AudioReader`. Windows that touch one have no score.
     progress
         True for a bar, False for none, or a callback ``(seconds done, seconds in all, what)``;
         what it raises, such as `Cancelled`, stops the work (museval's only before it begins).
@@ -82,7 +87,8 @@ def evaluate(
     -------
     DataFrame
         One row per target and window: ``target``, ``time`` (start, seconds), ``SDR``, ``ISR``,
-        ``SIR``, ``SAR`` in dB. A perfect estimate scores ``inf``.
+        ``SIR``, ``SAR`` in dB; and, if `repaired` is given, whether it touches such a part,
+        ``repaired``. A perfect estimate scores ``inf``.
 
     Raises
     ------
@@ -139,13 +145,25 @@ def evaluate(
                 if target in audible:
                     scores[m, targets.index(target), : values.shape[1]] = values[row]
     times = np.arange(n_windows) * n_hop / sample_rate
+    columns: dict[str, AnyArray] = {"time": times}
+    if repaired is not None:
+        columns["repaired"] = _touched(repaired, times, n_window / sample_rate)
+        scores[..., columns["repaired"]] = np.nan
     tables = [
         pd.DataFrame(
-            {"target": target, "time": times, **dict(zip(MEASURES, scores[:, i], strict=True))}
+            {"target": target, **columns, **dict(zip(MEASURES, scores[:, i], strict=True))}
         )
         for i, target in enumerate(targets)
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+def _touched(parts: Sequence[tuple[float, float]], times: AnyArray, seconds: float) -> AnyArray:
+    """Which windows, of some seconds each, touch any of the parts."""
+    touched = np.zeros(len(times), bool)
+    for start, stop in parts:
+        touched |= (times < stop) & (times + seconds > start)
+    return touched
 
 
 def summarise(scores: "pd.DataFrame") -> "pd.DataFrame":
@@ -160,7 +178,8 @@ def summarise(scores: "pd.DataFrame") -> "pd.DataFrame":
     -------
     DataFrame
         Index ``target``, columns ``SDR``, ``ISR``, ``SIR``, ``SAR`` in dB, and ``windows`` and
-        ``silent`` counting windows, and those without a score.
+        ``silent`` counting windows, and those without a score for silence; and, if `scores` have
+        such a column, ``repaired``, counting those without one for that.
     """
     columns = list(MEASURES)
     order = list(dict.fromkeys(scores["target"]))
@@ -169,6 +188,9 @@ def summarise(scores: "pd.DataFrame") -> "pd.DataFrame":
     counts = scores.groupby("target")["SDR"].agg(
         windows="size", silent=lambda values: int(values.isna().sum())
     )
+    if "repaired" in scores:
+        counts["repaired"] = scores.groupby("target")["repaired"].sum().astype(int)
+        counts["silent"] -= counts["repaired"]
     return medians.join(counts).loc[order]
 
 

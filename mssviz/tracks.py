@@ -26,10 +26,30 @@ class Part(NamedTuple):
     path : Path
     waveform : Waveform
         ``(n_samples, n_channels)``; no samples if the file ends before the wanted part.
+    repairs : list of tuple of float
+        (start, stop) of what could not be decoded and is silent instead, in seconds from the
+        beginning of the wanted part.
     """
 
     path: Path
     waveform: Waveform
+    repairs: list[tuple[float, float]]
+
+
+class Sound(NamedTuple):
+    """A track's sound.
+
+    Attributes
+    ----------
+    mixture, references
+        As from `Track.load`.
+    repairs : list of tuple of float
+        As in `Part`, of all files.
+    """
+
+    mixture: Waveform
+    references: dict[str, Waveform]
+    repairs: list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -104,6 +124,13 @@ class Track:
         UserWarning
             If a file is shorter than the longest by more than `MAX_MISSING_SECONDS`.
         """
+        sound = self.sound(offset, duration, sample_rate)
+        return sound.mixture, sound.references
+
+    def sound(
+        self, offset: float = 0.0, duration: float | None = None, sample_rate: int = 44100
+    ) -> Sound:
+        """As `load`, with what had to be repaired."""
         parts = self.read(offset, duration, sample_rate)
         longest = max(len(part.waveform) for part in parts.values())
         for part in parts.values():
@@ -113,9 +140,10 @@ class Track:
                 warnings.warn(
                     f"{part.path}: ends at {end:.2f} s, {missing:.2f} s before the longest of "
                     f"{self.name}; silence stands for the rest",
-                    stacklevel=2,
+                    stacklevel=3,
                 )
-        return self.joined(parts)
+        repairs = [repair for part in parts.values() for repair in part.repairs]
+        return Sound(*self.joined(parts), list(dict.fromkeys(repairs)))
 
     def read(
         self, offset: float = 0.0, duration: float | None = None, sample_rate: int = 44100
@@ -166,7 +194,11 @@ class Track:
 def _read(path: Path, offset: float, duration: float | None, sample_rate: int, stream: int) -> Part:
     with audio.AudioReader(path, offset, duration, sample_rate, stream) as reader:
         empty = np.zeros((0, reader.n_channels), np.float32)
-        return Part(path, np.concatenate([empty, *reader.blocks()]))
+        waveform = np.concatenate([empty, *reader.blocks()])
+        repairs = [
+            (start - offset, stop - offset) for start, stop in getattr(reader, "repairs", [])
+        ]
+    return Part(path, waveform, repairs)
 
 
 def _extended(part: Part, shape: tuple[int, ...]) -> Waveform:

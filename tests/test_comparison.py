@@ -157,6 +157,20 @@ def test_pairs_that_do_not_fit_are_left_out_with_a_warning(tracks, tmp_path):
         compare({}, MODELS)
 
 
+def test_a_track_with_repaired_files_is_marked(tracks, tmp_path, repaired):
+    repaired["vocals.flac"] = [(0.2, 0.3), (0.5, 0.6)]
+    some = {"song 0": tracks["song 0"]}
+    for _ in range(2):  # scored, then from the disk
+        found = compare(some, ["mixture"], cache=tmp_path, progress=False)
+        whole = found[found["time"].isna()]
+        assert set(whole["measure"]) == {comparison.REPAIRED}
+        assert np.allclose(whole["value"], 0.2)
+        windows = found[found["time"].notna()].set_index("time")["value"]
+        assert windows[0].isna().all()
+        assert windows[1].notna().all()
+    assert comparison.summary(found).loc[("vocals", "mixture"), "tracks"] == 1
+
+
 def test_one_name_is_a_list_of_one(tracks, table, tmp_path):
     found = compare(tracks, "mixture", cache=tmp_path, progress=False)
     expected = table[table["model"] == "mixture"].reset_index(drop=True)

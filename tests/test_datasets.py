@@ -281,6 +281,13 @@ def test_check_names_what_would_spoil_an_evaluation(hq):
     assert calls[-1] == (8, 8, "check")
 
 
+def test_check_names_what_was_repaired(hq, repaired):
+    repaired["bass.wav"] = [(0.25, 0.5), (0.7, 0.8)]
+    found = datasets.check(datasets.musdb18(hq), False).loc["A - Song"]
+    assert "damaged (bass at 0.25 s)" in found["problem"]
+    assert found["usable"]
+
+
 def test_published_scores_are_at_hand():
     scores = datasets.published_scores()
     assert scores["IRM2"]["vocals"]["SDR"] == pytest.approx(9.4, abs=0.5)

@@ -101,6 +101,17 @@ def test_mono_is_matched_with_stereo(tmp_path, mono):
     assert found["SDR"].median() == pytest.approx(expected["SDR"].median(), abs=1e-3)
 
 
+@pytest.mark.parametrize("folder", [0, 1])
+def test_windows_of_repaired_stems_are_marked(pair, repaired, tmp_path, folder):
+    pair[folder].joinpath("other.wav").rename(pair[folder] / "Other.wav")
+    repaired["Other.wav"] = [(1.2, 1.3)]
+    table = tmp_path / "scores.csv"
+    assert re.search(r"repaired\n.*\n.* 0 +1\n", run(*pair, "--csv", table).stdout)
+    found = pd.read_csv(table)
+    assert found["repaired"].tolist() == [False, True, False] * 2
+    assert found["SDR"].isna().tolist() == found["repaired"].tolist()
+
+
 def test_a_window_without_end_is_the_whole_song(pair, tmp_path):
     table = tmp_path / "scores.csv"
     result = run(*pair, "--window", "inf", "--csv", table)

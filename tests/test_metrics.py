@@ -95,6 +95,19 @@ def test_a_window_in_which_a_signal_is_silent_has_no_score_for_any_target():
         assert not found.loc[found["time"] != 1, MEASURES].isna().any(axis=None)
 
 
+def test_a_window_that_touches_repaired_sound_has_no_score_and_is_marked():
+    expected = mssviz.evaluate(*pair(), RATE)
+    found = mssviz.evaluate(*pair(), RATE, repaired=[(0.9, 1.0), (2.5, 2.6)])
+    assert found["repaired"].tolist() == [True, False, True] * 2
+    assert found.loc[found["repaired"], MEASURES].isna().all(axis=None)
+    kept = ~found["repaired"]
+    pd.testing.assert_frame_equal(found.loc[kept].drop(columns="repaired"), expected[kept])
+    summary = mssviz.summarise(found)
+    assert summary[["windows", "silent", "repaired"]].to_numpy().tolist() == [[3, 0, 2]] * 2
+    overlapping = mssviz.evaluate(*pair(), RATE, hop=0.5, repaired=[(1.0, 1.5)])
+    assert overlapping["repaired"].tolist()[:5] == [False, True, True, False, False]
+
+
 def test_a_silent_reference_is_as_if_it_were_absent():
     names = ("vocals", "drums", "other")
     true, estimates = pair(names)

@@ -72,3 +72,11 @@ def test_a_part_behind_a_stems_end_is_silent(song):
     assert len(track.load(0.1, 0.2)[0]) == 8820  # no warning: nothing is missing there
     with pytest.raises(AudioError, match="no samples between 2 s and its end"):
         track.load(2)
+
+
+def test_what_was_repaired_is_told_in_seconds_of_the_part(song, repaired):
+    track = song(vocals=sound(0), bass=sound(1))
+    repaired["vocals.wav"] = [(0.5, 0.6)]
+    assert track.sound().repairs == [(0.5, 0.6)]
+    [(start, stop)] = track.excerpt(0.1, 0.8).sound(0.2, 0.5).repairs
+    assert (start, stop) == pytest.approx((0.2, 0.3))
