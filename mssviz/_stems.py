@@ -15,7 +15,8 @@ from mssviz.errors import ParameterError, reason
 SUFFIXES = (
     ".wav", ".wave", ".bwf", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf",
     ".flac", ".wv", ".ape", ".tta", ".mp3", ".mp2", ".aac", ".m4a", ".m4b", ".mp4", ".mov", ".ogg",
-    ".oga", ".opus", ".webm", ".mka", ".mkv", ".wma", ".ac3", ".eac3", ".amr", ".3gp",
+    ".oga", ".opus", ".webm", ".mka", ".mkv", ".wma", ".ac3", ".eac3", ".dts", ".amr", ".3gp",
+    ".mpc", ".tak", ".dsf",
 )  # fmt: skip
 #: What MUSDB18's files end with, and others of the same kind: all stems in one.
 PACKED = (".stem.mp4", ".stem.m4a")

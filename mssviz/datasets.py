@@ -204,8 +204,9 @@ def from_csv(path: PathLike, root: PathLike | None = None) -> dict[str, Track]:
     Parameters
     ----------
     path
-        CSV with columns ``mix_path`` and, for each stem, such as ``vocals_path``; others, as
-        ``duration``, are left alone. Blanks around commas do not matter.
+        CSV with columns ``mix_path`` and, for each stem, such as ``vocals_path``, named as files
+        are in `from_folder`; others, as ``duration``, are left alone. Blanks around commas do not
+        matter.
     root
         Folder that paths are relative to; the table's own if left out.
 
@@ -216,11 +217,13 @@ def from_csv(path: PathLike, root: PathLike | None = None) -> dict[str, Track]:
     """
     path = Path(path)
     columns, rows = read_table(path)
-    sources = [c for c in columns if c.endswith("_path") and c != "mix_path"]
-    if "mix_path" not in columns or len(sources) < 2:
+    paths = [c for c in columns if c.endswith("_path")]
+    sources = {c: source_name(c.removesuffix("_path")) for c in paths}
+    sources = {c: source for c, source in sources.items() if source != MIXTURE}
+    if "mix_path" not in columns or len(set(sources.values())) < max(2, len(sources)):
         raise ParameterError(
-            f"{path}: needs columns mix_path and two or more such as vocals_path, separated by "
-            f"commas (got {', '.join(columns) or 'none'})"
+            f"{path}: needs columns mix_path and two or more such as vocals_path, one for each "
+            f"stem, separated by commas (got {', '.join(columns) or 'none'})"
         )
     base = Path(root) if root is not None else path.parent
     tracks: dict[str, Track] = {}
@@ -230,7 +233,7 @@ def from_csv(path: PathLike, root: PathLike | None = None) -> dict[str, Track]:
         if empty or name in tracks:
             what = f"{', '.join(empty)} is empty" if empty else f"{name} appears twice"
             raise ParameterError(f"{path}, line {number}: {what}")
-        stems = {c.removesuffix("_path"): (base / row[c], 0) for c in sources}
+        stems = {source: (base / row[c], 0) for c, source in sources.items()}
         tracks[name] = Track(name, stems, mixture=(base / name, 0))
     if not tracks:
         raise ParameterError(f"{path}: holds no rows; each track needs one")

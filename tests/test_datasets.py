@@ -95,6 +95,7 @@ def test_a_table_as_spleeters_names_mixtures_and_stems(tmp_path):
         (header + "\n" + row.replace("1.0", "1.0,2"), "line 3: has 7 values for 6 columns"),
         (header.replace(",", ";"), r"separated by commas \(got mix_path;vocals_path"),
         (header.replace("bass", "drums") + row, "has two columns drums_path"),
+        (header.replace("bass", "Drums") + row, "one for each stem"),
         (header, "holds no rows"),
         ("", r"\(got none\)"),
     ):
@@ -108,7 +109,7 @@ def test_a_table_as_spleeters_names_mixtures_and_stems(tmp_path):
 def test_a_table_made_by_hand_may_have_blanks(tmp_path):
     table = tmp_path / "table.csv"
     table.write_text(
-        "\ufeffmix_path, vocals_path , other_path, duration\n"
+        "\ufeffmix_path, Vocals_path , other_path, duration\n"
         ' a b/mix.wav, "a, b.wav",\ta b/other.wav ,1.0,\n'
         "\n"
         "c/mix.wav, c/vocals.wav, c/other.wav\n"
