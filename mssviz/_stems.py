@@ -5,7 +5,7 @@ import itertools
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from mssviz._typing import PathLike
@@ -58,6 +58,21 @@ def source_name(text: str) -> str:
         if known:
             return known
     return name
+
+
+def parts_of(targets: Iterable[str], sources: Collection[str]) -> dict[str, list[str]] | None:
+    """Which of a song's sources each target is made of; None if a target has none.
+
+    ``accompaniment`` is everything but the vocals; ``other`` is everything that is no target of
+    its own.
+    """
+    names = {target: target if target in sources else source_name(target) for target in targets}
+    rest = ACCOMPANIMENT if ACCOMPANIMENT in names.values() else "other"
+    named = set(names.values()) - {rest}
+    remaining = [source for source in sources if source not in named]
+    if not named <= set(sources) or (rest in names.values() and not remaining):
+        return None
+    return {target: [name] if name in named else remaining for target, name in names.items()}
 
 
 def sound_files(folder: Path) -> list[Path]:

@@ -1,48 +1,35 @@
 """Models without weights: oracles, which know the true stems, and classical methods.
 
-What a network is worth shows beside them: above is what a mask could reach at best, below what
-needs no training. They run through the same `Separation` as networks, so the same masks,
+What a network is worth shows beside them: above is what a mask could reach at best, see `oracles`,
+below what needs no training. They run through the same `Separation` as networks, so the same masks,
 sliders, players and scores apply.
 
-Sources: Liutkus and Badeau, ICASSP 2015 (ratio masks); Stöter, Liutkus and Ito, LVA/ICA 2018
-(IBM, IRM1, IRM2, MWF as SiSEC's oracles); FitzGerald, "Harmonic/percussive separation using
-median filtering", DAFx 2010; Rafii and Pardo, "Music/voice separation using the similarity
-matrix", ISMIR 2012; Uhlich et al., ICASSP 2017 (blending).
+Sources: FitzGerald, "Harmonic/percussive separation using median filtering", DAFx 2010; Rafii and
+Pardo, "Music/voice separation using the similarity matrix", ISMIR 2012; Uhlich et al., ICASSP 2017
+(blending).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mssviz import masks, presets
+from mssviz import oracles, presets
 from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Magnitude, PathLike, Progress
 from mssviz.errors import ParameterError
-from mssviz.presets import Preset, Weights
+from mssviz.oracles import GRID, TWO_STEMS, Ready, weightless
+from mssviz.presets import Preset
 from mssviz.separate import Model, Separator
-from mssviz.separation import (
-    Frames,
-    GivenMasks,
-    Masker,
-    MaskOptions,
-    OracleWiener,
-    Separation,
-    Store,
-    stft_frames,
-)
-from mssviz.stft import StftParams, magnitude
-
-TWO_STEMS = ("vocals", "accompaniment")
-_GRID = StftParams()
-_NO_WEIGHTS = Weights(format="none", folder="", files={})
+from mssviz.separation import Frames, GivenMasks, MaskChanges, MaskOptions, Separation
+from mssviz.stft import magnitude
 
 
 def names() -> dict[str, str]:
     """Every model of this module that `find` knows, with a line that says what it is."""
     methods = {name: method.title for name, method in CLASSICAL.items()}
-    oracles = {f"oracle:{name}": oracle.title for name, oracle in _ORACLES.items()}
-    return {**oracles, "mixture": Mixture.title, **methods}
+    ideal = {f"oracle:{name}": title for name, title in oracles.titles().items()}
+    return {**ideal, "mixture": Mixture.title, **methods}
 
 
 def find(name: PathLike, targets: Sequence[str] = TWO_STEMS, **options: object) -> Model:
@@ -60,133 +47,27 @@ def find(name: PathLike, targets: Sequence[str] = TWO_STEMS, **options: object) 
     Raises
     ------
     ParameterError
-        If there is none of this name.
+        If there is none of this name, or `MaskOptions` are given to a model that takes none.
     """
     text = str(name)
+    given = [option for option in MaskChanges.__annotations__ if options.get(option)]
+    if text in names() and given:
+        raise ParameterError(
+            f"{text} has its own masks and takes no options: leave out {', '.join(given)}"
+        )
     if text in CLASSICAL:
         return Classical(text)
     if text == "mixture":
         return Mixture(targets)
     if text.startswith("oracle:"):
-        return Oracle(text.removeprefix("oracle:"), targets)
+        return oracles.find(text.removeprefix("oracle:"), targets)
     return Separator(name, **options)  # type: ignore[arg-type]
 
 
-def _preset(name: str, title: str, targets: Sequence[str], citation: str = "") -> Preset:
-    return Preset(
-        name=name,
-        title=title,
-        targets=tuple(targets),
-        stft=_GRID,
-        patch_frames=512,
-        model_bins=_GRID.n_bins,
-        n_channels=2,
-        mask_power=2.0,
-        mask_extension="zeros",
-        model={},
-        weights=_NO_WEIGHTS,
-        licence="MIT",
-        citation=citation,
-    )
+# --- The mixture ------------------------------------------------------------------------------
 
 
-class _Ready(Model):
-    """A model that has nothing left to do once it has begun."""
-
-    def proceed(self, separation: Separation, progress: bool | Progress = True) -> Iterator[slice]:
-        seconds = len(separation.mixture) / self.sample_rate
-        with reporter(progress) as report:
-            report(seconds, seconds, "separate")
-        yield slice(0, separation.mixture_stft.shape[0])
-
-
-# --- Oracles ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _OracleKind:
-    title: str
-    options: MaskOptions = field(default_factory=MaskOptions)
-    make_masker: Callable[..., Masker] = Masker
-    #: (true stem's STFT, mixture's STFT) to what the masker takes
-    prepare: Callable[[AnyArray, AnyArray], AnyArray] = lambda true, _: magnitude(true)
-
-
-_ORACLES = {
-    "IBM": _OracleKind("ideal binary mask", MaskOptions(power=2, hardness=1)),
-    "IRM1": _OracleKind("ideal ratio mask of magnitudes", MaskOptions(power=1)),
-    "IRM2": _OracleKind("ideal ratio mask of powers", MaskOptions(power=2)),
-    "IAM": _OracleKind(
-        "ideal amplitude mask", make_masker=GivenMasks, prepare=masks.ideal_amplitude_mask
-    ),
-    "PSM": _OracleKind(
-        "phase-sensitive mask", make_masker=GivenMasks, prepare=masks.phase_sensitive_mask
-    ),
-    "MWF": _OracleKind(
-        "multichannel Wiener filter of the true stems",
-        make_masker=OracleWiener,
-        prepare=lambda true, _: true,
-    ),
-}
-
-
-class Oracle(_Ready):
-    """Masks, or a Wiener filter, made from the true stems: an upper bound.
-
-    Parameters
-    ----------
-    kind
-        ``"IBM"``, ``"IRM1"``, ``"IRM2"``, ``"IAM"``, ``"PSM"`` or ``"MWF"``; see `masks`.
-    targets
-        Names of the stems.
-    """
-
-    needs_references = True
-
-    def __init__(self, kind: str, targets: Sequence[str] = TWO_STEMS) -> None:
-        if kind not in _ORACLES:
-            raise ParameterError(f"no oracle {kind!r}: choose one of {', '.join(_ORACLES)}")
-        self._kind = _ORACLES[kind]
-        self.preset = _preset(f"oracle:{kind}", self._kind.title, targets)
-        self.options = self._kind.options
-
-    def begin(
-        self,
-        waveform: AnyArray,
-        sample_rate: int,
-        references: Mapping[str, AnyArray] | None = None,
-    ) -> Separation:
-        """As `Model.begin`; `references` must be those of the targets."""
-        mixture = self.prepared(waveform, sample_rate)
-        if not references or set(references) != set(self.targets):
-            raise ParameterError(
-                f"{self.preset.name} needs the true stems {', '.join(self.targets)} "
-                f"(got {', '.join(references or ()) or 'none'})"
-            )
-        true = {t: self.prepared(references[t], sample_rate, t) for t in self.targets}
-        for target, stem in true.items():
-            if len(stem) != len(mixture):
-                raise ParameterError(
-                    f"the true {target} must be as long as the mixture, {len(mixture)} samples "
-                    f"(got {len(stem)})"
-                )
-        spectrum = stft_frames(mixture, _GRID)
-
-        def of(target: str) -> Frames:
-            frames = stft_frames(true[target], _GRID)
-
-            def compute(start: int, stop: int) -> AnyArray:
-                return self._kind.prepare(frames[start:stop], spectrum[start:stop])
-
-            return Frames(frames.shape, np.complex64, compute)
-
-        magnitudes = {target: of(target) for target in self.targets}
-        return Separation(
-            self.preset, mixture, magnitudes, self.options, Store(), self._kind.make_masker
-        )
-
-
-class Mixture(_Ready):
+class Mixture(Ready):
     """The mixture itself as every stem's estimate: what no separation would score.
 
     Parameters
@@ -198,7 +79,7 @@ class Mixture(_Ready):
     title = "the mixture as every estimate"
 
     def __init__(self, targets: Sequence[str] = TWO_STEMS) -> None:
-        self.preset = _preset("mixture", self.title, targets)
+        self.preset = weightless("mixture", self.title, targets)
         self.options = MaskOptions()
 
     def begin(
@@ -236,7 +117,7 @@ def _repet_sim(spectrum: Magnitude) -> tuple[Magnitude, ...]:
     # the accompaniment repeats: what a frame shares with the frames most like it
     import librosa
 
-    width = round(2 * _GRID.sample_rate / _GRID.hop_length)
+    width = round(2 * GRID.sample_rate / GRID.hop_length)
     mono = spectrum.mean(axis=2).T
     if mono.shape[1] < 2 * width:
         width = max(1, mono.shape[1] // 4)
@@ -253,7 +134,7 @@ def _repet_sim(spectrum: Magnitude) -> tuple[Magnitude, ...]:
 
 
 def _bands(spectrum: Magnitude) -> tuple[Magnitude, ...]:
-    low = (np.arange(spectrum.shape[1]) * _GRID.sample_rate / _GRID.n_fft < 200)[None, :, None]
+    low = (np.arange(spectrum.shape[1]) * GRID.sample_rate / GRID.n_fft < 200)[None, :, None]
     return spectrum * low, spectrum * ~low
 
 
@@ -299,8 +180,9 @@ class Classical(Model):
         if name not in CLASSICAL:
             raise ParameterError(f"no method {name!r}: choose one of {', '.join(CLASSICAL)}")
         self._method = CLASSICAL[name]
-        self.preset = _preset(name, self._method.title, self._method.targets, self._method.citation)
-        self.options = MaskOptions(power=self._method.power)
+        method = self._method
+        self.preset = weightless(name, method.title, method.targets, method.citation)
+        self.options = MaskOptions(power=method.power)
 
     def proceed(self, separation: Separation, progress: bool | Progress = True) -> Iterator[slice]:
         """As `Model.proceed`."""
@@ -364,7 +246,7 @@ class Blend(Model):
             for model, weight in zip(models, self.weights, strict=True)
         )
         self.preset = replace(
-            _preset(name, "weighted mean of outputs", first.targets), stft=first.stft
+            weightless(name, "weighted mean of outputs", first.targets), stft=first.stft
         )
         self.options = MaskOptions()
         self.needs_references = any(model.needs_references for model in models)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mssviz import audio, baselines, datasets, measures, metrics
+from mssviz import audio, baselines, datasets, measures, metrics, oracles
 from mssviz._files import cache_folder, content_digest, new_file, writing
 from mssviz._progress import reporter
 from mssviz._typing import PathLike, Progress, Waveform
@@ -37,6 +37,8 @@ TRACK_MEASURES = ("SI-SDR", "SD-SDR", "MSE", "LSD")
 #: silence that stand for what was lost, of all files together.
 REPAIRED = "repaired"
 COLUMNS = ("track", "target", "model", "time", "measure", "value")
+#: SiSEC 2018's entries that are no separators.
+_REFERENCE_POINTS = ("IBM1", "IBM2", "IRM1", "IRM2", "MWF", "MIX")
 #: Part of every cache key; to be raised when the same input gives other scores.
 _VERSION = 2
 
@@ -117,10 +119,7 @@ def compare(
     if isinstance(models, Mapping):
         found = dict(models)
     else:
-        found = {
-            str(name): baselines.find(name, targets, progress=progress, **(options or {}))
-            for name in models
-        }
+        found = {str(name): _named(name, targets, options or {}, progress) for name in models}
     store, chosen = _Store(cache), tuple((options or {}).items())
     tables: dict[tuple[str, str], pd.DataFrame] = {}
     todo: dict[tuple[str, str], str] = {}
@@ -208,7 +207,7 @@ def score(track: Track, model: Model, settings: Settings) -> "pd.DataFrame":
         target: audio.to_channels(waveform, model.preset.n_channels)
         for target, waveform in references.items()
     }
-    separation = model.separate(mixture, model.sample_rate, False, references)
+    separation = model.separate(mixture, model.sample_rate, False, sources)
     estimates = dict(separation.estimates)
     window = min(settings.window, len(mixture) / model.sample_rate)
     scores = metrics.evaluate(
@@ -253,7 +252,15 @@ def score_by_name(
 
 @functools.lru_cache(maxsize=2)
 def _model(name: str, targets: tuple[str, ...], options: tuple[tuple[str, Any], ...]) -> Model:
-    return baselines.find(name, targets, progress=False, **dict(options))
+    return _named(name, targets, dict(options), progress=False)
+
+
+def _named(
+    name: PathLike, targets: Sequence[str], options: Mapping[str, Any], progress: bool | Progress
+) -> Model:
+    """Model by name; only networks get the options."""
+    chosen = {} if str(name) in baselines.names() else options
+    return baselines.find(name, targets, progress=progress, **chosen)
 
 
 # --- Summaries --------------------------------------------------------------------------------
@@ -280,8 +287,12 @@ def summary(table: "pd.DataFrame", published: bool = False) -> "pd.DataFrame":
     table
         From `compare`.
     published
-        Whether to set SiSEC 2018's entries beside one's own, in a column ``data`` that says
-        which songs a row is of: only rows of the same songs and version can be compared.
+        Whether to set SiSEC 2018's entries beside one's own, with two more columns: ``data`` says
+        which songs a row is of, for only rows of the same songs and version can be compared;
+        ``alike`` names the entry, or one's own model, that is defined in the same way. An oracle
+        of SiSEC's is listed only beside its like: ``IRM2`` beside ``oracle:IRM2``, but not beside
+        ``oracle:IRM2-targets``. ``MIX`` is left out: it is a share of the mixture, 1/4 for each of
+        four stems, where ours is all of it.
 
     Returns
     -------
@@ -296,17 +307,34 @@ def summary(table: "pd.DataFrame", published: bool = False) -> "pd.DataFrame":
     result["tracks"] = per_track.groupby(keys, sort=False).size()
     if not published:
         return result
-    targets = set(table["target"])
-    rows = [
-        {"target": target, "model": f"SiSEC18 {entry}", **scores, "tracks": found["n"]}
-        for entry, found in datasets.published_scores().items()
-        for target, scores in found.items()
-        if target in targets
-    ]
-    theirs = pd.DataFrame(rows).set_index(keys).assign(data="MUSDB18 test, museval 0.2")
-    return pd.concat([result.assign(data="these tracks"), theirs]).sort_index(
-        level="target", sort_remaining=False
+    theirs = pd.DataFrame(_published(table)).set_index(keys)
+    own = result.assign(
+        data="these tracks",
+        alike=[_entry_label(oracles.published_as(model)) for _, model in result.index],
     )
+    return pd.concat([own, theirs]).sort_index(level="target", sort_remaining=False)
+
+
+def _published(table: "pd.DataFrame") -> Iterator[dict[str, Any]]:
+    """Rows of SiSEC 2018 for a table's targets, without what has no like in it."""
+    targets = set(table["target"])
+    alike = {oracles.published_as(model): model for model in _models(table)}
+    for entry, found in datasets.published_scores().items():
+        if entry in _REFERENCE_POINTS and entry not in alike:
+            continue
+        for target in (name for name in found if name in targets):
+            yield {
+                "target": target,
+                "model": _entry_label(entry),
+                **found[target],
+                "tracks": found["n"],
+                "data": "MUSDB18 test, museval 0.2",
+                "alike": alike.get(entry, ""),
+            }
+
+
+def _entry_label(entry: str | None) -> str:
+    return f"SiSEC18 {entry}" if entry else ""
 
 
 def paired(table: "pd.DataFrame", first: str, second: str, measure: str = "SDR") -> "pd.DataFrame":

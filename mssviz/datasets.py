@@ -8,6 +8,7 @@ import importlib.util
 import json
 import warnings
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from mssviz._stems import (
     by_source,
     existing,
     packed_files,
+    parts_of,
     read_table,
     sound_files,
     source_name,
@@ -349,16 +351,13 @@ def to_targets(
     targets
         Of the separator, in order.
     """
-    sources = {t: t if t in references else source_name(t) for t in targets}
-    rest = ACCOMPANIMENT if ACCOMPANIMENT in sources.values() else "other"
-    named = [source for source in sources.values() if source != rest]
-    remaining = [w for source, w in references.items() if source not in named]
-    if not set(named) <= set(references) or (rest in sources.values() and not remaining):
+    parts = parts_of(targets, references)
+    if parts is None:
         return None
-    summed = {source: references[source] for source in named}
-    if remaining:
-        summed[rest] = np.add.reduce(remaining)
-    return {target: summed[source] for target, source in sources.items()}
+    return {
+        target: reduce(np.add, [references[source] for source in sources])
+        for target, sources in parts.items()
+    }
 
 
 def published_scores() -> dict[str, dict[str, Any]]:

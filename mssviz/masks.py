@@ -203,7 +203,7 @@ def ideal_binary_masks(references: Mapping[str, Stft]) -> dict[str, Mask]:
     References
     ----------
     Wang, "On ideal binary mask as the computational goal of auditory scene analysis", 2005.
-    The comparison by power is that of SiSEC 2018's ``IBM1``.
+    SiSEC 2018's ``IBM1`` and ``IBM2`` compare with the mixture instead; see `oracles`.
     """
     _check_same_shape(references)
     powers = {name: np.abs(s) ** 2 for name, s in references.items()}
@@ -214,7 +214,8 @@ def ideal_binary_masks(references: Mapping[str, Stft]) -> dict[str, Mask]:
 def ideal_ratio_masks(references: Mapping[str, Stft], power: float = 2.0) -> dict[str, Mask]:
     """Ideal ratio masks (IRM): `ratio_masks` of the true sources' magnitudes.
 
-    ``power=1`` and ``power=2`` are SiSEC 2018's ``IRM1`` and ``IRM2``. Silence: ``1 / K``.
+    With ``power=1`` and ``power=2``, of all single sources, SiSEC 2018's ``IRM1`` and ``IRM2``, but
+    for their grid; see `oracles`. Silence: ``1 / K``.
     """
     return ratio_masks({name: magnitude(s) for name, s in references.items()}, power)
 
@@ -453,7 +454,8 @@ def ideal_wiener(references: Mapping[str, Stft], mixture: Stft) -> dict[str, Stf
     """Oracle MWF: the filter of `WienerModel` with the true sources' statistics.
 
     The upper bound for any method that weights the channels of the mixture linearly with
-    one spatial covariance a source; SiSEC 2018's ``MWF``. Silence gives silence.
+    one spatial covariance a source. SiSEC 2018's ``MWF`` estimates it otherwise; see `oracles`.
+    Silence gives silence.
 
     Parameters
     ----------

@@ -117,7 +117,8 @@ class Model:
             True for a bar, False for none, or a callback ``(seconds done, seconds in all,
             what)``; what it raises, such as `Cancelled`, stops the work.
         references
-            Target to its true stem, as long as `waveform`; only oracles use it, and need it.
+            True stems, as long as `waveform`: target to its own, or source to its own for those
+            that targets are made of, as in `datasets.to_targets`. Only oracles use and need them.
 
         Returns
         -------
@@ -128,7 +129,7 @@ class Model:
         AudioError
             If the waveform is not fit; see `audio.check_waveform`.
         ParameterError
-            If this is an oracle and `references` are not those of its targets.
+            If this is an oracle and `references` do not make up its targets.
         """
         separation = self.begin(waveform, sample_rate, references)
         for _ in self.proceed(separation, progress):

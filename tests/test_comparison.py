@@ -50,10 +50,10 @@ def test_the_table_is_tidy_and_holds_what_evaluate_gives(tracks, table):
     assert list(table.columns) == list(comparison.COLUMNS)
     assert set(table["measure"]) == {*metrics.MEASURES, *comparison.TRACK_MEASURES}
     assert set(table["track"]) == set(tracks)
-    separation = baselines.Oracle("IRM2")
+    model = baselines.find("oracle:IRM2")
     mixture, sources = tracks["song 1"].load()
     references = datasets.to_targets(sources, baselines.TWO_STEMS)
-    estimates = separation.separate(mixture, RATE, False, references).estimates
+    estimates = model.separate(mixture, RATE, False, sources).estimates
     expected = metrics.evaluate(references, estimates, RATE)
     found = table[(table["track"] == "song 1") & (table["model"] == "oracle:IRM2")]
     for measure in metrics.MEASURES:
@@ -107,7 +107,7 @@ def test_what_scores_depend_on_is_in_their_key(tracks, tmp_path):
     for changed in (
         (track.excerpt(0, 1), baselines.Mixture(), Settings()),
         (track, baselines.Mixture(("vocals", "other")), Settings()),
-        (track, baselines.Oracle("IRM1"), Settings()),
+        (track, baselines.find("oracle:IRM1"), Settings()),
         (track, baselines.Mixture(), Settings(window=2.0)),
         (
             datasets.Track("song 0", {**track.stems, "vocals": (other, 0)}),
@@ -147,9 +147,9 @@ def test_perfect_scores_and_silence_survive_the_disk(tmp_path):
 
 def test_pairs_that_do_not_fit_are_left_out_with_a_warning(tracks, tmp_path):
     some = {"song 0": tracks["song 0"]}
-    with pytest.warns(UserWarning, match="do not give the targets of oracle:IBM"):
+    with pytest.warns(UserWarning, match="do not give the targets of oracle:IBM1"):
         found = compare(
-            some, ["oracle:IBM", "bands"], targets=("piano", "other"), cache=tmp_path,
+            some, ["oracle:IBM1", "bands"], targets=("piano", "other"), cache=tmp_path,
             progress=False,
         )  # fmt: skip
     assert set(found["model"]) == {"bands"}
@@ -209,6 +209,25 @@ def test_published_scores_stand_beside_ones_own(table):
     assert found.loc[("vocals", "SiSEC18 TAK1"), "SDR"] == 6.6
     assert set(found["data"]) == {"these tracks", "MUSDB18 test, museval 0.2"}
     assert found.loc[("vocals", "mixture"), "data"] == "these tracks"
+
+
+def test_published_oracles_stand_beside_their_like_alone(table):
+    found = comparison.summary(table, published=True)
+    for target in baselines.TWO_STEMS:
+        assert found.loc[(target, "SiSEC18 IRM2"), "alike"] == "oracle:IRM2"
+        assert found.loc[(target, "oracle:IRM2"), "alike"] == "SiSEC18 IRM2"
+        assert found.loc[(target, "mixture"), "alike"] == ""
+        assert found.loc[(target, "SiSEC18 TAK1"), "alike"] == ""
+    assert not {"SiSEC18 IBM1", "SiSEC18 MWF", "SiSEC18 MIX"} & set(found.index.levels[1])
+    renamed = table.assign(model=table["model"].replace("oracle:IRM2", "oracle:IRM2-targets"))
+    found = comparison.summary(renamed, published=True)
+    assert set(found["alike"]) == {""}
+    assert "SiSEC18 IRM2" not in found.index.get_level_values("model")
+
+
+def test_options_are_for_the_networks_of_a_comparison(tracks, table, tmp_path):
+    found = compare(tracks, MODELS, options={"power": 1.0}, cache=tmp_path, progress=False)
+    pd.testing.assert_frame_equal(found, table)
 
 
 def test_models_are_compared_in_pairs_on_the_same_tracks(table):

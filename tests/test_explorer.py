@@ -104,7 +104,7 @@ def test_what_is_left_over_is_compared_only_with_the_same_left_over():
 
 def test_an_oracle_without_true_stems_says_what_it_needs(tmp_path, example):
     mssviz.write_audio(tmp_path / "song.flac", example[0][:44100], 44100)
-    explorer = mssviz.explore(tmp_path / "song.flac", model="oracle:IBM")
+    explorer = mssviz.explore(tmp_path / "song.flac", model="oracle:IBM1")
     with pytest.raises(mssviz.ParameterError, match="needs the true stems"):
         explorer.separate()
     assert "needs the true stems" in explorer._status.value

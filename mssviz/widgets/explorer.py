@@ -322,11 +322,10 @@ class Explorer(w.VBox):
                 )
             mixture, sources = self._load(model.sample_rate)
             references = datasets.to_targets(sources, model.targets)
-            separation = model.begin(mixture, model.sample_rate, references)
+            separation = model.begin(mixture, model.sample_rate, sources)
             laboratory = Laboratory(separation, references)
             if rival:
-                true = datasets.to_targets(sources, rival.targets)
-                self.rival = rival.begin(mixture, model.sample_rate, true)
+                self.rival = rival.begin(mixture, model.sample_rate, sources)
             self._show_picture(laboratory)
             self._doing.value = "load the model"
             for frames in model.proceed(separation, self._report):

@@ -35,7 +35,7 @@ def main() -> None:
         "model": separator,
         "mixture": baselines.find("mixture", targets),
         "hpss": baselines.find("hpss"),
-        "ideal ratio mask": baselines.find("oracle:IRM2", targets),
+        "ideal ratio mask": baselines.find("oracle:IRM2-targets", targets),
     }
     sets = {folder.parent.name: datasets.from_folders(folder) for folder in arguments.folders}
     sets["MUSDB18 excerpt"] = {"musdb": datasets.examples()["musdb"]}
