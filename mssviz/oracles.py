@@ -207,15 +207,20 @@ class SisecOracle(_Oracle):
         """As `Model.proceed`."""
         sources, parts, stems = separation.store.cache.pop("oracle")
         mixture, n_frames = separation.mixture, separation.mixture_stft.shape[0]
-        separate = self._kind.fit(lambda: (found for _, found in _blocks(mixture, sources)))
         seconds, done = len(mixture) / self.sample_rate, 0
         with reporter(progress) as report:
-            for samples, (spectrum, true) in _blocks(mixture, sources):
+
+            def blocks(what: str) -> Iterator[tuple[slice, _Spectra]]:
+                for samples, spectra in _blocks(mixture, sources):
+                    yield samples, spectra
+                    report(samples.stop / self.sample_rate, seconds, what)
+
+            separate = self._kind.fit(lambda: (spectra for _, spectra in blocks("measure")))
+            for samples, (spectrum, true) in blocks("separate"):
                 estimates = separate(spectrum, true)
                 for target, names in parts.items():
                     total = reduce(np.add, [estimates[name] for name in names])
                     stems[target][samples] = _inverse_stft(total)[: samples.stop - samples.start]
-                report(samples.stop / self.sample_rate, seconds, "separate")
                 is_last = samples.stop == len(mixture)
                 complete = n_frames if is_last else samples.stop // GRID.hop_length + 1
                 yield slice(done, complete)

@@ -8,7 +8,7 @@ import scipy.signal
 
 from mssviz import baselines, datasets, masks, metrics, oracles
 from mssviz.datasets import to_targets
-from mssviz.errors import ParameterError
+from mssviz.errors import Cancelled, ParameterError
 from mssviz.measures import si_sdr
 from mssviz.stft import StftParams, istft, stft
 
@@ -167,6 +167,23 @@ def test_parts_of_the_work_are_complete_when_they_are_told(example):
     assert told[0].start == 0
     assert all(one.stop == other.start for one, other in itertools.pairwise(told))
     assert told[-1].stop == separation.mixture_stft.shape[0]
+
+
+def test_every_pass_over_the_song_tells_its_progress_and_can_be_stopped(example):
+    told = []
+    model, seconds = oracles.SisecOracle("MWF"), len(example[0]) / RATE
+    model.separate(example[0], RATE, lambda *now: told.append(now), dict(example[1]))
+    for what in ("measure", "separate"):
+        passed = [done for done, total, now in told if now == what]
+        assert len(passed) > 1
+        assert passed == sorted(passed)
+        assert passed[-1] == seconds
+
+    def stop(done, total, what):
+        raise Cancelled(what)
+
+    with pytest.raises(Cancelled, match="measure"):
+        model.separate(example[0], RATE, stop, dict(example[1]))
 
 
 # --- Among the targets ------------------------------------------------------------------------
