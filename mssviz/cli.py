@@ -64,7 +64,7 @@ def separate(
     ] = None,
     mwf: Annotated[bool, typer.Option("--mwf", help="Multichannel Wiener filter.")] = False,
     quality: Annotated[
-        str, typer.Option(help="fast: as published; best: 4.5 times the work, higher scores.")
+        str, typer.Option(help="fast: as published; best: slower, often higher scores.")
     ] = "fast",
     power: Annotated[
         float | None, typer.Option("--power", help="Exponent of the ratio masks.")
