@@ -6,10 +6,10 @@ Each folder is a kind of music and holds folders of stems, a song each. Excerpts
 through the network in every combination of its parts: applied up to 11 or 16 kHz, asked at one, two
 or three levels (the mean of its answers counts), exponent 2 or 1, the band above silent or
 extended. The example songs come along as kinds of their own. SDR is counted in windows of one
-second in which both stems lie above -50 dBFS, as differences from the published settings; a song has
-the median of its windows, and loses where that is more than 0.05 dB and a sign test says that it is
-no chance (p < 0.05). Last, each kind is left out in turn: what the other kinds would choose, and
-what that gains on it.
+second in which both stems lie above -50 dBFS, as differences from the published settings; a song
+has the median of its windows, and loses where that is more than 0.05 dB and a sign test says that
+it is no chance (p < 0.05). Last, each kind is left out in turn: what the other kinds would choose,
+and what that gains on it.
 """
 
 import argparse
