@@ -150,6 +150,10 @@ class Fit:
         """Everything that the next steps depend on, as arrays by name."""
         return {name: np.asarray(variable) for name, variable in self._variables()}
 
+    def layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shape and type of what `state` gives, by name."""
+        return {name: (tuple(v.shape), v.dtype) for name, v in self._variables()}
+
     def restore(self, state: Mapping[str, AnyArray]) -> None:
         """Continue from what `state` gave."""
         for name, variable in self._variables():
