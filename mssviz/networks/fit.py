@@ -78,10 +78,11 @@ class Fit:
             with own_settings(precision):
                 self.network = build()
             self.average = build()
-            self._optimizer = OPTIMIZERS[optimizer]()
-            if precision == "mixed_float16":
-                self._optimizer = keras.optimizers.LossScaleOptimizer(self._optimizer)
-            self._optimizer.build(self.network.model.trainable_variables)
+            with own_settings():
+                self._optimizer = OPTIMIZERS[optimizer]()
+                if precision == "mixed_float16":
+                    self._optimizer = keras.optimizers.LossScaleOptimizer(self._optimizer)
+                self._optimizer.build(self.network.model.trainable_variables)
         self.average.model.set_weights(self.network.model.get_weights())
         self._train = tf.function(self._distributed_step, reduce_retracing=True, autograph=False)
         self._validate = tf.function(self._average_losses, reduce_retracing=True, autograph=False)
