@@ -158,8 +158,8 @@ def test_other_text_is_refused(path, text):
         ("step", 10**400), ("step", None), ("seconds", float("nan")), ("seconds", -1.0),
         ("learning_rate", float("inf")), ("learning_rate", [1]), ("best", "low"), ("stalled", {}),
         ("losses", 3), ("losses", ["x"]), ("losses", [float("nan")]), ("history", {}),
-        ("history", [3]), ("history", [{**ROW, "loss": "low"}]), ("history", [{**ROW, "step": 1.5}]),
-        ("history", [{"step": 3}]),
+        ("history", [3]), ("history", [{**ROW, "loss": "low"}]), ("history", [{"step": 3}]),
+        ("history", [{**ROW, "step": 1.5}]),
     ],
 )  # fmt: skip
 def test_values_are_checked(path, name, value):

@@ -164,7 +164,7 @@ def test_processes_that_share_a_cache_do_not_disturb_each_other(tmp_path):
 
 
 def test_the_space_that_is_asked_for_is_what_files_take(made, tmp_path):
-    tracks, chunks = made
+    tracks, _ = made
     for preset in (TINY, dataclasses.replace(TINY, model={"type": "wave_unet"}, patch_samples=9)):
         for seconds, per_track in ((0.6, 2), (0.6, 1), (5.0, 3)):
             wanted = Chunks(tracks, preset, seconds, per_track, tmp_path / "other")

@@ -506,6 +506,18 @@ def test_faults_are_told_all_at_once_before_the_first_step(songs, held_out, tmp_
         ({"optimizer": "Lion"}, "'Lion'"),
         ({"precision": "float8"}, "'float8'"),
         ({"augment": ("echo",)}, "'echo'"),
+        ({"augment": "gain"}, "augment is a list"),
+        ({"augment": 3}, "augment is a list"),
+        ({"mixture": "mastered"}, "mixture is one of file, sum"),
+        ({"steps": 1.5}, "steps must be a whole number"),
+        ({"steps": "many"}, "steps must be a whole number"),
+        ({"steps": None}, "steps must be a whole number"),
+        ({"batch_size": True}, "batch_size must be a whole number"),
+        ({"seed": 2**32}, "seed must be a whole number"),
+        ({"learning_rate": float("inf")}, "learning_rate must be a finite number"),
+        ({"decay": float("nan")}, "decay must be a finite number"),
+        ({"chunk_seconds": [20]}, "chunk_seconds must be a finite number"),
+        ({"loss": ["L1"]}, "loss is one of"),
     ],
 )
 def test_settings_out_of_their_domain_are_refused(changes, match):
@@ -640,6 +652,42 @@ def test_spleeters_configuration_and_tables_are_taken_as_they_are(spleeters):
     assert not np.isnan(kept["history"][-1]["validation_loss"])
 
 
+def test_keys_that_change_nothing_are_told(spleeters):
+    folder, sound = spleeters
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"learning_rte": 1e-2, "MWF": True}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.warns(UserWarning, match="without effect") as told:
+        found = training.plan(folder / "config.json", sound)
+    (text,) = [str(warning.message) for warning in told]
+    named = ("mix_name", "validation_cache", "throttle_secs", "save_summary_steps", "MWF")
+    assert all(f"{key} (" in text for key in named)
+    assert text.endswith("'learning_rte' (unknown)")
+    for key in set(config) - {*named, "learning_rte"}:
+        assert f" {key} (" not in text
+    assert found["settings"].learning_rate == 1e-3
+
+
+def test_only_stems_of_the_list_are_taken_from_a_table(spleeters):
+    folder, sound = spleeters
+    config = json.loads((folder / "config.json").read_text())
+    config["instrument_list"] = ["vocals", "other"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.warns(UserWarning, match="without effect"):
+        found = training.plan(folder / "config.json", sound)
+    (track,) = found["tracks"].values()
+    assert list(track.stems) == ["vocals", "other"]
+
+
+@pytest.mark.parametrize("key", ["train_csv", "validation_csv", "training_cache"])
+def test_paths_of_a_configuration_are_text(spleeters, key):
+    folder, sound = spleeters
+    config = json.loads((folder / "config.json").read_text()) | {key: ["x"]}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ParameterError, match=key):
+        training.plan(folder / "config.json", sound)
+
+
 def test_the_command_line_trains_on_folders(tmp_path, songs):
     for name, song in songs.items():
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -652,12 +700,14 @@ def test_the_command_line_trains_on_folders(tmp_path, songs):
     (tmp_path / "own.json").write_text(json.dumps(config))
     common = ("-p", tmp_path / "own.json", "-d", tmp_path / "data", "-o", tmp_path / "out",
               "--validation", tmp_path / "data", "--cache", tmp_path / "cache", "--seed", 7,
-              "--epoch_steps", 2, "--augment", "gain", "--augment", "swap")  # fmt: skip
+              "--epoch_steps", 2, "--augment", "gain", "--augment", "swap",
+              "--mixture", "sum")  # fmt: skip
     result = run_cli(*common, "--steps", 4, "--quiet")
     assert result.exit_code == 0, result.exception
     trained_by = json.loads((tmp_path / "out" / "config.json").read_text())["training"]
     assert trained_by["augment"] == ["gain", "swap"]
     assert (trained_by["seed"], trained_by["batch_size"]) == (7, 1)
+    assert trained_by["mixture"] == "sum"
     kept = json.loads(str(np.load(tmp_path / "out" / "checkpoint.npz")["progress"]))
     assert [row["step"] for row in kept["history"]] == [2, 4]
 

@@ -114,13 +114,13 @@ def plan(
     """
     config = _config(network)
     preset = preset_of(network)
+    for key in _TEXTS:
+        if not isinstance(config.get(key, ""), str):
+            raise ParameterError(f"{network}: {key} must be text (got {config[key]!r})")
     if "instrument_list" in config:
         found = {ours: config[key] for key, ours in _SPLEETER.items() if key in config}
         preset = replace(preset, training=found)
         _tell_unused(config, network)
-    for key in _TEXTS:
-        if not isinstance(config.get(key, ""), str):
-            raise ParameterError(f"{network}: {key} must be text (got {config[key]!r})")
     is_musdb = (Path(data) / "train").is_dir()
     validated = bool(validation is not None or config.get("validation_csv") or is_musdb)
     given = {name: value for name, value in changes.items() if value is not None}
