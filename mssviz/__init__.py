@@ -4,7 +4,7 @@ A signal's life is the order of the modules, and imports only point back:
 
 audio → stft → plots → masks, mask_editing → networks → presets, pretrained → separation, separate
 → oracles, baselines, laboratory → bss_eval, measures, metrics → tracks, datasets
-→ scale, comparison, evaluation → patches, training → export → widgets, cli
+→ scale, comparison, evaluation → chunks, patches, training → export → widgets, cli
 
 Importing mssviz is quick and does not import TensorFlow; the names below are found when used.
 """

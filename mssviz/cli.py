@@ -239,6 +239,10 @@ def train(
         list[str] | None,
         typer.Option(help="gain, swap, remix, tempo or pitch; may be repeated."),
     ] = None,
+    mixture: Annotated[
+        str | None,
+        typer.Option(help="file or sum: of songs whose mixture is not the sum of its stems."),
+    ] = None,
     reduce_after: Annotated[
         int | None,
         typer.Option("--reduce_after", help="Epochs without progress before a smaller rate."),
@@ -266,8 +270,8 @@ def train(
     plan = training.plan(
         network, data, validation, output, cache=cache,
         steps=steps, epoch_steps=epoch_steps, batch_size=batch_size, learning_rate=learning_rate,
-        augment=augment and tuple(augment), reduce_after=reduce_after, stop_after=stop_after,
-        precision=precision, seed=seed,
+        augment=augment and tuple(augment), mixture=mixture, reduce_after=reduce_after,
+        stop_after=stop_after, precision=precision, seed=seed,
     )  # fmt: skip
     pairs = [pair.partition("=") for pair in init_target or []]
     history = training.train(

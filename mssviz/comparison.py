@@ -455,7 +455,7 @@ def _digest(path: Path) -> str:
 
 
 class _Store:
-    """Scores in files named by their keys."""
+    """Scores in files named by their keys; with a checksum, so that damage is scored anew."""
 
     def __init__(self, folder: PathLike | None) -> None:
         self._folder = cache_folder("scores") if folder is None else Path(folder)
@@ -464,15 +464,23 @@ class _Store:
         import pandas as pd
 
         try:
-            text = (self._folder / f"{key}.json").read_text("utf-8")
-            table = pd.DataFrame(json.loads(text))
-        except (ValueError, OSError):
-            return None  # not scored yet, or damaged: scored anew
+            kept = json.loads((self._folder / f"{key}.json").read_text("utf-8"))
+            if kept["sha256"] != _checksum(key, kept["scores"]):
+                return None
+            table = pd.DataFrame(kept["scores"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None  # not scored yet, or damaged
         return table if list(table.columns) == _KEPT else None
 
     def put(self, key: str, table: "pd.DataFrame") -> None:
         with writing(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
+        scores = table.to_dict("list")
         with new_file(self._folder / f"{key}.json") as scratch:
-            # Python's JSON keeps every bit, infinities and NaN
-            scratch.write_text(json.dumps(table.to_dict("list")), "utf-8")
+            kept = {"sha256": _checksum(key, scores), "scores": scores}
+            scratch.write_text(json.dumps(kept), "utf-8")
+
+
+def _checksum(key: str, scores: Any) -> str:
+    # Python's JSON keeps every bit, infinities and NaN, so that what was read gives the same text
+    return hashlib.sha256(f"{key} {json.dumps(scores)}".encode()).hexdigest()

@@ -1,8 +1,7 @@
-"""Songs as examples for training: chunks kept on disk, patches with augmentation.
+"""Examples for training: patches cut from chunks of songs, with augmentation.
 
-A chunk is kept as spectra, or as samples for networks that read waveforms; time comes first in
-both, then channels, so gains, channel swaps and mixing are the same for both. On complex spectra
-they are exact: the sum of the targets' spectra is the spectrum of the sum of their waveforms. Tempo
+Gains, channel swaps and mixing are the same for samples and for complex spectra, where they are
+exact: the sum of the targets' spectra is the spectrum of the sum of their waveforms. Tempo
 and pitch are changed on the magnitudes of mixture and targets alike, by interpolation, as Spleeter
 does; that is an approximation, but the same one for all of them.
 
@@ -11,25 +10,16 @@ data augmentation and network blending", ICASSP 2017, for gains, swaps and mixin
 ``dataset.py`` and ``audio/spectrogram.py``.
 """
 
-import hashlib
-import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from itertools import count
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mssviz import audio, datasets
-from mssviz._files import content_digest, new_file, writing
-from mssviz._progress import reporter
-from mssviz._typing import AnyArray, Magnitude, Progress, Waveform
-from mssviz.datasets import Track
+from mssviz._typing import AnyArray, Magnitude
+from mssviz.chunks import Chunks
 from mssviz.errors import ParameterError
 from mssviz.presets import Preset
-from mssviz.stft import stft
 
 #: What can be varied at random: each target's level, each target's left and right, targets of
 #: different songs together, tempo and pitch of the whole.
@@ -40,163 +30,6 @@ EXACT = ("gain", "swap", "remix")
 GAIN = (0.25, 1.25)
 #: Range of changes of tempo and pitch, factors.
 STRETCH = (0.7, 1.3)
-#: Seconds at both ends of a song that chunks leave out.
-MARGIN = 0.5
-#: Part of every cache key; to be raised when the same sound gives other spectra.
-_VERSION = 1
-
-
-class Chunks:
-    """Chunks of songs in files, named by what they depend on.
-
-    Each file holds ``(n_chunks, 1 + n_targets, n_frames, n_channels, n_bins, 2)`` float16:
-    mixture, then targets; real and imaginary part. For networks that read waveforms it holds
-    ``(n_chunks, 1 + n_targets, n_samples, n_channels)``. Half precision is an error of -66 dB of
-    each number; 20 s of one signal take 7 MB, as samples half of that.
-
-    Parameters
-    ----------
-    tracks
-        Songs by name; their stems must give the preset's targets, see `datasets.to_targets`.
-    preset
-        Whose targets and grid.
-    seconds, per_track
-        Length and number of chunks, spread evenly over the song; one lies in the middle. A song
-        shorter than that is one chunk.
-    folder
-        For the files.
-    """
-
-    def __init__(
-        self,
-        tracks: Mapping[str, Track],
-        preset: Preset,
-        seconds: float,
-        per_track: int,
-        folder: Path,
-    ) -> None:
-        self.preset, self._seconds, self._per_track = preset, seconds, per_track
-        self._tracks = dict(tracks)
-        self.files = {name: folder / f"{self._key(track)}.npy" for name, track in tracks.items()}
-        self._arrays: list[AnyArray] | None = None
-
-    def __len__(self) -> int:
-        return len(self._chunks)
-
-    @property
-    def length(self) -> int:
-        """Frames, or samples, of the shortest chunk."""
-        return min(chunk.shape[1] for chunk in self._chunks)
-
-    def read(self, chunk: int, parts: slice | int, start: int, length: int) -> AnyArray:
-        """Some parts of a chunk, ``(..., length, n_channels, n_bins)`` or without bins.
-
-        Parameters
-        ----------
-        chunk
-            Its number.
-        parts
-            0 is the mixture, targets follow.
-        start, length
-            Which frames, or samples.
-        """
-        stored = self._chunks[chunk]
-        time = (slice(None),) * isinstance(parts, slice) + (slice(start, start + length),)
-        values = stored[parts][time].astype(np.float32)
-        return values if self.preset.gives_waveforms else values.view(np.complex64)[..., 0]
-
-    def length_of(self, chunk: int) -> int:
-        """Frames, or samples, of a chunk."""
-        return self._chunks[chunk].shape[1]
-
-    def problems(self, progress: bool | Progress = True) -> dict[str, str]:
-        """What is wrong with songs that are not in the files yet, by name; see `datasets.check`."""
-        todo = self._missing()
-        if not todo:
-            return {}
-        rows: dict[Any, Any] = datasets.check(todo, progress).to_dict("index")
-        found = {}
-        for name, track in todo.items():
-            targets = datasets.to_targets(dict.fromkeys(track.stems, _NOTHING), self.preset.targets)
-            needed = patch_seconds(self.preset)
-            if rows[name]["problem"]:
-                found[name] = rows[name]["problem"]
-            elif targets is None:
-                found[name] = (
-                    f"stems {', '.join(track.stems)} do not give {', '.join(self.preset.targets)}"
-                )
-            elif rows[name]["seconds"] < needed:
-                found[name] = f"has {rows[name]['seconds']:.2f} s, a patch needs {needed:.2f} s"
-        return found
-
-    def decode(self, progress: bool | Progress = True) -> None:
-        """Make the files that are missing."""
-        todo = self._missing()
-        with reporter(progress, unit="track") as report:
-            for done, (name, track) in enumerate(todo.items(), start=1):
-                self._write(track, self.files[name])
-                report(done, len(todo), "decode")
-
-    @property
-    def _chunks(self) -> list[AnyArray]:
-        if self._arrays is None:
-            files = [np.load(path, mmap_mode="r") for path in self.files.values()]
-            self._arrays = [chunk for file in files for chunk in file]
-        return self._arrays
-
-    def _missing(self) -> dict[str, Track]:
-        return {name: t for name, t in self._tracks.items() if not self.files[name].is_file()}
-
-    def _key(self, track: Track) -> str:
-        def content(part: tuple[Path, int] | None) -> list[Any] | None:
-            # what cannot be read is never in a file, and `problems` says why
-            return [_sha256(part[0]), part[1]] if part else None
-
-        parts = {
-            "version": _VERSION,
-            "stems": {name: content(part) for name, part in track.stems.items()},
-            "mixture": content(track.mixture),
-            "part": [track.start, track.duration, track.skip_end],
-            "targets": self.preset.targets,
-            "grid": [asdict(self.preset.stft), self.preset.model_bins, self.preset.n_channels],
-            "chunks": [self._seconds, self._per_track],
-            "waveforms": self.preset.gives_waveforms,
-        }
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-    def _write(self, track: Track, path: Path) -> None:
-        rate = self.preset.stft.sample_rate
-        mixture, sources = track.load(sample_rate=rate)
-        targets = datasets.to_targets(sources, self.preset.targets)
-        assert targets is not None, "checked before"
-        signals = [
-            audio.to_channels(signal, self.preset.n_channels)
-            for signal in (mixture, *targets.values())
-        ]
-        n_samples = min(len(mixture), round(self._seconds * rate))
-        starts = _starts(len(mixture) / rate, n_samples / rate, self._per_track)
-        kept = self._stored(signals[0][:n_samples]).shape
-        with writing(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with new_file(path) as scratch, scratch.open("wb") as file:
-            shape = (len(starts), len(signals), *kept)
-            header = {"descr": "<f2", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for start in starts:
-                first = min(round(start * rate), len(mixture) - n_samples)
-                for signal in signals:
-                    stored = self._stored(signal[first : first + n_samples])
-                    file.write(np.ascontiguousarray(stored, np.float16).data)
-
-    def _stored(self, waveform: Waveform) -> AnyArray:
-        if self.preset.gives_waveforms:
-            return waveform
-        params = self.preset.stft
-        # frames that the waveform fills, without those that reach into the silence around it
-        inner = slice(params.n_fft // params.hop_length, len(waveform) // params.hop_length + 1)
-        spectrum = stft(waveform, params)[inner, : self.preset.model_bins]
-        # (frames, bins, channels) -> (frames, channels, bins, 2)
-        return np.stack([spectrum.real, spectrum.imag], axis=-1).transpose(0, 2, 1, 3)
 
 
 class Patches:
@@ -293,15 +126,6 @@ def check_augment(augment: Collection[str], preset: Preset | None = None) -> Non
         raise ParameterError(f"augment takes {', '.join(known)}{of} (got {unknown[0]!r})")
 
 
-def patch_seconds(preset: Preset) -> float:
-    """Sound that fills one patch, in seconds."""
-    params = preset.stft
-    n_samples = preset.patch_samples or (
-        (preset.patch_frames - 1) * params.hop_length + params.n_fft
-    )
-    return n_samples / params.sample_rate
-
-
 def middles(chunks: Chunks, size: int) -> Iterator[AnyArray]:
     """The middle patch of every chunk, in batches of at most `size`, as `Patches` gives them."""
     preset, length = chunks.preset, chunks.preset.patch_length
@@ -350,21 +174,3 @@ def _interpolated(values: AnyArray, positions: AnyArray, axis: int) -> AnyArray:
     weight = (positions - below).astype(np.float32).reshape((-1,) + (1,) * (-1 - axis))
     before, after = np.take(values, below, axis), np.take(values, below + 1, axis)
     return before + weight * (after - before)
-
-
-def _starts(duration: float, seconds: float, n_chunks: int) -> list[float]:
-    # Spleeter's: one in the middle, or evenly from margin to margin
-    room = duration - seconds
-    if n_chunks == 1 or room <= 2 * MARGIN:
-        return [room / 2]
-    return [float(start) for start in np.linspace(MARGIN, room - MARGIN, n_chunks)]
-
-
-def _sha256(path: Path) -> str | None:
-    try:
-        return content_digest(path)
-    except OSError:
-        return None
-
-
-_NOTHING: Any = np.zeros((1, 1), np.float32)

@@ -1,7 +1,8 @@
 """The same work on many processors: jobs spread over the workers of a Dask cluster."""
 
+import multiprocessing.spawn
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mssviz.errors import MssvizError, ParameterError, reason
@@ -15,6 +16,8 @@ JOBS_PER_WORKER = 2
 #: How often a job is tried again that failed for a reason of the machine's.
 RETRIES = 2
 CONNECT_SECONDS = 15
+#: What Dask's names of processes begin with.
+_WORKERS = "Dask Worker"
 
 
 def spread(
@@ -88,6 +91,29 @@ def _attempt(function: Callable[..., Any], *arguments: Any) -> Any:
         return error
 
 
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Start workers without the script that has started this process.
+
+    They have no need of it, and it may have no ``if __name__ == "__main__":``, so that each of
+    them would do all its work again, and fail where it starts workers of its own.
+    """
+    spawn: Any = multiprocessing.spawn
+    given = spawn.get_preparation_data
+
+    def prepared(name: str) -> dict[str, Any]:
+        data: dict[str, Any] = given(name)
+        if name.startswith(_WORKERS):
+            data = {key: v for key, v in data.items() if not key.startswith("init_main")}
+        return data
+
+    spawn.get_preparation_data = prepared
+    try:
+        yield
+    finally:
+        spawn.get_preparation_data = given
+
+
 def _client(workers: Any, stack: ExitStack) -> "Client":
     try:
         from distributed import Client, LocalCluster
@@ -97,6 +123,7 @@ def _client(workers: Any, stack: ExitStack) -> "Client":
     if isinstance(workers, Client):
         return workers
     if isinstance(workers, int) and not isinstance(workers, bool) and workers > 0:
+        stack.enter_context(_without_main())
         cluster: Any = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
         return stack.enter_context(Client(stack.enter_context(cluster)))
     if not isinstance(workers, str):

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 import types
@@ -133,6 +134,41 @@ def test_damaged_scores_are_measured_anew(tracks, table, tmp_path):
     found = compare(tracks, MODELS[:1], cache=tmp_path, progress=False)
     expected = table[table["model"] == "mixture"].reset_index(drop=True)
     pd.testing.assert_frame_equal(found, expected)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_wrong_scores_are_never_given(tmp_path, seed):
+    store, rng = comparison._Store(tmp_path), np.random.default_rng(seed)
+    kept = pd.DataFrame([("a", 0.0, "SDR", 1.5)] * 3, columns=comparison._KEPT)
+    store.put("x", kept)
+    path = tmp_path / "x.json"
+    data = bytearray(path.read_bytes())
+    place = int(rng.integers(len(data)))
+    if seed % 3 == 0:
+        del data[place:]
+    elif seed % 3 == 1:
+        data[place] = rng.choice([c for c in b"0123456789[]{}:,." if c != data[place]])
+    else:
+        start = data.index(b'"value"')
+        place = int(rng.choice([i for i in range(start, len(data)) if 48 <= data[i] <= 57]))
+        data[place] = 48 + (data[place] - 47) % 10
+    path.write_bytes(data)
+    assert store.get("x") is None
+    store.put("x", kept)
+    pd.testing.assert_frame_equal(store.get("x"), kept, check_exact=True)
+
+
+@pytest.mark.parametrize("text", ["", "3", "[]", "{}", "[" * 100_000, '{"scores": 3, "sha256": 1}'])
+def test_files_that_are_no_scores_are_scored_anew(tmp_path, text):
+    (tmp_path / "x.json").write_text(text)
+    assert comparison._Store(tmp_path).get("x") is None
+
+
+def test_scores_of_another_pair_are_not_taken(tmp_path):
+    store = comparison._Store(tmp_path)
+    store.put("x", pd.DataFrame([("a", 0.0, "SDR", 1.5)], columns=comparison._KEPT))
+    (tmp_path / "x.json").rename(tmp_path / "y.json")
+    assert store.get("y") is None
 
 
 def test_perfect_scores_and_silence_survive_the_disk(tmp_path):
@@ -403,6 +439,28 @@ def test_an_error_on_a_worker_is_told_here(tracks, tmp_path, cluster):
     broken = {"gone": datasets.Track("gone", stems)}
     with pytest.raises(MssvizError, match=r"bass\.flac"):
         compare(broken, MODELS[:1], cache=tmp_path, progress=False, workers=cluster)
+
+
+UNGUARDED = """
+import sys
+import mssviz
+from mssviz import datasets
+print("begins")
+tracks = datasets.from_folders(sys.argv[1])
+table = mssviz.compare(tracks, ["mixture"], workers=1, progress=False, cache=sys.argv[2])
+print(len(set(table["track"])))
+"""
+
+
+def test_workers_need_no_guard_in_the_script_that_starts_them(tracks, tmp_path):
+    songs = next(iter(tracks.values())).files[0].parents[1]
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py", songs, tmp_path / "cache"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "begins\n3\n"  # and is run once
 
 
 @pytest.mark.parametrize("workers", [0, -1, True, 1.5])

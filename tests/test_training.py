@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 
 import mssviz
 from mssviz import audio, cli, datasets, patches, presets, training
+from mssviz.chunks import Chunks, _starts
 from mssviz.errors import Cancelled, ParameterError
 from mssviz.networks import Network
 from mssviz.networks._tensorflow import tf
 from mssviz.networks.fit import Fit
 from mssviz.networks.losses import LOSSES
-from mssviz.patches import Chunks, Patches
+from mssviz.patches import Patches
 from mssviz.stft import stft
 from mssviz.training import Settings, train
 
@@ -88,16 +89,16 @@ def test_chunks_hold_the_spectra_of_mixture_and_targets(songs, chunks):
     ("n_chunks", "expected"), [(1, [10.0]), (2, [0.5, 19.5]), (4, [0.5, 41 / 6, 79 / 6, 19.5])]
 )
 def test_chunks_are_spread_evenly_as_spleeter_does(n_chunks, expected):
-    assert np.allclose(patches._starts(40.0, 20.0, n_chunks), expected)
+    assert np.allclose(_starts(40.0, 20.0, n_chunks), expected)
 
 
 def test_a_song_of_one_chunk_gives_one():
-    assert patches._starts(20.5, 20.0, 3) == [0.25]
+    assert _starts(20.5, 20.0, 3) == [0.25]
 
 
 def test_spectra_are_decoded_once_and_again_when_the_sound_changes(songs, chunks, tmp_path):
     again = Chunks(songs, TINY, 3.5, 2, chunks.files["first"].parent)
-    assert again.problems(progress=False) == {}
+    assert again.looks(progress=False) == {}
     assert again.files == chunks.files
     louder = {}
     for name, (path, _) in songs["first"].stems.items():
@@ -281,7 +282,7 @@ def test_the_rate_falls_and_training_ends_when_validation_stalls(
     songs, held_out, cache, tmp_path, monkeypatch
 ):
     losses = iter([3.0, 2.0, 2.5, 2.5, 2.5, 2.5, 2.5])
-    monkeypatch.setattr(training._Run, "_validated", lambda run: np.array([next(losses)]))
+    monkeypatch.setattr(training.Run, "_validated", lambda run: np.array([next(losses)]))
     settings = dataclasses.replace(
         FEW, steps=24, epoch_steps=1, learning_rate=1e-3, reduce_after=2, stop_after=3
     )
@@ -484,9 +485,9 @@ def test_faults_are_told_all_at_once_before_the_first_step(songs, held_out, tmp_
             cache=tmp_path / "cache", progress=False,
         )  # fmt: skip
     text = str(caught.value)
-    assert text.startswith("4 of 6 tracks")
+    assert text.startswith("3 of 6 tracks")
     assert "short: has 0.20 s, a patch needs 0.81 s" in text
-    assert "dumb: silent throughout: vocals" in text
+    assert "dumb" not in text  # a song without a voice is one, too
     assert "instrumental: stems bass, drums do not give vocals, accompaniment" in text
     assert "gone: " in text
     assert "first" not in text
@@ -505,6 +506,18 @@ def test_faults_are_told_all_at_once_before_the_first_step(songs, held_out, tmp_
         ({"optimizer": "Lion"}, "'Lion'"),
         ({"precision": "float8"}, "'float8'"),
         ({"augment": ("echo",)}, "'echo'"),
+        ({"augment": "gain"}, "augment is a list"),
+        ({"augment": 3}, "augment is a list"),
+        ({"mixture": "mastered"}, "mixture is one of file, sum"),
+        ({"steps": 1.5}, "steps must be a whole number"),
+        ({"steps": "many"}, "steps must be a whole number"),
+        ({"steps": None}, "steps must be a whole number"),
+        ({"batch_size": True}, "batch_size must be a whole number"),
+        ({"seed": 2**32}, "seed must be a whole number"),
+        ({"learning_rate": float("inf")}, "learning_rate must be a finite number"),
+        ({"decay": float("nan")}, "decay must be a finite number"),
+        ({"chunk_seconds": [20]}, "chunk_seconds must be a finite number"),
+        ({"loss": ["L1"]}, "loss is one of"),
     ],
 )
 def test_settings_out_of_their_domain_are_refused(changes, match):
@@ -622,12 +635,14 @@ def run_cli(*arguments):
 
 def test_spleeters_configuration_and_tables_are_taken_as_they_are(spleeters):
     folder, sound = spleeters
-    found = training.plan(folder / "config.json", sound)
+    with pytest.warns(UserWarning, match=r"without effect .* save_summary_steps \("):
+        found = training.plan(folder / "config.json", sound)
     assert found["settings"] == Settings(
         steps=4, epoch_steps=2, batch_size=2, learning_rate=1e-3, chunk_seconds=5.0, chunks=1,
         seed=3,
     )  # fmt: skip
-    result = run_cli("-p", folder / "config.json", "-d", sound, "-q")
+    with pytest.warns(UserWarning, match="validation_cache"):
+        result = run_cli("-p", folder / "config.json", "-d", sound, "-q")
     assert result.exit_code == 0, result.exception
     separator = mssviz.Separator(folder / "model", progress=False)
     assert separator.targets == ("vocals", "drums", "other")
@@ -635,6 +650,42 @@ def test_spleeters_configuration_and_tables_are_taken_as_they_are(spleeters):
     kept = json.loads(str(np.load(folder / "model" / "checkpoint.npz")["progress"]))
     assert [row["step"] for row in kept["history"]] == [2, 4]
     assert not np.isnan(kept["history"][-1]["validation_loss"])
+
+
+def test_keys_that_change_nothing_are_told(spleeters):
+    folder, sound = spleeters
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"learning_rte": 1e-2, "MWF": True}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.warns(UserWarning, match="without effect") as told:
+        found = training.plan(folder / "config.json", sound)
+    (text,) = [str(warning.message) for warning in told]
+    named = ("mix_name", "validation_cache", "throttle_secs", "save_summary_steps", "MWF")
+    assert all(f"{key} (" in text for key in named)
+    assert text.endswith("'learning_rte' (unknown)")
+    for key in set(config) - {*named, "learning_rte"}:
+        assert f" {key} (" not in text
+    assert found["settings"].learning_rate == 1e-3
+
+
+def test_only_stems_of_the_list_are_taken_from_a_table(spleeters):
+    folder, sound = spleeters
+    config = json.loads((folder / "config.json").read_text())
+    config["instrument_list"] = ["vocals", "other"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.warns(UserWarning, match="without effect"):
+        found = training.plan(folder / "config.json", sound)
+    (track,) = found["tracks"].values()
+    assert list(track.stems) == ["vocals", "other"]
+
+
+@pytest.mark.parametrize("key", ["train_csv", "validation_csv", "training_cache"])
+def test_paths_of_a_configuration_are_text(spleeters, key):
+    folder, sound = spleeters
+    config = json.loads((folder / "config.json").read_text()) | {key: ["x"]}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ParameterError, match=key):
+        training.plan(folder / "config.json", sound)
 
 
 def test_the_command_line_trains_on_folders(tmp_path, songs):
@@ -649,12 +700,14 @@ def test_the_command_line_trains_on_folders(tmp_path, songs):
     (tmp_path / "own.json").write_text(json.dumps(config))
     common = ("-p", tmp_path / "own.json", "-d", tmp_path / "data", "-o", tmp_path / "out",
               "--validation", tmp_path / "data", "--cache", tmp_path / "cache", "--seed", 7,
-              "--epoch_steps", 2, "--augment", "gain", "--augment", "swap")  # fmt: skip
+              "--epoch_steps", 2, "--augment", "gain", "--augment", "swap",
+              "--mixture", "sum")  # fmt: skip
     result = run_cli(*common, "--steps", 4, "--quiet")
     assert result.exit_code == 0, result.exception
     trained_by = json.loads((tmp_path / "out" / "config.json").read_text())["training"]
     assert trained_by["augment"] == ["gain", "swap"]
     assert (trained_by["seed"], trained_by["batch_size"]) == (7, 1)
+    assert trained_by["mixture"] == "sum"
     kept = json.loads(str(np.load(tmp_path / "out" / "checkpoint.npz")["progress"]))
     assert [row["step"] for row in kept["history"]] == [2, 4]
 

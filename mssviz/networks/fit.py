@@ -78,10 +78,11 @@ class Fit:
             with own_settings(precision):
                 self.network = build()
             self.average = build()
-            self._optimizer = OPTIMIZERS[optimizer]()
-            if precision == "mixed_float16":
-                self._optimizer = keras.optimizers.LossScaleOptimizer(self._optimizer)
-            self._optimizer.build(self.network.model.trainable_variables)
+            with own_settings():
+                self._optimizer = OPTIMIZERS[optimizer]()
+                if precision == "mixed_float16":
+                    self._optimizer = keras.optimizers.LossScaleOptimizer(self._optimizer)
+                self._optimizer.build(self.network.model.trainable_variables)
         self.average.model.set_weights(self.network.model.get_weights())
         self._train = tf.function(self._distributed_step, reduce_retracing=True, autograph=False)
         self._validate = tf.function(self._average_losses, reduce_retracing=True, autograph=False)
@@ -149,6 +150,10 @@ class Fit:
     def state(self) -> dict[str, AnyArray]:
         """Everything that the next steps depend on, as arrays by name."""
         return {name: np.asarray(variable) for name, variable in self._variables()}
+
+    def layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shape and type of what `state` gives, by name."""
+        return {name: (tuple(v.shape), v.dtype) for name, v in self._variables()}
 
     def restore(self, state: Mapping[str, AnyArray]) -> None:
         """Continue from what `state` gave."""

@@ -1,0 +1,142 @@
+"""Training a network on songs with known stems, on from where it was whenever it was stopped.
+
+As Spleeter trains: magnitudes of patches of 11.9 s, the sum of the targets' mean absolute errors,
+Adam. The result is a folder like those of the presets that come with mssviz, for `Separator`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mssviz._files import cache_folder
+from mssviz._typing import PathLike, Progress
+from mssviz.chunks import Chunks, patch_seconds
+from mssviz.datasets import Track
+from mssviz.errors import ParameterError
+from mssviz.patches import check_augment
+from mssviz.presets import Preset
+from mssviz.training import songs
+from mssviz.training.checkpoint import CHECKPOINT, COLUMNS
+from mssviz.training.plans import MUSDB_VALIDATION, plan, preset_of, tiny
+from mssviz.training.result import WEIGHTS
+from mssviz.training.run import REDUCTION, Run, Watch
+from mssviz.training.settings import LOSSES, Settings, settings_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "CHECKPOINT", "COLUMNS", "LOSSES", "MUSDB_VALIDATION", "REDUCTION", "VALIDATION_SECONDS",
+    "WEIGHTS", "Settings", "Watch", "check_augment", "patch_seconds", "plan", "preset_of",
+    "settings_of", "tiny", "train",
+]  # fmt: skip
+
+#: Length of the middle of each song that losses are validated on, in seconds.
+VALIDATION_SECONDS = 12.0
+
+
+def train(
+    tracks: Mapping[str, Track],
+    folder: PathLike,
+    network: PathLike | Preset = "spleeter:2stems",
+    *,
+    validation: Mapping[str, Track] | None = None,
+    settings: Settings | None = None,
+    init: PathLike | None = None,
+    init_targets: Mapping[str, str] | None = None,
+    cache: PathLike | None = None,
+    progress: bool | Progress = True,
+    watch: Watch | None = None,
+) -> "pd.DataFrame":
+    """Train a network.
+
+    A run that was stopped, in whatever way, goes on where it was when it is called again in the
+    same way, to the same result as if it had never been stopped.
+
+    Parameters
+    ----------
+    tracks
+        Songs by name; see `datasets`.
+    folder
+        For the result: a preset with the network's average weights, the best by validation
+        loss. It gets the folder's name. Beside it a checkpoint and, in ``logs``, curves for
+        TensorBoard.
+    network
+        Preset, name or configuration whose targets, grid and network are meant, not its
+        weights; ``"tiny"`` for `tiny`.
+    validation
+        Songs to measure progress by. Without any, the last weights are kept.
+    settings
+        How to train; if left out, as the preset says, see `settings_of`.
+    init
+        Preset with the same network and grid whose weights are the beginning.
+    init_targets
+        Target to the target of `init` that it starts from, for targets that `init` does not
+        have; those left out start at random.
+    cache
+        Folder for spectra; ``$MSSVIZ_CACHE/spectra``, else the user's cache, if left out.
+    progress
+        True for bars, or a callback ``(steps done, steps in all, what)``; what it raises, such
+        as `Cancelled`, stops the work.
+    watch
+        Called with the history so far and the averaged network after every epoch.
+
+    Returns
+    -------
+    DataFrame
+        One row an epoch: ``step`` at its end, mean ``loss`` of its steps, ``validation_loss``
+        of the averaged network (NaN without validation), ``learning_rate``, and ``seconds`` of
+        training up to there.
+
+    Raises
+    ------
+    ParameterError
+        If songs are not fit for training, each with its reason; if options do not fit each
+        other or the run that the folder holds; or if its checkpoint is damaged.
+    FileError
+        If a disk is full, or the folder holds files that are no result of a training.
+    MssvizError
+        If losses or weights are not finite any more; the last good ones stay.
+    Cancelled
+        If the user interrupted it (Ctrl+C); a checkpoint was written.
+
+    References
+    ----------
+    Hennequin, Khlif, Voituret and Moussallam, "Spleeter", JOSS 5(50):2154, 2020.
+    """
+    preset, folder = preset_of(network), Path(folder)
+    if settings is None:
+        settings = settings_of(preset, bool(validation))
+    check_augment(settings.augment, preset)
+    if settings.chunk_seconds < patch_seconds(preset):
+        raise ParameterError(
+            f"chunk_seconds must be at least a patch, {patch_seconds(preset):.2f} s "
+            f"(got {settings.chunk_seconds})"
+        )
+    if not tracks:
+        raise ParameterError("training needs at least one track")
+    if not validation and (settings.reduce_after or settings.stop_after):
+        raise ParameterError("reduce_after and stop_after need tracks for validation")
+    place = Path(cache) if cache is not None else cache_folder("spectra")
+    summed = settings.mixture == "sum"
+    learnt = Chunks(
+        tracks, preset, settings.chunk_seconds, settings.chunks, place, summed, progress
+    )
+    seconds = max(VALIDATION_SECONDS, patch_seconds(preset))
+    held_out = Chunks(validation or {}, preset, seconds, 1, place, summed, progress)
+    songs.check((learnt, held_out), settings.mixture, progress)
+    run = Run(
+        preset=replace(preset, name=folder.resolve().name),
+        folder=folder,
+        settings=settings,
+        learnt=learnt,
+        held_out=held_out,
+        start=(str(init) if init is not None else None, dict(init_targets or {})),
+        licences=sorted({track.licence for track in tracks.values()}),
+    )
+    run.begin(progress)
+    for chunks in (learnt, held_out):
+        chunks.decode(progress)
+    run.proceed(progress, watch)
+    return run.table()

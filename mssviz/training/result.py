@@ -1,0 +1,145 @@
+"""What a training gives: a preset with its weights, its configuration and its card."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mssviz import pretrained
+from mssviz._files import new_file, new_folder, sha256
+from mssviz.chunks import patch_seconds
+from mssviz.errors import FileError
+from mssviz.presets import Preset
+from mssviz.training.settings import Settings
+
+WEIGHTS = "model.weights.h5"
+_TITLE = "Trained on "
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `FileError` if a result would replace files in a folder that are no result."""
+    held = [name for name in ("config.json", "README.md") if (folder / name).exists()]
+    if held and not _is_result(folder):
+        raise FileError(
+            f"{folder}: holds {held[0]}, which no training has written and which would be "
+            "replaced; choose another folder for the result"
+        )
+
+
+def _is_result(folder: Path) -> bool:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return str(config["title"]).startswith(_TITLE) and WEIGHTS in config["weights"]["files"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def export(
+    folder: Path,
+    save_weights: Callable[[Path], None],
+    config: Mapping[str, Any],
+    card: str,
+) -> None:
+    """Write a preset: weights first, so that what describes them is never ahead of them.
+
+    Parameters
+    ----------
+    folder
+        Of the preset; it must exist.
+    save_weights
+        Writes a file ``*.weights.h5``.
+    config, card
+        See `configuration` and `card`.
+    """
+    with new_folder(folder / "weights", (WEIGHTS, pretrained.MANIFEST)) as scratch:
+        save_weights(scratch / WEIGHTS)
+        manifest = {WEIGHTS: sha256(scratch / WEIGHTS)}
+        (scratch / pretrained.MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    texts = {"config.json": json.dumps(config, indent=2) + "\n", "README.md": card}
+    for name, text in texts.items():
+        with new_file(folder / name) as file:
+            file.write_text(text, encoding="utf-8")
+
+
+def configuration(preset: Preset, settings: Settings, n_songs: int) -> dict[str, Any]:
+    """Content of ``config.json``.
+
+    Parameters
+    ----------
+    preset, settings
+        What was trained, and how.
+    n_songs
+        How many songs it has learnt.
+    """
+    p = preset
+    length = "patch_samples" if p.gives_waveforms else "patch_frames"
+    return {
+        "name": p.name,
+        "title": f"{_TITLE}{_counted(n_songs, 'song')}",
+        "targets": list(p.targets),
+        **asdict(p.stft),
+        length: p.patch_length,
+        "context": p.context,
+        "model_bins": p.model_bins,
+        "n_channels": p.n_channels,
+        "mask_power": p.mask_power,
+        "mask_extension": p.mask_extension,
+        "model": dict(p.model),
+        "weights": {"format": "keras", "folder": "weights", "files": {WEIGHTS: None}},
+        "training": asdict(settings),
+    }
+
+
+def card(
+    preset: Preset,
+    settings: Settings,
+    *,
+    init: str | None,
+    songs: list[str],
+    n_held_out: int,
+    licences: list[str],
+    last: Mapping[str, float],
+    losses: Mapping[str, float],
+) -> str:
+    """Text of the preset's ``README.md``.
+
+    Parameters
+    ----------
+    preset, settings, init
+        What was trained, how, and from where it started.
+    songs, n_held_out, licences
+        Names of the songs that were learnt, how many others there are for validation, and what
+        may be done with them.
+    last
+        Row of the history.
+    losses
+        Target to its validation loss.
+    """
+    p, s = preset, settings
+    hertz = p.model_bins * p.stft.sample_rate / p.stft.n_fft
+    rows = {
+        "stems, in this order": ", ".join(p.targets),
+        "network": json.dumps(dict(p.model)),
+        "input": f"{p.signal} of the mixture, {p.stft.sample_rate} Hz, "
+        f"{p.n_channels} channels, window {p.stft.n_fft}, hop {p.stft.hop_length}, "
+        f"{patch_seconds(p):.2f} s at a time",
+        "modelled band": f"up to {hertz:,.0f} Hz",
+        "began with": init or "random weights",
+        "training data": f"{_counted(len(songs), 'song')}; "
+        f"{_counted(n_held_out, 'other')} for validation",
+        "licences of the songs": ", ".join(licences),
+        "steps": f"{last['step']} of {s.batch_size} patches, {s.optimizer}, "
+        f"learning rate {last['learning_rate']:g}",
+        "augmentation": ", ".join(s.augment) or "none",
+        "time": f"{last['seconds'] / 3600:.2f} hours",
+        "loss": f"{last['loss']:.4f} ({s.loss}, summed over stems)",
+        "validation loss": ", ".join(f"{t} {loss:.4f}" for t, loss in losses.items()) or "none",
+    }
+    table = "".join(f"| {name} | {value} |\n" for name, value in rows.items())
+    listed = "".join(f"- {name}\n" for name in songs)
+    return f"# {p.name}\n\n{', '.join(p.targets)}.\n\n| | |\n|---|---|\n{table}\nSongs:\n\n{listed}"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,276 @@
+"""One training: its steps, its epochs, and how it goes on where it was."""
+
+import functools
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mssviz._ahead import ahead
+from mssviz._files import Draft, writing
+from mssviz._progress import reporter
+from mssviz._typing import AnyArray, Progress
+from mssviz.errors import Cancelled, MssvizError, ParameterError
+from mssviz.patches import Chunks, Patches, middles
+from mssviz.presets import Preset
+from mssviz.separate import Separator
+from mssviz.training import checkpoint, result
+from mssviz.training.checkpoint import CHECKPOINT, COLUMNS, is_finite
+from mssviz.training.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mssviz.networks import Network
+    from mssviz.networks.fit import Fit
+
+#: Factor of the learning rate when the validation loss stalls.
+REDUCTION = 0.3
+
+#: Called after every epoch with the history so far and the averaged network.
+Watch = Callable[["pd.DataFrame", "Network"], None]
+
+
+@dataclass
+class Run:
+    """A training in a folder.
+
+    Parameters
+    ----------
+    preset, folder, settings, learnt, held_out
+        What is trained, where it is kept, how, and on which songs.
+    start
+        Preset that it starts from, if any, and its own targets to that one's.
+    licences
+        Of the songs.
+    """
+
+    preset: Preset
+    folder: Path
+    settings: Settings
+    learnt: Chunks
+    held_out: Chunks
+    start: tuple[str | None, dict[str, str]]
+    licences: list[str]
+    step: int = 0
+    seconds: float = 0.0
+    learning_rate: float = 0.0
+    best: float = np.inf
+    stalled: int = 0
+    losses: list[float] = field(default_factory=list)  # since the last epoch
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @functools.cached_property
+    def fit(self) -> "Fit":
+        """The network in training."""
+        from mssviz.networks import Network
+        from mssviz.networks.fit import Fit
+
+        p, s = self.preset, self.settings
+        return Fit(
+            lambda: Network(p.model, p.targets, p.input_shape),
+            optimizer=s.optimizer, loss=s.loss, precision=s.precision, decay=s.decay, seed=s.seed,
+        )  # fmt: skip
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is no step left to do."""
+        stop = self.settings.stop_after
+        return self.step >= self.settings.steps or (stop is not None and self.stalled >= stop)
+
+    def table(self) -> "pd.DataFrame":
+        """The history: one row an epoch."""
+        import pandas as pd
+
+        return pd.DataFrame(self.history, columns=list(COLUMNS))
+
+    # --- Beginning, and beginning again ---
+
+    def begin(self, progress: bool | Progress) -> None:
+        """Make the folder, and take up what it holds or what the training starts from."""
+        result.check_folder(self.folder)
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / CHECKPOINT
+        with writing(path):  # or it would be found out after the first epoch
+            Draft(path).discard()
+        if path.is_file():
+            self._resume(path)
+            return
+        self.learning_rate = self.settings.learning_rate
+        if self.start[0] is not None:
+            self._start_from(self.start[0], self.start[1], progress)
+
+    def _start_from(self, init: str, named: Mapping[str, str], progress: bool | Progress) -> None:
+        separator = Separator(init, progress=progress)
+        other = separator.preset
+        if (other.model, other.stft) != (self.preset.model, self.preset.stft):
+            raise ParameterError(
+                f"{init} has another network or grid than the one to be trained; training can "
+                "only start from weights of the same"
+            )
+        shared = {t: t for t in self.preset.targets if t in other.targets}
+        targets = {**shared, **named}
+        unknown = [t for t in targets if t not in self.preset.targets]
+        unknown += [t for t in targets.values() if t not in other.targets]
+        if unknown or not targets:
+            raise ParameterError(
+                f"init_targets must lead from {', '.join(self.preset.targets)} to "
+                f"{', '.join(other.targets)} (got {', '.join(unknown) or 'none'})"
+            )
+        self.fit.start_from(separator.network, targets)
+
+    def _identity(self) -> dict[str, Any]:
+        p = self.preset
+        return {
+            "targets": list(p.targets),
+            "grid": [asdict(p.stft), p.patch_length, p.model_bins, p.n_channels],
+            "model": dict(p.model),
+            "init": list(self.start),
+            "tracks": [path.stem for path in self.learnt.files.values()],
+            "validation": [path.stem for path in self.held_out.files.values()],
+            **{k: v for k, v in asdict(self.settings).items() if k != "steps"},
+        }
+
+    def _resume(self, path: Path) -> None:
+        kept, state = checkpoint.read(path, self.fit.layout())
+        own = json.loads(json.dumps(self._identity()))
+        others = [name for name in own if own[name] != kept["identity"].get(name)]
+        if others:
+            raise ParameterError(
+                f"{self.folder} holds a training with other {', '.join(others)}: go on with the "
+                "same, or choose another folder"
+            )
+        for name in checkpoint.KEPT:
+            setattr(self, name, kept[name])
+        self.fit.restore(state)
+
+    def _state(self) -> dict[str, AnyArray]:
+        """What the next steps depend on; only if it is finite, since nothing else is kept."""
+        state = self.fit.state()
+        if not all(map(is_finite, state.values())):
+            raise self._diverged("weights are not finite")
+        return state
+
+    def _save(self, state: Mapping[str, AnyArray]) -> None:
+        kept = {name: getattr(self, name) for name in checkpoint.KEPT}
+        checkpoint.write(self.folder / CHECKPOINT, {"identity": self._identity(), **kept}, state)
+
+    def _diverged(self, what: str) -> MssvizError:
+        is_kept = (self.folder / CHECKPOINT).is_file()
+        kept = "the last good checkpoint and weights stay" if is_kept else "nothing was kept"
+        return MssvizError(
+            f"step {self.step}, learning rate {self.learning_rate:g}: {what}, so training ends "
+            f"({kept} in {self.folder}); begin anew with a lower learning rate or with precision "
+            "float32, and check the songs for noise and wrong stems"
+        )
+
+    # --- The work ---
+
+    def proceed(self, progress: bool | Progress, watch: Watch | None) -> None:
+        """Do the steps that are left."""
+        from mssviz.networks.fit import Log
+
+        if self.finished:
+            return
+        patches = Patches(self.learnt, self.settings.augment, self.settings.seed)
+        with (
+            reporter(progress, unit="step") as report,
+            Log(self.folder / "logs") as log,
+            ahead(patches.batches(self.step, self.settings.batch_size)) as batches,
+            _interruption() as interrupted,
+        ):
+            try:
+                while not self.finished:
+                    loss = self._step(next(batches))
+                    log.write(self.step, {"loss": loss, "learning_rate": self.learning_rate})
+                    report(self.step, self.settings.steps, f"train: loss {loss:.4f}")
+                    if self.step % self.settings.epoch_steps == 0 or self.finished:
+                        self._end_epoch()
+                        validation_loss = self.history[-1]["validation_loss"]
+                        log.write(self.step, {"validation_loss": validation_loss})
+                        if watch is not None:
+                            watch(self.table(), self.fit.average)
+                    if interrupted():
+                        raise Cancelled(
+                            f"stopped after step {self.step} of {self.settings.steps}; the same "
+                            "command goes on from there"
+                        )
+            except Cancelled:  # comes between two steps
+                self._save(self._state())
+                raise
+
+    def _step(self, batch: AnyArray) -> float:
+        began = time.perf_counter()
+        loss = self.fit.step(batch, self.learning_rate)
+        self.seconds += time.perf_counter() - began
+        self.step += 1
+        if not math.isfinite(loss):
+            raise self._diverged(f"the training loss is {loss}")
+        self.losses.append(loss)
+        return loss
+
+    def _end_epoch(self) -> None:
+        validation = self._validated()
+        loss = float(validation.sum()) if len(validation) else np.nan
+        if len(validation) and not math.isfinite(loss):
+            raise self._diverged(f"the validation loss is {loss}")
+        state = self._state()
+        row = (self.step, float(np.mean(self.losses)), loss, self.learning_rate, self.seconds)
+        self.history.append(dict(zip(COLUMNS, row, strict=True)))
+        self.losses = []
+        if not loss >= self.best:  # NaN without validation: the last is the best
+            self.best, self.stalled = min(self.best, loss), 0
+            self._export(dict(zip(self.preset.targets, validation, strict=False)))
+        else:
+            self.stalled += 1
+            reduce_after = self.settings.reduce_after
+            if reduce_after is not None and self.stalled % reduce_after == 0:
+                self.learning_rate *= REDUCTION
+        self._save(state)  # last: whoever goes on from before it exports again
+
+    def _validated(self) -> AnyArray:
+        """Mean loss of every target, ``(n_targets,)``; empty without validation."""
+        batches = middles(self.held_out, self.settings.batch_size)
+        losses = [self.fit.validate(batch) for batch in batches]
+        return np.concatenate(losses).mean(axis=0) if losses else np.zeros(0)
+
+    def _export(self, losses: Mapping[str, float]) -> None:
+        card = result.card(
+            self.preset, self.settings, init=self.start[0], songs=list(self.learnt.files),
+            n_held_out=len(self.held_out.files), licences=self.licences, last=self.history[-1],
+            losses=losses,
+        )  # fmt: skip
+        config = result.configuration(self.preset, self.settings, len(self.learnt.files))
+        result.export(self.folder, self.fit.save, config, card)
+
+
+@contextmanager
+def _interruption() -> Iterator[Callable[[], bool]]:
+    """Keep Ctrl+C and SIGTERM until a step is done; a second one is not waited with."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag.is_set
+        return
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore(*_: object) -> None:
+        flag.set()
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+    for number in kept:
+        signal.signal(number, restore)
+    try:
+        yield flag.is_set
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)

@@ -1,0 +1,152 @@
+"""How a network is trained: the settings, each with its domain."""
+
+import math
+import numbers
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from mssviz.errors import ParameterError
+from mssviz.patches import check_augment
+from mssviz.presets import Preset
+
+#: Names of losses, see `networks.losses`.
+LOSSES = ("L1_mask", "weighted_L1_mask", "L1", "MSE", "combination", "multi_resolution")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained; the defaults are Spleeter's, where it has them.
+
+    Parameters
+    ----------
+    steps
+        Gradient steps in all.
+    epoch_steps
+        Steps between two validations; after each, a checkpoint is written.
+    batch_size
+        Patches in a step.
+    learning_rate
+        Of the first steps.
+    optimizer, loss, precision
+        ``"Adam"``, ``"Adadelta"`` or ``"SGD"``; ``"L1_mask"`` or another of `networks.losses`;
+        ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``. See `networks.fit`.
+    decay
+        Of the average of weights, see `networks.fit.Fit`; 0 for none.
+    chunk_seconds, chunks
+        Length of the chunks that patches are cut from, and how many of each song.
+    augment
+        Names from `patches.AUGMENTATIONS`.
+    mixture
+        What is separated of songs that have a file of their mixture: ``"file"``, that, mastered
+        as it may be; ``"sum"``, the sum of the stems. None: the file, which must be the sum of
+        the stems, or nothing is trained. Augmentation with gains, swaps or remixing always sums.
+    reduce_after, stop_after
+        Epochs without a better validation loss after which the learning rate is multiplied by
+        0.3, and after which training ends; None for never.
+    seed
+        Of weights, order, cuts and augmentation.
+
+    Raises
+    ------
+    ParameterError
+        If a value is outside its domain.
+    """
+
+    steps: int = 100_000
+    epoch_steps: int = 300
+    batch_size: int = 4
+    learning_rate: float = 1e-4
+    optimizer: str = "Adam"
+    loss: str = "L1_mask"
+    precision: str = "float32"
+    decay: float = 0.999
+    chunk_seconds: float = 20.0
+    chunks: int = 2
+    augment: tuple[str, ...] = ()
+    mixture: str | None = None
+    reduce_after: int | None = None
+    stop_after: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if value is not None or name not in _OPTIONAL:
+                self._set(name, _count(name, value))
+        for name in ("learning_rate", "decay", "chunk_seconds"):
+            self._set(name, _number(name, getattr(self, name)))
+        if not 0 <= self.decay < 1:
+            raise ParameterError(f"decay must be at least 0 and below 1 (got {self.decay})")
+        for name, known in _NAMES.items():
+            value = getattr(self, name)
+            if value not in known and (value is not None or name not in _OPTIONAL):
+                raise ParameterError(f"{name} is one of {', '.join(known)} (got {value!r})")
+        if isinstance(self.augment, str) or not isinstance(self.augment, Iterable):
+            raise ParameterError(f"augment is a list of names (got {self.augment!r})")
+        self._set("augment", tuple(self.augment))
+        check_augment(self.augment)
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+
+_COUNTS = ("steps", "epoch_steps", "batch_size", "chunks", "reduce_after", "stop_after", "seed")
+_OPTIONAL = ("reduce_after", "stop_after", "mixture")
+_NAMES = {
+    "optimizer": ("Adam", "Adadelta", "SGD"),
+    "loss": LOSSES,
+    "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
+    "mixture": ("file", "sum"),
+}
+#: No count is larger: seeds of random numbers have 32 bits.
+_MOST = 2**32 - 1
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise ParameterError(f"{name} must be a finite number (got {value!r})")
+    if value <= 0 and name != "decay":
+        raise ParameterError(f"{name} must be above 0 (got {value})")
+    return float(value)
+
+
+def _count(name: str, value: Any) -> int:
+    least = 0 if name == "seed" else 1
+    whole = isinstance(value, numbers.Real) and not isinstance(value, bool) and value % 1 == 0
+    if not whole or not least <= value <= _MOST:
+        raise ParameterError(
+            f"{name} must be a whole number from {least} to {_MOST} (got {value!r})"
+        )
+    return int(value)
+
+
+def settings_of(preset: Preset, validated: bool, **changes: Any) -> Settings:
+    """How a preset is to be trained.
+
+    Parameters
+    ----------
+    preset
+        Its ``training`` comes before the defaults.
+    validated
+        Whether there are songs for validation; otherwise nothing waits for its loss.
+    changes
+        Settings that come before the preset's.
+
+    Raises
+    ------
+    ParameterError
+        If a setting is unknown or outside its domain.
+    """
+    found = dict(preset.training)
+    if not validated:
+        found = {k: v for k, v in found.items() if k not in ("reduce_after", "stop_after")}
+    found |= changes
+    known = [field.name for field in fields(Settings)]
+    unknown = [name for name in found if name not in known]
+    if unknown:
+        raise ParameterError(
+            f"{preset.name}: {', '.join(map(repr, unknown))} is no setting of training; there are "
+            f"{', '.join(known)}"
+        )
+    return Settings(**found)
