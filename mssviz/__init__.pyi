@@ -4,6 +4,7 @@ from . import bss_eval as bss_eval
 from . import comparison as comparison
 from . import datasets as datasets
 from . import errors as errors
+from . import evaluation as evaluation
 from . import export as export
 from . import laboratory as laboratory
 from . import mask_editing as mask_editing
@@ -19,6 +20,7 @@ from . import scale as scale
 from . import separate as separate
 from . import separation as separation
 from . import stft as stft
+from . import tracks as tracks
 from . import training as training
 from . import widgets as widgets
 from .audio import load_audio as load_audio
@@ -31,6 +33,7 @@ from .errors import FileError as FileError
 from .errors import MssvizError as MssvizError
 from .errors import ParameterError as ParameterError
 from .errors import PretrainedError as PretrainedError
+from .export import separate_files as separate_files
 from .laboratory import Laboratory as Laboratory
 from .mask_editing import MaskEditor as MaskEditor
 from .measures import si_sdr as si_sdr

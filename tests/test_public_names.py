@@ -59,12 +59,6 @@ def test_every_module_is_there_at_once():
     assert names - {"cli"} <= set(dir(mssviz))
 
 
-def test_importing_is_light():
-    heavy = {"tensorflow", "keras", "numpy", "pandas", "matplotlib", "av", "ipywidgets"}
-    code = f"import sys, mssviz; dir(mssviz); print({heavy!r} & set(sys.modules) or '')"
-    assert interpreter(code).strip() == ""
-
-
 def test_a_function_is_not_hidden_by_a_module_of_its_name(separator):
     assert separator.network is not None  # everything that a separation imports is imported
     for name in mssviz.__all__:
