@@ -8,8 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import typer
 
-from mssviz import audio, datasets, pretrained
+from mssviz import audio, cli, datasets, pretrained
 from mssviz.cli._arguments import typed
 
 RATE = 44100
@@ -277,6 +278,25 @@ def test_who_has_read_enough_is_not_told():
     )  # fmt: skip
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+#: Spleeter 2.4.2's.
+SPLEETERS = {
+    "separate": "-i --inputs -a --adapter -b --bitrate -c --codec -d --duration -s --offset "
+    "-o --output_path -f --filename_format -p --params_filename --mwf --verbose",
+    "train": "-a --adapter -d --data -p --params_filename --verbose",
+    "evaluate": "-a --adapter -o --output_path -p --params_filename --mus_dir --mwf --verbose",
+}
+
+
+@pytest.mark.parametrize("command", SPLEETERS)
+def test_every_option_of_spleeters_is_there_and_on_its_page(command):
+    parameters = typer.main.get_command(cli.app).commands[command].params
+    ours = {name for parameter in parameters for name in parameter.opts}
+    page = Path(__file__).parents[1] / "docs" / "coming-from-spleeter.md"
+    for name in SPLEETERS[command].split():
+        assert name in ours
+        assert f"`{name}`" in page.read_text(encoding="utf-8")
 
 
 def test_spleeters_options_are_taken(mssviz_command, folder):

@@ -148,8 +148,9 @@ def _is_missing(path: Path) -> AudioError:
 
 
 def _is_folder(path: Path) -> AudioError:
+    folder = str(path).rstrip("/")
     return AudioError(
-        f"{path}: is a folder; name a sound file in it, or all of them, {path / '*'}; the folder "
+        f"{path}: is a folder; name a sound file in it, or all of them, {folder}/*; the folder "
         "for stems stands behind -o"
     )
 
