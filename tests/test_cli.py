@@ -79,7 +79,7 @@ def test_every_path_may_be_quoted_and_at_home(mssviz_command, folder):
     code, _, err = mssviz_command("separate", '"~/song.wav"', "-o", "~/out", "-q", "--stem=vocals")
     assert (code, err) == (0, "")
     assert files_in("out") == ["song/vocals.wav"]
-    for words in (["evaluate", "~/a", "~/b"], ["train", "-d", "~/a"]):
+    for words in (["evaluate", "~/a", "~/a"], ["train", "-d", "~/a"]):
         code, _, err = mssviz_command(*words)
         assert code == 1
         assert_one_line(err, str(folder / words[-1][2:]))
@@ -146,6 +146,16 @@ def test_links_are_named_as_they_are_given(mssviz_command, folder):
     )  # fmt: skip
     assert (code, err) == (0, "")
     assert files_in("separated") == ["one/vocals.wav", "two/vocals.wav"]
+
+
+def test_names_that_are_no_text_are_listed_and_told_in_one_line(mssviz_command, folder):
+    odd = os.fsdecode(b"\xe9\n")
+    write_song(f"{odd}.wav")
+    code, out, err = mssviz_command("separate", f"{odd}.wav", "--stem", "vocals")
+    assert (code, out) == (0, f"separated/{odd}/vocals.wav\n")
+    code, _, err = mssviz_command("separate", f"{odd}\x1b[2J.mp3")
+    assert code == 1
+    assert_one_line(err, r"\x0a\x1b[2J.mp3: no such file")
 
 
 def test_a_stream_can_be_chosen(mssviz_command, folder):

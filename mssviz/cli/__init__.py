@@ -1,6 +1,7 @@
 """The command line, with Spleeter's options where it has them. Errors are one line on stderr."""
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -71,6 +72,8 @@ def main() -> NoReturn:
     """Entry point: run a command; exit 0, 1 for errors, 2 for wrong usage, 130 if interrupted."""
     warnings.showwarning = _show_warning
     signal.signal(signal.SIGTERM, _stop)  # tidy up as after Ctrl-C
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be text
+        sys.stdout.reconfigure(errors="surrogateescape")
     code = _run()
     with contextlib.suppress(OSError):
         sys.stdout.flush()
