@@ -6,7 +6,7 @@ audio → stft → plots → masks, mask_editing → networks → presets, pretr
 → oracles, baselines, laboratory → bss_eval, measures, metrics → tracks, datasets
 → scale, comparison, evaluation → chunks, patches, training → export → widgets, cli
 
-Importing mssviz is quick and does not import TensorFlow; the names below are found when used.
+Importing mssviz is quick and does not import TensorFlow: modules and names are found when used.
 """
 
 import lazy_loader

@@ -18,7 +18,7 @@ import secrets
 import shutil
 import tempfile
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_OFFERED = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 _CHUNK = 1 << 20
 _REMEDY = "free some space, or set TMPDIR to a folder on a larger disk"
+_IS_FOLDER = "a folder has that name"
 #: Seconds between two tries to get a lock that another process holds.
 _POLL_SECONDS = 0.2
 #: What a sealed file ends with, after the SHA-256 of all before.
@@ -76,6 +77,38 @@ def writing(
         raise kind(f"{path}: cannot be written ({reason(error)}); {remedy}") from error
 
 
+def check_places(paths: Iterable[Path]) -> None:
+    """Raise `FileError` unless files can be written, before any work is done for them.
+
+    Parameters
+    ----------
+    paths
+        Of the files. Their folders need not exist; they are not made.
+    """
+    nearest: dict[Path, Path] = {}
+    for path in paths:
+        if path.is_dir():
+            with writing(path):
+                raise IsADirectoryError(errno.EISDIR, _IS_FOLDER)
+        folders = (folder for folder in path.parents if os.path.lexists(folder))
+        nearest.setdefault(next(folders, path.parent), path.parent)
+    for there, folder in nearest.items():
+        if there.is_symlink() and not there.exists():
+            raise FileError(
+                f"{there}: cannot be written: this link points to {str(there.readlink())!r}, which "
+                "does not exist; create that, or choose another folder"
+            )
+        if not there.is_dir():
+            raise FileError(
+                f"{folder}: cannot be written (Not a directory): {there} is a file; choose another "
+                "folder"
+            )
+        with writing(there):
+            probe, handle = _new_file(there, ".mssviz-{}.part")
+            probe.unlink()
+            os.close(handle)
+
+
 class Draft:
     """A file under a temporary name beside its own, which it gets when it is complete.
 
@@ -99,7 +132,7 @@ class Draft:
 
     def __init__(self, path: Path) -> None:
         if path.is_dir():  # which only giving the file its name would find out
-            raise IsADirectoryError(errno.EISDIR, "a folder has that name")
+            raise IsADirectoryError(errno.EISDIR, _IS_FOLDER)
         self.path = path
         _sweep_once(path.parent)
         self.scratch, handle = _new_file(path.parent, ".mssviz-{}.part")

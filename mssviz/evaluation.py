@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mssviz import baselines, comparison, datasets, metrics
-from mssviz._files import Draft, new_file, writing
+from mssviz._files import Draft, check_places, new_file, writing
 from mssviz._typing import PathLike, Progress, Waveform
 from mssviz.comparison import Settings
 from mssviz.errors import ParameterError
@@ -134,13 +134,13 @@ def musdb18(
         As from `comparison.compare`.
     """
     settings = settings or Settings()
+    places = {model: Path(output, _as_folder(model), "test") for model in models}
+    check_places(folder / "scores.json" for folder in places.values())
     tracks = datasets.musdb18(root)
     targets = baselines.describe(models[0]).targets
-    places = {model: Path(output, _as_folder(model), "test") for model in models}
     for folder in places.values():
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        check_output(folder / "scores.json")
     table = comparison.compare(tracks, models, targets=targets, settings=settings, **options)
     for model, folder in places.items():
         for track in tracks:

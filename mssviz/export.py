@@ -1,11 +1,11 @@
 """A song from file to files: stems, masks and pictures, written while it is being computed."""
 
 import functools
-import string
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,8 +14,10 @@ import numpy as np
 from mssviz import audio
 from mssviz._ahead import ahead
 from mssviz._files import Draft, ScratchFolder, writing
+from mssviz._names import FileOptions, mask_paths, plan
 from mssviz._progress import reporter
-from mssviz._typing import AnyArray, BitDepth, Codec, PathLike, Progress, Waveform
+from mssviz._spleeter import check_keywords
+from mssviz._typing import AnyArray, PathLike, Progress, Waveform
 from mssviz.errors import AudioError, ParameterError
 from mssviz.separate import Separator
 from mssviz.separation import Masker, Segment, synthesise, with_margins
@@ -23,76 +25,58 @@ from mssviz.stft import magnitude
 
 #: Columns of the pictures of a whole song.
 PICTURE_COLUMNS = 1600
-NAME_FIELDS = ("filename", "foldername", "instrument", "codec")
 
 
-@dataclass(frozen=True)
-class FileOptions:
-    """How stems are written.
+def separate_files(
+    files: PathLike | Iterable[PathLike],
+    folder: PathLike = "separated",
+    model: PathLike | Separator = "spleeter:2stems",
+    *,
+    offset: float = 0.0,
+    duration: float | None = None,
+    stream: int = 0,
+    progress: bool | Progress = True,
+    **options: Any,
+) -> list[dict[str, Path]]:
+    """Separate sound files of any length into files, in bounded memory.
 
     Parameters
     ----------
-    codec, bitrate, bit_depth
-        See `audio.AudioWriter`.
-    name_format
-        File name below the output folder, of the fields in `NAME_FIELDS`.
-    masks
-        Write each stem's mask (``.npy``) and pictures of masks and mixture (``.png``), too.
-    """
-
-    codec: Codec = "wav"
-    bitrate: str = "128k"
-    bit_depth: BitDepth = "16"
-    name_format: str = "{filename}/{instrument}.{codec}"
-    masks: bool = False
-
-
-def plan(
-    inputs: Sequence[PathLike], targets: Sequence[str], folder: PathLike, options: FileOptions
-) -> list[dict[str, Path]]:
-    """Decide where each input's stems go, before any work is done.
+    files
+        One sound file, or several.
+    folder
+        For the stems; made if need be.
+    model
+        As for `Separator`, or one that is there already.
+    offset, duration, stream
+        What to read of each; see `audio.load_audio`.
+    progress
+        As in `Separator.separate`.
+    options
+        Any of `FileOptions`: ``codec``, ``bitrate``, ``bit_depth``, ``name_format``, ``masks``.
 
     Returns
     -------
     list of dict
-        For each input, target to path.
+        For each file, target to the stem's path.
 
     Raises
     ------
-    ParameterError
-        If the format has an unknown field, two stems would get one path, a path would leave
-        the folder, or a stem would overwrite an input.
+    AudioError, FileError, ParameterError
+        If a file cannot be read or written; stems of those before are complete and stay.
+    PretrainedError
+        If weights cannot be had.
     """
-    folder = Path(folder)
-    taken: dict[Path, str] = {Path(p).resolve(): "an input file" for p in inputs}
-    plans = []
-    for source in map(Path, inputs):
-        files = {}
-        for target in targets:
-            name = _format_name(options.name_format, source, target, options.codec)
-            path = folder / name
-            owner = f"{target} of {source}"
-            resolved = path.resolve()
-            if not resolved.is_relative_to(folder.resolve()):
-                raise ParameterError(f"{path}: the file name format leads out of {folder}")
-            if resolved in taken:
-                raise ParameterError(
-                    f"{path}: path conflict, it would be both {taken[resolved]} and {owner}; use "
-                    "{filename}, {foldername} and {instrument} in the file name format"
-                )
-            taken[resolved] = owner
-            files[target] = path
-        if options.masks:
-            masks, picture = _mask_paths(files)
-            for path in (*masks.values(), picture):
-                if path.resolve() in taken:
-                    raise ParameterError(
-                        f"{path}: path conflict, masks of {source} would overwrite "
-                        f"{taken[path.resolve()]}; give each song a folder and each stem a name of "
-                        "its own: {filename}/{instrument}.{codec}"
-                    )
-                taken[path.resolve()] = f"a mask of {source}"
-        plans.append(files)
+    check_keywords(options, [field.name for field in fields(FileOptions)])
+    chosen = FileOptions(**options)
+    songs = [files] if isinstance(files, str | os.PathLike) else list(files)
+    separator = model if isinstance(model, Separator) else Separator(model, progress=progress)
+    plans = plan(songs, separator.targets, folder, chosen)
+    for song, stems in zip(songs, plans, strict=True):
+        separate_file(
+            separator, song, stems, offset=offset, duration=duration, stream=stream,
+            options=chosen, progress=progress,
+        )  # fmt: skip
     return plans
 
 
@@ -103,16 +87,17 @@ def separate_file(
     *,
     offset: float = 0.0,
     duration: float | None = None,
+    stream: int = 0,
     options: FileOptions | None = None,
     progress: bool | Progress = True,
 ) -> list[Path]:
-    """Separate a sound file of any length into files, in bounded memory.
+    """Separate a sound file of any length into files, in bounded memory; see `separate_files`.
 
     Parameters
     ----------
     separator
         Which model and masks.
-    path, offset, duration
+    path, offset, duration, stream
         What to read; see `audio.load_audio`.
     files
         Target to the file to write, from `plan`; targets left out are not written, though
@@ -143,7 +128,7 @@ def separate_file(
     n_channels, rate = separator.preset.n_channels, separator.sample_rate
     with ExitStack() as stack:
         report = stack.enter_context(reporter(progress))
-        reader = stack.enter_context(audio.AudioReader(path, offset, duration, rate))
+        reader = stack.enter_context(audio.AudioReader(path, offset, duration, rate, stream))
         output = stack.enter_context(_Output())
         for file in files.values():
             output.make_folder(file.parent)
@@ -192,12 +177,13 @@ def separate_file_by_name(
     files: Mapping[str, Path],
     offset: float,
     duration: float | None,
+    stream: int,
     options: FileOptions,
 ) -> list[Path]:
     """As `separate_file`, with a separator that each process builds once; for workers."""
     return separate_file(
         _separator(model, choices), path, files, offset=offset, duration=duration,
-        options=options, progress=False,
+        stream=stream, options=options, progress=False,
     )  # fmt: skip
 
 
@@ -307,8 +293,8 @@ class _MaskRecorder:
 
     def __init__(self, separator: Separator, masker: Masker, files: Mapping[str, Path]) -> None:
         self._masker, self._params = masker, separator.preset.stft
-        self._final, self._picture = _mask_paths(files)
-        self.paths = [*self._final.values(), self._picture]
+        self.paths = mask_paths(files)
+        self._final, self._picture = dict(zip(files, self.paths, strict=False)), self.paths[-1]
         self._drafts: dict[Path, Draft] = {}
         self._columns = {name: _Columns() for name in ("mixture", *files)}
         self._files: dict[str, BinaryIO] = {}
@@ -385,36 +371,3 @@ class _Columns:
     def array(self) -> AnyArray:
         """``(n_columns, n_bins, 1)``, channels averaged."""
         return np.stack(self._kept)[:, :, None]
-
-
-def _mask_paths(files: Mapping[str, Path]) -> tuple[dict[str, Path], Path]:
-    # target to the file of its mask, and the picture
-    masks = {target: path.with_name(f"{path.stem}_mask.npy") for target, path in files.items()}
-    return masks, next(iter(files.values())).with_name("masks.png")
-
-
-def _format_name(name_format: str, source: Path, target: str, codec: str) -> str:
-    try:
-        parts = list(string.Formatter().parse(name_format))
-    except ValueError as error:
-        raise ParameterError(
-            f"file name format {name_format!r}: {error}; write it like "
-            "{filename}/{instrument}.{codec}"
-        ) from error
-    fields = {field for _, field, _, _ in parts if field is not None}
-    if any(spec or conversion for _, _, spec, conversion in parts):
-        raise ParameterError(
-            f"file name format {name_format!r}: write fields as {{instrument}}, without ! and :"
-        )
-    if not fields <= set(NAME_FIELDS):
-        raise ParameterError(
-            f"file name format {name_format!r}: unknown field "
-            f"{min(fields - set(NAME_FIELDS))!r}; choose among "
-            f"{', '.join('{' + f + '}' for f in NAME_FIELDS)}"
-        )
-    return name_format.format(
-        filename=source.stem,
-        foldername=source.resolve().parent.name,
-        instrument=target,
-        codec=codec,
-    )

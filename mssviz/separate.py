@@ -6,15 +6,18 @@ look further get frames, or samples, of the neighbouring patches as context. Tho
 waveforms come with a phase of their own: their masks are only what they do to the level.
 """
 
+import numbers
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
 import numpy as np
 
 from mssviz import audio, presets, pretrained
 from mssviz._ahead import ahead
 from mssviz._progress import reporter
+from mssviz._spleeter import METHODS
 from mssviz._typing import AnyArray, Magnitude, PathLike, Progress, Waveform
 from mssviz.errors import AudioError, ParameterError, PretrainedError
 from mssviz.presets import Preset
@@ -124,7 +127,8 @@ class Model:
         AudioError
             If the waveform is not fit; see `audio.check_waveform`.
         ParameterError
-            If this is an oracle and `references` do not make up its targets.
+            If the arguments are no waveform and no rate, or this is an oracle and `references` do
+            not make up its targets.
         """
         separation = self.begin(waveform, sample_rate, references)
         for _ in self.proceed(separation, progress):
@@ -152,6 +156,7 @@ class Model:
 
     def prepared(self, waveform: AnyArray, sample_rate: int, name: str = "waveform") -> Waveform:
         """Check a waveform and bring it to the model's channels and sample rate."""
+        _check_arguments(waveform, sample_rate, name)
         audio.check_sample_rate(sample_rate, "sample_rate")
         checked = audio.to_channels(audio.check_waveform(waveform, name), self.preset.n_channels)
         resampled = audio.resample(checked, sample_rate, self.sample_rate)
@@ -236,6 +241,12 @@ class Separator(Model):
             with reporter(progress, unit="B") as report:
                 pretrained.fetch(self.preset, report)
         self._network: Network | None = None
+
+    if not TYPE_CHECKING:  # where it would give every name a type
+
+        def __getattr__(self, name: str) -> NoReturn:
+            remedy = f": {METHODS[name]}" if name in METHODS else ""
+            raise AttributeError(f"a {type(self).__name__} has no {name!r}{remedy}")
 
     def fingerprint(self) -> str:
         """As `Model.fingerprint`, with the weights."""
@@ -351,6 +362,30 @@ def _patches(
 def _middle(waveform: Waveform, n_samples: int) -> Waveform:
     first = (len(waveform) - n_samples) // 2
     return waveform[first : first + n_samples]
+
+
+def _check_arguments(waveform: Any, sample_rate: Any, name: str) -> None:
+    # numpy would take a path, or what `load_audio` returns, for an array, and speak of its shape
+    wanted = f"{name} must be an array (n_samples, n_channels)"
+    if isinstance(waveform, str | os.PathLike):
+        raise ParameterError(
+            f"{wanted} (got the path {str(waveform)!r}); read it with mssviz.load_audio, or call "
+            "mssviz.separate_files for stems in files"
+        )
+    if not isinstance(sample_rate, numbers.Real):
+        raise ParameterError(
+            f"sample_rate must be a number of hertz (got {type(sample_rate).__name__}); it comes "
+            "second: separate(waveform, sample_rate)"
+        )
+    try:
+        is_array = np.ndim(waveform) > 0
+    except ValueError:  # rows of unequal lengths
+        is_array = False
+    if not is_array:
+        raise ParameterError(
+            f"{wanted} (got {type(waveform).__name__}); give it as in waveform, sample_rate = "
+            "mssviz.load_audio(path)"
+        )
 
 
 def _refuse_options(preset: Preset, options: MaskChanges) -> None:

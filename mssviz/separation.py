@@ -7,14 +7,15 @@ at, so that changing a mask needs no second run of the network and memory stays 
 import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
 from mssviz import audio, masks, plots
-from mssviz._files import mapped_zeros
+from mssviz._files import check_places, mapped_zeros, writing
+from mssviz._spleeter import check_keywords
 from mssviz._typing import AnyArray, Codec, Extension, Magnitude, Mask, PathLike, Stft, Waveform
 from mssviz.errors import ParameterError
 from mssviz.masks import WienerModel
@@ -99,7 +100,14 @@ class MaskChanges(TypedDict, total=False):
 
 
 def changed(options: MaskOptions, changes: MaskChanges) -> MaskOptions:
-    """Options with some of them replaced."""
+    """Options with some of them replaced.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such option, or it is out of range.
+    """
+    check_keywords(changes, [field.name for field in fields(MaskOptions)])
     given: dict[str, Any] = {name: v for name, v in changes.items() if v is not None}
     return replace(options, **given)
 
@@ -448,12 +456,13 @@ class Separation:
     def save(self, folder: PathLike, codec: Codec = "wav", bitrate: str = "128k") -> list[Path]:
         """Write every stem to ``folder/target.codec``; return the paths."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = []
-        for target in self.targets:
-            paths.append(folder / f"{target}.{codec}")
-            audio.write_audio(paths[-1], self.estimates[target], self.sample_rate, codec, bitrate)
-        return paths
+        paths = {target: folder / f"{target}.{codec}" for target in self.targets}
+        check_places(paths.values())
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        for target, path in paths.items():
+            audio.write_audio(path, self.estimates[target], self.sample_rate, codec, bitrate)
+        return list(paths.values())
 
     @property
     def masker(self) -> Masker:

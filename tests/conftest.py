@@ -1,11 +1,14 @@
 """Fixtures that more than one test file needs: the real network runs once per session."""
 
+import os
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
 import mssviz
-from mssviz import audio, datasets
+from mssviz import audio, cli, datasets
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +43,25 @@ def repaired(monkeypatch):
 
     monkeypatch.setattr(audio, "AudioReader", Repairing)
     return fakes
+
+
+@pytest.fixture
+def mssviz_command(separator, monkeypatch, capfd):
+    """The command line within this process, with a network that is loaded already."""
+
+    def exit_(code):
+        raise SystemExit(code)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mssviz", *map(str, arguments)])
+        capfd.readouterr()
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as stop:
+            cli.main()
+        said = capfd.readouterr()
+        return stop.value.code, said.out, said.err
+
+    monkeypatch.setattr(os, "_exit", exit_)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    network = separator.network
+    monkeypatch.setattr("mssviz.pretrained.load", lambda _: network)
+    return run

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from mssviz import audio, cli, pretrained
+from mssviz import audio, pretrained
 from mssviz.errors import AudioError
 
 RATE = 44100
@@ -111,28 +111,6 @@ def good(tmp_path_factory):
     path = tmp_path_factory.mktemp("good") / "song.wav"
     audio.write_audio(path, song(1.0), RATE)
     return path
-
-
-@pytest.fixture
-def mssviz_command(separator, monkeypatch, capfd):
-    """The command line within this process, with a network that is loaded already."""
-
-    def exit_(code):
-        raise SystemExit(code)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mssviz", *map(str, arguments)])
-        capfd.readouterr()
-        with warnings.catch_warnings(), pytest.raises(SystemExit) as stop:
-            cli.main()
-        said = capfd.readouterr()
-        return stop.value.code, said.out, said.err
-
-    monkeypatch.setattr(os, "_exit", exit_)
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-    network = separator.network
-    monkeypatch.setattr("mssviz.pretrained.load", lambda _: network)
-    return run
 
 
 def run_process(*arguments, **options):
@@ -268,7 +246,7 @@ def test_a_file_that_may_not_be_read(own_folder):
         (["-d", "0"], 1, ["0.0", "more than 0 s"]),
         (["-d", "-3"], 1, ["-3.0", "more than 0 s"]),
         (["--nonsense"], 2, ["--nonsense", "--help"]),
-        (["-f", "{filename}.{codec}"], 1, ["song.wav", "path conflict", "use {filename}"]),
+        (["-f", "{filename}.{codec}"], 1, ["song.wav", "path conflict", "use {instrument}"]),
         (["-f", "{song}/{instrument}.wav"], 1, ["'song'", "choose among {filename}"]),
         (["-f", "{}/{instrument}.wav"], 1, ["''", "choose among {filename}"]),
         (["-f", "{instrument.__class__}"], 1, ["instrument.__class__", "choose among"]),

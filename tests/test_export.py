@@ -200,3 +200,64 @@ def test_stems_that_the_network_does_not_have(separator, song, tmp_path):
         with pytest.raises(ParameterError, match="among vocals, accompaniment"):
             separate_file(separator, song, files, progress=False)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "name_format", "remedy"),
+    [
+        (["s.wav", "s.mp3"], "{filename}/{instrument}", "{suffix}/{filename}/{instrument}"),
+        (["a/s.wav", "b/s.wav"], "{filename}/{instrument}", "{foldername}/{filename}/{instrument}"),
+        (["a/s.wav", "b/t.mp3"], "{instrument}", "{filename}/{instrument}"),
+        (["s.wav"], "{filename}", "{instrument}/{filename}"),
+    ],
+)
+def test_the_remedy_for_a_conflict_of_names_helps(tmp_path, inputs, name_format, remedy):
+    with pytest.raises(ParameterError, match="path conflict") as error:
+        plan(inputs, TARGETS, tmp_path, FileOptions(name_format=name_format))
+    assert f'"{remedy}"' in str(error.value)
+    found = plan(inputs, TARGETS, tmp_path, FileOptions(name_format=remedy))
+    assert len({path for files in found for path in files.values()}) == 2 * len(inputs)
+
+
+def test_songs_that_no_name_tells_apart(tmp_path):
+    for second in ("a/x/s.wav", "b/x/s.wav"):
+        with pytest.raises(ParameterError, match="one at a time, each into another folder"):
+            plan(["a/x/s.wav", second], TARGETS, tmp_path, FileOptions(
+                name_format="{suffix}/{foldername}/{filename}/{instrument}"))  # fmt: skip
+
+
+# -- one call ----------------------------------------------------------------------------------
+
+
+def test_one_call_from_songs_to_files(separator, song, tmp_path):
+    [files] = mssviz.separate_files(
+        str(song), tmp_path, separator, offset=1.0, duration=0.5, masks=True, progress=False
+    )
+    assert list(files) == list(TARGETS)
+    for target, path in files.items():
+        assert len(audio.load_audio(path)[0]) == 22050
+        assert path.with_name(f"{target}_mask.npy").is_file()
+    several = mssviz.separate_files(
+        [song, files["vocals"]], tmp_path / "new", "teaching:4stems",
+        duration=0.4, codec="flac", name_format="{filename}-{instrument}.{codec}", progress=False,
+    )  # fmt: skip
+    names = [path.name for files in several for path in files.values()]
+    assert names[:2] == ["mixture-vocals.flac", "mixture-drums.flac"]
+    assert names[4:6] == ["vocals-vocals.flac", "vocals-drums.flac"]
+    assert all(path.is_file() for files in several for path in files.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"filename_format": "{instrument}"}, "'filename_format': write name_format"),
+        ({"synchronous": False}, "'synchronous': leave it out"),
+        ({"destination": "x"}, "'destination': the folder is the second argument"),
+        ({"bit_dept": "16"}, "did you mean bit_depth?"),
+        ({"colour": "red"}, "choose among codec, bitrate, bit_depth, name_format, masks"),
+    ],
+)
+def test_keywords_that_one_call_does_not_have(separator, tmp_path, options, said):
+    with pytest.raises(ParameterError) as error:
+        mssviz.separate_files("song.mp3", tmp_path, separator, **options)
+    assert said in str(error.value)

@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import mssviz
 from mssviz import audio, masks
 from mssviz import separation as separation_module
-from mssviz.errors import AudioError, Cancelled, ParameterError
+from mssviz.errors import AudioError, Cancelled, FileError, ParameterError
 from mssviz.networks import Network
 from mssviz.separation import Masker, MaskOptions, synthesise, with_margins
 from mssviz.stft import istft, stft
@@ -141,6 +142,13 @@ def test_save_writes_a_file_for_each_stem(short, tmp_path):
 # --- Length, channels, rates ------------------------------------------------------------------
 
 
+def test_save_refuses_a_file_in_the_folders_place(short, tmp_path):
+    (tmp_path / "taken").touch()
+    with pytest.raises(FileError, match=r"taken is a file; choose another folder"):
+        short.save(tmp_path / "taken")
+    assert (tmp_path / "taken").read_bytes() == b""
+
+
 @pytest.mark.parametrize("n_samples", [1, 1023, 44101, 512 * 1024 - 4096 + 1])
 def test_stems_are_as_long_as_the_song(separator, n_samples):
     found = separator.separate(noise(n_samples), 44100, progress=False)
@@ -212,6 +220,58 @@ def test_waveforms_that_are_none_are_refused(separator):
         separator.separate(noise(1), 96000, progress=False)
     with pytest.raises(AudioError, match="sample rate"):
         separator.separate(noise(100), 0, progress=False)
+
+
+RATE = 44100
+SOUND = np.zeros((RATE, 2), np.float32)
+MISTAKES = {
+    "swapped": (
+        RATE,
+        SOUND,
+        "must be a number .* second: separate.waveform, sample_rate",
+    ),
+    "with rate": ((SOUND, RATE), RATE, "got tuple.*waveform, sample_rate = mssviz.load_audio"),
+    "path": ("song.mp3", RATE, "'song.mp3'.*load_audio.*separate_files"),
+    "path object": (Path("song.mp3"), RATE, "'song.mp3'.*load_audio"),
+    "none": (None, RATE, "got NoneType.*load_audio"),
+    "unequal rows": ([[0.0, 0.1], [0.0]], RATE, "got list.*load_audio"),
+    "rate as text": (SOUND, "44100", "sample_rate must be a number of hertz .got str"),
+    "no rate": (SOUND, None, "sample_rate must be a number of hertz .got NoneType"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("method", ["separate", "begin"])
+def test_mistaken_arguments_are_answered_with_what_to_give(separator, method, mistake):
+    waveform, sample_rate, remedy = MISTAKES[mistake]
+    with pytest.raises(ParameterError, match=remedy):
+        getattr(separator, method)(waveform, sample_rate)
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ({"stft_backend": "librosa"}, "'stft_backend': leave it out"),
+        ({"MWF": True}, "'MWF': write mwf_iterations=1"),
+        ({"multiprocess": False}, "'multiprocess': leave it out"),
+        ({"params_descriptor": "spleeter:2stems"}, "the model is the first argument"),
+        ({"pwer": 1.0}, "did you mean power"),
+        ({"colour": "red"}, "choose among power, extension, mwf_iterations"),
+    ],
+)
+def test_options_that_there_are_not_are_answered_with_those_there_are(short, options, remedy):
+    with pytest.raises(ParameterError, match=remedy):
+        mssviz.Separator("spleeter:2stems", progress=False, **options)
+    with pytest.raises(ParameterError, match=remedy):
+        short.with_options(**options)
+
+
+def test_spleeters_methods_are_answered_with_ours(separator):
+    with pytest.raises(AttributeError, match=r"'separate_to_file': call mssviz\.separate_files"):
+        separator.separate_to_file("song.mp3", "stems")
+    with pytest.raises(AttributeError, match="'join': leave it out"):
+        separator.join()
+    assert not hasattr(separator, "nothing")
 
 
 def test_the_input_is_not_changed(separator):

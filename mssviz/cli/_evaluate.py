@@ -1,0 +1,84 @@
+"""``mssviz evaluate``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mssviz.cli._arguments import (
+    Adapter,
+    Verbose,
+    Workers,
+    model_option,
+    path_argument,
+    path_option,
+    workers_of,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def evaluate(
+    references: Annotated[
+        Path | None, path_argument(help="Folder of true stems, a file each.")
+    ] = None,
+    estimates: Annotated[
+        Path | None, path_argument(help="Folder of separated stems, same names.")
+    ] = None,
+    mus_dir: Annotated[
+        Path | None,
+        path_option("--mus_dir", help="MUSDB18 or MUSDB18-HQ: separate and measure its test set."),
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        model_option(help="For --mus_dir; may be repeated."),
+    ] = None,
+    output: Annotated[
+        Path, path_option("-o", "--output_path", help="For --mus_dir: folder for the scores.")
+    ] = Path("scores"),
+    mwf: Annotated[bool, typer.Option("--mwf", help="Multichannel Wiener filter.")] = False,
+    workers: Workers = None,
+    window: Annotated[float, typer.Option(help="Seconds; inf for the whole song.")] = 1.0,
+    hop: Annotated[float, typer.Option(help="Seconds.")] = 1.0,
+    csv: Annotated[Path | None, path_option(help="Write every window's scores here.")] = None,
+    adapter: Adapter = None,
+    verbose: Verbose = False,
+) -> None:
+    """Measure stems against the true ones, or models on MUSDB18: SDR, ISR, SIR, SAR in dB."""
+    from mssviz import _files, evaluation, metrics
+    from mssviz.comparison import Settings
+
+    settings = Settings(window, hop)
+    if csv is not None:
+        evaluation.check_output(csv)
+    if mus_dir is not None:
+        if references is not None:
+            raise typer.BadParameter("give two folders of stems, or --mus_dir, not both")
+        chosen = models or ["spleeter:4stems"]
+        table = evaluation.musdb18(
+            mus_dir, chosen, output, settings, options={"mwf_iterations": int(mwf)},
+            workers=workers and workers_of(workers),
+        )  # fmt: skip
+        _print_corpus(table, chosen)
+    elif references is None or estimates is None:
+        raise typer.BadParameter("give two folders of stems, or --mus_dir")
+    else:
+        table = evaluation.folders(references, estimates, settings, sys.stderr.isatty())
+        typer.echo(metrics.summarise(table).round(2).to_string())
+    if csv is not None:
+        with _files.new_file(csv) as scratch:
+            table.to_csv(scratch, index=False)
+
+
+def _print_corpus(table: "pd.DataFrame", models: list[str]) -> None:
+    from mssviz import comparison
+
+    summary, n_tracks = comparison.summary(table), table["track"].nunique()
+    for model in models:
+        typer.echo(f"{model}, median over {n_tracks} tracks of the median over windows, dB:")
+        for target in dict.fromkeys(table.loc[table["model"] == model, "target"]):
+            typer.echo(f"{target}:")
+            for measure in ("SDR", "SAR", "SIR", "ISR"):
+                typer.echo(f"{measure}: {summary.loc[(target, model), measure]:.3f}")

@@ -1,0 +1,35 @@
+"""``mssviz models`` and ``mssviz models fetch``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import mssviz
+from mssviz.cli._arguments import path_option, typed
+
+
+def models(context: typer.Context) -> None:
+    """List presets: targets, size, licence and state on this machine."""
+    if context.invoked_subcommand is None:
+        typer.echo(mssviz.models().drop(columns="title").to_string())
+
+
+def fetch(
+    name: Annotated[
+        str, typer.Argument(parser=typed, metavar="MODEL", help="Such as spleeter:4stems.")
+    ],
+    source: Annotated[
+        Path | None,
+        path_option("--from", help="Archive, wheel or folder on this machine, not the network."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet")] = False,
+) -> None:
+    """Fetch and verify a preset's weights."""
+    from mssviz import presets, pretrained
+    from mssviz._progress import reporter
+
+    with reporter(not quiet, unit="B") as report:
+        folder = pretrained.fetch(presets.find(name), report, source)
+    if not quiet:
+        typer.echo(f"{name} is ready in {folder}")

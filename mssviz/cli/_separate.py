@@ -1,0 +1,215 @@
+"""``mssviz separate``."""
+
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mssviz.cli._arguments import (
+    Adapter,
+    Verbose,
+    Workers,
+    complain,
+    model_option,
+    path_argument,
+    path_option,
+    workers_of,
+)
+from mssviz.errors import AudioError, MssvizError
+
+if TYPE_CHECKING:
+    from mssviz.networks import Network
+    from mssviz.separate import Separator
+
+
+def separate(
+    files: Annotated[
+        list[Path] | None, path_argument(help="Sound files.", show_default=False)
+    ] = None,
+    inputs: Annotated[
+        list[Path] | None,
+        path_option("-i", "--inputs", help="Sound files, too, as in Spleeter 1; may be repeated."),
+    ] = None,
+    model: Annotated[str, model_option(help="Preset, folder or file.")] = "spleeter:2stems",
+    output: Annotated[
+        Path, path_option("-o", "--output_path", help="Folder for the stems.")
+    ] = Path("separated"),
+    codec: Annotated[str, typer.Option("-c", "--codec", help="wav flac mp3 ogg m4a wma")] = "wav",
+    bitrate: Annotated[str, typer.Option("-b", "--bitrate", help="Of lossy codecs.")] = "128k",
+    bit_depth: Annotated[str, typer.Option("--bit_depth", help="16, 24 or float.")] = "16",
+    filename_format: Annotated[
+        str, typer.Option("-f", "--filename_format", help="Also {foldername} and {suffix}.")
+    ] = "{filename}/{instrument}.{codec}",
+    offset: Annotated[float, typer.Option("-s", "--offset", help="Start, seconds.")] = 0.0,
+    duration: Annotated[
+        float | None,
+        typer.Option("-d", "--duration", help="Seconds; the whole song if left out."),
+    ] = None,
+    stream: Annotated[
+        int, typer.Option(min=0, help="Which of a file's audio streams, from 0 on.")
+    ] = 0,
+    mwf: Annotated[bool, typer.Option("--mwf", help="Multichannel Wiener filter.")] = False,
+    quality: Annotated[
+        str, typer.Option(help="fast: as published; best: slower, often higher scores.")
+    ] = "fast",
+    power: Annotated[
+        float | None, typer.Option("--power", help="Exponent of the ratio masks.")
+    ] = None,
+    extension: Annotated[
+        str | None, typer.Option("--extension", help="Above the modelled band: zeros or average.")
+    ] = None,
+    stem: Annotated[
+        list[str] | None, typer.Option("--stem", help="Write this stem only; may be repeated.")
+    ] = None,
+    masks: Annotated[
+        bool, typer.Option("--masks", help="Write masks (.npy) and their picture (.png), too.")
+    ] = False,
+    workers: Workers = None,
+    adapter: Adapter = None,
+    verbose: Verbose = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no list.")] = False,
+) -> None:
+    """Separate songs of any length into stems."""
+    paths = list(dict.fromkeys([*(inputs or []), *(files or [])]))
+    _check_are_songs(paths)
+    if not any(path.exists() for path in paths):  # told before anything slow is imported
+        _tell(((path, _is_missing(path)) for path in paths), len(paths), quiet)
+    from mssviz import export, scale
+
+    choices: dict[str, Any] = {
+        "quality": quality,
+        "power": power,
+        "extension": extension,
+        "mwf_iterations": int(mwf),
+    }
+    options = export.FileOptions(codec, bitrate, bit_depth, filename_format, masks)  # type: ignore[arg-type]
+    separator = _separator(model, fetch=False, **choices)
+    targets = _wanted(separator.targets, stem, model)
+    songs = [path for path in paths if not path.is_dir()]
+    plans = dict(zip(songs, export.plan(songs, targets, output, options), strict=True))
+    if any(song.exists() for song in songs):  # fetched only now, as it may take minutes
+        separator = _separator(model, progress=not quiet, **choices)
+
+    def work(path: Path) -> list[Path]:
+        if path not in plans:
+            raise _is_folder(path)
+        return export.separate_file(
+            separator, path, plans[path], offset=offset, duration=duration, stream=stream,
+            options=options, progress=not quiet,
+        )  # fmt: skip
+
+    if workers:
+        common = (offset, duration, stream, options)
+        jobs = {
+            path: (model, tuple(choices.items()), path.resolve(), _resolved(plan), *common)
+            for path, plan in plans.items()
+        }
+        results: Iterable[tuple[Path, Any]] = itertools.chain(
+            ((path, _is_folder(path)) for path in paths if path not in plans),
+            scale.spread(export.separate_file_by_name, jobs, workers_of(workers), keep_errors=True),
+        )
+    else:
+        results = _one_by_one(paths, work)
+    _tell(results, len(paths), quiet)
+
+
+def _check_are_songs(songs: Sequence[Path]) -> None:
+    if not songs:
+        raise typer.BadParameter("name sound files: mssviz separate song.mp3")
+    for song in songs:
+        if _is_model(song):
+            raise typer.BadParameter(f"{song} is a model and no sound file: write -p {song}")
+
+
+def _is_model(path: Path) -> bool:
+    if path.is_dir():
+        return (path / "config.json").is_file()
+    if path.suffix or path.exists():
+        return False
+    from mssviz import presets
+
+    return str(path) in presets.shipped()
+
+
+def _wanted(targets: Sequence[str], stems: list[str] | None, model: str) -> list[str]:
+    unknown = ", ".join(sorted(set(stems or ()) - set(targets)))
+    if unknown:
+        raise typer.BadParameter(
+            f"{model} has no stem {unknown}; choose among {', '.join(targets)}"
+        )
+    return [target for target in targets if not stems or target in stems]
+
+
+def _is_missing(path: Path) -> AudioError:
+    return AudioError(f"{path}: no such file; check its name and folder")
+
+
+def _is_folder(path: Path) -> AudioError:
+    folder = str(path).rstrip("/")
+    return AudioError(
+        f"{path}: is a folder; name a sound file in it, or all of them, {folder}/*; the folder "
+        "for stems stands behind -o"
+    )
+
+
+def _separator(model: str, **choices: Any) -> "Separator":
+    from mssviz.separate import Separator
+
+    class Lean(Separator):
+        """What cannot be read is told before TensorFlow is imported; see `lean_import`."""
+
+        @property
+        def network(self) -> "Network":
+            lean_import()
+            return super().network
+
+    return Lean(model, **choices)
+
+
+def lean_import() -> None:
+    """Import TensorFlow without what a command has no use for."""
+    # Keras imports scikit-learn, pandas and matplotlib if it finds them, for features that
+    # separating a file has no use for: 0.9 s of 2.3. Hide those that nobody has imported yet.
+    hidden = [m for m in ("sklearn", "pandas", "matplotlib", "IPython") if m not in sys.modules]
+    if "tensorflow" in sys.modules:
+        hidden = []
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        import mssviz.networks  # noqa: F401
+    finally:
+        for module in hidden:
+            del sys.modules[module]
+
+
+def _one_by_one(
+    paths: Iterable[Path], work: Callable[[Path], list[Path]]
+) -> Iterator[tuple[Path, Any]]:
+    # as scale.spread with keep_errors: an error is a result
+    for path in paths:
+        try:
+            yield path, work(path)
+        except MssvizError as error:
+            yield path, error
+
+
+def _resolved(plan: dict[str, Path]) -> dict[str, Path]:
+    # workers have folders of their own
+    return {target: path.resolve() for target, path in plan.items()}
+
+
+def _tell(results: Iterable[tuple[Path, Any]], n_songs: int, quiet: bool) -> None:
+    failed = 0
+    for _, written in results:
+        if isinstance(written, MssvizError):
+            if n_songs == 1:
+                raise written
+            complain(str(written))
+            failed += 1
+        elif not quiet:
+            for file in written:
+                typer.echo(file)
+    if failed:
+        raise MssvizError(f"{failed} of {n_songs} files could not be separated")

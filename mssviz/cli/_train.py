@@ -1,0 +1,91 @@
+"""``mssviz train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mssviz.cli._arguments import Adapter, Verbose, model_option, path_option, typed
+
+
+def train(
+    data: Annotated[
+        Path,
+        path_option(
+            "-d",
+            "--data",
+            help="Folder of folders of stems, or of MUSDB18; or what Spleeter's tables start at.",
+        ),
+    ],
+    network: Annotated[
+        str,
+        model_option(
+            help="Configuration (Spleeter's, too), preset, or tiny: targets, grid and network.",
+        ),
+    ] = "spleeter:2stems",
+    validation: Annotated[
+        Path | None, path_option(help="Folder of folders of stems to measure progress by.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        path_option("-o", "--output_path", help="Folder for the result; else as configured."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Gradient steps in all.")] = None,
+    epoch_steps: Annotated[
+        int | None, typer.Option("--epoch_steps", help="Steps between validations and checkpoints.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch_size", help="Patches a step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning_rate")] = None,
+    augment: Annotated[
+        list[str] | None,
+        typer.Option(help="gain, swap, remix, tempo or pitch; may be repeated."),
+    ] = None,
+    mixture: Annotated[
+        str | None,
+        typer.Option(help="file or sum: of songs whose mixture is not the sum of its stems."),
+    ] = None,
+    reduce_after: Annotated[
+        int | None,
+        typer.Option("--reduce_after", help="Epochs without progress before a smaller rate."),
+    ] = None,
+    stop_after: Annotated[
+        int | None, typer.Option("--stop_after", help="Epochs without progress before the end.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all random numbers.")] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            parser=typed, metavar="MODEL", help="Preset of the same network to start from."
+        ),
+    ] = None,
+    init_target: Annotated[
+        list[str] | None,
+        typer.Option("--init_target", help="Such as guitar=other: start a new target from an old."),
+    ] = None,
+    cache: Annotated[Path | None, path_option(help="Folder for spectra.")] = None,
+    adapter: Adapter = None,
+    verbose: Verbose = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no table.")] = False,
+) -> None:
+    """Train a network on songs with known stems; the same command again goes on."""
+    from mssviz import training
+    from mssviz._files import check_places
+
+    plan = training.plan(
+        network, data, validation, output, cache=cache,
+        steps=steps, epoch_steps=epoch_steps, batch_size=batch_size, learning_rate=learning_rate,
+        augment=augment and tuple(augment), mixture=mixture, reduce_after=reduce_after,
+        stop_after=stop_after, precision=precision, seed=seed,
+    )  # fmt: skip
+    check_places(Path(folder, "a file") for folder in (plan["folder"], cache) if folder)
+    pairs = [pair.partition("=") for pair in init_target or []]
+    history = training.train(
+        **plan, init=init, init_targets={own: theirs for own, _, theirs in pairs},
+        progress=not quiet,
+    )  # fmt: skip
+    if not quiet:
+        typer.echo(history.to_string(index=False))
+        typer.echo(plan["folder"])
