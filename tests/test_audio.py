@@ -363,8 +363,10 @@ def test_to_channels():
     mono, stereo, surround = song(0.01, n_channels=1), song(0.01), song(0.01, n_channels=6)
     np.testing.assert_array_equal(audio.to_channels(mono, 2), np.repeat(mono, 2, axis=1))
     assert audio.to_channels(stereo, 2) is stereo
-    with pytest.warns(UserWarning, match="6 channels; only the first 2"):
-        np.testing.assert_array_equal(audio.to_channels(surround, 2), surround[:, :2])
+    with pytest.warns(UserWarning, match="6 channels; they are taken for L R C LFE Ls Rs"):
+        np.testing.assert_array_equal(audio.to_channels(surround, 2), audio.mix_down(surround))
+    with pytest.warns(UserWarning, match="6 channels; only the first 3"):
+        np.testing.assert_array_equal(audio.to_channels(surround, 3), surround[:, :3])
     with pytest.raises(AudioError, match="needs 6 channels"):
         audio.to_channels(stereo, 6)
 
