@@ -1,15 +1,17 @@
 """Packets of a sound file to samples, each with its time; what cannot be decoded is left out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import av
 import numpy as np
 
 from mssviz._framing import FlacFrames, Frame, MpegFrames
-from mssviz._sound_file import SoundFile, has_ogg_end, is_joined_ogg, missing_wav_bytes
+from mssviz._ogg import OggPages
+from mssviz._sound_file import SoundFile, missing_bytes
 from mssviz._typing import Waveform
 
 _MPEG4 = "mov,mp4,m4a,3gp,3g2,mj2"
@@ -24,9 +26,15 @@ _PREROLL_SECONDS = 1.0
 # Codecs whose frames carry checksums that encoders can be trusted to have written.
 _CHECKED = {"flac", "wavpack", "tta", "ape"}
 # A jump in time that is a gap: less than a frame of most codecs, but more than healthy files are
-# off. FFmpeg's stamps of Vorbis are off by up to a block where the size of blocks changes.
+# off.
 _JUMP_SECONDS, _LOOSE_JUMP_SECONDS = 0.01, 0.05
 _MOST_FAILURES = 1000
+
+# What tells a header's packet in Ogg from one of sound.
+_OGG_HEADERS: dict[str, Callable[[bytes], bool]] = {
+    "vorbis": lambda packet: bool(packet[0] & 1),
+    "opus": lambda packet: packet[:4] == b"Opus",
+}
 
 #: (index of the first sample, or None where it follows on; samples)
 Piece = tuple[int | None, Waveform]
@@ -54,6 +62,8 @@ class Decoder:
         Length, stated or estimated; None if unknown.
     stated : int or None
         Length in samples if it is stated, to the sample.
+    is_estimated : bool
+        Whether `seconds` follows from a bit rate or the like.
     must_be_complete : bool
         Whether a file that ends before is damaged for certain.
     tolerance : int
@@ -61,7 +71,7 @@ class Decoder:
     restarts : bool
         Whether times can begin again at 0, or otherwise go back, with sound that is new.
     lacks_end_mark : bool
-        Whether what tells the file's end is not there.
+        Whether what tells the file's end is not there, or its last frame is cut off.
     """
 
     def __init__(
@@ -76,29 +86,38 @@ class Decoder:
         self._resampler: Any = None
         self._kind: object = None
         self._format = container.format.name
-        is_ogg = self._format == "ogg"
-        is_exact = self._format in _EXACT_STAMPS
-        self._jump = _JUMP_SECONDS
-        if not is_exact or (is_ogg and self._context.name == "vorbis"):
-            self._jump = _LOOSE_JUMP_SECONDS
-        self.tolerance = round(self._jump * sample_rate)
         self.must_be_complete = self._format in _EXACT_LENGTH
-        self.restarts = not is_exact or (is_ogg and is_joined_ogg(file.view()))
-        self.lacks_end_mark = is_ogg and not has_ogg_end(file.view())
-        self._frames = self._find_frames(file)
-        self.seconds = self._find_length(missing_wav_bytes(file.view()))
+        is_exact = self._format in _EXACT_STAMPS
+        self._jump = _JUMP_SECONDS if is_exact else _LOOSE_JUMP_SECONDS
+        self.tolerance = round(self._jump * sample_rate)
+        self.restarts, self.lacks_end_mark = not is_exact, False
+        self._frames: MpegFrames | FlacFrames | OggPages | None = None
+        self._find_frames(file)
+        self.seconds = self._find_length(missing_bytes(file.view()))
         exact = self.must_be_complete and stream.duration
         if isinstance(self._frames, MpegFrames):
             exact = self._frames.stated
         self.stated = round(self.seconds * sample_rate) if exact and self.seconds else None
+        # Matroska states the length to the millisecond, that of pictures included
+        is_sound = self._format == "matroska,webm" and len(container.streams) == 1
+        self.is_estimated = self.stated is None and not is_sound
 
-    def _find_frames(self, file: SoundFile) -> MpegFrames | FlacFrames | None:
-        frames: MpegFrames | FlacFrames | None = None
+    def _find_frames(self, file: SoundFile) -> None:
+        frames: MpegFrames | FlacFrames | OggPages
         if self._format in ("mp3", "aac"):
             frames = MpegFrames(file.view(), self.sample_rate, self._format == "aac")
+            self.lacks_end_mark = frames.is_cut
         elif self._format == "flac":
             frames = FlacFrames(file.view(), self._context.extradata or b"")
-        return frames if frames is not None and frames.found else None
+        elif self._format == "ogg":
+            frames = OggPages(file.view(), self._stream.index)
+            self.lacks_end_mark = not frames.has_end
+            self.restarts = frames.is_joined
+            if frames.is_joined or self._context.name not in _OGG_HEADERS:
+                return
+        else:
+            return
+        self._frames = frames if frames.found else None
 
     def _find_length(self, n_missing_bytes: int) -> float | None:
         stream = self._stream
@@ -125,19 +144,52 @@ class Decoder:
         """All samples, from at or before sample `first`, in the order of the file."""
         if isinstance(self._frames, FlacFrames):
             return self._of_frames(self._frames.frames(first))
+        if isinstance(self._frames, OggPages):
+            return self._of_pages(self._frames)
         if self._frames is not None:
             return self._of_frames(self._frames.frames())
         return self._of_packets(first)
 
     def _of_frames(self, frames: Iterator[Frame]) -> Iterator[Piece]:
         for frame in frames:
-            at = frame.at
+            at, stop = frame.at, frame.at + frame.n_samples
             for block in self._decoded_frame(frame.data):
-                skipped = min(len(block), max(0, -at))  # what the encoder put in front
-                at += skipped
-                if skipped < len(block):
-                    yield at, block[skipped:]
-                    at += len(block) - skipped
+                # Not what the encoder put in front. And where the rate changes, FFmpeg gives a
+                # frame of the new one as if it were of the old, and too long.
+                inside = block[max(0, -at) : max(0, stop - at)]
+                if len(inside):
+                    yield max(0, at), inside
+                at += len(block)
+
+    def _of_pages(self, pages: OggPages) -> Iterator[Piece]:
+        is_header = _OGG_HEADERS[self._context.name]
+        delay = int.from_bytes((self._context.extradata or b"")[10:12], "little")
+        delay = delay if self._context.name == "opus" else 0
+        origin: int | None = None
+        stop = 0
+        for page in pages.pages():
+            packets = [packet for packet in page.packets if not is_header(packet)]
+            if not packets:
+                continue
+            if not page.follows:
+                self._context.flush_buffers()
+            found = [self._decoded_frame(packet) for packet in packets]
+            if not page.follows and self._context.name == "vorbis":
+                found[0] = []  # half of it is of the packet before
+            nothing = np.zeros((0, self.n_channels), np.float32)
+            samples = np.concatenate([nothing, *chain.from_iterable(found)])
+            end = page.end - delay
+            at = end - len(samples)
+            if origin is None:
+                # what begins late without loss is cut out of a longer stream
+                origin = max(0, at) if page.follows else 0
+            at -= origin
+            if page.is_last:
+                # cut; behind a lost page, it comes early by what the encoder added, under a frame
+                at = max(at, stop) if page.follows else at
+                samples = samples[: max(0, end - origin - at)]
+            yield max(0, at), samples[max(0, -at) :]
+            stop = at + len(samples)
 
     def _decoded_frame(self, data: bytes) -> list[Waveform]:
         found = self._decoded(av.Packet(data))

@@ -30,10 +30,11 @@ _KBPS = {
 
 
 class Frame(NamedTuple):
-    """A frame's bytes, and the index of its first sample at the file's rate."""
+    """A frame's bytes, the index of its first sample and their number, at the file's rate."""
 
     data: bytes
     at: int
+    n_samples: int
 
 
 class _Header(NamedTuple):
@@ -66,25 +67,27 @@ class MpegFrames:
         Samples by what the encoder wrote in front; None if it did not, or if more follows.
     n_samples : int
         Those of all frames found.
+    is_cut : bool
+        Whether the last frame goes on behind the file's end.
     """
 
     def __init__(self, view: View, rate: int, adts: bool) -> None:
         self._bytes, self._rate = _Bytes(view), rate
         self._parse = _parse_adts if adts else _parse_mpeg
         self.stated: int | None = None
-        self._delay = self._missing = self.n_samples = n_found = 0
-        info = None
+        self._delay = self._missing = self.n_samples = n_found = n_infos = 0
+        info, self.is_cut = None, False
         for at, header in self._headers():
             if self._is_info(at, header):
                 info = info or _parse_info(self._bytes.get(at, header.size), header)
+                n_infos += 1
                 continue
             n_found += 1
             self.n_samples += header.n_samples * rate // header.rate
         self.found = n_found > 0
         if info is not None:
             self._delay, self._missing = info.delay, max(0, info.n_frames - n_found)
-            if n_found <= info.n_frames:
-                self.stated = info.n_samples
+            self.stated = info.n_samples if n_infos == 1 else None
 
     def frames(self) -> Iterator[Frame]:
         """All frames in order; where bytes between two are damaged, the second comes later."""
@@ -97,12 +100,14 @@ class MpegFrames:
                 continue
             n_bytes, n_frames = n_bytes + header.size, n_frames + 1
             n_damaged = 0 if following is None else self._damaged(at + header.size, following[0])
+            length = header.n_samples * self._rate / header.rate
             if not n_damaged:
-                yield Frame(self._bytes.get(at, header.size), round(at_sample))
+                data = self._bytes.get(at, header.size)
+                yield Frame(data, round(at_sample), math.ceil(length))
             # if bytes come behind that are none of a frame, this one may have them within
             lost = min(round(n_damaged * n_frames / n_bytes), left)
             left -= lost
-            at_sample += (1 + lost) * header.n_samples * self._rate / header.rate
+            at_sample += (1 + lost) * length
 
     def _is_info(self, at: int, header: _Header) -> bool:
         return self._parse is _parse_mpeg and _info_place(self._bytes.get(at, 40)) > 0
@@ -116,6 +121,8 @@ class MpegFrames:
                 at += header.size
                 family = header.family
             else:
+                if header is not None and header.family == family:
+                    self.is_cut = at + header.size > self._bytes.size
                 at = self._bytes.find(b"\xff", at + 1)
                 family = None
 
@@ -187,7 +194,8 @@ class FlacFrames:
             if following is None or following.sample > first:
                 stop = self._bytes.size if following is None else following.at
                 stop = min(stop, here.at + _LARGEST_FLAC_FRAME)
-                yield Frame(self._bytes.get(here.at, stop - here.at), here.sample)
+                data = self._bytes.get(here.at, stop - here.at)
+                yield Frame(data, here.sample, here.n_samples)
 
     def shortened(self, data: bytes) -> Iterator[bytes]:
         """What can be the frame without bytes behind it: wherever its checksum holds."""

@@ -7,14 +7,12 @@ address, and no container in it can name other files.
 import io
 import os
 import stat
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import av
 
-from mssviz._typing import SoundSource
+from mssviz._typing import PathLike, SoundSource
 from mssviz.errors import AudioError, ParameterError, one_line, reason
 
 # Demuxers of what holds sound, and nothing that refers to other files, devices or addresses.
@@ -24,10 +22,7 @@ FORMATS = (
     "wv,xwma"
 )
 _OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "", "max_size": "65536"}
-# Sizes of a wav file's data that stand for "unknown", as programs write them that pipe it.
-_PLACEHOLDER = 0x7FFF0000
-_LARGEST_PAGE = 27 + 255 + 255 * 255
-_BITS_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_UNKNOWN_SIZE = 0x7FFF0000
 
 
 class SoundFile:
@@ -56,13 +51,13 @@ class SoundFile:
     def __init__(self, source: SoundSource) -> None:
         if isinstance(source, str | os.PathLike):
             path = Path(source)
-            self.name, self._suffix = one_line(path), path.suffix
+            self.name, self._suffix = _label(path), path.suffix
             self._raw: BinaryIO = _open_path(path, self.name)
             self._owned = True
         else:
             self._raw, self._owned = _checked_object(source), False
             given = getattr(source, "name", None)
-            self.name = one_line(given) if isinstance(given, str) else "sound in memory"
+            self.name = _label(given) if isinstance(given, str) else "sound in memory"
             self._suffix = Path(given).suffix if isinstance(given, str) else ""
         size = self._raw.seek(0, os.SEEK_END)
         if not size:
@@ -139,63 +134,47 @@ class View:
         return self.read(size)
 
 
-def missing_wav_bytes(view: View) -> int:
-    """How many bytes of sound a wav file's data chunk states beyond the file's end."""
-    head = view.read_at(0, 12)
-    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-        return 0
-    at = 12
-    while at + 8 <= view.size:
-        chunk = view.read_at(at, 8)
-        size = int.from_bytes(chunk[4:], "little")
-        at += 8
-        if chunk[:4] == b"data":
-            return 0 if size >= _PLACEHOLDER else max(0, at + size - view.size)
-        at += size + size % 2
+def missing_bytes(view: View) -> int:
+    """How many bytes of sound a file's header states beyond the file's end.
+
+    Only for containers that FFmpeg takes for complete when they are cut short: wav, w64, caf.
+    """
+    head = view.read_at(0, 40)
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        return _missing_of_chunks(view, _Chunks(12, 4, 4, "little", 2))
+    if head[:4] == b"caff":
+        return _missing_of_chunks(view, _Chunks(8, 4, 8, "big", 1))
+    if head[:4] == b"riff" and head[24:28] == b"wave":
+        return _missing_of_chunks(view, _Chunks(40, 16, 8, "little", 8))
     return 0
 
 
-def is_joined_ogg(view: View) -> bool:
-    """Whether an Ogg file is several, one behind the other, each with times of its own."""
-    behind = False
-    for page in _ogg_pages(view):
-        first = bool(page[5] & 2)
-        if first and behind:
-            return True
-        behind = behind or not first
-    return False
+class _Chunks(NamedTuple):
+    start: int  # of the first, in bytes
+    name_size: int
+    size_size: int
+    order: Literal["little", "big"]
+    alignment: int
 
 
-def has_ogg_end(view: View) -> bool:
-    """Whether the last page of an Ogg file is sound and says that it is the last."""
-    content = view.read_at(max(0, view.size - 2 * _LARGEST_PAGE), 2 * _LARGEST_PAGE)
-    at = content.rfind(b"OggS")
-    page = content[at:] if at >= 0 else b""
-    if len(page) < 27 or not page[5] & 4:
-        return False
-    size = 27 + page[26] + sum(page[27 : 27 + page[26]])
-    blank = page[:22] + bytes(4) + page[26:size]
-    return len(blank) == size and _ogg_crc(blank) == int.from_bytes(page[22:26], "little")
+def _missing_of_chunks(view: View, chunks: _Chunks) -> int:
+    at, head_size = chunks.start, chunks.name_size + chunks.size_size
+    while at + head_size <= view.size:
+        head = view.read_at(at, head_size)
+        size = int.from_bytes(head[chunks.name_size :], chunks.order)
+        if chunks.name_size == 16:  # Sony's wave64 counts the head, too
+            size = max(0, size - head_size)
+        at += head_size
+        if head[:4] == b"data":
+            # what programs write that pipe a file does not state a size
+            return 0 if size >= _UNKNOWN_SIZE else max(0, at + size - view.size)
+        at += -(-size // chunks.alignment) * chunks.alignment
+    return 0
 
 
-def _ogg_pages(view: View) -> Iterator[bytes]:
-    # their headers
-    at = 0
-    while at + 27 <= view.size:
-        head = view.read_at(at, 27 + 255)
-        if head[:4] == b"OggS" and head[4] == 0:
-            yield head
-            at += 27 + head[26] + sum(head[27 : 27 + head[26]])
-        else:
-            chunk = view.read_at(at + 1, 1 << 16)
-            found = chunk.find(b"OggS")
-            at += 1 + (found if found >= 0 else max(1, len(chunk) - 3))
-
-
-def _ogg_crc(data: bytes) -> int:
-    # Ogg's CRC-32 goes through bits the other way round than zlib's, from 0 and not inverted
-    reversed_crc = zlib.crc32(data.translate(_BITS_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return int(f"{reversed_crc:032b}"[::-1], 2)
+def _label(path: PathLike) -> str:
+    text = one_line(path)
+    return text if len(text) <= 500 else f"{text[:200]} … {text[-200:]}"
 
 
 def _open_path(path: Path, name: str) -> BinaryIO:

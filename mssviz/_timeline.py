@@ -87,7 +87,7 @@ class Timeline:
     def _placed(self, first: int) -> Iterator[Block]:
         # pieces at their times, with silence in the gaps
         tolerance = self._decoder.tolerance
-        position, shift = -1, 0
+        position, shift, told = -1, 0, False
         for at, samples in self._decoder.pieces(first):
             if position < 0:
                 position = min(at or 0, first)
@@ -96,7 +96,11 @@ class Timeline:
                 yield from self._silence(position, ahead)
                 position += ahead
             elif ahead < -tolerance and not self._decoder.restarts:
-                samples = samples[-ahead:]  # a repeated piece
+                if not told:
+                    seconds = position / self._rate
+                    self._warn(f"times go back at {seconds:.2f} s; what comes again is left out")
+                told = True
+                samples = samples[-ahead:]
             elif ahead < -tolerance:
                 shift -= ahead  # another file, or another clock
             if len(samples):
@@ -129,10 +133,9 @@ class Timeline:
             position, samples = block.position + n_inside, block.samples[n_inside:]
             beyond.append(Block(position, samples, block.is_sound))
             if stop - stated > most:
-                warnings.warn(
-                    f"{self._decoder.name}: goes on behind the end that its header states, "
-                    f"{stated / self._rate:.2f} s; all is read",
-                    stacklevel=2,
+                self._warn(
+                    f"goes on behind the end that its header states, {stated / self._rate:.2f} s; "
+                    "all is read"
                 )
                 yield from beyond
                 stated = None
@@ -155,20 +158,19 @@ class Timeline:
                 f"{seconds:.2f} s; copy it again, or read what is there with "
                 f"duration={readable:.2f}"
             )
-        # otherwise what is expected is an estimate, or what the encoder noted
-        least = _CUT_SECONDS if self._decoder.stated else 1 + 0.05 * (expected or 0)
+        least = 1 + 0.05 * (expected or 0) if self._decoder.is_estimated else _CUT_SECONDS
         if missing > least:
-            warnings.warn(
-                f"{name}: ends after {seconds:.1f} s, but {expected:.1f} s were to be expected; if "
-                "it is cut short, copy it again",
-                stacklevel=2,
+            self._warn(
+                f"ends after {seconds:.1f} s, but {expected:.1f} s were to be expected; if it is "
+                "cut short, copy it again"
             )
         elif self._decoder.lacks_end_mark:
-            warnings.warn(
-                f"{name}: has no end mark after its {seconds:.2f} s; if it is cut short, copy it "
-                "again",
-                stacklevel=2,
+            self._warn(
+                f"has no end mark after its {seconds:.2f} s; if it is cut short, copy it again"
             )
+
+    def _warn(self, text: str) -> None:
+        warnings.warn(f"{self._decoder.name}: {text}", stacklevel=3)
 
     def _too_little(self, n_samples: int) -> AudioError:
         return AudioError(
