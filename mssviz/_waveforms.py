@@ -3,6 +3,7 @@
 import math
 import numbers
 import os
+import reprlib
 import warnings
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import soxr
 
 from mssviz._typing import AnyArray, Waveform
-from mssviz.errors import AudioError, one_line, reason
+from mssviz.errors import AudioError, reason
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1_000, 768_000
 MAX_CHANNELS = 64
@@ -68,7 +69,7 @@ def check_waveform(waveform: AnyArray, name: str = "waveform") -> Waveform:
 def _as_array(waveform: Any, name: str) -> AnyArray:
     if isinstance(waveform, str | bytes | os.PathLike):
         raise AudioError(
-            f"{name} must be an array of samples (got {one_line(repr(waveform))}); read a file "
+            f"{name} must be an array of samples (got {str(waveform)[:300]!r}); read a file "
             "with waveform, sample_rate = mssviz.load_audio(path)"
         )
     if isinstance(waveform, tuple):
@@ -76,7 +77,7 @@ def _as_array(waveform: Any, name: str) -> AnyArray:
             f"{name} must be an array of samples (got a tuple of {len(waveform)}); of what "
             "load_audio returns, give the first: waveform, sample_rate = mssviz.load_audio(path)"
         )
-    if np.ndim(waveform) == 0 and isinstance(waveform, numbers.Real):
+    if isinstance(waveform, numbers.Real):
         raise AudioError(
             f"{name} must have shape (n_samples, n_channels) (got the number {waveform}); give the "
             "waveform first, then its sample rate"
@@ -108,7 +109,7 @@ def check_sample_rate(sample_rate: float, name: str) -> int:
     """
     is_number = isinstance(sample_rate, numbers.Real) and not isinstance(sample_rate, bool)
     if not is_number or (math.isfinite(sample_rate) and sample_rate != int(sample_rate)):
-        received = one_line(repr(sample_rate)) if np.ndim(sample_rate) == 0 else "an array"
+        received = reprlib.repr(sample_rate)
         raise AudioError(
             f"{name}: sample rate must be a whole number of hertz such as 44100 (got {received}); "
             "give the waveform first, then its rate"
