@@ -14,7 +14,7 @@ Several sources are a dict in the preset's order.
 
 import os
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ Mask = NDArray[np.float32]
 AnyArray = NDArray[Any]
 
 PathLike = str | os.PathLike[str]
+#: Where sound is read from: a path, or a binary file object that can seek.
+SoundSource = PathLike | BinaryIO
 BitDepth = Literal["16", "24", "float"]
 Extension = Literal["zeros", "average"]
 Codec = Literal["wav", "flac", "mp3", "ogg", "m4a", "wma"]

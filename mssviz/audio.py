@@ -5,56 +5,83 @@ needed; only Vorbis is written by libsndfile, as PyAV's FFmpeg has no good encod
 Resampling is soxr's, very high quality.
 """
 
-import os
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
-from fractions import Fraction
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, get_args
+from typing import get_args
 
 import av
 import numpy as np
 import soxr
 
+from mssviz._decoding import Decoder
+from mssviz._encoding import open_sink
 from mssviz._files import Draft, writing
-from mssviz._typing import AnyArray, BitDepth, Codec, PathLike, Waveform
+from mssviz._sound_file import SoundFile
+from mssviz._timeline import Timeline
+from mssviz._typing import BitDepth, Codec, PathLike, SoundSource, Waveform
+from mssviz._waveforms import (
+    MAX_CHANNELS,
+    MAX_SAMPLE_RATE,
+    MIN_SAMPLE_RATE,
+    check_sample_rate,
+    check_waveform,
+    describe_not_finite,
+    mix_down,
+    resample,
+    to_channels,
+    warn_of_integers,
+)
 from mssviz.errors import AudioError, ParameterError, reason
 
-MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1_000, 768_000
-BLOCK_SECONDS = 5.0
+__all__ = [
+    "BIT_DEPTHS",
+    "BLOCK_SECONDS",
+    "CODECS",
+    "MAX_SAMPLE_RATE",
+    "MIN_SAMPLE_RATE",
+    "AudioReader",
+    "AudioWriter",
+    "check_sample_rate",
+    "check_waveform",
+    "describe_repairs",
+    "load_audio",
+    "mix_down",
+    "resample",
+    "to_channels",
+    "write_audio",
+]
 
-# Containers whose header states the length to the sample, so that a shorter file is damaged.
-_EXACT_LENGTH = {"wav", "w64", "aiff", "flac", "mov,mp4,m4a,3gp,3g2,mj2", "caf", "au"}
-# Containers in which a seek is exact to the sample; others are decoded from their start, at
-# several hundred times real time.
-_EXACT_SEEK = {"wav", "w64", "aiff", "flac"}
-_PREROLL_SECONDS = 1.0
+
+BLOCK_SECONDS = 5.0
 
 CODECS: tuple[Codec, ...] = get_args(Codec)
 BIT_DEPTHS: tuple[BitDepth, ...] = get_args(BitDepth)
 
 
 def load_audio(
-    path: PathLike,
+    path: SoundSource,
     offset: float = 0.0,
     duration: float | None = None,
     sample_rate: int | None = 44100,
-    stream: int = 0,
+    stream: int | None = None,
 ) -> tuple[Waveform, int]:
     """Read a sound file.
 
     Parameters
     ----------
     path
-        Anything that FFmpeg reads: wav, flac, mp3, ogg, opus, m4a, mp4 stems, …
+        Anything with sound that FFmpeg reads: wav, flac, mp3, ogg, opus, m4a, mp4 stems, …; or a
+        binary file object, such as ``io.BytesIO``, which is read from its start.
     offset, duration
         Part to read, in seconds; `duration` None reads to the end.
     sample_rate
         Wanted rate in hertz, resampled if need be; None keeps the file's.
     stream
-        Which of the file's audio streams: native-instruments stems hold the mixture in 0.
+        Which of the file's audio streams, counted from 0: native-instruments stems hold the
+        mixture in 0. None is the first, with a warning if there are others.
 
     Returns
     -------
@@ -66,7 +93,9 @@ def load_audio(
     Raises
     ------
     AudioError
-        If the file is missing, empty, damaged, no audio, or holds NaN or infinite samples.
+        If the file is missing, empty, cut short, damaged beyond half of it, no audio, or holds
+        NaN or infinite samples. Where less is damaged, silence replaces it, with a warning that
+        names the seconds.
     ParameterError
         If offset or duration make no sense for it.
     """
@@ -74,7 +103,7 @@ def load_audio(
         blocks = list(reader.blocks())
         if not blocks:
             raise AudioError(
-                f"{path}: no samples between {offset} s and "
+                f"{reader.name}: no samples between {offset} s and "
                 f"{'the end' if duration is None else f'{offset + duration} s'}; "
                 "choose another offset or duration"
             )
@@ -83,6 +112,8 @@ def load_audio(
 
 class AudioReader:
     """A sound file opened for reading in blocks; a context manager.
+
+    What is damaged is replaced by silence of its length, so that all else keeps its time.
 
     Parameters
     ----------
@@ -94,60 +125,72 @@ class AudioReader:
     sample_rate : int
         Rate of the blocks, in hertz.
     n_channels : int
+    name : str
+        The file's, in one line.
     n_samples : int or None
         Samples that `blocks` will give in all, estimated from the header; None if unknown.
+    repairs : list of tuple of float
+        (start, stop) of each piece that could not be decoded and is silent instead, in seconds of
+        the song; filled while blocks are read.
     """
 
     def __init__(
         self,
-        path: PathLike,
+        path: SoundSource,
         offset: float = 0.0,
         duration: float | None = None,
         sample_rate: int | None = 44100,
-        stream: int = 0,
+        stream: int | None = None,
     ) -> None:
-        self.path = Path(path)
         if not (np.isfinite(offset) and offset >= 0):
             raise ParameterError(f"offset must be 0 s or more (got {offset})")
         if duration is not None and not (np.isfinite(duration) and duration > 0):
             raise ParameterError(f"duration must be more than 0 s (got {duration})")
         self._offset, self._duration = float(offset), duration
-        _check_is_file(self.path)
-        try:
-            self._container: Any = av.open(str(self.path), options={"max_size": "65536"})
-        except (av.FFmpegError, ValueError) as error:
-            raise AudioError(
-                f"{self.path}: not a sound file that FFmpeg knows, or damaged at its start "
-                f"({reason(error)}); convert or copy it again"
-            ) from error
-        try:
+        self.repairs: list[tuple[float, float]] = []
+        with ExitStack() as opened:
+            self._file = SoundFile(path)
+            self.name = self._file.name
+            opened.callback(self._file.close)
+            self._container = self._file.container()
+            opened.callback(self._container.close)
             self._open_stream(stream, sample_rate)
-        except BaseException:
-            self.close()
-            raise
+            self._opened = opened.pop_all()
 
-    def _open_stream(self, index: int, sample_rate: int | None) -> None:
-        streams = self._container.streams.audio
-        if index >= len(streams):
+    def _open_stream(self, index: int | None, sample_rate: int | None) -> None:
+        name, streams = self.name, self._container.streams.audio
+        if not streams:
+            raise AudioError(f"{name}: holds no audio, only other streams")
+        if not 0 <= (index or 0) < len(streams):
             raise AudioError(
-                f"{self.path}: has {len(streams)} audio streams, number {index} was asked for"
-                if streams
-                else f"{self.path}: holds no audio, only other streams"
+                f"{name}: has {len(streams)} audio streams, number {index} was asked for; they are "
+                "counted from 0"
             )
-        self._stream = streams[index]
-        self._stream.thread_type = "AUTO"
-        context = self._stream.codec_context
+        if index is None and len(streams) > 1:
+            warnings.warn(
+                f"{name}: has {len(streams)} audio streams, of which the first is read; choose "
+                f"another with stream=1 to {len(streams) - 1}",
+                stacklevel=4,
+            )
+        stream = streams[index or 0]
+        context = stream.codec_context
         if context is None:
-            raise AudioError(f"{self.path}: its encoding is not known to FFmpeg; convert it again")
-        self.file_sample_rate = int(context.sample_rate or 0)
+            raise AudioError(f"{name}: its encoding is not known to FFmpeg; convert it again")
         self.n_channels = int(context.layout.nb_channels if context.layout else 0)
-        if self.n_channels < 1:
-            raise AudioError(f"{self.path}: its header states 0 channels; convert it again")
-        check_sample_rate(self.file_sample_rate, str(self.path))
-        self.sample_rate = int(sample_rate or self.file_sample_rate)
-        check_sample_rate(self.sample_rate, "sample_rate")
-        self._stated = self._stated_seconds()
-        seconds = None if self._stated is None else max(0.0, self._stated - self._offset)
+        if not 1 <= self.n_channels <= MAX_CHANNELS:
+            raise AudioError(
+                f"{name}: its header states {self.n_channels} channels; convert it again, to at "
+                f"most {MAX_CHANNELS}"
+            )
+        self.file_sample_rate = check_sample_rate(int(context.sample_rate or 0), name)
+        self.sample_rate = check_sample_rate(sample_rate or self.file_sample_rate, "sample_rate")
+        decoder = Decoder(
+            self._file, self._container, stream, self.n_channels, self.file_sample_rate
+        )
+        self._timeline = Timeline(decoder)
+        seconds = decoder.seconds
+        if seconds is not None:
+            seconds = max(0.0, seconds - self._offset)
         if self._duration is not None:
             seconds = self._duration if seconds is None else min(seconds, self._duration)
         self.n_samples = None if seconds is None else round(seconds * self.sample_rate)
@@ -159,8 +202,8 @@ class AudioReader:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
-        self._container.close()
+        """Close the file, unless it is an object that was open before."""
+        self._opened.close()
 
     def blocks(self, seconds: float = BLOCK_SECONDS) -> Iterator[Waveform]:
         """Read once from the offset to the end of the wanted part.
@@ -178,7 +221,8 @@ class AudioReader:
         Raises
         ------
         AudioError
-            If samples are not finite, or the file ends before its header says.
+            If samples are not finite, the file ends before its header says, or less than half of
+            it can be decoded.
         """
         resampler = None
         if self.sample_rate != self.file_sample_rate:
@@ -186,100 +230,58 @@ class AudioReader:
                 self.file_sample_rate, self.sample_rate, self.n_channels, quality="VHQ"
             )
         size = max(1, round(seconds * self.file_sample_rate))
+        told = False
         for block, last in _regroup(self._wanted(), size):
             if not np.isfinite(block).all():
-                raise AudioError(f"{self.path}: {_describe_not_finite(block)}; repair the file")
+                raise AudioError(f"{self.name}: {describe_not_finite(block)}; repair the file")
+            told = told or warn_of_integers(block, self.name)
             if resampler is not None:
                 block = resampler.resample_chunk(block, last=last)
             if len(block):
                 yield block
+        if self.repairs:
+            warnings.warn(
+                f"{self.name}: {describe_repairs(self.repairs)}; copy it again if there is "
+                "a better copy",
+                stacklevel=2,
+            )
 
     def _wanted(self) -> Iterator[Waveform]:
         # samples of the wanted part at the file's rate, as decoded
         rate = self.file_sample_rate
         first = round(self._offset * rate)
         end = None if self._duration is None else first + round(self._duration * rate)
-        if self._stated is not None and self._container.format.name in _EXACT_LENGTH:
-            stated = round(self._stated * rate)  # AAC decodes to whole frames, beyond the end
-            end = stated if end is None else min(end, stated)
-            if first >= stated > 0:
-                return
-        position = 0
-        for position, block in self._decoded(first):
-            start = max(0, first - position)
-            stop = len(block) if end is None else min(len(block), end - position)
-            position += len(block)
-            if stop > start:
-                yield block[start:stop]
-            if end is not None and position >= end:
-                return
-        self._check_complete(position)
-
-    def _decoded(self, first: int) -> Iterator[tuple[int, Waveform]]:
-        # (index of the first sample, block) from at or before sample `first`
-        rate = self.file_sample_rate
-        seek = first / rate - _PREROLL_SECONDS
-        seekable = seek > 0 and self._container.format.name in _EXACT_SEEK
-        if seekable:
-            origin = (self._stream.start_time or 0) * self._stream.time_base
-            target = int((origin + Fraction(seek)) / self._stream.time_base)
-            self._container.seek(target, stream=self._stream)
-        to_float = av.AudioResampler(format="flt", layout=self._stream.codec_context.layout)
-        position: int | None = None if seekable else 0
         try:
-            for frame in self._container.decode(self._stream):
-                if frame.sample_rate != rate:
-                    raise AudioError(
-                        f"{self.path}: its sample rate changes within the file; convert it to wav"
-                    )
-                if position is None:
-                    origin = (self._stream.start_time or 0) * self._stream.time_base
-                    position = round(((frame.pts or 0) * frame.time_base - origin) * rate)
-                for converted in to_float.resample(frame):
-                    packed = converted.to_ndarray().astype(np.float32, copy=False)
-                    block = packed.reshape(-1, self.n_channels)
-                    yield position, block
-                    position += len(block)
-        except av.FFmpegError as error:
-            at = (position or 0) / rate
+            for position, samples, is_sound in self._timeline.blocks(first, end):
+                start = max(0, first - position)
+                stop = len(samples) if end is None else min(len(samples), end - position)
+                if stop > start:
+                    if not is_sound:
+                        self._note_repair((position + start) / rate, (position + stop) / rate)
+                    yield samples[start:stop]
+        except OSError as error:
             raise AudioError(
-                f"{self.path}: damaged after {at:.2f} s ({reason(error)}); copy it again, or "
-                f"read the part before with duration={self._readable(at)}"
+                f"{self.name}: cannot be read ({reason(error)}); copy it again"
             ) from error
 
-    def _stated_seconds(self) -> float | None:
-        if self._stream.duration and self._stream.time_base:
-            missing = _missing_bytes(self.path) * 8 / (self._stream.codec_context.bit_rate or 1)
-            return float(self._stream.duration * self._stream.time_base) + missing
-        if self._container.duration:
-            return self._container.duration / av.time_base
-        return None
+    def _note_repair(self, start: float, stop: float) -> None:
+        if self.repairs and self.repairs[-1][1] == start:
+            start = self.repairs.pop()[0]
+        self.repairs.append((start, stop))
 
-    def _check_complete(self, n_decoded: int) -> None:
-        seconds = n_decoded / self.file_sample_rate
-        if n_decoded == 0:
-            raise AudioError(f"{self.path}: holds no samples; record or export it again")
-        stated = self._stated
-        if stated is None:
-            return
-        if self._container.format.name not in _EXACT_LENGTH:
-            # an estimate, from the bit rate or from what the encoder noted
-            if seconds < 0.95 * stated - 1:
-                warnings.warn(
-                    f"{self.path}: ends after {seconds:.1f} s, but {stated:.1f} s were to be "
-                    "expected; if it is cut short, copy it again",
-                    stacklevel=2,
-                )
-        elif seconds < stated - 0.1:
-            raise AudioError(
-                f"{self.path}: cut short, its header states {stated:.2f} s but it ends after "
-                f"{seconds:.2f} s; copy it again, or read what is there with "
-                f"duration={self._readable(seconds)}"
-            )
 
-    def _readable(self, until: float) -> str:
-        # duration to the last whole hundredth before `until`
-        return f"{max(0, int(100 * (until - self._offset))) / 100:.2f}"
+def describe_repairs(repairs: Sequence[tuple[float, float]]) -> str:
+    """Say where silence stands for what could not be decoded, for a warning.
+
+    Parameters
+    ----------
+    repairs
+        As in `AudioReader`.
+    """
+    spans = [f"{start:.2f} to {stop:.2f} s" for start, stop in repairs[:5]]
+    more = f" and {len(repairs) - 5} more pieces" if len(repairs) > 5 else ""
+    total = sum(stop - start for start, stop in repairs)
+    return f"damaged, silence replaces {', '.join(spans)}{more} ({total:.2f} s in all)"
 
 
 class AudioWriter:
@@ -331,22 +333,16 @@ class AudioWriter:
         self.codec: Codec = chosen
         self.keeps_overs = self.codec == "wav" and bit_depth == "float"
         self.peak, self.n_clipped = 0.0, 0
-        check_sample_rate(sample_rate, "sample_rate")
-        bits_per_second = _parse_bitrate(bitrate)
+        sample_rate = check_sample_rate(sample_rate, "sample_rate")
         if bit_depth not in BIT_DEPTHS or (self.codec == "flac" and bit_depth == "float"):
             raise ParameterError(
                 f"{self.path}: {self.codec} cannot hold bit depth {bit_depth!r}; choose 16 or 24"
             )
-        with _writing(self.path):
+        make_sink = open_sink(self.codec, sample_rate, n_channels, bitrate, bit_depth)
+        with self._writing():
             self._draft = Draft(self.path)
-            name = str(self._draft.scratch)
             try:
-                if self.codec == "ogg":
-                    self._sink: Any = _VorbisSink(name, sample_rate, n_channels, bits_per_second)
-                else:
-                    self._sink = _AvSink(
-                        name, sample_rate, n_channels, self.codec, bits_per_second, bit_depth
-                    )
+                self._sink = make_sink(self._draft.scratch)
             except BaseException:
                 self._draft.discard()
                 raise
@@ -373,18 +369,18 @@ class AudioWriter:
         level = np.abs(block)
         self.peak = max(self.peak, float(level.max()))
         self.n_clipped += int((level > 1).sum())
-        with _writing(self.path):
+        with self._writing():
             self._sink.write(block if self.keeps_overs else np.clip(block, -1, 1))
 
     def finish(self) -> None:
         """Write what is pending, still under the temporary name."""
-        with _writing(self.path):
+        with self._writing():
             self._sink.close()
 
     def close(self) -> None:
         """Finish the file and give it its name; warn if samples were clipped."""
         self.finish()
-        with _writing(self.path):
+        with self._writing():
             self._draft.commit()
         if self.n_clipped and not self.keeps_overs:
             warnings.warn(
@@ -393,6 +389,9 @@ class AudioWriter:
                 "depth float to keep them",
                 stacklevel=2,
             )
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self.path, AudioError, also=(av.FFmpegError,))
 
     def discard(self) -> None:
         """Remove what was written, unless it has its name already."""
@@ -422,156 +421,6 @@ def write_audio(
         writer.write(waveform)
 
 
-def check_waveform(waveform: AnyArray, name: str = "waveform") -> Waveform:
-    """Return a waveform as ``(n_samples, n_channels)`` float32, or say what is wrong with it.
-
-    A one-dimensional array is taken as mono; float64 is rounded; the input is not changed.
-
-    Raises
-    ------
-    AudioError
-        If it is empty, of integers, channels first, or holds NaN or infinite samples.
-    """
-    array = np.asarray(waveform)
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2 or not array.size:
-        raise AudioError(
-            f"{name} must have shape (n_samples, n_channels) and samples (got shape {array.shape})"
-        )
-    if array.shape[1] > 64 and array.shape[0] <= 64:
-        raise AudioError(
-            f"{name} must have shape (n_samples, n_channels); {array.shape} looks like channels "
-            "first: give its .T"
-        )
-    if not np.issubdtype(array.dtype, np.floating):
-        raise AudioError(
-            f"{name} must be floating point in [-1, 1] (got {array.dtype}); divide 16-bit "
-            "integers by 32768"
-        )
-    array = array.astype(np.float32, copy=False)
-    if not np.isfinite(array).all():
-        raise AudioError(f"{name}: {_describe_not_finite(array)}; repair it first")
-    return array
-
-
-def check_sample_rate(sample_rate: float, name: str) -> None:
-    """Raise `AudioError` unless the rate, in hertz, is one that sound can have."""
-    if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
-        raise AudioError(
-            f"{name}: sample rate must lie between {MIN_SAMPLE_RATE} and {MAX_SAMPLE_RATE} Hz "
-            f"(got {sample_rate}); convert the sound"
-        )
-
-
-def resample(waveform: Waveform, from_rate: int, to_rate: int) -> Waveform:
-    """Change the sample rate, in hertz; returns the waveform itself if rates are equal."""
-    if from_rate == to_rate:
-        return waveform
-    return soxr.resample(waveform, from_rate, to_rate, quality="VHQ").astype(np.float32)
-
-
-def to_channels(waveform: Waveform, n_channels: int) -> Waveform:
-    """Fit a waveform to a network's channels, as Spleeter does.
-
-    Mono is repeated; of more channels than wanted, the first ones are taken, with a warning.
-    """
-    present = waveform.shape[1]
-    if present == 1:
-        return np.repeat(waveform, n_channels, axis=1)
-    if present > n_channels:
-        warnings.warn(
-            f"the sound has {present} channels; only the first {n_channels} are separated",
-            stacklevel=2,
-        )
-        return waveform[:, :n_channels]
-    if present < n_channels:
-        raise AudioError(f"the network needs {n_channels} channels (got {present})")
-    return waveform
-
-
-def _writing(path: Path) -> AbstractContextManager[None]:
-    return writing(path, AudioError, also=(av.FFmpegError,))
-
-
-class _AvSink:
-    """Blocks to a file through PyAV."""
-
-    ENCODERS = {"mp3": "libmp3lame", "m4a": "aac", "wma": "wmav2", "flac": "flac"}
-    PCM = {"16": "pcm_s16le", "24": "pcm_s24le", "float": "pcm_f32le"}
-    MUXERS = {"m4a": "ipod", "wma": "asf"}
-
-    def __init__(
-        self, name: str, rate: int, n_channels: int, codec: str, bitrate: int, bit_depth: str
-    ) -> None:
-        # m4a states its length in units of the movie's time scale, by default milliseconds
-        options = {"wav": {"rf64": "auto"}, "m4a": {"movie_timescale": str(rate)}}.get(codec, {})
-        self._container = av.open(
-            name, "w", format=self.MUXERS.get(codec, codec), container_options=options
-        )
-        encoder = self.PCM[bit_depth] if codec == "wav" else self.ENCODERS[codec]
-        layout = {1: "mono", 2: "stereo"}.get(n_channels, f"{n_channels}c")
-        stream: Any = self._container.add_stream(encoder, rate=rate, layout=layout)
-        if codec == "flac":
-            stream.format = "s16" if bit_depth == "16" else "s32"
-            if bit_depth == "24":
-                stream.codec_context.options = {"bits_per_raw_sample": "24"}
-        elif codec != "wav":
-            stream.bit_rate = bitrate
-        try:
-            stream.codec_context.open()
-        except av.FFmpegError as error:
-            raise ParameterError(
-                f"{codec} cannot hold {n_channels} channels at {rate} Hz; choose wav, or another "
-                "sample rate"
-            ) from error
-        self._stream, self._layout, self._rate, self._n = stream, layout, rate, 0
-        self._closed = False
-        if codec == "wma":  # of the two frames that its decoders drop, one is not the encoder's
-            self.write(np.zeros((stream.codec_context.frame_size, n_channels), np.float32))
-
-    def write(self, block: Waveform) -> None:
-        packed = np.ascontiguousarray(block, np.float32).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=self._layout)
-        frame.sample_rate, frame.pts = self._rate, self._n
-        frame.time_base = Fraction(1, self._rate)
-        self._n += len(block)
-        self._container.mux(self._stream.encode(frame))
-
-    def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            self._container.mux(self._stream.encode(None))
-        finally:
-            self._container.close()
-
-
-class _VorbisSink:
-    """Blocks to Ogg Vorbis through libsndfile."""
-
-    # nominal kbit/s of a stereo stream at qualities 0.0, 0.1, … 1.0
-    NOMINAL = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
-
-    def __init__(self, name: str, rate: int, n_channels: int, bitrate: int) -> None:
-        import soundfile
-
-        quality = float(np.interp(bitrate / 1000, self.NOMINAL, np.linspace(0, 1, 11)))
-        self._file = soundfile.SoundFile(
-            name, "w", rate, n_channels, format="OGG", subtype="VORBIS",
-            compression_level=1 - quality,
-        )  # fmt: skip
-
-    def write(self, block: Waveform) -> None:
-        # libvorbis overflows its stack on blocks of millions of samples
-        for start in range(0, len(block), 1 << 16):
-            self._file.write(block[start : start + (1 << 16)])
-
-    def close(self) -> None:
-        self._file.close()
-
-
 def _regroup(pieces: Iterable[Waveform], size: int) -> Iterator[tuple[Waveform, bool]]:
     # (block of about `size` samples, whether it is the last)
     pending: list[Waveform] = []
@@ -590,45 +439,3 @@ def _regroup(pieces: Iterable[Waveform], size: int) -> Iterator[tuple[Waveform, 
         ready = np.concatenate(pending)
     if ready is not None:
         yield ready, True
-
-
-def _check_is_file(path: Path) -> None:
-    if not path.exists():
-        raise AudioError(f"{path}: no such file; check its name and folder")
-    if path.is_dir():
-        raise AudioError(f"{path}: is a folder; name a sound file in it")
-    if not os.access(path, os.R_OK):
-        raise AudioError(f"{path}: may not be read; change its permissions")
-    if path.is_file() and path.stat().st_size == 0:
-        raise AudioError(f"{path}: is empty (0 bytes); copy or record it again")
-
-
-def _missing_bytes(path: Path) -> int:
-    # FFmpeg takes a wav file that was cut short for complete
-    if not path.is_file():
-        return 0
-    with path.open("rb") as file:
-        head = file.read(8)
-    size = 8 + int.from_bytes(head[4:8], "little")
-    known = head[:4] == b"RIFF" and size < 0x7FFF0000  # not a placeholder of one that was piped
-    return max(0, size - path.stat().st_size) if known else 0
-
-
-def _describe_not_finite(array: AnyArray) -> str:
-    bad = ~np.isfinite(array)
-    kind = "NaN" if np.isnan(array).any() else "infinite"
-    return f"{int(bad.sum())} samples are not finite ({kind})"
-
-
-def _parse_bitrate(bitrate: str) -> int:
-    text = str(bitrate).strip().lower()
-    factor = {"k": 1000, "m": 1_000_000}.get(text[-1:], 1)
-    try:
-        value = int(float(text.rstrip("km")) * factor)
-    except ValueError:
-        value = 0
-    if not 8_000 <= value <= 1_000_000:
-        raise ParameterError(
-            f"bitrate must lie between 8k and 1000k, such as 192k (got {bitrate!r})"
-        )
-    return value

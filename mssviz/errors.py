@@ -4,6 +4,9 @@
 class MssvizError(Exception):
     """Any failure that mssviz foresees; its text is one line, meant for the user."""
 
+    def __str__(self) -> str:
+        return one_line(super().__str__())
+
 
 class ParameterError(MssvizError, ValueError):
     """An argument, an option or a configuration is outside its domain."""
@@ -23,6 +26,14 @@ class PretrainedError(MssvizError):
 
 class Cancelled(MssvizError):  # noqa: N818, nothing went wrong
     """The user stopped a long computation; raise it from a progress callback to stop one."""
+
+
+def one_line(text: object) -> str:
+    """Text in which a line break, or whatever else is not printed, is written as its escape."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
+        for c in str(text)
+    )
 
 
 def reason(error: BaseException) -> str:

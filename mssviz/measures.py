@@ -118,7 +118,7 @@ def log_spectral_distance(
     ----------
     Gray and Markel, "Distance measures for speech processing", IEEE TASSP 24(5), 1976.
     """
-    audio.check_sample_rate(sample_rate, "sample_rate")
+    sample_rate = audio.check_sample_rate(sample_rate, "sample_rate")
     s, e = _checked(reference, estimate)
     spectra = stft_frames(s, _GRID), stft_frames(e, _GRID)
     starts = range(0, len(spectra[0]), _BLOCK_FRAMES)
@@ -198,7 +198,7 @@ def describe(
     """
     import pandas as pd
 
-    audio.check_sample_rate(sample_rate, "sample_rate")
+    sample_rate = audio.check_sample_rate(sample_rate, "sample_rate")
     stems = {t: _checked(mixture, waveform)[1] for t, waveform in estimates.items()}
     flat = {t: stem.ravel().astype(np.float64) for t, stem in stems.items()}
     energy = {t: float(x @ x) for t, x in flat.items()}

@@ -157,7 +157,7 @@ class Model:
     def prepared(self, waveform: AnyArray, sample_rate: int, name: str = "waveform") -> Waveform:
         """Check a waveform and bring it to the model's channels and sample rate."""
         _check_arguments(waveform, sample_rate, name)
-        audio.check_sample_rate(sample_rate, "sample_rate")
+        sample_rate = audio.check_sample_rate(sample_rate, "sample_rate")
         checked = audio.to_channels(audio.check_waveform(waveform, name), self.preset.n_channels)
         resampled = audio.resample(checked, sample_rate, self.sample_rate)
         if not len(resampled):

@@ -1,5 +1,6 @@
 import warnings
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -363,8 +364,10 @@ def test_to_channels():
     mono, stereo, surround = song(0.01, n_channels=1), song(0.01), song(0.01, n_channels=6)
     np.testing.assert_array_equal(audio.to_channels(mono, 2), np.repeat(mono, 2, axis=1))
     assert audio.to_channels(stereo, 2) is stereo
-    with pytest.warns(UserWarning, match="6 channels; only the first 2"):
-        np.testing.assert_array_equal(audio.to_channels(surround, 2), surround[:, :2])
+    with pytest.warns(UserWarning, match="6 channels; they are taken for L R C LFE Ls Rs"):
+        np.testing.assert_array_equal(audio.to_channels(surround, 2), audio.mix_down(surround))
+    with pytest.warns(UserWarning, match="6 channels; only the first 3"):
+        np.testing.assert_array_equal(audio.to_channels(surround, 3), surround[:, :3])
     with pytest.raises(AudioError, match="needs 6 channels"):
         audio.to_channels(stereo, 6)
 
@@ -378,3 +381,103 @@ def test_an_mp3_that_ends_early_is_read_with_a_warning(tmp_path):
     with pytest.warns(UserWarning, match="cut short"):
         waveform, _ = audio.load_audio(path)
     assert 9 < len(waveform) / 44100 < 11
+
+
+# -- rates, limits, mistakes -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [np.int64(44100), np.float32(44100), 44100.0, np.uint16(44100)])
+@pytest.mark.parametrize("codec", audio.CODECS)
+def test_whole_numbers_of_any_type_are_rates(tmp_path, codec, rate):
+    write_audio(tmp_path / f"x.{codec}", song(0.2), rate)
+    found, found_rate = load_audio(tmp_path / f"x.{codec}", sample_rate=rate)
+    assert type(found_rate) is int
+    assert found_rate == RATE
+    assert found.shape[1] == 2
+
+
+@pytest.mark.parametrize("rate", [True, np.True_, 44100.5, "44100", None, np.nan, np.inf, 10**9])
+def test_what_is_no_rate(tmp_path, rate):
+    with pytest.raises(AudioError, match="sample_rate: sample rate must"):
+        write_audio(tmp_path / "x.wav", song(0.1), rate)
+
+
+@pytest.mark.parametrize(
+    ("codec", "sample_rate", "n_channels"),
+    [
+        ("wav", 768_000, 2), ("wav", RATE, 64), ("wav", RATE, 9), ("flac", 655_350, 2),
+        ("flac", RATE, 8), ("ogg", 200_000, 2), ("ogg", 1000, 1), ("ogg", RATE, 64),
+        ("mp3", 48_000, 2), ("mp3", 8000, 1), ("m4a", 96_000, 2), ("m4a", RATE, 8),
+        ("m4a", 7350, 1), ("wma", 48_000, 2), ("wma", 1000, 1),
+    ],
+)  # fmt: skip
+def test_codecs_at_their_limits(tmp_path, codec, sample_rate, n_channels):
+    path = tmp_path / f"x.{codec}"
+    write_audio(path, song(0.2, n_channels=n_channels), sample_rate)
+    found, found_rate = load_audio(path, sample_rate=None)
+    assert found_rate == sample_rate
+    assert found.shape[1] == n_channels
+
+
+@pytest.mark.parametrize(
+    ("codec", "sample_rate", "n_channels", "limit"),
+    [
+        ("ogg", 200_001, 2, "1000 to 200000 Hz"), ("ogg", 384_000, 2, "1000 to 200000 Hz"),
+        ("flac", 655_351, 2, "1000 to 655350 Hz"), ("flac", RATE, 9, "1 to 8 channels"),
+        ("mp3", 8001, 2, "8000, 11025, .* or 48000 Hz"), ("mp3", RATE, 3, "1 to 2 channels"),
+        ("m4a", 7000, 2, "or 96000 Hz"), ("m4a", RATE, 9, "1 to 8 channels"),
+        ("wma", 50_000, 2, "1000 to 48000 Hz"), ("wav", RATE, 65, "1 to 64 channels"),
+    ],
+)  # fmt: skip
+def test_beyond_a_codecs_limits(tmp_path, codec, sample_rate, n_channels, limit):
+    with pytest.raises(ParameterError, match=f"{codec} cannot hold .* {limit}.*; choose wav"):
+        write_audio(tmp_path / f"x.{codec}", song(0.1, n_channels=n_channels), sample_rate)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("waveform", "match"),
+    [
+        ("song.wav", r"got 'song\.wav'\); read a file with .* mssviz\.load_audio"),
+        (Path("a\nb.wav"), r"mssviz\.load_audio\(path\)"),
+        ((song(0.1), RATE), "a tuple of 2.* load_audio returns, give the first"),
+        (44100, "the number 44100.*waveform first, then its sample rate"),
+        (np.float64(44100.0), "waveform first"),
+        (
+            np.zeros((2, 500, 2)),
+            r"\(n_sources, n_samples, n_channels\), give one: x\[0\]",
+        ),
+        ([[1.0, 2.0], [3.0]], "must be an array of shape"),
+        (None, "must have shape"),
+    ],
+)
+def test_usual_mistakes(waveform, match):
+    with pytest.raises(AudioError, match=match) as error:
+        audio.check_waveform(waveform)
+    assert str(error.value).isprintable()
+
+
+def test_floats_as_large_as_integers():
+    with pytest.warns(UserWarning, match="mixture: .* the peak is 3277; .* divide them by 32768"):
+        audio.check_waveform(np.full(9, -3276.8), "mixture")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        audio.check_waveform(np.full(9, 30.0))
+
+
+@pytest.mark.parametrize("n_channels", [3, 5, 6, 8])
+def test_film_sound_is_mixed_down_by_the_standard(n_channels):
+    places = {3: "L R C", 5: "L R C Ls Rs", 6: "L R C E Ls Rs", 8: "L R C E Lb Rb Ls Rs"}
+    for i, place in enumerate(places[n_channels].split()):
+        one = np.zeros((4, n_channels), np.float32)
+        one[:, i] = 1
+        half = np.sqrt(0.5)
+        expected = {"L": (1, 0), "R": (0, 1), "C": (half, half), "E": (0, 0)}.get(
+            place, (half, 0) if place[0] == "L" else (0, half)
+        )
+        np.testing.assert_allclose(audio.mix_down(one), np.tile(expected, (4, 1)), atol=1e-7)
+
+
+def test_channels_without_a_standard_mix():
+    with pytest.raises(AudioError, match="only 3, 5, 6 or 8 channels"):
+        audio.mix_down(song(0.01, n_channels=4))

@@ -94,7 +94,7 @@ BAD_FILES = {
     "cut_wav.wav": "cut short, its header states 2.00 s but it ends after 1.20 s; copy it again",
     "cut_plain.wav": "cut short, its header states 2.00 s but it ends after 1.20 s; copy it again",
     "cut_flac.flac": "cut short, its header states 2.00 s",
-    "cut_m4a.m4a": "; copy it again, or read the part before",
+    "cut_m4a.m4a": "cut short, its header states 2.00 s",
     "cut_index.m4a": "damaged at its start",
 }
 
