@@ -545,7 +545,8 @@ def test_a_stroke_computes_where_it_lies_once(monkeypatch):
 @pytest.mark.parametrize("radius", [(1e-4, 1.0), (0.05, 100.0), (1e9, 1e9)])
 def test_no_stroke_of_many_points_takes_long(tool, radius):
     rng = np.random.default_rng(1)
-    scribble = np.cumsum(rng.normal(0, (0.002, 30), (20_000, 2)), axis=0) + [7, 8000]
+    scribble = np.cumsum(rng.normal(0, (0.002, 30), (20_000, 2)), axis=0)
+    scribble += (7, 8000)
     stroke = Stroke("a", tool, scribble.tolist(), *radius)
     started = time.monotonic()
     with contextlib.suppress(ParameterError):  # too many bins: refused before the work

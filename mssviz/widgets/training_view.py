@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from mssviz import datasets, metrics
+from mssviz import datasets, metrics, plots
 from mssviz._typing import PathLike
 from mssviz.datasets import Track
 from mssviz.errors import Cancelled, MssvizError, ParameterError
-from mssviz.plots import PALETTE
 from mssviz.presets import Preset
 from mssviz.separate import Separator
 from mssviz.separation import MaskOptions, Separation
@@ -161,7 +160,9 @@ def _curves(history: "pd.DataFrame", sdr: Mapping[str, list[float]]) -> bytes:
     losses.set_ylabel("loss")
     for i, (target, values) in enumerate(sdr.items()):
         steps = history["step"].iloc[-len(values) :]
-        scores.plot(steps, values, color=PALETTE[i % len(PALETTE)], label=target)
+        scores.plot(
+            steps, values, color=plots.PALETTE[i % len(plots.PALETTE)], label=plots.label(target)
+        )
     scores.set_ylabel("SDR of the excerpt (dB)")
     for ax in (losses, scores):
         ax.set_xlabel("step")
