@@ -1,24 +1,31 @@
 """The explorer: pick a model and a song, separate, look at masks, listen to stems, measure."""
 
+import gc
 import html
 import math
-import threading
-from collections.abc import Callable
+import numbers
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from mssviz import audio, baselines, datasets, measures, metrics, plots, presets, pretrained
+from mssviz import audio, baselines, datasets, presets, pretrained
 from mssviz._typing import PathLike, Waveform
 from mssviz._worker import Worker
 from mssviz.errors import AudioError, Cancelled, MssvizError, ParameterError
 from mssviz.laboratory import Laboratory
-from mssviz.mask_editing import MaskEditor
+from mssviz.mask_editing import MaskEditor, Stroke
+from mssviz.plots import one_line
 from mssviz.presets import Preset
 from mssviz.separate import Model
-from mssviz.separation import MAX_SMOOTHING, Separation
+from mssviz.separation import MAX_SMOOTHING, MaskOptions, Separation
 from mssviz.widgets import _static
+from mssviz.widgets._box import Box
+from mssviz.widgets._result import Result
 from mssviz.widgets.mixer import Mixer
 from mssviz.widgets.page import save_page
 from mssviz.widgets.scores import ScoreView
@@ -29,8 +36,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OWN_FILE = "own file"
-DEFAULT_SECONDS = 15.0
-SCORE_WINDOW = 1.0
+DEFAULT_SECONDS, LEAST_SECONDS = 15.0, 0.1
+MAX_POWER, MAX_MWF = 8.0, 5
 #: Between parts of a long excerpt, in which the kernel answers the widgets.
 PAUSE_SECONDS = 0.1
 _STYLE = {"description_width": "7.5em"}
@@ -51,12 +58,19 @@ def explore(
         Name of a preset, or of a model without weights, see `baselines.names`.
     options
         Of `Explorer`: ``compare``, ``offset``, ``duration``, ``power``, ``extension``, ``mwf``.
+
+    Notes
+    -----
+    Running a cell again closes the explorer that it made before. Elsewhere, `Explorer.close` frees
+    what one holds.
     """
     return Explorer(song, model, **options)
 
 
-class Explorer(w.VBox):
+class Explorer(Box):
     """Widget around one `Laboratory`; what it shows can be had in Python, too.
+
+    A result stays until the next one is complete: a run that fails or is cancelled changes nothing.
 
     Parameters
     ----------
@@ -64,62 +78,56 @@ class Explorer(w.VBox):
         As in `explore`.
     compare
         Name of a second model, whose masks and stems are set beside the model's.
-    offset, duration
-        Excerpt, in seconds.
+    offset
+        Beginning of the excerpt, in seconds, 0 or more.
+    duration
+        Its length, in seconds, 0.1 or more, or as far as the song goes; None for all of it.
     power
-        Exponent of the ratio masks.
+        Exponent of the ratio masks, 0.5 to 8.
     extension
         ``"zeros"`` or ``"average"`` above the modelled band.
     mwf
-        Iterations of the multichannel Wiener filter, 0 for soft masks.
+        Iterations of the multichannel Wiener filter, at most 5; 0 for soft masks.
 
-    Attributes
-    ----------
-    laboratory : Laboratory or None
-        The excerpt with its present masks and stems.
-    rival : Separation or None
-        What the second model made of it.
-    view : SpectrogramView or None
-    mixer : Mixer or None
-    score_view : ScoreView or None
-    scores : DataFrame or None
-        Window by window, of the selected part or else of the whole excerpt, where true stems
-        are known; ``time`` counts from the excerpt's beginning.
+    Raises
+    ------
+    ParameterError
+        If a value is outside its domain, or there is no such model.
+    AudioError
+        If there is no such song.
     """
 
     def __init__(
         self,
         song: PathLike | None = None,
-        model: str = "spleeter:2stems",
+        model: PathLike = "spleeter:2stems",
         *,
-        compare: str | None = None,
+        compare: PathLike | None = None,
         offset: float = 0.0,
-        duration: float = DEFAULT_SECONDS,
+        duration: float | None = DEFAULT_SECONDS,
         power: float = 2.0,
         extension: str = "zeros",
         mwf: int = 0,
     ) -> None:
-        self.laboratory: Laboratory | None = None
-        self.rival: Separation | None = None
-        self.view: SpectrogramView | None = None
-        self.mixer: Mixer | None = None
-        self.score_view: ScoreView | None = None
-        self.scores: pd.DataFrame | None = None
-        self._links: list[w.Widget] = []
+        self._result: Result | None = None
         self._models: dict[tuple[str, tuple[str, ...]], Model] = {}
         self._tracks = datasets.examples()
         self._work, self._scoring = Worker(), Worker()
-        self._stop = threading.Event()
-        self._failure: BaseException | None = None  # of the last work
-        for name in filter(None, (model, compare)):
-            baselines.describe(name)  # an unknown name is an error here, not another's picker
+        for name in (model, compare):
+            if name:
+                baselines.describe(name)  # an unknown name is an error here, not another's picker
+        _check_excerpt(offset, duration)
+        _check_masks(power, extension, mwf)
         song_name, path = self._resolve(song)
-        self._build_pickers(song_name, path, model, compare or "", offset, duration)
+        self._build_pickers(
+            song_name, path, str(model), str(compare or ""), float(offset), duration
+        )
         self._build_sliders(power, extension, mwf)
         self._build_results()
         style = w.HTML(f"<style>{_static.style('explorer.css', 'score_table.css')}</style>")
         super().__init__([style, self._pickers, self._status, self._sliders, self._results])
         self.add_class("mssviz-explorer")
+        self.take_place()
 
     # --- the same from code -------------------------------------------------------------------
 
@@ -131,25 +139,75 @@ class Explorer(w.VBox):
         MssvizError
             What the page shows in its status line.
         """
-        self._work.do(self._separate, "separate")
+        if self.comm is None:
+            raise ParameterError("this explorer is closed: make another one")
+        failures: list[BaseException] = []
+        self._start(failures.append)
         try:
             self.wait()
         except KeyboardInterrupt:
             self.cancel()
             raise
-        if self._failure is not None:
-            raise self._failure
-        assert self.laboratory is not None
-        return self.laboratory.separation
+        if failures:
+            raise failures[0]
+        return self._separated().laboratory.separation
 
     def cancel(self) -> None:
         """Stop the work in progress at the next patch."""
-        self._stop.set()
+        self._work.cancel()
 
     def wait(self) -> None:
         """Wait until the work started by a button, a slider or the brush is done, scores too."""
         self._work.wait()
         self._scoring.wait()
+
+    def withdraw(self) -> None:
+        """End all work and close every widget; what was found stays."""
+        self._work.close()
+        self._scoring.close()
+        if self._result is not None:
+            self._result.close()
+        super().withdraw()
+
+    def close(self) -> None:
+        """End all work, close every widget, and let go of songs, models and results."""
+        if "_work" in vars(self):  # not of one that was refused
+            self.withdraw()
+            self._result = None
+            self._models = {}
+
+    @property
+    def laboratory(self) -> Laboratory | None:
+        """The excerpt with its present masks and stems; None before the first run's end."""
+        return self._result.laboratory if self._result and self._result.complete else None
+
+    @property
+    def rival(self) -> Separation | None:
+        """What the second model made of it."""
+        return self._result.rival if self._result else None
+
+    @property
+    def view(self) -> SpectrogramView | None:
+        """The picture."""
+        return self._result.view if self._result else None
+
+    @property
+    def mixer(self) -> Mixer | None:
+        """The mixer."""
+        return self._result.mixer if self._result else None
+
+    @property
+    def score_view(self) -> ScoreView | None:
+        """The scores' course, once they are measured."""
+        return self._result.score_view if self._result else None
+
+    @property
+    def scores(self) -> "pd.DataFrame | None":
+        """Scores window by window, of the selected part or else of the whole excerpt.
+
+        None where true stems are unknown; ``time`` counts from the excerpt's beginning.
+        """
+        return self._result.scores if self._result else None
 
     @property
     def separation(self) -> Separation | None:
@@ -169,7 +227,7 @@ class Explorer(w.VBox):
     @property
     def estimates(self) -> dict[str, Waveform]:
         """Stems that the present masks, strokes included, let through."""
-        return self._separated().estimates
+        return self._separated().laboratory.estimates
 
     def save_html(self, path: PathLike) -> Path:
         """Write what is shown as one HTML file that works without a kernel or a network.
@@ -180,26 +238,28 @@ class Explorer(w.VBox):
             Of the file. Spectrograms, masks, readout, mixer and scores work in it; levels and
             masks are rounded to 8 bits, which it says.
         """
-        self._separated()
-        assert self.view is not None
-        assert self.mixer is not None
-        song = self._song.label
-        if self._song.value == OWN_FILE:
-            song = Path(self._path.value).name
+        result = self._separated()
+        assert result.mixer is not None
         return save_page(
-            path, f"{song} · {self._model.value}", self.view, self.mixer, self.score_view,
+            path, result.title, result.view, result.mixer, result.score_view,
             self._score_table.value,
         )  # fmt: skip
 
-    def _separated(self) -> Laboratory:
-        if self.laboratory is None or self.mixer is None:
+    def _separated(self) -> Result:
+        if self._result is None or not self._result.complete:
             raise ParameterError("nothing is separated yet: call separate() or press the button")
-        return self.laboratory
+        return self._result
 
     # --- layout -------------------------------------------------------------------------------
 
     def _build_pickers(
-        self, song: str, path: str, model: str, rival: str, offset: float, duration: float
+        self,
+        song: str,
+        path: str,
+        model: str,
+        rival: str,
+        offset: float,
+        duration: float | None,
     ) -> None:
         self._model = w.Dropdown(
             options=_model_options(model), value=model, description="Model", style=_STYLE
@@ -219,11 +279,13 @@ class Explorer(w.VBox):
         )  # fmt: skip
         self._upload = Upload(accept="audio/*,.flac,.m4a,.mp4,.opus,.ogg,.wma")
         self._own = w.VBox([self._path, self._upload])
-        self._offset = w.BoundedFloatText(
-            value=offset, min=0, max=86400, step=1, description="From (s)", style=_STYLE
+        # not bounded: what is out of range is refused, and not made something else
+        self._offset = w.FloatText(value=offset, step=1, description="From (s)", style=_STYLE)
+        self._duration = w.FloatText(
+            value=duration or DEFAULT_SECONDS, step=1, description="Length (s)", style=_STYLE
         )
-        self._duration = w.BoundedFloatText(
-            value=duration, min=0.1, max=3600, step=1, description="Length (s)", style=_STYLE
+        self._whole = w.Checkbox(
+            value=duration is None, description="to the song's end", style=_STYLE
         )
         self._go = w.Button(description="Separate", button_style="primary", icon="play")
         self._cancel = w.Button(description="Cancel", icon="stop", disabled=True)
@@ -234,14 +296,16 @@ class Explorer(w.VBox):
             layout=w.Layout(align_items="center", flex_flow="row wrap"),
         )
         columns = _columns(
-            [self._song, self._own, self._offset, self._duration], [self._model, self._rival]
+            [self._song, self._own, self._offset, self._duration, self._whole],
+            [self._model, self._rival],
         )
         self._pickers = w.VBox([columns, bar])
         self._status = w.HTML(_HINT)
         self._show_own_file()
+        w.dlink((self._whole, "value"), (self._duration, "disabled"))
         self._song.observe(lambda _: self._show_own_file(), "value")
         self._upload.observe(lambda change: self._path.set_trait("value", change["new"]), "path")
-        self._go.on_click(lambda _: self._work.do(self._separate, "separate"))
+        self._go.on_click(lambda _: self._start())
         self._cancel.on_click(lambda _: self.cancel())
 
     def _build_sliders(self, power: float, extension: str, mwf: int) -> None:
@@ -251,7 +315,7 @@ class Explorer(w.VBox):
                 readout_format=form,
             )  # fmt: skip
 
-        self._power = slider("Exponent", power, 0.5, 8, 0.5, ".1f")
+        self._power = slider("Exponent", power, 0.5, MAX_POWER, 0.5, ".1f")
         self._hardness = slider("Soft to binary", 0, 0, 1, 0.05, ".2f")
         self._threshold = slider("Threshold", 0.5, 0.05, 0.95, 0.05, ".2f")
         self._smoothing = slider("Smoothing (s)", 0, 0, MAX_SMOOTHING / 2, 0.02, ".2f")
@@ -260,7 +324,9 @@ class Explorer(w.VBox):
             options=[("silence", "zeros"), ("the frame's mean mask", "average")],
             value=extension, description="Above that", style=_STYLE,
         )  # fmt: skip
-        self._mwf = w.IntSlider(value=mwf, min=0, max=5, description="MWF rounds", style=_STYLE)
+        self._mwf = w.IntSlider(
+            value=mwf, min=0, max=MAX_MWF, description="MWF rounds", style=_STYLE
+        )
         self._phase = w.Dropdown(
             options=[("the mixture's", False), ("the true stems' (oracle)", True)],
             value=False, description="Phase", style=_STYLE,
@@ -284,8 +350,8 @@ class Explorer(w.VBox):
         )
         for button in (self._undo, self._redo):
             button.layout.width = "7em"
-        self._undo.on_click(lambda _: self._change(lambda editor: editor.undo()))
-        self._redo.on_click(lambda _: self._change(lambda editor: editor.redo()))
+        self._undo.on_click(lambda _: self._change(MaskEditor.undo, MaskEditor.redo))
+        self._redo.on_click(lambda _: self._change(MaskEditor.redo, MaskEditor.undo))
         self._edits = w.HBox(
             [w.Label("Brush strokes"), self._undo, self._redo, self._consistent],
             layout=w.Layout(align_items="center", flex_flow="row wrap", display="none"),
@@ -308,41 +374,110 @@ class Explorer(w.VBox):
 
     # --- separating ---------------------------------------------------------------------------
 
+    def _start(self, fail: Callable[[BaseException], object] = lambda _: None) -> None:
+        """Separate when what was begun before is done; `fail` is given the error, if any."""
+
+        def work() -> None:
+            try:
+                self._separate()
+            except BaseException as error:
+                fail(error)
+                raise
+
+        self._work.do(work, "separate")
+
     def _separate(self) -> None:
-        self._stop.clear()
         with _Busy(self):
-            self._clear()
-            model = self._find(self._model.value)
-            rival = self._rival.value and self._find(self._rival.value, model.targets)
-            if rival and rival.preset.stft != model.preset.stft:
-                raise ParameterError(
-                    f"{self._rival.value} and {self._model.value} work at different sample rates "
-                    "or windows, so their masks cannot be laid over each other; compare others, "
-                    "or use mssviz.compare"
-                )
-            mixture, sources = self._load(model.sample_rate)
-            references = datasets.to_targets(sources, model.targets)
-            separation = model.begin(mixture, model.sample_rate, references)
-            laboratory = Laboratory(separation, references)
-            if rival:
-                true = datasets.to_targets(sources, rival.targets)
-                self.rival = rival.begin(mixture, model.sample_rate, true)
-            self._show_picture(laboratory)
-            self._doing.value = "load the model"
-            for frames in model.proceed(separation, self._report):
+            gc.collect()  # explorers that are gone may still hold as much as this one will
+            model, rival = self._chosen_models()
+            with self._noting():
+                result = self._begin(model, rival)
+            try:
+                self._run(result, model, rival)
+                self._put(result, model.preset)
+            except BaseException:
+                self._drop(result)
+                raise
+        self._measure_later()
+
+    def _chosen_models(self) -> tuple[Model, Model | None]:
+        name, other = self._model.value, self._rival.value
+        model = self._find(name)
+        rival = self._find(other, model.targets) if other else None
+        if rival and rival.preset.stft != model.preset.stft:
+            raise ParameterError(
+                f"{other} and {name} work at different sample rates or windows, so their masks "
+                "cannot be laid over each other; compare others, or use mssviz.compare"
+            )
+        return model, rival
+
+    def _begin(self, model: Model, rival: Model | None) -> Result:
+        """Read the song and check everything, before the network runs."""
+        offset, title = self._offset.value, self._title()
+        mixture, found = self._load(model.sample_rate)
+        # as many channels as the mixture will have
+        sources = {n: model.prepared(stem, model.sample_rate, n) for n, stem in found.items()}
+        references = datasets.to_targets(sources, model.targets)
+        separation = model.begin(mixture, model.sample_rate, references)
+        beside = None
+        if rival:
+            true = datasets.to_targets(sources, rival.targets)
+            beside = rival.begin(mixture, model.sample_rate, true)
+        name, other = self._model.value, self._rival.value
+        result = Result(
+            Laboratory(separation, references), title, offset, beside,
+            f"{other}, untouched" if other == name else other,
+        )  # fmt: skip
+        result.view.on_stroke(self._paint)
+        result.view.observe(lambda _: self._measure_later(), "selection")
+        return result
+
+    def _run(self, result: Result, model: Model, rival: Model | None) -> None:
+        """Let the networks work, then make all masks and stems with the sliders' settings."""
+        laboratory, first = result.laboratory, self._result is None
+        if first:  # masks fill in; later runs leave the earlier result where it is
+            self._result = result
+            self._picture_stage.children = (result.view,)
+        self._doing.value = "load the model"
+        for frames in model.proceed(laboratory.separation, self._report):
+            if first:
                 laboratory.remask(frames)
-                self._repaint(laboratory, frames)
-            if rival:
-                assert self.rival is not None
-                for _ in rival.proceed(self.rival, self._report):
-                    pass
-            self.laboratory = laboratory
-            self._allow_sliders(model.preset)
-            limit = _band_khz(model.preset)
-            if self._bandwidth.max != limit:
-                with self._bandwidth.hold_trait_notifications():
-                    self._bandwidth.max = self._bandwidth.value = limit
-            self._remask()
+                result.repaint(frames)
+        if rival:
+            assert result.rival is not None
+            for _ in rival.proceed(result.rival, self._report):
+                pass
+        settings = self._settings(result, _band_khz(model.preset))
+        self._make_masks(result, settings)
+        result.settings = settings
+        result.play()
+
+    def _put(self, result: Result, preset: Preset) -> None:
+        """Show a result, in place of the earlier one."""
+        before, self._result = self._result, result
+        self._allow_sliders(preset)
+        limit = _band_khz(preset)
+        if self._bandwidth.max != limit:
+            with self._bandwidth.hold_trait_notifications():
+                self._bandwidth.max = self._bandwidth.value = limit
+        self._phase.disabled = not result.laboratory.references
+        self._score_table.value = ""
+        self._picture_stage.children = (result.view,)
+        self._score_stage.children = ()
+        assert result.mixer is not None
+        self._mixer_stage.children = (result.mixer,)
+        self._edits.layout.display = self._sliders.layout.display = None
+        self._note_edits(result)
+        if before is not None and before is not result:
+            before.close()
+
+    def _drop(self, result: Result) -> None:
+        """Take away what a run that failed has shown."""
+        if self._result is result:
+            self._result = None
+            for stage in (self._picture_stage, self._score_stage, self._mixer_stage):
+                stage.children = ()
+        result.close()
 
     def _allow_sliders(self, preset: Preset) -> None:
         """Lock what changes masks where the model's stems come with a phase of their own."""
@@ -350,76 +485,146 @@ class Explorer(w.VBox):
             control.disabled = preset.gives_waveforms
         self._no_masks.layout.display = None if preset.gives_waveforms else "none"
         self._no_masks.value = (
-            f"<small>{html.escape(preset.name)} gives waveforms, not masks: shown is what it does "
-            "to the level, |estimate| / |mixture|, cut at 1. A stroke of the brush makes these "
-            "masks into stems, with the mixture's phase.</small>"
+            f"<small>{html.escape(one_line(preset.name))} gives waveforms, not masks: shown is "
+            "what it does to the level, |estimate| / |mixture|, cut at 1. A stroke of the brush "
+            "makes these masks into stems, with the mixture's phase.</small>"
         )
+
+    def _settings(self, result: Result, limit: float) -> dict[str, Any]:
+        """What the sliders say, for a model with this band, in kHz."""
+        other_band = self._bandwidth.max != limit
+        at_the_end = other_band or self._bandwidth.value >= self._bandwidth.max
+        return {
+            "oracle_phase": self._phase.value and bool(result.laboratory.references),
+            "power": self._power.value,
+            "hardness": self._hardness.value,
+            "threshold": self._threshold.value,
+            "smoothing": self._smoothing.value,
+            "bandwidth": math.inf if at_the_end else 1000 * self._bandwidth.value,
+            "extension": self._extension.value,
+            "mwf_iterations": self._mwf.value,
+        }
 
     def _remask(self) -> None:
         """Make all masks anew with the sliders' settings: what is selected first."""
-        if self.laboratory is None:
+        result = self._result
+        if result is None or not result.complete:
             return  # nothing is separated yet, or not any more
+        settings = self._settings(result, self._bandwidth.max)
+        if settings == result.settings:
+            return
         with _Busy(self):
-            laboratory = self.laboratory
-            at_the_end = self._bandwidth.value >= self._bandwidth.max
-            laboratory.set_options(
-                oracle_phase=self._phase.value,
-                power=self._power.value,
-                hardness=self._hardness.value,
-                threshold=self._threshold.value,
-                smoothing=self._smoothing.value,
-                bandwidth=math.inf if at_the_end else 1000 * self._bandwidth.value,
-                extension=self._extension.value,
-                mwf_iterations=self._mwf.value,
-            )
-            self._doing.value = "make masks"
-            for frames in laboratory.parts(self._selected()):
-                self._check_stop(0, None, "")
-                laboratory.remask(frames)
-                self._resound(laboratory, frames)
-                self._repaint(laboratory, frames)
-                if self._work.waits("remask") or self._work.waits("separate"):
-                    return  # the sliders have moved on
-                # the first part is what is looked at and heard: let the view ask for its tiles
-                self._stop.wait(PAUSE_SECONDS)
-            if self.mixer is None:
-                self._show_stems(laboratory)
-            self._note_residual(laboratory)
+            result.settings = None
+            if not self._make_masks(result, settings):
+                return
+            result.settings = settings
+            self._note_edits(result)
         self._measure_later()
 
-    def _change(self, change: Callable[[MaskEditor], slice]) -> None:
-        self._work.do(lambda: self._edit(change))
+    def _make_masks(self, result: Result, settings: dict[str, Any]) -> bool:
+        """Make masks and stems; False if the sliders have moved on meanwhile."""
+        laboratory = result.laboratory
+        laboratory.set_options(**settings)
+        self._doing.value = "make masks"
+        for frames in laboratory.parts(result.selected()):
+            self._work.check()
+            laboratory.remask(frames)
+            result.resound(frames)
+            if result is self._result:
+                result.repaint(frames)
+            if not result.complete:
+                continue
+            if self._work.waits("remask") or self._work.waits("separate"):
+                return False
+            # the first part is what is looked at and heard: let the view ask for its tiles
+            self._work.check(PAUSE_SECONDS)
+        return True
 
-    def _edit(self, change: Callable[[MaskEditor], slice]) -> None:
-        """Change the masks, show and play the result at once, then measure."""
-        laboratory = self.laboratory
-        if laboratory is None or self.view is None:
+    # --- strokes ------------------------------------------------------------------------------
+
+    def _paint(self, stroke: Stroke) -> None:
+        self._change(lambda editor: editor.apply(stroke, self._report_share))
+
+    def _change(
+        self,
+        change: Callable[[MaskEditor], slice],
+        back: Callable[[MaskEditor], slice] = MaskEditor.undo,
+    ) -> None:
+        result = self._result
+        # not on another result that has taken its place
+        self._work.do(lambda: self._edit(change, back) if result is self._result else None)
+
+    def _edit(
+        self,
+        change: Callable[[MaskEditor], slice],
+        back: Callable[[MaskEditor], slice] = MaskEditor.undo,
+    ) -> None:
+        """Change the masks, show and play the result at once, then measure.
+
+        Where that is cancelled, `back` takes the change back.
+        """
+        result = self._result
+        if result is None or not result.complete:
             return
-        editor = laboratory.editor
+        editor = result.laboratory.editor
         editor.sum_to_one = self._consistent.value
-        was_edited = editor.edited
-        frames = change(editor)
-        if frames.stop <= frames.start:
-            return
-        if laboratory.separation.masker.is_filter and editor.edited != was_edited:
-            for part in laboratory.parts(self._selected()):  # from the filter's output to masks'
-                self._resound(laboratory, part)
-        else:
-            self._resound(laboratory, frames)
-        self._repaint(laboratory, frames)
-        self._undo.disabled, self._redo.disabled = not editor.can_undo, not editor.can_redo
-        self._note_residual(laboratory)
+        with _Busy(self):
+            was_edited = editor.edited
+            frames = change(editor)
+            if frames.stop <= frames.start:
+                return
+            try:
+                self._show_edit(result, frames, was_edited, self._check_stop)
+            except Cancelled:
+                was_edited = editor.edited
+                back(editor)
+                self._show_edit(result, frames, was_edited, lambda *_: None)
+                raise
+            finally:
+                self._note_edits(result)
         self._measure_later()
+
+    def _show_edit(
+        self, result: Result, frames: slice, was_edited: bool, check: Callable[..., None]
+    ) -> None:
+        laboratory = result.laboratory
+        whole = laboratory.separation.masker.is_filter and laboratory.editor.edited != was_edited
+        # from a filter's output to masks', everything sounds different
+        within = None if whole else frames
+        for part in laboratory.parts(result.selected(), within):
+            check(0, None, "")
+            result.resound(part)
+        result.repaint(frames)
+
+    def _note_edits(self, result: Result) -> None:
+        editor = result.laboratory.editor
+        self._undo.disabled, self._redo.disabled = not editor.can_undo, not editor.can_redo
+        self._level_note.value = (
+            "<small>Stems play at their true relative level. Mixture minus all stems: "
+            f"{result.laboratory.residual_db():.1f} dB.</small>"
+        )
+
+    # --- songs and models ---------------------------------------------------------------------
+
+    def _title(self) -> str:
+        song = self._song.label
+        if self._song.value == OWN_FILE:
+            song = Path(self._path.value).name
+        return f"{one_line(song)} · {one_line(self._model.value)}"
 
     def _load(self, sample_rate: int) -> tuple[Waveform, dict[str, Waveform]]:
         self._doing.value = "read the song"
         offset, duration = self._offset.value, self._duration.value
+        if self._whole.value:
+            duration = None
+        _check_excerpt(offset, duration)
         if self._song.value != OWN_FILE:
             return self._tracks[self._song.value].load(offset, duration, sample_rate)
-        path = self._path.value.strip()
-        if not path:
+        typed = self._path.value.strip()
+        if not typed:
             raise ParameterError("no file chosen: upload one, or type its path")
-        if Path(path).is_dir():
+        path = Path(typed).expanduser()
+        if path.is_dir():
             return datasets.from_folder(path).load(offset, duration, sample_rate)
         mixture, _ = audio.load_audio(path, offset, duration, sample_rate)
         return mixture, {}
@@ -430,208 +635,66 @@ class Explorer(w.VBox):
             self._models[name, targets] = found
         return self._models[name, targets]
 
-    def _rivals(self, laboratory: Laboratory) -> list[str]:
-        """Targets of which the second model estimates the same as the first."""
-        theirs = self.rival.targets if self.rival else ()
-        ours = laboratory.separation.targets
-        # what is left over is the same only where all the others are
-        leftover = () if set(theirs) == set(ours) else ("other", "accompaniment")
-        return [target for target in ours if target in theirs and target not in leftover]
-
-    def _selected(self) -> tuple[float, float] | None:
-        """What is selected, in seconds from the excerpt's beginning."""
-        if self.view is None or not self.view.selection:
-            return None
-        selection = self.view.selection
-        return selection[0] - self.view.offset, selection[1] - self.view.offset
+    def _resolve(self, song: PathLike | None) -> tuple[str, str]:
+        if song is None:
+            return next(iter(self._tracks)), ""
+        if not isinstance(song, str | os.PathLike):
+            raise ParameterError(
+                f"song must be the path of a sound file or of a folder of stems, or an example's "
+                f"name (got {type(song).__name__}); write an array to a file with "
+                "mssviz.write_audio, or give it to mssviz.Separator().separate"
+            )
+        if str(song) in self._tracks:
+            return str(song), ""
+        if not Path(song).expanduser().exists():
+            raise AudioError(
+                f"{song}: no such file, nor an example ({', '.join(self._tracks)}); check its name"
+            )
+        return OWN_FILE, str(song)
 
     # --- scores -------------------------------------------------------------------------------
 
     def _measure_later(self) -> None:
-        laboratory = self.laboratory
-        if laboratory is None:
+        result = self._result
+        if result is None or not result.complete:
             return
-        if not laboratory.references:
+        if not result.laboratory.references:
             self._score_table.value = (
                 "<small>No scores: this song's true stems are unknown.</small>"
             )
             return
         self._score_note.value = "<small>measuring …</small>"
-        self._scoring.do(lambda: self._measure(laboratory), "measure")
+        self._scoring.do(lambda: self._measure(result), "measure")
 
-    def _measure(self, laboratory: Laboratory) -> None:
+    def _measure(self, result: Result) -> None:
         try:
-            self._show_scores(laboratory, *self._scored(laboratory))
+            scores, table, notes = result.measure(self._check_newer)
+            if result is self._result:  # not of a song that is gone by now
+                self._score_stage.children = (result.show_scores(scores),)
+                self._score_table.value = (
+                    table.to_html(
+                        float_format=lambda v: f"{v:.1f}", border=0, escape=True,
+                        classes="mssviz-scores",
+                    )
+                    + f"<small>{html.escape(' '.join(notes))}</small>"
+                )  # fmt: skip
         except Cancelled:
             pass  # newer stems are waiting to be measured
         except MssvizError as error:
-            self.scores = None
-            self._score_table.value = _alert(str(error))
+            if result is self._result:
+                result.scores = None
+                self._score_table.value = _alert(str(error))
         finally:
             if not self._scoring.waits("measure"):
                 self._score_note.value = ""
 
-    def _scored(self, laboratory: Laboratory) -> tuple["pd.DataFrame", "pd.DataFrame", list[str]]:
-        """Scores of the selection by window, their summary, and what to say about them."""
-        rate = laboratory.separation.sample_rate
-        selected = self._selected()
-        part = slice(None)
-        if selected:
-            part = slice(max(0, round(selected[0] * rate)), max(0, round(selected[1] * rate)))
-        true = {target: waveform[part] for target, waveform in laboratory.references.items()}
-        n_samples = len(next(iter(true.values())))
-        window = min(SCORE_WINDOW, n_samples / rate)
-        dither_db = metrics.suggested_dither_db(true)
-        notes = [f"dB; median over windows of {window:.2g} s (BSS Eval v4)."]
-        if selected:
-            low, high = (seconds + self._offset.value for seconds in selected)
-            notes.append(f"Of the selection, {low:.1f} to {high:.1f} s.")
-        if dither_db is not None:
-            notes.append(
-                f"The true stems come from a lossy file: noise of {dither_db:.0f} dBFS was added, "
-                "without which ISR, SIR and SAR are not defined."
-            )
-
-        def measure(stems: dict[str, Waveform]) -> tuple["pd.DataFrame", "pd.DataFrame"]:
-            found = {target: stems[target][part] for target in true}
-            scores = metrics.evaluate(
-                true, found, rate, dither_db=dither_db, window=window, progress=self._check_newer
-            )
-            table = metrics.summarise(scores).rename_axis(None)
-            measured = [measures.si_sdr(true[t], found[t]) for t in table.index]
-            table.insert(0, "SI-SDR", measured)
-            return scores.assign(time=scores["time"] + (part.start or 0) / rate), table
-
-        scores, table = measure(laboratory.estimates)
-        if self.rival and set(self._rivals(laboratory)) == set(true):
-            import pandas as pd
-
-            _, other = measure(dict(self.rival.estimates))
-            table = pd.concat([table, other.rename(lambda t: f"{t} · {self._rival_name()}")])
-        return scores, table, notes
-
-    def _show_scores(
-        self,
-        laboratory: Laboratory,
-        scores: "pd.DataFrame",
-        table: "pd.DataFrame",
-        notes: list[str],
-    ) -> None:
-        if laboratory is not self.laboratory or self.view is None:
-            return  # of a song that is gone by now
-        self.scores = scores
-        self._score_table.value = (
-            table.to_html(
-                float_format=lambda v: f"{v:.1f}", border=0, escape=True, classes="mssviz-scores"
-            )
-            + f"<small>{html.escape(' '.join(notes))}</small>"
-        )
-        if self.score_view is not None:
-            self.score_view.set_scores(scores)
-            return
-        view = self.view
-        self.score_view = ScoreView(
-            scores, window=SCORE_WINDOW, colors=_colors(laboratory), offset=view.offset,
-            start=view.start, stop=view.stop, time=view.time, selection=view.selection,
-            pinned=view.pinned,
-        )  # fmt: skip
-        for trait in ("start", "stop", "time", "selection", "pinned"):
-            self._links.append(w.jslink((view, trait), (self.score_view, trait)))
-        self._score_stage.children = (self.score_view,)
-
-    # --- pictures and sound -------------------------------------------------------------------
-
-    def _clear(self) -> None:
-        self.laboratory = self.rival = self.scores = None
-        self._edits.layout.display = self._sliders.layout.display = "none"
-        self._level_note.value = self._score_table.value = ""
-        for stage in (self._picture_stage, self._score_stage, self._mixer_stage):
-            stage.children = ()
-        for widget in (*self._links, self.view, self.mixer, self.score_view):
-            if widget is not None:
-                widget.close()
-        self.view = self.mixer = self.score_view = None
-        self._links = []
-
-    def _show_picture(self, laboratory: Laboratory) -> None:
-        compare: dict[str, dict[str, Any]] = {}
-        if laboratory.references:
-            compare["ideal ratio mask"] = dict(laboratory.ideal_masks)
-        if self.rival:
-            found = self.rival.masks
-            compare[self._rival_name()] = {t: found[t] for t in self._rivals(laboratory)}
-        self.view = SpectrogramView(
-            laboratory.mixture_stft,
-            laboratory.params,
-            laboratory.editor.masks,
-            references=laboratory.reference_stfts,
-            compare=compare,
-            colors=_colors(laboratory),
-            offset=self._offset.value,
-        )
-        self.view.on_stroke(lambda stroke: self._change(lambda editor: editor.apply(stroke)))
-        self._picture_stage.children = (self.view,)
-
-    def _show_stems(self, laboratory: Laboratory) -> None:
-        assert self.view is not None
-        tracks = {"mixture": laboratory.separation.mixture}
-        pairs: dict[str, list[str]] = {}
-        rivals = {t: self.rival.estimates[t] for t in self._rivals(laboratory) if self.rival}
-        for target, estimate in laboratory.estimates.items():
-            tracks[target] = estimate
-            others = {}
-            if laboratory.references:
-                others[f"{target} (true)"] = laboratory.references[target]
-            if target in rivals:
-                others[f"{target} ({self._rival_name()})"] = rivals[target]
-            tracks |= others
-            pairs[target] = list(others)
-        self.mixer = Mixer(
-            tracks,
-            laboratory.separation.sample_rate,
-            pairs=pairs,
-            colors={"mixture": "#888888", **_colors(laboratory)},
-            offset=self._offset.value,
-        )
-        self.mixer.adjust("mixture", muted=True)
-        self._links += [
-            w.jslink((self.mixer, "time"), (self.view, "time")),
-            w.jslink((self.view, "selection"), (self.mixer, "loop")),
-        ]
-        self._mixer_stage.children = (self.mixer,)
-        self._edits.layout.display = self._sliders.layout.display = None
-        self._phase.disabled = not laboratory.references
-        self.view.observe(lambda _: self._measure_later(), "selection")
-
-    def _repaint(self, laboratory: Laboratory, frames: slice) -> None:
-        assert self.view is not None
-        self.view.set_masks(laboratory.editor.masks, frames)
-
-    def _resound(self, laboratory: Laboratory, frames: slice) -> None:
-        first, pieces = laboratory.resound(frames)
-        if self.mixer is None:
-            return  # not on the stage yet
-        start = self.mixer.offset + first / laboratory.separation.sample_rate
-        for target, piece in pieces.items():
-            self.mixer.replace(target, piece, start)
-
-    def _note_residual(self, laboratory: Laboratory) -> None:
-        self._level_note.value = (
-            "<small>Stems play at their true relative level. Mixture minus all stems: "
-            f"{laboratory.residual_db():.1f} dB.</small>"
-        )
-
-    def _rival_name(self) -> str:
-        same = self._rival.value == self._model.value
-        return f"{self._rival.value}, untouched" if same else self._rival.value
-
     # --- progress -----------------------------------------------------------------------------
 
     def _check_stop(self, _done: float, _total: float | None, _what: str) -> None:
-        if self._stop.is_set():
-            raise Cancelled("cancelled")
+        self._work.check()
 
     def _check_newer(self, _done: float, _total: float | None, _what: str) -> None:
+        self._scoring.check()
         if self._scoring.waits("measure"):
             raise Cancelled("there is something newer to measure")
 
@@ -640,21 +703,52 @@ class Explorer(w.VBox):
         self._progress.value = done / total if total else 0
         self._doing.value = f"{what}: {done:.0f} of {total:.0f} s" if total else what
 
+    def _report_share(self, done: float, total: float | None, what: str) -> None:
+        self._check_stop(done, total, what)
+        self._progress.value = done
+
     def _report_fetch(self, done: float, total: float | None, what: str) -> None:
         self._check_stop(done, total, what)
         self._progress.value = done / total if total else 0
         self._doing.value = f"fetch weights: {done / 1e6:.0f} MB"
 
-    def _resolve(self, song: PathLike | None) -> tuple[str, str]:
-        if song is None:
-            return next(iter(self._tracks)), ""
-        if str(song) in self._tracks:
-            return str(song), ""
-        if not Path(song).exists():
-            raise AudioError(
-                f"{song}: no such file, nor an example ({', '.join(self._tracks)}); check its name"
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Show warnings, such as of a damaged file, in the status line, too."""
+        shown: Callable[..., None] = warnings.showwarning
+        notes: list[str] = []
+
+        def show(message: Warning | str, *where: Any, **more: Any) -> None:
+            notes.append(str(message))
+            self._status.value = "".join(map(_alert, notes))
+            shown(message, *where, **more)
+
+        warnings.showwarning = show
+        try:
+            yield
+        finally:
+            if warnings.showwarning is show:  # else another thread has changed it meanwhile
+                warnings.showwarning = shown
+
+
+def _check_excerpt(offset: Any, duration: Any) -> None:
+    for name, value, least in (("offset", offset, 0.0), ("duration", duration, LEAST_SECONDS)):
+        if name == "duration" and value is None:
+            continue
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if not number or not least <= float(value) < math.inf:
+            raise ParameterError(
+                f"{name} must be {least:g} s or more"
+                f"{', or None for the whole song' if least else ''} (got {value!r})"
             )
-        return OWN_FILE, str(song)
+
+
+def _check_masks(power: Any, extension: Any, mwf: Any) -> None:
+    MaskOptions(power=power, extension=extension, mwf_iterations=mwf)
+    if not 0.5 <= power <= MAX_POWER:
+        raise ParameterError(f"power must lie between 0.5 and {MAX_POWER:g} (got {power})")
+    if mwf not in range(MAX_MWF + 1):
+        raise ParameterError(f"mwf must be an integer, 0 to {MAX_MWF} (got {mwf})")
 
 
 class _Busy:
@@ -675,7 +769,6 @@ class _Busy:
             return
         e = self._explorer
         e._go.disabled, e._cancel.disabled, e._doing.value = False, True, ""
-        e._failure = error
         if error is None:
             e._progress.value, e._progress.bar_style = 1, "success"
             return
@@ -701,10 +794,6 @@ def _columns(*groups: list[w.Widget]) -> w.HBox:
         for child in column.children:
             child.layout.width = "auto"
     return w.HBox(columns, layout=w.Layout(flex_flow="row wrap"))
-
-
-def _colors(laboratory: Laboratory) -> dict[str, str]:
-    return dict(zip(laboratory.separation.targets, plots.PALETTE, strict=False))
 
 
 def _band_khz(preset: Preset) -> float:
