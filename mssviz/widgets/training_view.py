@@ -16,6 +16,7 @@ from mssviz.separate import Separator
 from mssviz.separation import MaskOptions, Separation
 from mssviz.training import preset_of, train
 from mssviz.widgets import _encode
+from mssviz.widgets._box import Box
 from mssviz.widgets.spectrogram import SpectrogramView
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mssviz.networks import Network
 
 
-class TrainingView(w.VBox):
+class TrainingView(Box):
     """Train in the background and watch an excerpt being separated better after every epoch.
 
     Parameters
@@ -113,6 +114,12 @@ class TrainingView(w.VBox):
         """Return when the training has ended."""
         if self._thread is not None:
             self._thread.join()
+
+    def close(self) -> None:
+        """End the training as `stop` does, and close every widget."""
+        if "_thread" in vars(self):  # not of one that was refused
+            self.stop()
+            super().close()
 
     def _report(self, done: float, total: float | None, what: str) -> None:
         self._say(f"{what} ({done:.0f} of {total:.0f})" if total else what)
