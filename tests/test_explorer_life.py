@@ -267,6 +267,23 @@ def test_scores_and_title_are_of_the_run_and_not_of_what_was_chosen_since(song, 
     assert "<title>song · mixture</title>" in page
 
 
+HOSTILE = "<img src=x onerror=alert(1)> $5 {0} %s.wav"
+
+
+def test_markup_in_a_name_stays_text(tmp_path):
+    explorer = mssviz.explore(model="mixture", duration=1)
+    explorer._song.value, explorer._path.value = "own file", str(tmp_path / HOSTILE)
+    with pytest.raises(mssviz.AudioError):
+        explorer.separate()
+    assert "&lt;img src=x onerror=alert(1)&gt; $5 {0} %s.wav" in explorer._status.value
+    assert "<img" not in explorer._status.value
+    mssviz.write_audio(tmp_path / HOSTILE, noise(0), RATE)
+    explorer.separate()
+    page = explorer.save_html(tmp_path / "page.html").read_text("utf-8")
+    assert "<h1>&lt;img src=x onerror=alert(1)&gt; $5 {0} %s.wav · mixture</h1>" in page
+    assert "<img" not in page
+
+
 def test_warnings_are_shown(song, monkeypatch):
     explorer = mssviz.explore(song, "mixture")
     load = explorer._load

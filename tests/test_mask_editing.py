@@ -4,9 +4,11 @@ import io
 import itertools
 import os
 import pickle
+import threading
 import time
 import tracemalloc
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -632,3 +634,21 @@ def test_a_named_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "masks.npz")
     with pytest.raises(ParameterError, match="no such file"):
         MaskEditor(even_masks(), PARAMS).load(tmp_path / "masks.npz")
+
+
+def test_two_saves_of_one_file_do_not_disturb_each_other(tmp_path, monkeypatch):
+    path, save, both = tmp_path / "masks.npz", np.savez_compressed, threading.Barrier(2)
+
+    def together(file, **arrays):
+        both.wait(10)
+        save(file, **arrays)
+        both.wait(10)
+
+    monkeypatch.setattr(np, "savez_compressed", together)
+    editors = [MaskEditor(random_masks(seed), PARAMS) for seed in (1, 2)]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda editor: editor.save(path), editors))
+    loaded = MaskEditor(even_masks(), PARAMS)
+    loaded.load(path)
+    assert any(same(loaded.masks, editor.masks) for editor in editors)
+    assert [p.name for p in tmp_path.iterdir()] == ["masks.npz"]

@@ -363,7 +363,7 @@ def _model_options(chosen: str) -> list[tuple[str, str]]:
             label = f"{preset.name} – {targets}; up to {band_khz(preset):g} kHz ({state})"
             if state == pretrained.TO_BE_TRAINED:
                 if not name.endswith(presets.TINY) or name == chosen:
-                    untrained.append((label, name))
+                    untrained.append((one_line(label, 160), name))
                 continue
-        options.append((label, name))
+        options.append((one_line(label, 160), name))
     return options + untrained
