@@ -3,10 +3,18 @@
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from mssviz.errors import MssvizError
+from mssviz.errors import Cancelled, MssvizError
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Job:
+    work: Callable[[], object]
+    name: str | None
+    cancelled: threading.Event = field(default_factory=threading.Event)
 
 
 class Worker:
@@ -16,12 +24,14 @@ class Worker:
     """
 
     def __init__(self) -> None:
-        self._jobs: list[tuple[str | None, Callable[[], object]]] = []
+        self._jobs: list[_Job] = []
+        self._current: _Job | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._closed = False
 
     def do(self, work: Callable[[], object], name: str | None = None) -> None:
-        """Do some work when what was given before is done.
+        """Do some work when what was given before is done; nothing if the worker is closed.
 
         Parameters
         ----------
@@ -31,8 +41,10 @@ class Worker:
             Work of this name that waits is dropped: of a slider's positions only the last counts.
         """
         with self._lock:
-            self._jobs = [job for job in self._jobs if name is None or job[0] != name]
-            self._jobs.append((name, work))
+            if self._closed:
+                return
+            self._jobs = [job for job in self._jobs if name is None or job.name != name]
+            self._jobs.append(_Job(work, name))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, daemon=True)
                 self._thread.start()
@@ -40,22 +52,44 @@ class Worker:
     def waits(self, name: str) -> bool:
         """Whether work of this name is waiting to be done."""
         with self._lock:
-            return any(job[0] == name for job in self._jobs)
+            return any(job.name == name for job in self._jobs)
 
     def wait(self) -> None:
         """Return when nothing is left to do."""
         while (thread := self._thread) is not None:
             thread.join()
 
+    def cancel(self) -> None:
+        """Stop the work in progress, or else what is next, where it calls `check`."""
+        with self._lock:
+            job = self._current or next(iter(self._jobs), None)
+            if job is not None:
+                job.cancelled.set()
+
+    def check(self, patience: float = 0.0) -> None:
+        """Raise `Cancelled` if the work in progress is to stop, or is within some seconds."""
+        job = self._current
+        if job is not None and job.cancelled.wait(patience):
+            raise Cancelled("cancelled")
+
+    def close(self) -> None:
+        """Cancel what is in progress, drop what waits, and return when the thread has ended."""
+        with self._lock:
+            self._closed = True
+            self._jobs.clear()
+        self.cancel()
+        if self._thread is not threading.current_thread():
+            self.wait()
+
     def _run(self) -> None:
         while True:
             with self._lock:
-                if not self._jobs:
+                self._current = self._jobs.pop(0) if self._jobs else None
+                if self._current is None:
                     self._thread = None
                     return
-                _, work = self._jobs.pop(0)
             try:
-                work()
+                self._current.work()
             except MssvizError:
                 pass
             except Exception:

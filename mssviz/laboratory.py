@@ -103,21 +103,25 @@ class Laboratory:
         if changed(self.separation.options, changes) != self.separation.options:
             self.separation = self.separation.with_options(**changes)
 
-    def parts(self, first: tuple[float, float] | None = None) -> Iterator[slice]:
-        """All frames, in parts of some seconds.
+    def parts(
+        self, first: tuple[float, float] | None = None, within: slice | None = None
+    ) -> Iterator[slice]:
+        """Frames in parts of some seconds.
 
         Parameters
         ----------
         first
             Time, in seconds from the excerpt's beginning, whose frames come before the others.
+        within
+            Which frames; all if left out.
         """
-        n_frames = self.mixture_stft.shape[0]
-        wanted = slice(0, 0)
+        begin, end, _ = (within or slice(None)).indices(self.mixture_stft.shape[0])
+        wanted = slice(begin, begin)
         if first is not None:
             start, stop = time_to_frames(np.array(first), self.params)
-            wanted = slice(*np.clip((start, stop + 1), 0, n_frames).tolist())
+            wanted = slice(*np.clip((start, stop + 1), begin, end).tolist())
         size = round(PART_SECONDS * self.params.sample_rate / self.params.hop_length)
-        for low, high in ((wanted.start, wanted.stop), (0, wanted.start), (wanted.stop, n_frames)):
+        for low, high in ((wanted.start, wanted.stop), (begin, wanted.start), (wanted.stop, end)):
             # of even length, none of a few frames only
             edges = np.linspace(low, high, 1 + max(1, round((high - low) / size))).astype(int)
             for start, stop in itertools.pairwise(edges.tolist()):

@@ -1,6 +1,5 @@
 """Painting on masks: strokes in seconds and hertz, undo and redo, consistent stems."""
 
-import itertools
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -10,13 +9,21 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mssviz import _brush
+from mssviz._fetch import no_progress
 from mssviz._files import new_file
-from mssviz._typing import AnyArray, Mask, PathLike
-from mssviz.errors import ParameterError
+from mssviz._typing import AnyArray, Mask, PathLike, Progress
+from mssviz.errors import ParameterError, reason
 from mssviz.stft import StftParams, bins_to_hz, frames_to_time
 
 #: Memory for strokes that can be taken back; the oldest are forgotten beyond it.
 HISTORY_BYTES = 512 << 20
+
+#: Points of a stroke; more are no movement of a hand.
+MAX_POINTS = 20_000
+#: Half-axes of the narrowest brush, seconds and hertz.
+LEAST_RADII = (1e-4, 1.0)
+_FARTHEST = 1e9
 
 Tool = Literal["paint", "erase", "lasso", "comb"]
 TOOLS: tuple[Tool, ...] = ("paint", "erase", "lasso", "comb")
@@ -61,12 +68,20 @@ class Stroke:
             raise ParameterError(f"tool must be one of {', '.join(TOOLS)} (got {self.tool!r})")
         if not len(self.points) or any(len(point) != 2 for point in self.points):
             raise ParameterError("a stroke needs at least one point (seconds, hertz)")
-        if not np.isfinite(np.asarray(self.points, float)).all():
-            raise ParameterError("the points of a stroke must be finite")
-        if not (self.radius_seconds > 0 and self.radius_hertz > 0):
+        if len(self.points) > MAX_POINTS:
             raise ParameterError(
-                f"brush radius must be positive (got {self.radius_seconds} s, "
-                f"{self.radius_hertz} Hz)"
+                f"a stroke has at most {MAX_POINTS} points (got {len(self.points)}); draw it in "
+                "parts"
+            )
+        if not (np.abs(np.asarray(self.points, float)) <= _FARTHEST).all():
+            raise ParameterError(
+                f"the points of a stroke must be finite, within {_FARTHEST:.0e} s and Hz"
+            )
+        radii = (self.radius_seconds, self.radius_hertz)
+        if not (LEAST_RADII[0] <= radii[0] < np.inf and LEAST_RADII[1] <= radii[1] < np.inf):
+            raise ParameterError(
+                f"brush radius must be positive: {LEAST_RADII[0]:g} s and {LEAST_RADII[1]:g} Hz or "
+                f"more (got {radii[0]} s, {radii[1]} Hz)"
             )
         if not (0 <= self.softness <= 1 and 0 <= self.value <= 1):
             raise ParameterError(
@@ -139,8 +154,16 @@ class MaskEditor:
         """Whether a stroke was taken back."""
         return bool(self._undone)
 
-    def apply(self, stroke: Stroke) -> slice:
+    def apply(self, stroke: Stroke, progress: Progress = no_progress) -> slice:
         """Paint a stroke.
+
+        Parameters
+        ----------
+        stroke
+            What to paint.
+        progress
+            Called with the share of the geometry that is done, before any mask changes; what it
+            raises, such as `Cancelled`, leaves everything as it was.
 
         Returns
         -------
@@ -150,16 +173,17 @@ class MaskEditor:
         Raises
         ------
         ParameterError
-            If there is no such target.
+            If there is no such target, or the stroke goes over too many bins.
         """
         if stroke.target not in self.masks:
             raise ParameterError(f"no stem {stroke.target!r}; choose among {', '.join(self.masks)}")
         frames = self._extent(stroke)
         if frames.stop <= frames.start:
             return slice(0, 0)
-        if not self._strength(stroke, frames).any():
+        strength = self._strength(stroke, frames, progress)
+        if not strength.any():
             return slice(0, 0)
-        self._do(_Edit(frames, stroke, self.sum_to_one))
+        self._do(_Edit(frames, stroke, self.sum_to_one), strength)
         return frames
 
     def undo(self) -> slice:
@@ -184,17 +208,7 @@ class MaskEditor:
         ParameterError
             If it is no such file, its stems or shapes are others, or values are not in [0, 1].
         """
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                loaded = {name: arrays[name].astype(np.float32) for name in arrays.files}
-        except _UNREADABLE as error:
-            raise ParameterError(f"{path}: not a file of masks ({error})") from error
-        shapes = {mask.shape for mask in loaded.values()}
-        if set(loaded) != set(self.masks) or shapes != {self._shape}:
-            raise ParameterError(
-                f"{path}: holds masks of {', '.join(loaded)} with shapes {shapes}; needed are "
-                f"{', '.join(self.masks)} with shape {self._shape}"
-            )
+        loaded = _read_masks(Path(path), list(self.masks), self._shape)
         if not all(m.min() > -1e-5 and m.max() < 1 + 1e-5 for m in loaded.values()):
             raise ParameterError(f"{path}: holds values that do not lie in [0, 1]")
         frames = slice(0, self._shape[0])
@@ -226,9 +240,9 @@ class MaskEditor:
             for target, after in edit.after.items():
                 after[part] = self.masks[target][start:stop]
 
-    def _do(self, edit: _Edit) -> None:
+    def _do(self, edit: _Edit, strength: AnyArray | None = None) -> None:
         edit.before = self._copy(edit.frames)
-        self._paint(edit, edit.frames)
+        self._paint(edit, edit.frames, strength)
         edit.after = self._copy(edit.frames)
         self._done.append(edit)
         self._undone.clear()
@@ -239,17 +253,19 @@ class MaskEditor:
     def _copy(self, frames: slice) -> dict[str, Mask]:
         return {target: mask[frames].copy() for target, mask in self.masks.items()}
 
-    def _paint(self, edit: _Edit, frames: slice) -> None:
+    def _paint(self, edit: _Edit, frames: slice, strength: AnyArray | None = None) -> None:
         # some of the frames of an edit; each is painted by itself
         stroke = edit.change
         if not isinstance(stroke, Stroke):
             for target, mask in stroke.items():
                 self.masks[target][frames] = mask[frames]
             return
+        if strength is None:
+            strength = self._strength(stroke, frames)
         before = self._copy(frames)
         old = before[stroke.target]
         value = 0.0 if stroke.tool == "erase" else stroke.value
-        new = old + self._strength(stroke, frames)[:, :, None] * (np.float32(value) - old)
+        new = old + strength[:, :, None] * (np.float32(value) - old)
         self.masks[stroke.target][frames] = new
         if edit.sum_to_one:
             self._share(stroke.target, frames, before, new)
@@ -285,52 +301,57 @@ class MaskEditor:
         stop = np.searchsorted(centres, times.max() + margin, side="right")
         return slice(int(start), int(stop))
 
-    def _strength(self, stroke: Stroke, frames: slice) -> AnyArray:
+    def _strength(
+        self, stroke: Stroke, frames: slice, progress: Progress = no_progress
+    ) -> AnyArray:
         # (n_frames, n_bins) in [0, 1]
-        seconds = frames_to_time(np.arange(frames.start, frames.stop), self.params)[:, None]
-        hertz = bins_to_hz(np.arange(self._shape[1]), self.params)[None, :]
+        seconds = frames_to_time(np.arange(frames.start, frames.stop), self.params)
+        hertz = bins_to_hz(np.arange(self._shape[1]), self.params)
+
+        def check(share: float) -> None:
+            progress(share, 1.0, "paint")
+
         if stroke.tool == "lasso":
-            return _inside(stroke.points, seconds, hertz).astype(np.float32)
-        strength = np.zeros((len(seconds), hertz.shape[1]), np.float32)
-        for t, f in _densify(stroke):
-            rows = np.abs(seconds[:, 0] - t) <= stroke.radius_seconds
-            if not rows.any():
-                continue
-            across = ((seconds[rows] - t) / stroke.radius_seconds) ** 2
-            comb = stroke.tool == "comb" and f >= 1
-            nearest = f * np.maximum(np.rint(hertz / f), 1) if comb else f
-            distance = np.sqrt(across + ((hertz - nearest) / stroke.radius_hertz) ** 2)
-            strength[rows] = np.maximum(strength[rows], _falloff(distance, stroke.softness))
-        return strength
+            return _brush.inside(stroke.points, seconds, hertz, check).astype(np.float32)
+        radii = (stroke.radius_seconds, stroke.radius_hertz)
+        return _brush.along(
+            stroke.points, radii, stroke.softness, seconds, hertz, check, stroke.tool == "comb"
+        )
 
 
-def _falloff(distance: AnyArray, softness: float) -> AnyArray:
-    # 1 within the hard core, down to 0 at the brush's edge along half a cosine
-    core = 1 - softness
-    ramp = np.clip((distance - core) / max(softness, 1e-9), 0, 1)
-    return np.where(distance > 1, 0, 0.5 + 0.5 * np.cos(np.pi * ramp))
+def _read_masks(path: Path, stems: Sequence[str], shape: tuple[int, ...]) -> dict[str, Mask]:
+    """Arrays of a file that `MaskEditor.save` wrote, which must be of these stems and shape."""
+    if not path.is_file():
+        raise ParameterError(f"{path}: no such file of masks; check its name")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = [_described(archive, entry) for entry in archive.infolist()[: len(stems) + 1]]
+            if sorted(found) != sorted((name, shape) for name in stems):
+                held = ", ".join(f"{name!r} {size}" for name, size in found)
+                raise ParameterError(
+                    f"{path}: holds masks of {held}; needed are {', '.join(stems)} with shape "
+                    f"{shape}"
+                )
+            return {name: _read_mask(archive, name) for name in stems}
+    except _UNREADABLE as error:
+        if isinstance(error, ParameterError):
+            raise
+        raise ParameterError(f"{path}: not a file of masks ({reason(error)})") from error
 
 
-def _densify(stroke: Stroke) -> AnyArray:
-    # points a third of a radius apart, so that a quick movement leaves no gaps
-    points = np.asarray(stroke.points, float)
-    scale = np.array([stroke.radius_seconds, stroke.radius_hertz]) / 3
-    parts = [points[:1]]
-    for a, b in itertools.pairwise(points):
-        n = max(1, int(np.ceil(np.abs((b - a) / scale).max())))
-        parts.append(a + (b - a) * (np.arange(1, n + 1) / n)[:, None])
-    return np.concatenate(parts)
+def _described(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[str, tuple[int, ...]]:
+    # name and shape of an array, from its first bytes: nothing else is unpacked yet
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{entry.filename} is packed in another way")
+    with archive.open(entry) as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError(f"{entry.filename} is of another version")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.kind != "f":
+        raise ValueError(f"{entry.filename} holds {dtype}, not floating point")
+    return entry.filename.removesuffix(".npy"), shape
 
 
-def _inside(points: Sequence[tuple[float, float]], seconds: AnyArray, hertz: AnyArray) -> AnyArray:
-    # even-odd rule: count the polygon's edges to the right of each bin
-    inside = np.zeros(np.broadcast_shapes(seconds.shape, hertz.shape), bool)
-    corners = np.asarray(points, float)
-    for (t0, f0), (t1, f1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        if f0 == f1:
-            continue
-        crosses = (f0 > hertz) != (f1 > hertz)
-        # of bins that the edge does not cross, the quotient may be anything, and is not used
-        with np.errstate(over="ignore", invalid="ignore"):
-            inside ^= crosses & (seconds < t0 + (hertz - f0) * ((t1 - t0) / (f1 - f0)))
-    return inside
+def _read_mask(archive: zipfile.ZipFile, name: str) -> Mask:
+    with archive.open(f"{name}.npy") as file:
+        return np.lib.format.read_array(file, allow_pickle=False).astype(np.float32)

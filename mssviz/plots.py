@@ -6,6 +6,7 @@ follow the figure's own background, so that ``matplotlib.style.context("dark_bac
 `dark` give dark pictures.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +31,47 @@ PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#0072B2")
 LEVEL_MAP, MASK_MAP, DIFFERENCE_MAP = "magma", "cividis", "PuOr"
 LEVEL_RANGE_DB = 80.0
 MAX_COLUMNS, MAX_ROWS = 1200, 500
+#: Characters of a label; more would leave no room for the picture.
+MAX_LABEL = 60
+
+_COLOR = re.compile(r"#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|[a-zA-Z]+")
+
+
+def check_layout(shape: tuple[int, ...], params: StftParams, name: str) -> None:
+    """Raise `ParameterError` unless a shape is ``(n_frames, n_bins, n_channels)`` on a grid."""
+    if len(shape) != 3 or 0 in shape or shape[1] > params.n_bins:
+        hint = ""
+        if len(shape) == 2:
+            axes = ".T" if shape[0] == params.n_bins else ""
+            hint = f"; of one channel, give the array's {axes}[:, :, None]"
+        raise ParameterError(
+            f"{name} must have shape (n_frames, n_bins, n_channels) with at most {params.n_bins} "
+            f"bins (got {tuple(shape)}){hint}"
+        )
+
+
+def check_colors(colors: Mapping[str, str]) -> None:
+    """Raise `ParameterError` unless all are like ``"#56B4E9"`` or a CSS colour's name."""
+    for color in colors.values():
+        if not isinstance(color, str) or not _COLOR.fullmatch(color):
+            raise ParameterError(
+                f"color must be like '#56B4E9' or the name of a colour (got {color!r})"
+            )
+
+
+def one_line(text: str, most: int = MAX_LABEL) -> str:
+    """A name as a label: in one line, cut in the middle where it is longer than `most`."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if len(words) <= most:
+        return words
+    head = (most - 1) * 2 // 3
+    return f"{words[:head]}…{words[head + 1 - most :]}"
+
+
+def label(text: str) -> str:
+    """A name as matplotlib shall draw it: in one line, without formulas, and in legends, too."""
+    plain = one_line(text).replace("$", r"\$")
+    return f" {plain}" if plain.startswith("_") else plain
 
 
 def dark() -> AbstractContextManager[None]:
@@ -189,7 +231,7 @@ def stems(
         meshes.append(
             spectrogram(spectrum, params, ax=ax, scale=scale, start=start, reference=peak)
         )
-        ax.set_title(title)
+        ax.set_title(label(title))
         ax.label_outer()
     return meshes
 
@@ -213,7 +255,9 @@ def scores(
     for i, (target, rows) in enumerate(table.groupby("target", sort=False)):
         centre = rows["time"] + width / 2
         color = PALETTE[i % len(PALETTE)]
-        lines += ax.plot(centre, rows[measure], marker="o", ms=3, color=color, label=str(target))
+        lines += ax.plot(
+            centre, rows[measure], marker="o", ms=3, color=color, label=label(str(target))
+        )
     ax.set_xlabel("time (s)")
     ax.set_ylabel(f"{measure} (dB)")
     ax.grid(alpha=0.25)
@@ -254,8 +298,8 @@ def model_boxes(medians: "pd.Series[float]", ax: "Axes | None" = None) -> "Axes"
                 boxprops={"facecolor": color, "alpha": 0.5}, medianprops={"color": "black"},
             )  # fmt: skip
             ax.plot(found.to_numpy(), np.full(len(found), y), ".", color=color, markersize=4)
-        ax.plot([], [], "s", color=color, label=target)
-    ax.set_yticks(range(len(order)), order)
+        ax.plot([], [], "s", color=color, label=label(target))
+    ax.set_yticks(range(len(order)), [label(model) for model in order])
     ax.set_xlabel(f"{medians.name} (dB)")
     ax.grid(axis="x", alpha=0.3)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(targets), frameon=False)
@@ -285,10 +329,10 @@ def model_pairs(
             ax.plot([2 * i, 2 * i + 1], [a, b], "o-", color=color, markersize=4, alpha=0.7)
     ticks = [x for i in range(len(targets)) for x in (2 * i, 2 * i + 1)]
     ax.set_xticks(
-        ticks, [name for _ in targets for name in (first, second)], rotation=20, ha="right"
+        ticks, [label(name) for _ in targets for name in (first, second)], rotation=20, ha="right"
     )
     for i, target in enumerate(targets):
-        ax.text(2 * i + 0.5, 1.01, target, ha="center", transform=ax.get_xaxis_transform())
+        ax.text(2 * i + 0.5, 1.01, label(target), ha="center", transform=ax.get_xaxis_transform())
     ax.set_ylabel(f"{medians.name} (dB)")
     ax.grid(axis="y", alpha=0.3)
     return ax
@@ -320,7 +364,7 @@ def song_figure(
     axes[0].set_title("mixture")
     for ax, (target, values) in zip(axes[1:], masks.items(), strict=True):
         mask(values, params, ax=ax, seconds=seconds)
-        ax.set_title(f"mask: {target}")
+        ax.set_title(f"mask: {label(target)}")
     for ax in axes:
         ax.label_outer()
     return figure
@@ -342,12 +386,12 @@ def separation_figure(
     rows = figure.subplots(len(masks), 2, sharex=True, sharey=True, squeeze=False)
     for i, ((left, right), (target, values)) in enumerate(zip(rows, masks.items(), strict=True)):
         mask(values, params, ax=left, scale=scale, start=start)
-        left.set_title(f"{target}: mask")
+        left.set_title(f"{label(target)}: mask")
         mask_over_spectrogram(
             values, spectrum, params, ax=right, scale=scale, start=start,
             color=PALETTE[i % len(PALETTE)],
         )  # fmt: skip
-        right.set_title(f"{target}: what the mask lets through")
+        right.set_title(f"{label(target)}: what the mask lets through")
         left.label_outer()
         right.label_outer()
     return figure
@@ -381,6 +425,7 @@ class _Grid:
     ) -> None:
         if scale not in ("linear", "log", "mel"):
             raise ParameterError(f"frequency scale is 'linear', 'log' or 'mel' (got {scale!r})")
+        check_layout(shape, params, "the array")
         n_frames, n_bins = shape[:2]
         self.scale = scale
         self._columns = np.unique(np.linspace(0, n_frames, MAX_COLUMNS + 1).astype(int))

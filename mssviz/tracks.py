@@ -195,9 +195,7 @@ def _read(path: Path, offset: float, duration: float | None, sample_rate: int, s
     with audio.AudioReader(path, offset, duration, sample_rate, stream) as reader:
         empty = np.zeros((0, reader.n_channels), np.float32)
         waveform = np.concatenate([empty, *reader.blocks()])
-        repairs = [
-            (start - offset, stop - offset) for start, stop in getattr(reader, "repairs", [])
-        ]
+        repairs = [(start - offset, stop - offset) for start, stop in reader.repairs]
     return Part(path, waveform, repairs)
 
 

@@ -50,3 +50,15 @@ def dependencies(name):
     for other in re.findall(r'from "\./([\w-]+\.js)";', text):
         yield from dependencies(other)
     yield name
+
+
+@pytest.mark.parametrize("path", sorted(_static.STATIC.glob("*.js")), ids=lambda path: path.name)
+def test_no_text_becomes_markup_or_code(path):
+    text = path.read_text("utf-8")
+    ways = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|srcdoc|cssText|\beval\(|Function\("
+    )
+    assert not re.search(ways, text)
+    # what is set as a style is a number of ours, or a colour that Python has checked
+    for _, value in re.findall(r'style\.setProperty\("([\w-]+)", (.*)\)', text):
+        assert re.search(r"color|%`|toFixed", value), value

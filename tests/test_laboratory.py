@@ -134,3 +134,12 @@ def test_ideal_masks_are_those_of_the_true_stems(laboratory):
 def test_references_must_be_of_the_targets(separated, excerpt):
     with pytest.raises(ParameterError, match="vocals, accompaniment"):
         Laboratory(separated, excerpt[1])
+
+
+@pytest.mark.parametrize("first", [None, (0.5, 1.0), (3.0, 9.0)])
+def test_parts_can_be_of_some_frames_only(laboratory, first, monkeypatch):
+    monkeypatch.setattr("mssviz.laboratory.PART_SECONDS", 0.5)
+    parts = list(laboratory.parts(first, slice(30, 100)))
+    assert len(parts) > 2
+    frames = [frame for part in parts for frame in range(part.start, part.stop)]
+    assert sorted(frames) == list(range(30, 100))

@@ -1,13 +1,22 @@
+import contextlib
 import dataclasses
+import io
 import itertools
+import os
 import pickle
+import threading
+import time
+import tracemalloc
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mssviz.errors import FileError, ParameterError
+from mssviz import _brush
+from mssviz.errors import Cancelled, FileError, ParameterError
 from mssviz.mask_editing import TOOLS, MaskEditor, Stroke
 from mssviz.stft import StftParams, bins_to_hz, frames_to_time
 
@@ -489,3 +498,157 @@ def test_the_history_is_as_long_as_memory_allows(monkeypatch):
     assert editor.undo().stop > 0
     assert not editor.can_undo
     assert editor.edited
+
+
+# --- Bounds -----------------------------------------------------------------------------------
+
+SONG = StftParams()  # as Spleeter's
+
+
+def song_editor(n_frames=660):
+    shape = (n_frames, SONG.n_bins, 2)
+    return MaskEditor({stem: np.full(shape, 0.5, np.float32) for stem in ("a", "b")}, SONG)
+
+
+def inside_by_each_edge(points, seconds, hertz):
+    """Even-odd rule in another way: every edge is held against every bin."""
+    found = np.zeros((len(seconds), len(hertz)), bool)
+    corners = np.asarray(points, float)
+    for (t0, f0), (t1, f1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if f0 != f1:
+            crosses = (f0 > hertz) != (f1 > hertz)
+            found ^= crosses & (seconds[:, None] < t0 + (hertz - f0) / (f1 - f0) * (t1 - t0))
+    return found
+
+
+@lean
+@given(points=st.lists(points, min_size=1, max_size=12), crossings=st.integers(1, 40))
+def test_a_lasso_is_the_same_edge_by_edge_and_in_parts(points, crossings):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_brush, "_CROSSINGS", crossings)
+        found = _brush.inside(points, SECONDS, HERTZ, lambda _: None)
+    assert np.array_equal(found, inside_by_each_edge(points, SECONDS, HERTZ))
+
+
+def test_an_edge_that_is_nearly_level_overflows_nothing():
+    corners = [(-1e9, 500.0), (1e9, 500.0 + 1e-13), (0.0, 2000.0)]
+    editor = MaskEditor(even_masks(), PARAMS)
+    assert editor.apply(Stroke("bass", "lasso", corners)).stop > 0
+
+
+def test_a_stroke_computes_where_it_lies_once(monkeypatch):
+    calls, inside = [], _brush.inside
+    monkeypatch.setattr(_brush, "inside", lambda *a: calls.append(a) or inside(*a))
+    MaskEditor(even_masks(), PARAMS).apply(Stroke("bass", "lasso", [(0, 0), (0.05, 0), (0, 3000)]))
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("radius", [(1e-4, 1.0), (0.05, 100.0), (1e9, 1e9)])
+def test_no_stroke_of_many_points_takes_long(tool, radius):
+    rng = np.random.default_rng(1)
+    scribble = np.cumsum(rng.normal(0, (0.002, 30), (20_000, 2)), axis=0)
+    scribble += (7, 8000)
+    stroke = Stroke("a", tool, scribble.tolist(), *radius)
+    started = time.monotonic()
+    with contextlib.suppress(ParameterError):  # too many bins: refused before the work
+        song_editor().apply(stroke)
+    assert time.monotonic() - started < 30
+
+
+def test_too_many_points_and_far_ones_are_refused():
+    with pytest.raises(ParameterError, match="at most 20000 points"):
+        Stroke("a", "lasso", [(0.0, 0.0)] * 20_001)
+    with pytest.raises(ParameterError, match="finite, within"):
+        Stroke("a", "lasso", [(0.0, 1e300)])
+    for radii in ((1e-6, 100.0), (0.05, 1e-3), (np.inf, 100.0)):
+        with pytest.raises(ParameterError, match=r"0\.0001 s and 1 Hz or more"):
+            Stroke("a", "paint", [(0.0, 0.0)], *radii)
+
+
+@pytest.mark.parametrize("tool", ["paint", "comb", "lasso"])
+def test_a_cancelled_stroke_changes_nothing(tool):
+    def cancel(done, _total, _what):
+        if done > 0.3:
+            raise Cancelled
+
+    editor = MaskEditor(even_masks(), PARAMS)
+    path = [(0.01 + 0.001 * i, 500.0 * (1 + i % 7)) for i in range(50)]
+    with pytest.raises(Cancelled):
+        editor.apply(Stroke("bass", tool, path), cancel)
+    assert same(editor.masks, even_masks())
+    assert not editor.edited
+
+
+# --- Files that are larger than they seem -----------------------------------------------------
+
+
+def header(shape, dtype="<f4"):
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": dtype, "fortran_order": False, "shape": shape}
+    )
+    return file.getvalue()
+
+
+def pack(path, entries, packing=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+
+
+BOMB = bytes(64 << 20)
+BOMBS = {
+    "huge arrays": [(f"{stem}.npy", header((1 << 24, 1)) + BOMB) for stem in STEMS],
+    "huge claims": [(f"{stem}.npy", header((1 << 40, 1 << 10))) for stem in STEMS],
+    "other stems beside": [("x.npy", header((16 << 20,)) + BOMB)] * 3,
+    "long texts": [(f"{stem}.npy", header((N_FRAMES, N_BINS, 2), "|S999999")) for stem in STEMS],
+    "a stem twice": [("vocals.npy", header((N_FRAMES, N_BINS, 2)))] * 3,
+    "a long header": [
+        (f"{stem}.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\x03" + BOMB) for stem in STEMS
+    ],
+}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("kind", BOMBS)
+def test_files_that_unpack_to_more_are_refused_before_they_do(tmp_path, kind):
+    pack(tmp_path / "masks.npz", BOMBS[kind])
+    editor = MaskEditor(even_masks(), PARAMS)
+    tracemalloc.start()
+    with pytest.raises(ParameterError, match=r"masks\.npz: "):
+        editor.load(tmp_path / "masks.npz")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+def test_a_file_packed_in_another_way_is_refused(tmp_path):
+    pack(tmp_path / "masks.npz", BOMBS["huge arrays"][:1], zipfile.ZIP_BZIP2)
+    with pytest.raises(ParameterError, match="packed in another way"):
+        MaskEditor(even_masks(), PARAMS).load(tmp_path / "masks.npz")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
+def test_a_named_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "masks.npz")
+    with pytest.raises(ParameterError, match="no such file"):
+        MaskEditor(even_masks(), PARAMS).load(tmp_path / "masks.npz")
+
+
+def test_two_saves_of_one_file_do_not_disturb_each_other(tmp_path, monkeypatch):
+    path, save, both = tmp_path / "masks.npz", np.savez_compressed, threading.Barrier(2)
+
+    def together(file, **arrays):
+        both.wait(10)
+        save(file, **arrays)
+        both.wait(10)
+
+    monkeypatch.setattr(np, "savez_compressed", together)
+    editors = [MaskEditor(random_masks(seed), PARAMS) for seed in (1, 2)]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda editor: editor.save(path), editors))
+    loaded = MaskEditor(even_masks(), PARAMS)
+    loaded.load(path)
+    assert any(same(loaded.masks, editor.masks) for editor in editors)
+    assert [p.name for p in tmp_path.iterdir()] == ["masks.npz"]

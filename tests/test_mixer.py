@@ -330,3 +330,13 @@ def test_every_trait_has_help():
     own = Mixer.class_own_traits()
     assert {"time", "playing", "loop", "rate", "master_db", "strips"} <= set(own)
     assert all(trait.help for trait in own.values())
+
+
+@pytest.mark.parametrize("rate", [655_351, 768_000, 100_001])
+def test_rates_that_flac_cannot_state_are_refused(rate):
+    with pytest.raises(ParameterError, match=rf"up to 655350 Hz.*got {rate}"):
+        Mixer({"a": np.zeros((100, 1), np.float32)}, rate)
+
+
+def test_the_highest_rate_of_flac_is_played():
+    assert Mixer({"a": np.zeros((100, 1), np.float32)}, 655_350).encoded()["a"]

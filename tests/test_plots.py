@@ -249,3 +249,53 @@ def test_what_cannot_be_drawn_is_refused(tone):
         plots.mask_difference(mask, mask[:-1], PARAMS)
     with pytest.raises(ParameterError, match="one shape"):
         plots.mask_over_spectrogram(mask[:, :10], tone, PARAMS)
+
+
+# --- Names as labels --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a $5 and $6 song", r"a \$5 and \$6 song"),
+        ("two\nlines\tand\x00more", "two lines and more"),
+        ("_drums", " _drums"),
+        ("  ", ""),
+    ],
+)
+def test_names_become_labels_of_one_line_without_formulas(name, expected):
+    assert plots.label(name) == expected
+
+
+def test_long_names_are_cut_in_the_middle():
+    label = plots.one_line("a" * 5000 + " (true)")
+    assert len(label) == plots.MAX_LABEL
+    assert label.endswith(" (true)")
+    assert plots.one_line("b" * plots.MAX_LABEL) == "b" * plots.MAX_LABEL
+
+
+ODD = ["$x^$ and $\\frac$", "_hidden", "n\new", "x" * 5000]
+
+
+def test_pictures_of_odd_names_are_drawn_with_all_of_them(tone):
+    masks = {name: np.ones(tone.shape, np.float32) for name in ODD}
+    for figure in (
+        plots.song_figure(np.abs(tone), masks, PARAMS, len(tone)),
+        plots.separation_figure(tone, masks, PARAMS),
+    ):
+        figure.draw_without_rendering()
+    rows = [{"target": name, "time": 0.0, "SDR": 1.0} for name in ODD]
+    ax = plt.figure().subplots()
+    plots.scores(pd.DataFrame(rows), ax=ax)
+    assert len(ax.get_legend().get_texts()) == len(ODD)
+    index = pd.MultiIndex.from_product([ODD[:2], ODD, ["t"]], names=["target", "model", "track"])
+    medians = pd.Series(1.0, index, name="SDR")
+    plots.model_boxes(medians, plt.figure().subplots()).figure.draw_without_rendering()
+    pairs = plots.model_pairs(medians, ODD[0], ODD[1], plt.figure().subplots())
+    pairs.figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize("shape", [(10, 20), (10, 5000, 2), (0, 20, 2)])
+def test_arrays_of_other_axes_are_refused_by_their_names(shape):
+    with pytest.raises(ParameterError, match=r"\(n_frames, n_bins, n_channels\)"):
+        plots.spectrogram(np.zeros(shape), PARAMS)

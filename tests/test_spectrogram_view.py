@@ -434,3 +434,74 @@ def test_masks_of_other_stems_are_refused(song):
 def test_masks_of_another_shape_are_refused(song):
     with pytest.raises(ParameterError, match="shape"):
         song.view.set_masks({stem: mask[1:] for stem, mask in song.masks.items()})
+
+
+# --- Bounds of what the browser may ask -------------------------------------------------------
+
+
+def test_more_tiles_than_a_view_asks_for_are_refused(song):
+    with pytest.raises(ParameterError, match=r"at most 256 tiles.*got 257"):
+        song.ask(kind="tiles", channel="mean", tiles=[["mixture", 0, 0]] * 257)
+    assert song.sent == []
+
+
+def test_a_tile_that_is_asked_for_twice_is_sent_once(song):
+    assert len(song.ask(kind="tiles", channel="mean", tiles=[["mixture", 0, 0]] * 200)) == 1
+
+
+def test_tiles_are_kept_up_to_a_limit(song, monkeypatch):
+    monkeypatch.setattr(_tiles, "CACHE_BYTES", 2 * _tiles.BLOCK_FRAMES * N_BINS)
+    before = [song.tile(layer, index=2) for layer in ("mixture", "mask/drums", "mask/vocals")]
+    blocks = [song.view._cache.get(key) for key in song.view._cache.keys()]  # noqa: SIM118
+    assert sum(block.nbytes for block in blocks) <= _tiles.CACHE_BYTES
+    after = [song.tile(layer, index=2) for layer in ("mixture", "mask/drums", "mask/vocals")]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"kind": "tiles"},
+        {"kind": "tiles", "channel": "mean", "tiles": 7},
+        {"kind": "tiles", "channel": "mean", "tiles": [["mixture", 0]]},
+        {"kind": "tiles", "channel": "mean", "tiles": [["mixture", None, "x"]]},
+        {"kind": "tiles", "channel": "mean", "tiles": [["mixture", 1e999, 0]]},
+        {"kind": "read", "id": 1, "seconds": float("inf"), "hertz": 0},
+        {"kind": "read", "id": 1, "seconds": "later", "hertz": 0},
+        {"kind": "slices", "id": 1, "seconds": 0.1},
+    ],
+)
+def test_messages_of_another_form_are_one_error_and_send_nothing(song, message):
+    with pytest.raises(ParameterError, match=r"of another form|no tile"):
+        song.view._receive(song.view, message, [])
+    assert song.sent == []
+
+
+@pytest.mark.parametrize(
+    ("change", "points", "text"),
+    [
+        ({"radius_seconds": 1e-6}, [[0.1, 400]], "brush radius"),
+        ({"softness": "x"}, [[0.1, 400]], "another form"),
+        ({}, [[0.1, 400]] * 20_001, "at most 20000 points"),
+        ({}, [[0.1]], "another form"),
+        ({}, [], "at least one point"),
+    ],
+)
+def test_a_stroke_that_is_refused_says_why_in_the_view(song, change, points, text):
+    song.view.on_stroke(lambda _: pytest.fail("painted"))
+    song.view.brush = {**song.view.brush, **change}
+    ((message,),) = song.ask(kind="stroke", tool="paint", points=points)
+    assert message["kind"] == "refused"
+    assert text in message["text"]
+
+
+@pytest.mark.parametrize("shape", [(N_BINS, 20), (20, N_BINS), (20,), (20, N_BINS + 1, 2)])
+def test_a_spectrum_of_other_axes_is_refused_by_their_names(shape):
+    with pytest.raises(ParameterError, match=r"\(n_frames, n_bins, n_channels\)"):
+        SpectrogramView(np.zeros(shape, np.complex64), PARAMS)
+
+
+def test_a_colour_is_a_colour_and_nothing_else():
+    for color in ("red; x: y", "url(http://x)", 7):
+        with pytest.raises(ParameterError, match="color must be like"):
+            SpectrogramView(np.zeros((20, N_BINS, 1), np.complex64), PARAMS, colors={"a": color})

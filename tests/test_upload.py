@@ -2,7 +2,10 @@
 
 import errno
 import io
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -45,12 +48,13 @@ class Browser:
         return answer
 
     def files(self):
-        return [path for path in self.folder.rglob("*") if path.is_file()]
+        found = [path for path in self.folder.rglob("*") if path.is_file()]
+        return [path for path in found if path.name != ".made-by-mssviz"]
 
 
 @pytest.fixture
 def browser(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     return Browser(Upload(), tmp_path, monkeypatch)
 
 
@@ -295,7 +299,8 @@ def test_a_disk_without_room_is_named_before_anything_is_sent(browser, monkeypat
 
 
 def test_a_folder_that_cannot_be_made_is_named(browser, monkeypatch, tmp_path):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "missing"))
+    monkeypatch.setenv("MSSVIZ_CACHE", "/dev/null/none")
     answer = browser.begin()
     assert answer["kind"] == "failed"
     assert "No such file or directory" in answer["text"]
@@ -316,3 +321,18 @@ def test_options_are_traits_and_others_are_refused():
 def test_the_browser_is_not_told_where_the_file_is(browser):
     browser.upload()
     assert "path" not in browser.widget.get_state()
+
+
+def test_what_a_killed_kernel_left_is_swept_by_the_next(tmp_path):
+    code = """
+import os, signal, mssviz
+upload = mssviz.Upload()
+upload._receive(None, {"kind": "begin", "id": "a", "name": "song.wav", "size": 9}, [])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=False, timeout=60)
+    assert list(tmp_path.rglob("upload.part"))
+    code = code.replace("os.kill(os.getpid(), signal.SIGKILL)", "upload.close()")
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
+    assert not list(tmp_path.iterdir())

@@ -49,3 +49,44 @@ def test_a_worker_that_has_nothing_left_starts_again():
             worker.wait()
     worker.wait()
     assert done == list(range(50))
+
+
+def test_work_is_cancelled_where_it_checks_and_what_waits_is_done():
+    worker, begun, done = Worker(), threading.Event(), []
+
+    def endless():
+        begun.set()
+        while True:
+            worker.check(0.01)
+
+    worker.do(endless)
+    worker.do(lambda: worker.check())
+    worker.do(lambda: done.append("next"))
+    assert begun.wait(10)
+    worker.cancel()
+    worker.wait()
+    assert done == ["next"]
+    worker.check()  # nobody is to stop now
+
+
+def test_a_closed_worker_drops_what_waits_and_takes_no_more():
+    worker, begun, done = Worker(), threading.Event(), []
+
+    def endless():
+        begun.set()
+        worker.check(10)
+        done.append("not cancelled")
+
+    worker.do(endless)
+    worker.do(lambda: done.append("waited"))
+    assert begun.wait(10)
+    worker.close()
+    worker.do(lambda: done.append("late"))
+    worker.wait()
+    assert done == []
+
+
+def test_work_can_close_its_own_worker():
+    worker = Worker()
+    worker.do(worker.close)
+    worker.wait()

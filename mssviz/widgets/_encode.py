@@ -8,9 +8,13 @@ import soundfile
 from mssviz import audio
 from mssviz._files import ScratchFolder
 from mssviz._typing import Waveform
+from mssviz.errors import ParameterError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+#: Highest rate that FLAC can state, and the highest that need not be a multiple of 10, in hertz.
+MAX_FLAC_RATE, MAX_FINE_FLAC_RATE = 655_350, 65_535
 
 
 def png(figure: "Figure", dpi: int = 100) -> bytes:
@@ -18,6 +22,16 @@ def png(figure: "Figure", dpi: int = 100) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
+
+
+def check_flac_rate(sample_rate: int) -> None:
+    """Raise `ParameterError` unless FLAC, in which sound travels, can state the rate."""
+    fine = sample_rate <= MAX_FINE_FLAC_RATE or sample_rate % 10 == 0
+    if sample_rate > MAX_FLAC_RATE or not fine:
+        raise ParameterError(
+            f"sample_rate must be one that FLAC can state: up to {MAX_FLAC_RATE} Hz, above "
+            f"{MAX_FINE_FLAC_RATE} Hz a multiple of 10 (got {sample_rate}); use `audio.resample`"
+        )
 
 
 def flac(waveform: Waveform, sample_rate: int) -> bytes:

@@ -1,5 +1,6 @@
 """Spectrograms and masks as 8-bit tiles with coarser levels, made when they are asked for."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -12,6 +13,8 @@ from mssviz.errors import ParameterError
 TILE_COLUMNS = 256
 #: Frames that are computed at once.
 BLOCK_FRAMES = 512
+#: Bytes of tiles that a view keeps; those not asked for longest are made anew when needed.
+CACHE_BYTES = 256 << 20
 #: Decibels below the loudest bin that the value 0 stands for; 255 is the loudest bin.
 RANGE_DB = 120.0
 
@@ -59,6 +62,37 @@ def n_levels(n_frames: int) -> int:
     return 1 + max(0, (tiles - 1).bit_length())
 
 
+class BlockCache:
+    """Blocks of a view's pyramids, the latest `CACHE_BYTES` of them."""
+
+    def __init__(self) -> None:
+        self._blocks: OrderedDict[Any, AnyArray] = OrderedDict()
+        self._n_bytes = 0
+
+    def get(self, key: Any) -> AnyArray | None:
+        """A block that is kept, which makes it the latest."""
+        if key in self._blocks:
+            self._blocks.move_to_end(key)
+        return self._blocks.get(key)
+
+    def put(self, key: Any, block: AnyArray) -> None:
+        """Keep a block; the oldest may go."""
+        self.drop(key)
+        self._blocks[key] = block
+        self._n_bytes += block.nbytes
+        while self._n_bytes > CACHE_BYTES and len(self._blocks) > 1:
+            self.drop(next(iter(self._blocks)))
+
+    def drop(self, key: Any) -> None:
+        """Keep a block no longer."""
+        block = self._blocks.pop(key, None)
+        self._n_bytes -= 0 if block is None else block.nbytes
+
+    def keys(self) -> list[Any]:
+        """What is kept."""
+        return list(self._blocks)
+
+
 class Pyramid:
     """One layer of a picture: 8-bit values of a song, and their groups of 2, 4, 8 … frames.
 
@@ -72,13 +106,19 @@ class Pyramid:
     pool
         How frames are grouped: ``"max"`` for levels, so that clicks stay visible in a whole
         song, ``"mean"`` for masks.
+    cache
+        Where blocks are kept; several pyramids may share one.
     """
 
     def __init__(
-        self, shape: tuple[int, int], compute: Callable[[int, int], AnyArray], pool: Pool
+        self,
+        shape: tuple[int, int],
+        compute: Callable[[int, int], AnyArray],
+        pool: Pool,
+        cache: BlockCache | None = None,
     ) -> None:
         self.shape, self._compute, self._pool = shape, compute, pool
-        self._blocks: dict[tuple[int, int], AnyArray] = {}
+        self._cache = BlockCache() if cache is None else cache
 
     def tile(self, level: int, index: int) -> AnyArray:
         """Tile number `index` of a level, ``(n_columns, n_bins)`` uint8; the last is shorter."""
@@ -94,10 +134,11 @@ class Pyramid:
         """Compute the frames from `start` to before `stop` anew when they are next needed."""
         if stop <= start:
             return
-        for level, block in list(self._blocks):
+        for key in self._cache.keys():  # noqa: SIM118, no dict
+            owner, level, block = key
             first, last = start >> level, (stop - 1) >> level
-            if first // BLOCK_FRAMES <= block <= last // BLOCK_FRAMES:
-                del self._blocks[level, block]
+            if owner is self and first // BLOCK_FRAMES <= block <= last // BLOCK_FRAMES:
+                self._cache.drop(key)
 
     def _n_columns(self, level: int) -> int:
         return -(-self.shape[0] // (1 << level))
@@ -112,16 +153,17 @@ class Pyramid:
         return np.concatenate(parts)
 
     def _block(self, level: int, block: int) -> AnyArray:
-        key = (level, block)
-        if key not in self._blocks:
+        key = (self, level, block)
+        values = self._cache.get(key)
+        if values is None:
             start = block * BLOCK_FRAMES
             stop = min(start + BLOCK_FRAMES, self._n_columns(level))
             if level == 0:
-                self._blocks[key] = self._compute(start, stop)
+                values = self._compute(start, stop)
             else:
-                finer = self._columns(level - 1, 2 * start, 2 * stop)
-                self._blocks[key] = _halve(finer, self._pool)
-        return self._blocks[key]
+                values = _halve(self._columns(level - 1, 2 * start, 2 * stop), self._pool)
+            self._cache.put(key, values)
+        return values
 
 
 def _halve(values: AnyArray, pool: Pool) -> AnyArray:

@@ -245,6 +245,7 @@ class ListeningTest(anywidget.AnyWidget):
                 f"sample_rate must lie between {MIN_SAMPLE_RATE} and {MAX_SAMPLE_RATE} Hz, which "
                 f"browsers can play (got {sample_rate})"
             )
+        _encode.check_flac_rate(sample_rate)
         if isinstance(anchors, str) and anchors != "lowpass":
             raise ParameterError(f"anchors must be 'lowpass', a mapping or None (got {anchors!r})")
         if method == "ab" and isinstance(anchors, Mapping):

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,14 +11,13 @@ import traitlets as t
 from mssviz import audio
 from mssviz._typing import AnyArray, Waveform
 from mssviz.errors import ParameterError
-from mssviz.plots import PALETTE
+from mssviz.plots import PALETTE, check_colors
 from mssviz.widgets import _encode, _static
 
 MIN_GAIN_DB, MAX_GAIN_DB = -60.0, 12.0
 MIN_RATE, MAX_RATE = 0.25, 2.0
 MIN_LOOP_SECONDS = 0.1
 _ROUNDING_SECONDS = 1e-3
-_COLOR = re.compile(r"#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|[a-zA-Z]+")
 
 
 class Mixer(anywidget.AnyWidget):
@@ -111,6 +109,7 @@ class Mixer(anywidget.AnyWidget):
         if not 0 <= offset < float("inf"):
             raise ParameterError(f"offset must be a time in seconds, 0 or more (got {offset})")
         audio.check_sample_rate(sample_rate, "Mixer")
+        _encode.check_flac_rate(sample_rate)
         self._waveforms = _check_tracks(tracks)
         self._choices = _check_pairs(pairs or {}, self._waveforms)
         self._codec = codec
@@ -421,10 +420,7 @@ def _check_strip(strip: Mapping[str, Any]) -> dict[str, Any]:
     wanted = {"name", "color", "gain_db", "pan", "muted", "solo", "choices", "shows"}
     if set(strip) != wanted:
         raise ParameterError(f"a strip has {', '.join(sorted(wanted))} (got {sorted(strip)})")
-    if not isinstance(strip["color"], str) or not _COLOR.fullmatch(strip["color"]):
-        raise ParameterError(
-            f"color must be like '#56B4E9' or the name of a colour (got {strip['color']!r})"
-        )
+    check_colors({strip["name"]: strip["color"]})
     for flag in ("muted", "solo"):
         if not isinstance(strip[flag], bool):
             raise ParameterError(f"{flag} must be True or False (got {strip[flag]!r})")

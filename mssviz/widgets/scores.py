@@ -10,7 +10,7 @@ import traitlets as t
 
 from mssviz.errors import ParameterError
 from mssviz.metrics import MEASURES
-from mssviz.plots import PALETTE
+from mssviz.plots import PALETTE, check_colors
 from mssviz.widgets import _static
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class ScoreView(anywidget.AnyWidget):
             raise ParameterError(f"window must be a length in seconds, above 0 (got {window})")
         if not 0 <= offset < math.inf:
             raise ParameterError(f"offset must be a time in seconds, 0 or more (got {offset})")
+        check_colors(colors or {})
         self.window, self.offset = float(window), float(offset)
         self._colors = dict(colors or {})
         table = self._table_of(scores)

@@ -1,6 +1,7 @@
 """A spectrogram to look into: pan, zoom, masks as hues, exact values under the pointer, a brush."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import anywidget
@@ -8,9 +9,9 @@ import numpy as np
 import traitlets as t
 
 from mssviz._typing import AnyArray
-from mssviz.errors import ParameterError
+from mssviz.errors import MssvizError, ParameterError, reason
 from mssviz.mask_editing import TOOLS, Stroke
-from mssviz.plots import PALETTE
+from mssviz.plots import PALETTE, check_colors, check_layout
 from mssviz.stft import StftParams, to_db
 from mssviz.widgets import _static, _tiles
 
@@ -18,8 +19,8 @@ SCALES = ("log", "mel", "linear")
 COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
 #: Points of a slice through time that are sent at most.
 SLICE_POINTS = 1200
-#: Strokes are sent in points; more than this is no stroke but a mistake.
-MAX_STROKE_POINTS = 20_000
+#: Tiles that one message may ask for; a view asks for less, in several messages.
+MAX_TILES = 256
 
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
@@ -48,6 +49,11 @@ class SpectrogramView(anywidget.AnyWidget):
         Time of the first sample on the song's time axis, in seconds.
     traits
         Initial values of the traits below.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown keyword, arrays of other shapes, or a colour that is none.
     """
 
     _modules = ("elements.js", "axes.js", "picture.js", "spectrogram.js")
@@ -98,6 +104,8 @@ class SpectrogramView(anywidget.AnyWidget):
         unknown = sorted(set(traits) - {n for n in self.trait_names() if n[0] != "_"})
         if unknown:
             raise ParameterError(f"SpectrogramView has no option {unknown[0]!r}")
+        check_layout(np.shape(mixture), params, "mixture")
+        check_colors(colors or {})
         self.params, self.offset = params, offset
         self._mixture = mixture
         self._masks = dict(masks or {})
@@ -107,6 +115,7 @@ class SpectrogramView(anywidget.AnyWidget):
             self._check_shapes(arrays)
         self._stroke_callbacks: list[Callable[[Stroke], None]] = []
         self._pyramids: dict[tuple[str, str], _tiles.Pyramid] = {}
+        self._cache = _tiles.BlockCache()
         self._peak: float | None = None
         n_frames, n_bins, _ = mixture.shape
         hop = params.hop_length / params.sample_rate
@@ -230,10 +239,10 @@ class SpectrogramView(anywidget.AnyWidget):
 
     def _check_shapes(self, arrays: Mapping[str, Any]) -> None:
         for name, array in arrays.items():
-            if tuple(array.shape) != tuple(self._mixture.shape):
+            if np.shape(array) != tuple(self._mixture.shape):
                 raise ParameterError(
                     f"{name}: must have the mixture's shape {tuple(self._mixture.shape)} "
-                    f"(got {tuple(array.shape)})"
+                    f"(got {np.shape(array)})"
                 )
 
     def on_stroke(self, callback: Callable[[Stroke], None]) -> None:
@@ -309,10 +318,10 @@ class SpectrogramView(anywidget.AnyWidget):
         )  # fmt: skip
         step = max(1, -(-(frames.stop - frames.start) // SLICE_POINTS))
         across = {"mixture": np.asarray(self._mixture[frame : frame + 1])}
-        along = {"mixture": np.asarray(self._mixture[frames])[::step, index : index + 1]}
+        along = {"mixture": _course(self._mixture, frames, step, index)}
         for name, mask in self._masks.items():
             across[name] = np.asarray(mask[frame : frame + 1]) * across["mixture"]
-            along[name] = np.asarray(mask[frames])[::step, index : index + 1] * along["mixture"]
+            along[name] = _course(mask, frames, step, index) * along["mixture"]
         spectra = [self._levels_db(values)[0] for values in across.values()]
         courses = [self._levels_db(values)[:, 0] for values in along.values()]
         hop, first = self._geometry["hop"], self._geometry["first"]
@@ -330,27 +339,39 @@ class SpectrogramView(anywidget.AnyWidget):
         if kind == "tiles":
             self._send_tiles(message)
         elif kind == "read":
-            reading = self.read(float(message["seconds"]), float(message["hertz"]))
-            self.send({"kind": "reading", "id": message["id"], "reading": reading})
+            with _understood():
+                reading = self.read(float(message["seconds"]), float(message["hertz"]))
+                answer = {"kind": "reading", "id": message["id"], "reading": reading}
+            self.send(answer)
         elif kind == "slices":
-            answer, buffers = self.slices(float(message["seconds"]), float(message["hertz"]))
-            self.send({"kind": "slices", "id": message["id"], **answer}, buffers)
+            with _understood():
+                found, buffers = self.slices(float(message["seconds"]), float(message["hertz"]))
+                answer = {"kind": "slices", "id": message["id"], **found}
+            self.send(answer, buffers)
         elif kind == "stroke":
             self._take_stroke(message)
 
     def _send_tiles(self, message: Mapping[str, Any]) -> None:
+        with _understood():
+            channel, wanted = str(message["channel"]), list(message["tiles"])
+            tiles = [(str(layer), int(level), int(index)) for layer, level, index in wanted]
+        if len(tiles) > MAX_TILES:
+            raise ParameterError(f"at most {MAX_TILES} tiles are sent at once (got {len(tiles)})")
         # one message a tile: the first is on the screen while the next is being made
-        channel = str(message["channel"])
-        for layer, level, index in message["tiles"]:
-            values = self._pyramid(str(layer), channel).tile(int(level), int(index))
+        for layer, level, index in dict.fromkeys(tiles):
+            values = self._pyramid(layer, channel).tile(level, index)
             answer = {"kind": "tile", "layer": layer, "level": level, "index": index}
             self.send({**answer, "channel": channel}, [np.ascontiguousarray(values)])
 
     def _take_stroke(self, message: Mapping[str, Any]) -> None:
-        points = [(float(s), float(f)) for s, f in message["points"][:MAX_STROKE_POINTS]]
-        points = [(seconds - self.offset, hertz) for seconds, hertz in points]
-        brush = {k: v for k, v in self.brush.items() if k in Stroke.__dataclass_fields__}
-        stroke = Stroke(tool=message["tool"], points=points, **brush)
+        try:
+            with _understood():
+                points = [(float(s) - self.offset, float(f)) for s, f in message["points"]]
+                brush = {k: v for k, v in self.brush.items() if k in Stroke.__dataclass_fields__}
+                stroke = Stroke(tool=message["tool"], points=points, **brush)
+        except ParameterError as error:
+            self.send({"kind": "refused", "text": str(error)})
+            return
         for callback in self._stroke_callbacks:
             callback(stroke)
 
@@ -377,6 +398,7 @@ class SpectrogramView(anywidget.AnyWidget):
                 self._mixture.shape[:2],
                 lambda start, stop: compute(name, channel, slice(start, stop)),
                 "mean" if kind in ("mask", "difference") else "max",
+                self._cache,
             )
         return self._pyramids[key]
 
@@ -428,11 +450,34 @@ class SpectrogramView(anywidget.AnyWidget):
         return to_db(level, reference=self.params.n_fft / 4, floor_db=-160)
 
 
+@contextlib.contextmanager
+def _understood() -> Iterator[None]:
+    """Turn what a message of another form raises into one of our errors."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, MssvizError):
+            raise
+        raise ParameterError(
+            f"a message of the browser is of another form ({reason(error)}); reload the page"
+        ) from error
+
+
 def _mask_view(mask: Any, channel: Any) -> AnyArray:
     mask = np.asarray(mask)
     if channel in ("left", "right"):
         return mask[:, :, 0 if channel == "left" else min(1, mask.shape[2] - 1)]
     return mask.mean(axis=2)
+
+
+def _course(values: Any, frames: slice, step: int, index: int) -> AnyArray:
+    # every step-th frame of one bin, (n, 1, n_channels), without all bins of the song at once
+    block = step * -(-_tiles.BLOCK_FRAMES // step)
+    parts = [
+        np.asarray(values[start : min(start + block, frames.stop)])[::step, index : index + 1]
+        for start in range(frames.start, frames.stop, block) or [frames.start]
+    ]
+    return np.concatenate(parts)
 
 
 def note_name(frequency: float) -> str:

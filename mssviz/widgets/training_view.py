@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from mssviz import datasets, metrics
+from mssviz import datasets, metrics, plots
 from mssviz._typing import PathLike
 from mssviz.datasets import Track
 from mssviz.errors import Cancelled, MssvizError, ParameterError
-from mssviz.plots import PALETTE
 from mssviz.presets import Preset
 from mssviz.separate import Separator
 from mssviz.separation import MaskOptions, Separation
 from mssviz.training import preset_of, train
 from mssviz.widgets import _encode
+from mssviz.widgets._box import Box
 from mssviz.widgets.spectrogram import SpectrogramView
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mssviz.networks import Network
 
 
-class TrainingView(w.VBox):
+class TrainingView(Box):
     """Train in the background and watch an excerpt being separated better after every epoch.
 
     Parameters
@@ -115,6 +115,12 @@ class TrainingView(w.VBox):
         if self._thread is not None:
             self._thread.join()
 
+    def close(self) -> None:
+        """End the training as `stop` does, and close every widget."""
+        if "_thread" in vars(self):  # not of one that was refused
+            self.stop()
+            super().close()
+
     def _report(self, done: float, total: float | None, what: str) -> None:
         self._say(f"{what} ({done:.0f} of {total:.0f})" if total else what)
         if self._stopped.is_set():
@@ -161,7 +167,9 @@ def _curves(history: "pd.DataFrame", sdr: Mapping[str, list[float]]) -> bytes:
     losses.set_ylabel("loss")
     for i, (target, values) in enumerate(sdr.items()):
         steps = history["step"].iloc[-len(values) :]
-        scores.plot(steps, values, color=PALETTE[i % len(PALETTE)], label=target)
+        scores.plot(
+            steps, values, color=plots.PALETTE[i % len(plots.PALETTE)], label=plots.label(target)
+        )
     scores.set_ylabel("SDR of the excerpt (dB)")
     for ax in (losses, scores):
         ax.set_xlabel("step")

@@ -13,6 +13,7 @@ from typing import IO, Any
 import anywidget
 import traitlets as t
 
+from mssviz._files import ScratchFolder
 from mssviz.errors import MssvizError, ParameterError, reason
 from mssviz.widgets import _static
 
@@ -63,7 +64,7 @@ class Upload(anywidget.AnyWidget):
     _arrived = t.Dict(help="id, name and size of the complete file").tag(sync=True)
 
     _transfer: "_Transfer | None" = None
-    _folder: "tempfile.TemporaryDirectory[str] | None" = None
+    _folder: ScratchFolder | None = None
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class Upload(anywidget.AnyWidget):
         """Give up a transfer under way, and remove what has arrived."""
         self._abort()
         if self._folder is not None:
-            self._folder.cleanup()
+            self._folder.close()
             self._folder = None
         super().close()
 
@@ -129,12 +130,10 @@ class Upload(anywidget.AnyWidget):
                 "smaller one"
             )
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(
-                prefix="mssviz-upload-", ignore_cleanup_errors=True
-            )
-        if shutil.disk_usage(self._folder.name).free < size:
+            self._folder = ScratchFolder()
+        if shutil.disk_usage(self._folder.path).free < size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._transfer = _Transfer.open(identifier, safe_name(name), size, Path(self._folder.name))
+        self._transfer = _Transfer.open(identifier, safe_name(name), size, self._folder.path)
 
     def _go_on(self) -> None:
         transfer = self._transfer

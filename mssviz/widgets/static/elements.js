@@ -9,6 +9,26 @@ export function make(tag, className, attributes = {}, ...children) {
   return element;
 }
 
+/** A name as a label: in one line, cut in the middle where it is longer than `most`. */
+export function oneLine(name, most = 60) {
+  const words = name.replace(/[\s\p{C}]+/gu, " ").trim();
+  if (words.length <= most) return words;
+  const head = Math.floor(((most - 1) * 2) / 3);
+  return `${words.slice(0, head)}…${words.slice(head + 1 - most)}`;
+}
+
+/**
+ * Let no key that is pressed within an element be a command of the notebook around it, where a
+ * single letter deletes a cell. Shortcuts with Ctrl or Cmd, such as for saving, go on to it, but
+ * not the one that runs the cell. `options` are those of `addEventListener`.
+ */
+export function keepKeys(element, options = {}) {
+  const keep = (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.key === "Enter") event.stopPropagation();
+  };
+  element.addEventListener("keydown", keep, options);
+}
+
 /** Paths of pictures that more than one widget shows. */
 export const ICONS = { play: "M4 2.5v11l9-5.5z", pause: "M4 3h3v10H4zM9 3h3v10H9z" };
 

@@ -1,7 +1,7 @@
 // Listening test: sounds of a trial in sync, heard one at a time, rated or preferred blind.
 // Python holds the answers and who is who; here a sound is only its place on the page.
 
-import { ICONS, icon, make, press } from "./elements.js";
+import { ICONS, icon, keepKeys, make, oneLine, press } from "./elements.js";
 import { decode, glide } from "./sound.js";
 import { clamp, formatTime, loopPosition, toSample } from "./timeline.js";
 
@@ -160,8 +160,8 @@ class ListeningTestView {
     this.loop = true;
     this.trial = null;
     this.root = make("div", "mssviz-lt", { role: "region", "aria-label": "Listening test" });
-    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take our keys for its own
     this.root.addEventListener("keydown", (event) => this.onKey(event));
+    keepKeys(this.root);
     el.append(this.root);
     this.listeners = [
       ["change:state", () => this.onState()],
@@ -395,7 +395,6 @@ class ListeningTestView {
   }
 
   onKey(event) {
-    event.stopPropagation();
     if (event.ctrlKey || event.altKey || event.metaKey || !this.state.ids) return;
     const control = event.target.closest("button, input, summary");
     const target = control?.type ?? (control ? "button" : "");
@@ -415,7 +414,7 @@ class ListeningTestView {
   buildTrial(state) {
     const { trial, n_trials: count, name, ids } = state;
     this.heading = element("h3", "heading", { tabindex: "-1" }, `Trial ${trial + 1} of ${count}`);
-    const about = element("div", "about", {}, this.heading, element("span", "name", {}, name));
+    const about = element("div", "about", {}, this.heading, element("span", "name", { title: name }, oneLine(name)));
     const bar = element("progress", "progress", { max: count, "aria-label": "Trials done" });
     bar.value = trial;
     const question = element("p", "question", {}, this.model.get("question"));

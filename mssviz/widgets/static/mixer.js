@@ -1,7 +1,7 @@
 // Mixer: tracks played together by Web Audio, with level, pan, mute, solo, A/B/C and loop.
 // Python holds the state as traits, in seconds and decibels; audio arrives as messages.
 
-import { ICONS, button, icon, make, press } from "./elements.js";
+import { ICONS, button, icon, keepKeys, make, press } from "./elements.js";
 import { decode, glide, patched } from "./sound.js";
 import {
   SILENCE_DB,
@@ -559,8 +559,8 @@ class MixerView {
   build(el) {
     const attributes = { role: "region", "aria-label": "Mixer", tabindex: "0" };
     this.root = make("div", "mssviz-mixer", attributes);
-    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take our keys for its own
     this.root.addEventListener("keydown", (event) => this.onKey(event));
+    keepKeys(this.root);
     // a gesture is what the browser may have been waiting for
     this.root.addEventListener("pointerdown", () => this.running && this.context.resume());
     this.rows = this.strips.map((strip, i) => this.buildStrip(strip, i));

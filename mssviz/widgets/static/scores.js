@@ -1,7 +1,7 @@
 // Scores over time: steps of one measure of every target, and all measures of one window as text.
 
 import { TIME_MARGIN, niceTicks, pictureWidth } from "./axes.js";
-import { make } from "./elements.js";
+import { keepKeys, make, oneLine } from "./elements.js";
 import {
   formatScore,
   levelRange,
@@ -92,7 +92,6 @@ class ScoresView {
 
   build() {
     this.el.classList.add("mssviz-scoreview");
-    this.el.dataset.lmSuppressShortcuts = "true"; // keys are ours while the focus is within
     this.select = make("select", "", { "aria-label": "Measure" });
     for (const [value, text] of Object.entries(MEASURES)) {
       this.select.append(make("option", "", { value }, text));
@@ -122,8 +121,7 @@ class ScoresView {
     on(this.canvas, "pointerleave", () => this.point({ hover: -1 }));
     on(this.canvas, "blur", () => this.point({ cursor: -1 }));
     on(this.canvas, "keydown", (event) => this.key(event));
-    // a notebook would take the keys for its own
-    on(this.el, "keydown", (event) => event.stopPropagation());
+    keepKeys(this.el, { signal: this.aborter.signal });
     const repaint = ["start", "stop", "time", "selection"];
     this.handlers = repaint.map((name) => [`change:${name}`, () => this.schedule()]);
     this.handlers.push(["change:measure", () => this.showMeasure()]);
@@ -227,7 +225,7 @@ class ScoresView {
       const scored = this.columns[k].filter((value) => !Number.isNaN(value));
       const middle = scored.length ? `median ${formatScore(median(scored))} dB` : "no score";
       const title = `${name}: median of ${scored.length} windows; ${total - scored.length} of ${total} are silent`;
-      const key = make("span", "mssviz-key", { title }, name, make("span", "mssviz-median", {}, middle));
+      const key = make("span", "mssviz-key", { title }, oneLine(name), make("span", "mssviz-median", {}, middle));
       key.style.setProperty("--key", color);
       return key;
     });
@@ -251,7 +249,7 @@ class ScoresView {
     const head = make("tr", "", {}, make("th"));
     for (const name of Object.keys(MEASURES)) head.append(make("th", this.drawn(name), { scope: "col" }, name));
     const rows = this.targets.map(({ name, color, values }) => {
-      const label = make("th", "mssviz-key", { scope: "row" }, name);
+      const label = make("th", "mssviz-key", { scope: "row" }, oneLine(name));
       label.style.setProperty("--key", color);
       const cells = Object.entries(values).map(([measure, column]) =>
         make("td", this.drawn(measure), {}, formatScore(index < 0 ? median(column) : column[index])),

@@ -14,7 +14,7 @@ import {
   unitToFrequency,
   zoomRange,
 } from "./axes.js";
-import { bytesOf, make, press } from "./elements.js";
+import { bytesOf, keepKeys, make, oneLine, press } from "./elements.js";
 import {
   TileCache,
   addHue,
@@ -35,6 +35,8 @@ const BLACK = pack(0, 0, 0);
 const LEAST_SECONDS = 0.1;
 const SLICE_HEIGHT = 96;
 const SAVE_EVERY_MS = 150;
+/** Tiles that one message asks for; the kernel refuses more than 256. */
+const MESSAGE_TILES = 64;
 
 /** Decibels for people; silence is a dash. */
 function formatDb(db) {
@@ -88,7 +90,6 @@ class View {
 
   build() {
     this.el.classList.add("mssviz-spectrogram");
-    this.el.dataset.lmSuppressShortcuts = "true"; // keys are ours while the focus is within
     this.toolbar = make("div", "mssviz-toolbar", { role: "toolbar", "aria-label": "Picture" });
     this.selects = {
       show: this.addSelect("Show", "show"),
@@ -113,7 +114,7 @@ class View {
     this.stage.append(this.canvas, this.overlay, this.slice);
     this.legend = make("div", "mssviz-legend");
     for (const { name, color } of this.model.get("_layers")) {
-      const item = make("span", "mssviz-key", {}, name);
+      const item = make("span", "mssviz-key", { title: name }, oneLine(name));
       item.style.setProperty("--key", color);
       this.legend.append(item);
     }
@@ -131,7 +132,7 @@ class View {
 
   addSelect(label, trait) {
     const box = make("label", "mssviz-field", {}, label);
-    const options = this.choices(trait).map(([value, text]) => make("option", "", { value }, text));
+    const options = this.choices(trait).map(([value, text]) => make("option", "", { value }, oneLine(text, 80)));
     const select = make("select", "", {}, ...options);
     select.value = this.model.get(trait);
     select.addEventListener("change", () => this.save({ [trait]: select.value }), this.signal());
@@ -177,7 +178,9 @@ class View {
     });
     const box = make("label", "mssviz-field", {}, "on");
     const select = make("select");
-    for (const { name } of this.model.get("_layers")) select.append(make("option", "", {}, name));
+    for (const { name } of this.model.get("_layers")) {
+      select.append(make("option", "", { value: name }, oneLine(name)));
+    }
     select.value = this.model.get("brush").target;
     select.addEventListener(
       "change",
@@ -210,8 +213,7 @@ class View {
     on(this.canvas, "pointerleave", () => this.leave());
     on(this.canvas, "dblclick", () => this.showAll());
     on(this.canvas, "keydown", (event) => this.key(event));
-    // a notebook would take the sliders' arrow keys for its own
-    on(this.el, "keydown", (event) => event.stopPropagation());
+    keepKeys(this.el, this.signal());
     const repaint = () => this.schedule();
     const names = ["start", "stop", "low", "high", "scale", "show", "channel", "colormap"];
     const shown = [...names, "floor_db", "ceiling_db", "gamma", "pinned", "tool"];
@@ -303,7 +305,7 @@ class View {
       Home: () => this.showAll(),
       Enter: () =>
         this.save({ pinned: [(start + stop) / 2, unitToFrequency(0.5, { low, high, ...axis })] }),
-      Escape: () => this.save({ pinned: null, selection: null }),
+      Escape: () => (this.stroke ? this.dropStroke() : this.save({ pinned: null, selection: null })),
     };
     actions["="] = actions["+"];
     if (!actions[event.key]) return;
@@ -338,6 +340,8 @@ class View {
     const now = { x: event.clientX, y: event.clientY };
     if (Math.hypot(now.x - before.x, now.y - before.y) > 2) this.moved = true;
     if (this.stroke) {
+      if (Math.hypot(now.x - before.x, now.y - before.y) < 1) return; // nobody sees the difference
+      this.pointers.set(event.pointerId, now);
       this.stroke.points.push([place.seconds, place.hertz]);
       this.schedule();
       return;
@@ -366,6 +370,7 @@ class View {
 
   pointerUp(event) {
     if (!this.pointers.delete(event.pointerId)) return;
+    if (event.type === "pointercancel") this.stroke = null;
     if (this.stroke) {
       this.model.send({ kind: "stroke", ...this.stroke });
       this.stroke = null;
@@ -375,6 +380,13 @@ class View {
       const time = Math.min(Math.max(seconds, first), last);
       this.save({ pinned: [seconds, hertz], time, selection: null });
     }
+    this.schedule();
+  }
+
+  /** Forget the stroke that is being drawn. */
+  dropStroke() {
+    this.stroke = null;
+    this.pointers.clear();
     this.schedule();
   }
 
@@ -390,6 +402,7 @@ class View {
   receive(message, buffers) {
     if (message.kind === "tile") this.takeTile(message, buffers[0]);
     else if (message.kind === "changed") this.forget(message);
+    else if (message.kind === "refused") this.readout.textContent = message.text;
     else if (message.kind === "reading") {
       this.readsOut -= 1;
       this.showReading(message.reading);
@@ -473,7 +486,7 @@ class View {
       if ("reference_db" in stem) cells.push(formatDb(stem.reference_db));
       if (phases && "reference_db" in stem) cells.push(`${stem.reference_phase.toFixed(2)} rad`);
       const line = make("tr");
-      const label = make("th", "mssviz-key", {}, name);
+      const label = make("th", "mssviz-key", {}, oneLine(name));
       label.style.setProperty("--key", color);
       line.append(label, ...cells.map((cell) => make("td", "", {}, cell)));
       table.append(line);
@@ -645,7 +658,10 @@ class View {
       this.waiting.set(key, true);
       tiles.push(tile);
     }
-    this.model.send({ kind: "tiles", channel: this.model.get("channel"), tiles });
+    const channel = this.model.get("channel");
+    for (let i = 0; i < tiles.length; i += MESSAGE_TILES) {
+      this.model.send({ kind: "tiles", channel, tiles: tiles.slice(i, i + MESSAGE_TILES) });
+    }
   }
 
   brightness() {

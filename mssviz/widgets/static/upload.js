@@ -1,6 +1,6 @@
 // A file to the kernel: in chunks, the next when the last has been written.
 
-import { button, make } from "./elements.js";
+import { button, keepKeys, make } from "./elements.js";
 
 const CHUNK_BYTES = 1 << 20;
 const PATIENCE_MS = 30_000;
@@ -113,6 +113,7 @@ class UploadView {
   listen() {
     const on = (target, type, handler) =>
       target.addEventListener(type, handler, { signal: this.aborter.signal });
+    keepKeys(this.el, { signal: this.aborter.signal });
     on(this.choose, "click", () => this.input.click());
     on(this.input, "change", () => {
       this.take([...this.input.files]);

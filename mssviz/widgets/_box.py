@@ -1,0 +1,84 @@
+"""A box of widgets that keeps its keys to itself, and takes all that it owns with it."""
+
+import sys
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import anywidget
+import ipywidgets as w
+
+from mssviz.widgets import _static
+
+# cell of a notebook to its latest run, and the boxes that were made in it
+_made: dict[str, tuple[str, "weakref.WeakSet[Box]"]] = {}
+
+
+class _Keys(anywidget.AnyWidget):
+    """Shows nothing; in JupyterLab a single letter that leaves a widget can delete its cell."""
+
+    _esm = _static.module("elements.js", "keys.js")
+
+
+class Box(w.VBox):
+    """Widgets one above the other.
+
+    ipywidgets keeps every widget until it is closed, and closing a box closes nothing in it.
+    """
+
+    def __init__(self, children: list[w.Widget]) -> None:
+        super().__init__([*children, _Keys()])
+        self.add_class("mssviz-box")
+
+    def close(self) -> None:
+        """Close it with all that it owns: children, layouts and styles."""
+        for widget in owned(self):
+            widget.close()
+        super().close()
+
+    def take_place(self) -> None:
+        """Close boxes that an earlier run of this cell of a notebook has made.
+
+        They are on no page any more, but would be kept with all their arrays. Whoever holds one
+        in a variable can still ask it for its results.
+        """
+        running = running_cell()
+        if running is None:
+            return
+        cell, run = running
+        latest, boxes = _made.get(cell, ("", weakref.WeakSet()))
+        if latest != run:
+            for box in list(boxes):
+                box.withdraw()
+            boxes = weakref.WeakSet()
+            _made[cell] = (run, boxes)
+        boxes.add(self)
+
+    def withdraw(self) -> None:
+        """End what it does, and close it, but let go of no result."""
+        Box.close(self)
+
+
+def owned(widget: w.Widget) -> Iterator[w.Widget]:
+    """Widgets that are values of a widget's traits, and those that are values of theirs."""
+    seen = {id(widget)}
+    waiting: list[Any] = [widget]
+    while waiting:
+        for value in waiting.pop()._trait_values.values():
+            for found in value if isinstance(value, tuple | list) else (value,):
+                if isinstance(found, w.Widget) and id(found) not in seen:
+                    seen.add(id(found))
+                    waiting.append(found)
+                    yield found
+
+
+def running_cell() -> tuple[str, str] | None:
+    """Id of the notebook's cell that is being run, and of this run; None where there is none."""
+    ipython = sys.modules.get("IPython")
+    ask = getattr(ipython.get_ipython(), "get_parent", None) if ipython else None
+    if ask is None:
+        return None
+    request = ask()
+    cell = request.get("metadata", {}).get("cellId")
+    run = request.get("header", {}).get("msg_id")
+    return (str(cell), str(run)) if cell and run else None

@@ -1,0 +1,408 @@
+"""An explorer's life: a result stays until the next is complete, and nothing when it is closed."""
+
+import gc
+import threading
+import warnings
+import weakref
+
+import numpy as np
+import pytest
+from ipywidgets.widgets.widget import _instances
+from jupyter_client.manager import start_new_kernel
+
+import mssviz
+from mssviz import baselines
+from mssviz.mask_editing import Stroke
+
+RATE = 44100
+STROKE = Stroke("vocals", "erase", [(0.5, 400), (1, 400)])
+
+
+def noise(seed, seconds=2, n_channels=2):
+    level = np.random.default_rng(seed).normal(0, 0.1, (seconds * RATE, n_channels))
+    return level.astype(np.float32)
+
+
+@pytest.fixture
+def song(tmp_path):
+    folder = tmp_path / "song"
+    folder.mkdir()
+    for seed, name in enumerate(("vocals", "accompaniment")):
+        mssviz.write_audio(folder / f"{name}.wav", noise(seed), RATE)
+    return folder
+
+
+class Slow:
+    """Model that waits within its work until it is told to go on."""
+
+    def __init__(self, explorer, error=None):
+        self.begun, self.go, self._error = threading.Event(), threading.Event(), error
+        self._model = baselines.find("mixture", baselines.TWO_STEMS)
+        explorer._models["mixture", baselines.TWO_STEMS] = self
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+    def proceed(self, separation, progress):
+        for frames in self._model.proceed(separation, progress):
+            yield frames
+            progress(1.0, 2.0, "separate")
+            self.begun.set()
+            while not self.go.wait(0.01):
+                progress(1.0, 2.0, "separate")
+            if self._error:
+                raise self._error
+
+
+def explored(song, **options):
+    explorer = mssviz.explore(song, "mixture", **options)
+    explorer.separate()
+    explorer.wait()
+    return explorer
+
+
+def shown(explorer):
+    """What a run must not change, and whether it is still open."""
+    parts = (explorer.view, explorer.mixer, explorer.score_view)
+    stages = (explorer._picture_stage, explorer._mixer_stage, explorer._score_stage)
+    assert [stage.children for stage in stages] == [(part,) for part in parts]
+    assert all(part.comm is not None for part in parts)
+    return (explorer.laboratory, *parts, explorer._score_table.value)
+
+
+# --- Results ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def painted(song):
+    explorer = explored(song)
+    explorer._edit(lambda editor: editor.apply(STROKE))
+    explorer.wait()
+    return explorer
+
+
+def assert_kept(explorer, before, mask):
+    explorer.wait()
+    assert shown(explorer) == before
+    assert np.array_equal(explorer.editor.masks["vocals"], mask)
+    assert explorer.editor.can_undo
+    assert not explorer._undo.disabled
+    # and it can be worked on
+    explorer._undo.click()
+    explorer._hardness.value = 0.5
+    explorer.wait()
+    assert explorer.separation.options.hardness == 0.5
+
+
+def test_a_song_that_cannot_be_read_keeps_the_result_and_its_strokes(painted, tmp_path):
+    before, mask = shown(painted), painted.editor.masks["vocals"].copy()
+    painted._path.value = str(tmp_path / "none.wav")
+    with pytest.raises(mssviz.AudioError, match=r"none\.wav"):
+        painted.separate()
+    assert "none.wav" in painted._status.value
+    assert_kept(painted, before, mask)
+
+
+def test_a_network_that_fails_keeps_the_result_and_its_strokes(painted):
+    before, mask = shown(painted), painted.editor.masks["vocals"].copy()
+    Slow(painted, RuntimeError("no memory")).go.set()
+    with pytest.raises(RuntimeError, match="no memory"):
+        painted.separate()
+    assert "no memory" in painted._status.value
+    assert_kept(painted, before, mask)
+
+
+def test_a_cancelled_run_keeps_the_result_and_its_strokes(painted):
+    before, mask = shown(painted), painted.editor.masks["vocals"].copy()
+    model = Slow(painted)
+    painted._go.click()
+    assert model.begun.wait(20)
+    assert shown(painted) == before  # it stays while the network works
+    assert painted._progress.value == 0.5
+    painted._cancel.click()
+    painted.wait()
+    assert painted._status.value == "Cancelled."
+    assert_kept(painted, before, mask)
+
+
+def test_the_next_result_takes_the_place_of_the_last(painted, tmp_path):
+    before = shown(painted)
+    mssviz.write_audio(tmp_path / "other.wav", noise(7), RATE)
+    painted._path.value = str(tmp_path / "other.wav")
+    painted.separate()
+    painted.wait()
+    assert painted.laboratory is not before[0]
+    assert [widget.comm for widget in before[1:4]] == [None] * 3
+    assert painted._picture_stage.children == (painted.view,)
+    assert painted._mixer_stage.children == (painted.mixer,)
+    assert painted._score_stage.children == ()
+    assert "true stems are unknown" in painted._score_table.value
+    assert painted._undo.disabled
+
+
+def test_a_stroke_on_a_picture_that_is_gone_is_not_painted_on_the_next(painted):
+    model, old = Slow(painted), painted.view
+    painted._go.click()
+    assert model.begun.wait(20)
+    old._receive(old, {"kind": "stroke", "tool": "erase", "points": [[0.5, 400]]}, [])
+    model.go.set()
+    painted.wait()
+    assert painted.view is not old
+    assert not painted.editor.edited
+
+
+def test_a_first_run_that_is_cancelled_leaves_nothing_and_can_be_repeated(song):
+    explorer = mssviz.explore(song, "mixture")
+    model = Slow(explorer)
+    explorer._go.click()
+    assert model.begun.wait(20)
+    assert explorer._picture_stage.children == (explorer.view,)  # masks fill in
+    assert explorer.laboratory is None
+    explorer.cancel()
+    explorer.wait()
+    assert explorer.view is None
+    assert explorer._picture_stage.children == ()
+    model.go.set()
+    explorer.separate()
+    assert explorer.view is not None
+
+
+def test_a_cancelled_stroke_is_taken_back_from_mask_and_sound(painted):
+    mask, sound = painted.editor.masks["vocals"].copy(), painted.estimates["vocals"].copy()
+    resound, resounded = painted.laboratory.resound, threading.Event()
+
+    def and_cancel(frames):
+        if not resounded.is_set():
+            resounded.set()
+            painted.cancel()
+        return resound(frames)
+
+    painted.laboratory.parts = lambda *_: iter([slice(0, 40), slice(40, 80)])
+    painted.laboratory.resound = and_cancel
+    painted._paint(Stroke("vocals", "paint", [(0.2, 3000), (1.5, 3000)]))
+    painted.wait()
+    assert resounded.is_set()
+    assert painted._status.value == "Cancelled."
+    assert np.array_equal(painted.editor.masks["vocals"], mask)
+    assert np.allclose(painted.estimates["vocals"], sound, atol=1e-6)
+    assert np.array_equal(painted.mixer.waveform("vocals"), painted.estimates["vocals"])
+
+
+def test_a_stroke_that_cannot_be_painted_says_why(painted):
+    painted._paint(Stroke("guitar", "paint", [(0.2, 3000)]))
+    painted.wait()
+    assert "no stem" in painted._status.value
+    assert not painted._go.disabled
+
+
+# --- What is typed and given ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"offset": -5}, "offset must be 0 s or more .*-5"),
+        ({"offset": float("nan")}, "offset must be 0 s or more"),
+        ({"offset": "1"}, "offset must be 0 s or more"),
+        ({"duration": 0}, r"duration must be 0\.1 s or more, or None for the whole song .*0"),
+        ({"duration": float("inf")}, "duration must be"),
+        ({"power": 20}, r"power must lie between 0\.5 and 8 .*20"),
+        ({"mwf": 9}, "mwf must be an integer, 0 to 5 .*9"),
+        ({"extension": "none"}, "extension"),
+    ],
+)
+def test_values_out_of_range_are_refused_and_not_made_others(options, message):
+    with pytest.raises(mssviz.ParameterError, match=message):
+        mssviz.explore(model="mixture", **options)
+
+
+def test_an_array_is_refused_with_the_way_to_go():
+    with pytest.raises(mssviz.ParameterError, match=r"path .*ndarray.*write_audio.*Separator"):
+        mssviz.explore(noise(0))
+
+
+@pytest.mark.parametrize(("box", "value"), [("_offset", -1.0), ("_duration", 0.0)])
+def test_typed_values_out_of_range_are_refused_and_stay_as_typed(song, box, value):
+    explorer = mssviz.explore(song, "mixture")
+    getattr(explorer, box).value = value
+    with pytest.raises(mssviz.ParameterError, match="must be"):
+        explorer.separate()
+    assert getattr(explorer, box).value == value
+    assert "must be" in explorer._status.value
+
+
+def test_a_duration_of_none_is_the_whole_song(song):
+    explorer = explored(song, duration=None)
+    assert explorer._duration.disabled
+    assert len(explorer.separation.mixture) == 2 * RATE
+    explorer._whole.value = False
+    explorer._duration.value = 1.0
+    assert len(explorer.separate().mixture) == RATE
+
+
+def test_a_path_from_home_is_found(song, monkeypatch):
+    monkeypatch.setenv("HOME", str(song.parent))
+    assert explored("~/song").references
+    explorer = mssviz.explore(model="mixture")
+    explorer._song.value, explorer._path.value = "own file", " ~/song "
+    assert len(explorer.separate().mixture) == 2 * RATE
+
+
+def test_stems_in_mono_are_scored(tmp_path):
+    for seed, name in enumerate(("vocals", "accompaniment")):
+        mssviz.write_audio(tmp_path / f"{name}.wav", noise(seed, n_channels=1), RATE)
+    explorer = explored(tmp_path)
+    assert explorer.scores["SDR"].notna().all()
+    assert explorer.references["vocals"].shape == explorer.separation.mixture.shape
+
+
+def test_scores_and_title_are_of_the_run_and_not_of_what_was_chosen_since(song, tmp_path):
+    explorer = explored(song, offset=0.5)
+    explorer._path.value, explorer._offset.value = "/another.wav", 9.0
+    explorer._undo.click()
+    explorer.view.selection = [0.5, 1.5]
+    explorer.wait()
+    assert "Of the selection, 0.5 to 1.5 s" in explorer._score_table.value
+    page = explorer.save_html(tmp_path / "page.html").read_text("utf-8")
+    assert "<title>song · mixture</title>" in page
+
+
+HOSTILE = "<img src=x onerror=alert(1)> $5 {0} %s.wav"
+
+
+def test_markup_in_a_name_stays_text(tmp_path):
+    explorer = mssviz.explore(model="mixture", duration=1)
+    explorer._song.value, explorer._path.value = "own file", str(tmp_path / HOSTILE)
+    with pytest.raises(mssviz.AudioError):
+        explorer.separate()
+    assert "&lt;img src=x onerror=alert(1)&gt; $5 {0} %s.wav" in explorer._status.value
+    assert "<img" not in explorer._status.value
+    mssviz.write_audio(tmp_path / HOSTILE, noise(0), RATE)
+    explorer.separate()
+    page = explorer.save_html(tmp_path / "page.html").read_text("utf-8")
+    assert "<h1>&lt;img src=x onerror=alert(1)&gt; $5 {0} %s.wav · mixture</h1>" in page
+    assert "<img" not in page
+
+
+def test_warnings_are_shown(song, monkeypatch):
+    explorer = mssviz.explore(song, "mixture")
+    load = explorer._load
+
+    def and_warn(rate):
+        warnings.warn("song.mp3: <3 s> were filled with silence", stacklevel=2)
+        return load(rate)
+
+    monkeypatch.setattr(explorer, "_load", and_warn)
+    with pytest.warns(UserWarning, match="filled with silence"):
+        explorer.separate()
+    assert "song.mp3: &lt;3 s&gt; were filled" in explorer._status.value
+
+
+# --- Closing ----------------------------------------------------------------------------------
+
+
+def test_closing_frees_every_widget_array_and_model(song):
+    gc.collect()
+    before = set(_instances)
+    explorer = explored(song, compare="hpss")
+    result = explorer._result
+    kept = [
+        *(explorer, result.laboratory, result.laboratory.separation, result.rival),
+        *(result.view, result.mixer, result.score_view, *explorer._models.values()),
+        *(result.laboratory.estimates["vocals"], result.laboratory.separation.mixture),
+    ]
+    references = [weakref.ref(thing) for thing in kept]
+    del result, kept
+    explorer.close()
+    assert set(_instances) == before
+    del explorer
+    gc.collect()
+    assert [reference() for reference in references] == [None] * len(references)
+
+
+def test_closing_ends_what_is_going_on_and_removes_uploads(song, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    explorer = mssviz.explore(song, "mixture")
+    upload = explorer._upload
+    upload._receive(upload, {"kind": "begin", "id": "a", "name": "x.wav", "size": 9}, [])
+    assert list(tmp_path.rglob("upload.part"))
+    model = Slow(explorer)
+    explorer._go.click()
+    assert model.begun.wait(20)
+    thread = explorer._work._thread
+    explorer.close()
+    assert not thread.is_alive()
+    assert not list(tmp_path.rglob("upload.part"))
+    explorer.close()  # twice does no harm
+    with pytest.raises(mssviz.ParameterError, match="closed"):
+        explorer.separate()
+
+
+def test_an_explorer_that_was_refused_leaves_no_widget():
+    gc.collect()
+    before = set(_instances)
+    with pytest.raises(mssviz.ParameterError):
+        mssviz.explore(model="mixture", offset=-1)
+    gc.collect()
+    assert set(_instances) == before
+
+
+CELL = """
+import gc, mssviz, weakref
+from ipywidgets.widgets.widget import _instances
+made = globals().get("made", [])
+explorer = mssviz.explore({song!r}, "mixture")
+explorer.separate()
+made.append(weakref.ref(explorer))
+"""
+REPORT = """
+gc.collect()
+print(len(_instances), [bool(e()) and e().comm is not None for e in made])
+"""
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    manager, client = start_new_kernel(kernel_name="python3")
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def run_cell(client, code, cell):
+    """What a cell prints; a notebook names the cell in each request."""
+    content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
+    content |= {"allow_stdin": False, "stop_on_error": True}
+    request = client.session.msg("execute_request", content, metadata={"cellId": cell})
+    client.shell_channel.send(request)
+    printed = ""
+    while True:
+        message = client.get_iopub_msg(timeout=60)
+        if message["parent_header"].get("msg_id") != request["header"]["msg_id"]:
+            continue
+        assert message["msg_type"] != "error", message["content"]
+        printed += message["content"].get("text", "")
+        if message["content"].get("execution_state") == "idle":
+            return printed
+
+
+def test_running_a_cell_again_keeps_nothing_of_its_last_run(kernel, song):
+    code = CELL.format(song=str(song))
+    counts = []
+    for _ in range(3):
+        run_cell(kernel, code, "a")
+        count, alive = run_cell(kernel, REPORT, "b").split(" ", 1)
+        counts.append(int(count))
+    assert counts[0] == counts[1] == counts[2]
+    assert alive.strip() == "[False, False, True]"
+    # those of other cells stay, and several of one run, too
+    run_cell(kernel, "more = [mssviz.explore(), mssviz.explore()]", "c")
+    found = run_cell(kernel, "print([e.comm is not None for e in (*more, explorer)])", "b")
+    assert found.strip() == "[True, True, True]"
+
+
+def test_who_holds_the_explorer_of_an_earlier_run_keeps_its_result(kernel, song):
+    run_cell(kernel, CELL.format(song=str(song)) + "held = explorer", "d")
+    run_cell(kernel, CELL.format(song=str(song)), "d")
+    found = run_cell(kernel, "print(held.comm, held.editor.masks['vocals'].shape)", "b")
+    assert found.startswith("None (")
