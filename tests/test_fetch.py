@@ -865,6 +865,26 @@ def test_a_configuration_of_spleeter_beside_its_own_checkpoint(four, tmp_path):
     assert pretrained.weights_folder(preset) == tmp_path / "trained"
 
 
+@pytest.mark.parametrize("place", ["beside", "here"])
+def test_a_configuration_of_spleeter_finds_what_it_trained(tmp_path, monkeypatch, place):
+    path = tmp_path / "configs" / "mine.json"
+    here = tmp_path / "here"
+    for folder in (path.parent, here):
+        folder.mkdir()
+    path.write_text(json.dumps({**SPLEETER_2STEMS, "model_dir": "trained"}))
+    monkeypatch.chdir(here)
+    with pytest.raises(PretrainedError, match=f"no weights in {path.parent / 'trained'}"):
+        mssviz.Separator(path)
+    weights = {"beside": path.parent, "here": here}[place] / "trained" / "weights"
+    weights.mkdir(parents=True)
+    for file in (weights / "model.weights.h5", weights.parent / "config.json"):
+        file.touch()
+    preset = presets.find(path)
+    assert preset.weights.format == "keras"
+    assert pretrained.weights_folder(preset) == weights
+    assert pretrained.state(preset) == "ready"
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
