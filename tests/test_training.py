@@ -647,6 +647,9 @@ def test_spleeters_configuration_and_tables_are_taken_as_they_are(spleeters):
     separator = mssviz.Separator(folder / "model", progress=False)
     assert separator.targets == ("vocals", "drums", "other")
     assert separator.preset.model_bins == 128
+    same = mssviz.Separator(folder / "config.json", progress=False)  # finds what it trained
+    for one, other in zip(same.network.model.weights, separator.network.model.weights, strict=True):
+        assert np.array_equal(one, other)
     kept = json.loads(str(np.load(folder / "model" / "checkpoint.npz")["progress"]))
     assert [row["step"] for row in kept["history"]] == [2, 4]
     assert not np.isnan(kept["history"][-1]["validation_loss"])

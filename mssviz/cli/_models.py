@@ -23,6 +23,10 @@ def fetch(
         Path | None,
         path_option("--from", help="Archive, wheel or folder on this machine, not the network."),
     ] = None,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Also from addresses in a configuration of somebody else's."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet")] = False,
 ) -> None:
     """Fetch and verify a preset's weights."""
@@ -30,6 +34,6 @@ def fetch(
     from mssviz._progress import reporter
 
     with reporter(not quiet, unit="B") as report:
-        folder = pretrained.fetch(presets.find(name), report, source)
+        folder = pretrained.fetch(presets.find(name), report, source, trust)
     if not quiet:
         typer.echo(f"{name} is ready in {folder}")

@@ -1,13 +1,16 @@
 """Networks. Importing this package imports TensorFlow; nothing else in mssviz does so early."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from mssviz._typing import SIGNALS, AnyArray
-from mssviz.errors import ParameterError
-from mssviz.networks._tensorflow import check_process, own_settings, tf
+from mssviz.errors import MssvizError, ParameterError, reason
+from mssviz.networks._tensorflow import check_process, keras, own_settings, tf
 from mssviz.networks.blstm import build_blstm
 from mssviz.networks.bs_roformer import build_bs_roformer
 from mssviz.networks.d3net import build_d3net
@@ -34,6 +37,12 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "demucs": build_demucs,
     "bs_roformer": build_bs_roformer,
 }
+#: Numbers that a network may have: 1.6 GB; the largest that is shipped has 0.27e9.
+MOST_NUMBERS = 400_000_000
+_MOST_VARIABLES = 20_000
+#: Numbers that a layer may give for one patch: 256 MiB; among the shipped, 115 MB.
+_LARGEST_OUTPUT = 1 << 26
+_BUILDING = threading.RLock()
 
 
 class Network:
@@ -48,6 +57,13 @@ class Network:
     shape
         Of the input, by the builder's names: ``patch_frames, n_bins, n_channels``, or
         ``n_samples, n_channels`` of networks that read waveforms. See `Preset.input_shape`.
+    most_numbers
+        Weights that it may have, such as those that are in its files; if left out, `MOST_NUMBERS`.
+
+    Raises
+    ------
+    ParameterError
+        If the options make no network, or one that is too large.
 
     Attributes
     ----------
@@ -58,7 +74,11 @@ class Network:
     """
 
     def __init__(
-        self, model_config: Mapping[str, Any], targets: Sequence[str], shape: Mapping[str, int]
+        self,
+        model_config: Mapping[str, Any],
+        targets: Sequence[str],
+        shape: Mapping[str, int],
+        most_numbers: int | None = None,
     ) -> None:
         options = dict(model_config)
         kind = options.pop("type", None)
@@ -66,11 +86,16 @@ class Network:
             raise ParameterError(f"network type must be one of {sorted(BUILDERS)} (got {kind!r})")
         self.signal = SIGNALS[kind]
         check_process()
-        try:
-            with own_settings():
+        with own_settings(), _bounded(min(most_numbers or MOST_NUMBERS, MOST_NUMBERS)):
+            try:
                 self.model = BUILDERS[kind](targets, **shape, **options)
-        except TypeError as error:
-            raise ParameterError(f"options of network {kind!r} are wrong: {error}") from error
+            except MssvizError:
+                raise
+            except Exception as error:  # Keras finds what is wrong where it gets to it
+                raise ParameterError(
+                    f"options of network {kind!r} are wrong: {reason(error)}"
+                ) from error
+        _check_outputs(self.model)
         self.targets = tuple(targets)
         example: tuple[int, ...]
         if self.signal == "waveform":
@@ -138,3 +163,47 @@ class Network:
             target: np.moveaxis(output.numpy(), 2, 3)
             for target, output in zip(self.targets, outputs, strict=True)
         }
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+@contextmanager
+def _bounded(most_numbers: int) -> Iterator[None]:
+    """Refuse a network before the weights are made that would be too many."""
+    add_weight = keras.Layer.add_weight
+    n_numbers = n_variables = 0
+
+    def counted(layer: Any, shape: Any = None, *args: Any, **options: Any) -> Any:
+        nonlocal n_numbers, n_variables
+        n_numbers += math.prod((shape,) if isinstance(shape, int) else shape or ())
+        n_variables += 1
+        if n_numbers > most_numbers or n_variables > _MOST_VARIABLES:
+            raise _TooLargeError
+        return add_weight(layer, shape, *args, **options)
+
+    with _BUILDING:
+        keras.Layer.add_weight = counted
+        try:
+            yield
+        except ParameterError as error:
+            if n_numbers <= most_numbers and n_variables <= _MOST_VARIABLES:
+                raise
+            raise ParameterError(
+                f"the network has over {most_numbers} numbers, or {_MOST_VARIABLES} arrays of "
+                "them, more than its weights or than can be; check the options under model, or "
+                "choose the configuration that the weights belong to"
+            ) from error
+        finally:
+            keras.Layer.add_weight = add_weight
+
+
+def _check_outputs(model: Any) -> None:
+    nodes = (node for operation in model.operations for node in operation._inbound_nodes)
+    tensors = (tensor for node in nodes for tensor in node.output_tensors)
+    if (largest := max(math.prod(n or 1 for n in t.shape) for t in tensors)) > _LARGEST_OUTPUT:
+        raise ParameterError(
+            f"a layer of the network gives {largest} numbers for one patch, at most "
+            f"{_LARGEST_OUTPUT} can be; choose shorter patches"
+        )

@@ -41,6 +41,7 @@ def build_openunmix(
     n_layers: int = 3,
     max_bin: int = 1487,
     dropout: float = 0.4,
+    residual: bool = False,
 ) -> Any:
     """Build the network, with random weights.
 
@@ -58,6 +59,9 @@ def build_openunmix(
         Number of bins that are read, from 0 Hz up: 1487 of 2049 reach to 16 kHz at 44.1 kHz.
     dropout
         Share of numbers that are dropped between two LSTM layers in training, in [0, 1).
+    residual
+        Whether the last target has no network of its own, but is what the others leave of the
+        mixture's magnitude, at least 0.
 
     Returns
     -------
@@ -76,12 +80,16 @@ def build_openunmix(
     numbers fewer a target, 6,144 of 8,893,348.
     """
     check(n_bins, hidden_size, n_layers, max_bin, dropout)
+    if residual and len(targets) < 2:
+        raise ParameterError(f"a residual needs a target before it (got {list(targets)})")
     mixture = keras.Input((patch_frames, n_bins, n_channels), name="mixture")
     estimates = []
-    for target in targets:
+    for target in targets[:-1] if residual else targets:
         x = encode(mixture, target, hidden_size, max_bin)
         x = keras.ops.concatenate([x, recur(x, target, n_layers, dropout)], axis=-1)
         estimates.append(decode(x, mixture, target, hidden_size))
+    if residual:
+        estimates.append(keras.ops.relu(mixture - sum(estimates)))
     return keras.Model(mixture, estimates, name="openunmix")
 
 

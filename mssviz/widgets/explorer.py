@@ -510,4 +510,4 @@ class Explorer(Controls):
     def _report_fetch(self, done: float, total: float | None, what: str) -> None:
         self._check_stop(done, total, what)
         self._progress.value = done / total if total else 0
-        self._doing.value = f"fetch weights: {done / 1e6:.0f} MB"
+        self._doing.value = f"{what}: {done / 1e6:.0f} MB" if done else what

@@ -1,0 +1,184 @@
+"""Values out of JSON that anybody may have written: each has a type, a range, and one error."""
+
+import json
+import math
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from mssviz.errors import ParameterError
+
+#: Bytes of a JSON file that is read.
+LARGEST_JSON = 1 << 20
+#: Name of a stem or of a file: no separators, no leading dot or dash, nothing that formats,
+#: patterns, shells and file systems take for more than a letter.
+_NAME = re.compile(r"\w(?:[\w .,()+&'-]{0,98}[\w)])?")
+
+
+def read_json(path: Path) -> Any:
+    """Content of a JSON file.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON of ordinary size and depth.
+    OSError
+        If it cannot be read.
+    """
+    with path.open("rb") as file:
+        content = file.read(LARGEST_JSON + 1)
+    if len(content) > LARGEST_JSON:
+        raise ValueError(f"over {LARGEST_JSON >> 20} MiB")
+    try:
+        return json.loads(
+            content.decode("utf-8"),
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def shown(value: Any) -> str:
+    """A value for a message: in one line, and short."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def is_name(value: Any) -> bool:
+    """Whether a value can be a stem's name, or a file's, whatever is made of it."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def is_sha256(value: Any, least: int = 64) -> bool:
+    """Whether a value is a SHA-256 in hexadecimal, or at least so many of its first digits."""
+    return isinstance(value, str) and re.fullmatch(f"[0-9a-f]{{{least},64}}", value) is not None
+
+
+def check_option(option: Any, name: str, most: int, depth: int = 0) -> None:
+    """Refuse what no function can want as an option, whatever it does with it.
+
+    Parameters
+    ----------
+    option
+        A number, a word, true, false or null; or a list or an object of such, perhaps of lists.
+    name
+        For messages.
+    most
+        Largest absolute value of numbers.
+    """
+    parts: list[Any] = []
+    if isinstance(option, list | Mapping) and depth < 2:
+        parts = list(option.values() if isinstance(option, Mapping) else option)
+    elif is_number(option):
+        if not -most <= option <= most:
+            raise ParameterError(f"{name} must be from {-most} to {most} (got {shown(option)})")
+    elif not (option is None or isinstance(option, bool) or is_name(option)):
+        raise ParameterError(f"{name} must be a number or a word (got {shown(option)})")
+    if len(parts) > 128:
+        raise ParameterError(f"{name} must have at most 128 entries (got {len(parts)})")
+    for part in parts:
+        check_option(part, name, most, depth + 1)
+
+
+class Values:
+    """A JSON object, read key by key.
+
+    Parameters
+    ----------
+    content
+        What stands where an object is expected.
+    name
+        Of the object, for messages; empty for the outermost.
+
+    Raises
+    ------
+    ParameterError
+        If it is none; and by every method, if the value is not as required.
+    """
+
+    def __init__(self, content: Any, name: str = "") -> None:
+        if not isinstance(content, Mapping):
+            raise ParameterError(f"{name or 'it'} must be an object (got {shown(content)})")
+        self.content = content
+        self._prefix = f"{name}." if name else ""
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.content
+
+    def raw(self, key: str) -> Any:
+        """Any value that is there."""
+        if key not in self.content:
+            raise ParameterError(f"key {self._prefix + key!r} is missing")
+        return self.content[key]
+
+    def inner(self, key: str) -> "Values":
+        """An object; empty where there is none."""
+        return Values(self.content.get(key, {}), self._prefix + key)
+
+    def whole(self, key: str, least: int, most: int, default: int | None = None) -> int:
+        """A whole number from `least` to `most`."""
+        if default is not None and key not in self.content:
+            return default
+        value = self.raw(key)
+        if is_number(value) and least <= value <= most and value == int(value):
+            return int(value)
+        raise self._wrong(key, f"a whole number from {least} to {most}")
+
+    def real(self, key: str, least: float, most: float) -> float:
+        """A number from `least` to `most`."""
+        value = self.raw(key)
+        if is_number(value) and least <= value <= most:
+            return float(value)
+        raise self._wrong(key, f"a number from {least:g} to {most:g}")
+
+    def text(self, key: str, default: str | None = None, most: int = 2000) -> str:
+        """Printable text, perhaps of several lines."""
+        if default is not None and key not in self.content:
+            return default
+        value = self.raw(key)
+        if isinstance(value, str) and len(value) <= most and _is_printable(value):
+            return value
+        raise self._wrong(key, f"printable text of up to {most} characters")
+
+    def line(self, key: str, default: str | None = None) -> str:
+        """Printable text of one line."""
+        value = self.text(key, default, 500)
+        if not value.isprintable():
+            raise self._wrong(key, "a single line of text")
+        return value
+
+    def choice(self, key: str, choices: Collection[str], default: str | None = None) -> str:
+        """One of several words."""
+        value = self.raw(key) if default is None else self.content.get(key, default)
+        if isinstance(value, str) and value in choices:
+            return value
+        raise self._wrong(key, " or ".join(map(repr, choices)))
+
+    def names(self, key: str, most: int = 64) -> tuple[str, ...]:
+        """Different plain names: see `is_name`."""
+        value = self.raw(key)
+        if (
+            isinstance(value, list | tuple)
+            and 1 <= len(value) <= most
+            and all(is_name(name) for name in value)
+            and len({name.casefold() for name in value}) == len(value)  # as files, too
+        ):
+            return tuple(value)
+        raise self._wrong(
+            key, f"1 to {most} different plain names, without / \\ : {{ }} and the like"
+        )
+
+    def _wrong(self, key: str, required: str) -> ParameterError:
+        found = shown(self.content.get(key))
+        return ParameterError(f"{self._prefix}{key} must be {required} (got {found})")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of JSON is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, int) or math.isfinite(value)
+
+
+def _is_printable(text: str) -> bool:
+    return text.replace("\n", "").replace("\t", "").isprintable()
