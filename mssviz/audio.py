@@ -363,11 +363,20 @@ class AudioWriter:
             self.discard()
 
     def write(self, block: Waveform) -> None:
-        """Append samples ``(n, n_channels)``, float32."""
+        """Append samples ``(n, n_channels)``, float32.
+
+        Raises
+        ------
+        AudioError
+            If samples are not finite, or the file cannot be written.
+        """
         if not len(block):
             return
         level = np.abs(block)
-        self.peak = max(self.peak, float(level.max()))
+        loudest = float(level.max())
+        if not np.isfinite(loudest):
+            raise AudioError(f"{self.path}: {describe_not_finite(block)}, so no sound is written")
+        self.peak = max(self.peak, loudest)
         self.n_clipped += int((level > 1).sum())
         with self._writing():
             self._sink.write(block if self.keeps_overs else np.clip(block, -1, 1))

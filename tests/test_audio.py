@@ -280,6 +280,18 @@ def test_an_error_while_writing_leaves_nothing(tmp_path, codec):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_not_written(tmp_path, value):
+    block = np.zeros((100, 2), np.float32)
+    writer = audio.AudioWriter(tmp_path / "a.wav", 44100, 2)
+    writer.write(block)
+    block[50, 1] = value
+    with pytest.raises(AudioError, match="not finite"):
+        writer.write(block)
+    writer.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_error_while_writing_leaves_the_old_file(tmp_path):
     path = tmp_path / "x.wav"
     path.write_bytes(b"old")
