@@ -31,7 +31,7 @@ MARGIN = 0.5
 #: Remedy where there is no room.
 CHOOSE_FOLDER = "name a folder on a larger disk by MSSVIZ_CACHE or --cache (cache)"
 #: Part of every cache key; to be raised when the same sound gives other spectra.
-_VERSION = 2
+_VERSION = 1
 _NOTHING: Any = np.zeros((1, 1), np.float32)
 
 
