@@ -107,7 +107,8 @@ def test_a_file_that_is_gone_is_one_line(made):
 
 
 def test_sound_beyond_half_precision_is_refused_and_not_kept(tmp_path):
-    tracks = {"song": song(tmp_path / "song", level=900.0)}
+    steady = np.full((RATE, 2), 60, np.float32)  # as loud as nobody means, but no integers
+    tracks = {"song": song(tmp_path / "song", vocals=steady, other=noise(1))}
     chunks = Chunks(tracks, TINY, 0.6, 2, tmp_path / "cache")
     with pytest.raises(AudioError, match="song: is too loud"):
         chunks.decode(progress=False)

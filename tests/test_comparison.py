@@ -459,7 +459,8 @@ def test_workers_need_no_guard_in_the_script_that_starts_them(tracks, tmp_path):
         [sys.executable, tmp_path / "script.py", songs, tmp_path / "cache"],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr  # but Dask may have a word on its port
     assert done.stdout == "begins\n3\n"  # and is run once
 
 
