@@ -31,11 +31,6 @@ def check_waveform(waveform: AnyArray, name: str = "waveform") -> Waveform:
     AudioError
         If it is no array of samples, empty, of integers, channels first, or holds NaN or infinite
         samples.
-
-    Warns
-    -----
-    UserWarning
-        If floating-point samples are as large as integers; see `INTEGER_PEAK`.
     """
     array = _as_array(waveform, name)
     if array.ndim == 1:
@@ -62,7 +57,6 @@ def check_waveform(waveform: AnyArray, name: str = "waveform") -> Waveform:
     array = array.astype(np.float32, copy=False)
     if not np.isfinite(array).all():
         raise AudioError(f"{name}: {describe_not_finite(array)}; repair it first")
-    warn_of_integers(array, name)
     return array
 
 
@@ -91,7 +85,10 @@ def _as_array(waveform: Any, name: str) -> AnyArray:
 
 
 def warn_of_integers(array: Waveform, name: str) -> bool:
-    """Warn if the peak is `INTEGER_PEAK` or more; returns whether it is."""
+    """Warn if floating-point samples are as large as integers; returns whether they are.
+
+    To be asked where the level matters, as it does to networks but not to scores.
+    """
     peak = float(max(array.max(), -array.min()))
     if peak > INTEGER_PEAK:
         warnings.warn(

@@ -34,7 +34,7 @@ from mssviz._waveforms import (
     to_channels,
     warn_of_integers,
 )
-from mssviz.errors import AudioError, ParameterError, reason
+from mssviz.errors import AudioError, ParameterError, one_line, reason
 
 __all__ = [
     "BIT_DEPTHS",
@@ -51,6 +51,7 @@ __all__ = [
     "mix_down",
     "resample",
     "to_channels",
+    "warn_of_integers",
     "write_audio",
 ]
 
@@ -426,6 +427,7 @@ def write_audio(
         If the waveform is not fit or the file cannot be written; nothing is left half-written.
     """
     waveform = check_waveform(waveform)
+    warn_of_integers(waveform, one_line(path))
     with AudioWriter(path, sample_rate, waveform.shape[1], codec, bitrate, bit_depth) as writer:
         writer.write(waveform)
 

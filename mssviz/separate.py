@@ -159,6 +159,7 @@ class Model:
         _check_arguments(waveform, sample_rate, name)
         sample_rate = audio.check_sample_rate(sample_rate, "sample_rate")
         checked = audio.to_channels(audio.check_waveform(waveform, name), self.preset.n_channels)
+        audio.warn_of_integers(checked, name)
         resampled = audio.resample(checked, sample_rate, self.sample_rate)
         if not len(resampled):
             raise AudioError(f"{name} is shorter than one sample at {self.sample_rate} Hz")

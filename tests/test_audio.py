@@ -471,10 +471,10 @@ def test_usual_mistakes(waveform, match):
 
 def test_floats_as_large_as_integers():
     with pytest.warns(UserWarning, match="mixture: .* the peak is 3277; .* divide them by 32768"):
-        audio.check_waveform(np.full(9, -3276.8), "mixture")
+        assert audio.warn_of_integers(np.full((9, 1), -3276.8), "mixture")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        audio.check_waveform(np.full(9, 30.0))
+        assert not audio.warn_of_integers(np.full((9, 1), 30.0), "mixture")
 
 
 @pytest.mark.parametrize("n_channels", [3, 5, 6, 8])

@@ -190,11 +190,14 @@ def test_mono_is_separated_as_stereo(separator, shape):
         assert np.array_equal(found.estimates[target], expected.estimates[target])
 
 
-def test_of_six_channels_the_first_two_are_separated(separator):
-    surround = noise(40_000, 6)
-    with pytest.warns(UserWarning, match="6 channels"):
-        found = separator.separate(surround, 44100, progress=False)
-    assert np.array_equal(found.mixture, surround[:, :2])
+def test_six_channels_are_mixed_down_and_four_cut(separator):
+    six, four = noise(40_000, 6), noise(40_000, 4)
+    with pytest.warns(UserWarning, match="6 channels; .* mixed down"):
+        found = separator.separate(six, 44100, progress=False)
+    assert np.array_equal(found.mixture, audio.mix_down(six))
+    with pytest.warns(UserWarning, match="4 channels; only the first 2"):
+        found = separator.separate(four, 44100, progress=False)
+    assert np.array_equal(found.mixture, four[:, :2])
 
 
 @pytest.mark.parametrize("sample_rate", [22050, 48000])
