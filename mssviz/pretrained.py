@@ -347,7 +347,8 @@ def _fill(model: Any, preset: Preset, folder: Path) -> None:
 def _one_error(folder: Path) -> Iterator[None]:
     """Turn whatever a library makes of damaged weights into one line."""
     try:
-        yield
+        with np.errstate(all="ignore"):  # what is not finite is found in the end
+            yield
     except MssvizError:
         raise
     except Exception as error:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 import mssviz
 from mssviz import _fetch, _files, presets, pretrained
@@ -485,6 +486,21 @@ def test_threads_at_once_fetch_once(tiny, server, place):
         thread.join()
     assert len(server.asked) == 1
     assert left_in(place) == INSTALLED
+
+
+def test_waiting_for_another_process_shows_and_can_be_cancelled(tiny, server, tmp_path):
+    told = []
+
+    def stop(*now):
+        told.append(now)
+        raise Cancelled
+
+    folder, _ = arriving(tiny, tmp_path)
+    folder.mkdir(parents=True)
+    with FileLock(folder / "lock"), pytest.raises(Cancelled):
+        pretrained.fetch(tiny, stop)
+    assert told == [(0, None, "wait for another process that fetches the same weights")]
+    assert server.asked == []
 
 
 def test_a_mirror_of_the_releases(tiny, server, place, monkeypatch):

@@ -143,15 +143,15 @@ def load_state(
             raise PretrainedError(f"{path}: {theirs} is no tensor of real numbers; get it again")
         # convolutions (out, in, n) or, transposed, (in, out, n) -> (n, in, out) or (n, out, in);
         # dense (out, in) -> (in, out)
-        values = np.asarray(state[theirs].T, np.float32)
+        values = np.atleast_1d(np.asarray(state[theirs].T, np.float32))
         parts = np.array_split(values, len(ours), axis=max(0, values.ndim - 2))
         for name, part in zip(ours, parts, strict=True):
-            found[name] = found[name] + part if name in found else part
-            if name in variables and found[name].shape != tuple(variables[name].shape):
+            if name in variables and part.shape != tuple(variables[name].shape):
                 raise PretrainedError(
                     f"{path}: {theirs} gives {name} the shape {part.shape}, the network needs "
                     f"{tuple(variables[name].shape)}; choose the preset that it belongs to"
                 )
+            found[name] = found[name] + part if name in found else part
     if set(found) != set(variables):
         raise PretrainedError(f"the network's variables do not match {path}: build a Demucs")
     for name, variable in variables.items():

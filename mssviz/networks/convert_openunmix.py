@@ -131,7 +131,7 @@ def _n_layers(model: Any, target: str) -> int:
 def _tensors(found: Any, path: Path) -> Mapping[str, AnyArray]:
     if not isinstance(found, dict) or not all(isinstance(t, np.ndarray) for t in found.values()):
         raise PretrainedError(f"{path}: holds no state dictionary; choose a file of weights")
-    return found
+    return {str(name): tensor for name, tensor in found.items()}
 
 
 def _matched(
@@ -145,10 +145,15 @@ def _matched(
             f"{path}: not weights of this network: {len(missing)} tensors missing, {len(extra)} "
             f"unknown ({', '.join((missing + extra)[:3])}); choose the preset that it belongs to"
         )
-    return {
-        ours: (path, parts[0], np.sum([tensors[part] for part in parts], axis=0).T)
-        for ours, parts in table.items()
-    }
+    found = {}
+    for ours, parts in table.items():
+        values = [tensors[part] for part in parts]
+        if len({v.shape for v in values}) > 1 or not all(v.dtype.kind == "f" for v in values):
+            raise PretrainedError(
+                f"{path}: {', '.join(parts)} must be tensors of real numbers, alike; get it again"
+            )
+        found[ours] = path, parts[0], np.sum(values, axis=0).T
+    return found
 
 
 def _assign(model: Any, wanted: Mapping[str, tuple[Path, str, AnyArray]], place: Path) -> None:

@@ -68,7 +68,8 @@ def load_checkpoint(model: Any, prefix: Path, targets: Sequence[str]) -> None:
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         shapes = reader.get_variable_to_shape_map()
-    except (tf.errors.OpError, ValueError) as error:
+        types = reader.get_variable_to_dtype_map()
+    except Exception as error:  # TensorFlow turns its codes into classes of Python's
         raise PretrainedError(
             f"{prefix}: not a readable TensorFlow checkpoint ({reason(error)}); "
             "fetch the weights again"
@@ -89,6 +90,8 @@ def load_checkpoint(model: Any, prefix: Path, targets: Sequence[str]) -> None:
     for theirs, ours in table.items():
         if ours is None:
             continue
+        if types[theirs] != tf.float32:
+            raise PretrainedError(f"{prefix}: {theirs} is no float32; fetch the weights again")
         if list(variables[ours].shape) != shapes[theirs]:
             raise PretrainedError(
                 f"{prefix}: {theirs} has shape {shapes[theirs]}, the network needs "
@@ -96,7 +99,7 @@ def load_checkpoint(model: Any, prefix: Path, targets: Sequence[str]) -> None:
             )
         try:
             variables[ours].assign(reader.get_tensor(theirs))
-        except tf.errors.OpError as error:  # a CRC or a length is wrong
+        except Exception as error:  # a CRC or a length is wrong
             raise PretrainedError(
                 f"{prefix}: {theirs} is damaged ({reason(error)}); fetch the weights again"
             ) from error

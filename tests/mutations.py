@@ -1,0 +1,250 @@
+"""Models and archives, each damaged somewhere: what is made of them is a result or one line.
+
+``python -m tests.mutations SEED COUNT`` runs in a process of its own, as a crash would end it, and
+prints what went wrong; `tests/test_mutations.py` reads that.
+"""
+
+import gzip
+import json
+import os
+import resource
+import sys
+import tarfile
+import tempfile
+import time
+import traceback
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from mssviz import _fetch, presets, pretrained
+from mssviz.errors import MssvizError
+from mssviz.networks import Network
+from mssviz.networks.convert_demucs import load_demucs
+from mssviz.networks.convert_openunmix import load_openunmix
+from mssviz.networks.convert_spleeter import load_checkpoint, name_table
+from mssviz.networks.keras_file import load_keras
+from mssviz.networks.torch_file import read_torch
+
+GOLDEN = Path(__file__).parent / "golden"
+CONFIG = {
+    "name": "theirs",
+    "title": "A model",
+    "targets": ["vocals", "accompaniment"],
+    "sample_rate": 8000,
+    "n_fft": 64,
+    "hop_length": 16,
+    "patch_frames": 16,
+    "context": 2,
+    "model_bins": 16,
+    "n_channels": 1,
+    "mask_power": 2.0,
+    "mask_extension": "zeros",
+    "model": {"type": "unet", "filters": [2, 4], "head": "sigmoid"},
+    "weights": {
+        "format": "keras",
+        "folder": "weights",
+        "files": {"model.weights.h5": None},
+        "sources": [{"url": "http://127.0.0.1:9/x.zip", "sha256": "0" * 64}],
+    },
+    "training": {"steps": 10},
+}
+NONSENSE = [
+    None, True, False, 0, -1, 1, 2, 3, 7, 64, 1000, 65536, 2**30, 10**9, 2**63, 10**400, 0.5, 1e308,
+    float("nan"), float("inf"), "", "x", "../x", "a\0b", "x" * 5000, "\ud800", "{codec}", "unet",
+    "blstm", "openunmix", "xumx", "fnn", "wave_unet", "demucs", "bs_roformer", "phase_features",
+    "keras", "spleeter", "demucs", "softmax", [], [1], [[]], [10**6], [1] * 100, {}, {"a": {}}, "1",
+]  # fmt: skip
+
+
+def flipped(content: bytes, rng: np.random.Generator) -> bytes:
+    """One of the ways in which a file is damaged."""
+    kind, place = rng.integers(6), int(rng.integers(len(content)))
+    n = int(rng.integers(1, 64))
+    if kind == 0:
+        return content[:place]
+    if kind == 1:
+        return content[:place] + bytes(n) + content[place + n :]
+    if kind == 2:
+        return content[:place] + rng.bytes(n) + content[place:]
+    if kind == 3:
+        return content[:place] + b"\xff" * 8 + content[place + 8 :]
+    damaged = bytearray(content)
+    # half of the damage goes where headers are
+    for _ in range(int(rng.integers(1, 8))):
+        position = place if kind == 4 else int(rng.integers(min(len(content), 2048)))
+        damaged[position] ^= 1 << int(rng.integers(8))
+        place = int(rng.integers(len(content)))
+    return bytes(damaged)
+
+
+def nonsense(value, rng: np.random.Generator):
+    """JSON with one value replaced, removed or renamed."""
+    value = json.loads(json.dumps(value))
+    place = value
+    while True:
+        keys = list(place) if isinstance(place, dict) else range(len(place))
+        key = keys[int(rng.integers(len(keys)))]
+        if isinstance(place[key], dict | list) and len(place[key]) and rng.random() < 0.7:
+            place = place[key]
+            continue
+        new = NONSENSE[int(rng.integers(len(NONSENSE)))]
+        if isinstance(place, dict) and rng.random() < 0.1:
+            place[str(new)] = place.pop(key)
+        else:
+            place[key] = new
+        return value
+
+
+class Originals:
+    """What is damaged, and what is done with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.preset = self._keras()
+        self.kinds = {
+            "config": self.config,
+            "model": self.config,
+            "manifest": self.manifest,
+            "h5": self.h5,
+            "checkpoint": self.checkpoint,
+            "openunmix": self.openunmix,
+            "demucs": self.demucs,
+            "torch": self.torch,
+            "archive": self.archive,
+        }
+        self._checkpoint()
+        golden = np.load(GOLDEN / "openunmix.npz")
+        self.pth = golden["vocals.pth"].tobytes()
+        shape = {"patch_frames": 9, "n_bins": 17, "n_channels": 2}
+        options = {"type": "openunmix", "hidden_size": 6, "max_bin": 11}
+        self.unmix = Network(options, ["vocals"], shape).model
+        with np.load(GOLDEN / "demucs.npz") as arrays:
+            files = [name for name in arrays if name.startswith("file_")]
+            self.th = [arrays[name].tobytes() for name in files]
+        options = {"type": "demucs", "channels": 4, "depth": 3, "resample": False}
+        shape = {"n_samples": 500, "n_channels": 2}
+        self.separates = Network(options, ["drums", "bass", "vocals"], shape).model
+
+    def _keras(self):
+        (self.folder / "weights").mkdir()
+        (self.folder / "config.json").write_text(json.dumps(CONFIG))
+        preset = presets.find(self.folder)
+        self.network = Network(preset.model, preset.targets, preset.input_shape)
+        self.network.model.save_weights(self.folder / "weights" / "model.weights.h5")
+        self.keras = (self.folder / "weights" / "model.weights.h5").read_bytes()
+        return preset
+
+    def _checkpoint(self):
+        from mssviz.networks._tensorflow import tf
+
+        shape = {"patch_frames": 64, "n_bins": 64, "n_channels": 1}
+        self.unet = Network({"type": "unet", "filters": [1] * 6}, ["a"], shape).model
+        variables = {f"{v.path}": v.numpy() for v in self.unet.weights}
+        tensors = {
+            theirs: variables[ours] if ours else np.zeros(1, np.float32)
+            for theirs, ours in name_table(["a"]).items()
+        }
+        tf.raw_ops.SaveV2(
+            prefix=str(self.folder / "model"), tensor_names=list(tensors),
+            shape_and_slices=[""] * len(tensors), tensors=list(tensors.values()),
+        )  # fmt: skip
+        load_checkpoint(self.unet, self.folder / "model", ["a"])
+
+    def config(self, rng):
+        text = json.dumps(nonsense(CONFIG, rng))
+        content = text.encode() if rng.random() < 0.8 else flipped(text.encode(), rng)
+        (self.folder / "config.json").write_bytes(content)
+        preset = presets.find(self.folder)
+        if pretrained.state(preset) != "ready":
+            pretrained.fetch(preset)
+        pretrained.load(preset)
+
+    def manifest(self, rng):
+        good = json.dumps({"model.weights.h5": "0" * 64})
+        path = self.folder / "weights" / pretrained.MANIFEST
+        path.write_bytes(flipped(good.encode(), rng))
+        try:
+            pretrained.load(self.preset)
+        finally:
+            path.unlink()
+
+    def h5(self, rng):
+        path = self.folder / "damaged.weights.h5"
+        path.write_bytes(flipped(self.keras, rng))
+        load_keras(self.network.model, path)
+
+    def checkpoint(self, rng):
+        damaged = self.folder / "damaged"
+        for name in ("index", "data-00000-of-00001"):
+            content = (self.folder / f"model.{name}").read_bytes()
+            if (name == "index") == (rng.random() < 0.7):
+                content = flipped(content, rng)
+            damaged.with_name(f"damaged.{name}").write_bytes(content)
+        load_checkpoint(self.unet, damaged, ["a"])
+
+    def openunmix(self, rng):
+        (self.folder / "vocals.pth").write_bytes(flipped(self.pth, rng))
+        load_openunmix(self.unmix, self.folder, ["vocals"])
+
+    def demucs(self, rng):
+        path = self.folder / "demucs.th"
+        content = flipped(self.th[int(rng.integers(len(self.th)))], rng)
+        path.write_bytes(gzip.compress(content) if rng.random() < 0.2 else content)
+        load_demucs(self.separates, path, ["drums", "bass", "vocals"])
+
+    def torch(self, rng):
+        name = ("torch_zip.pth", "torch_legacy.pth")[int(rng.integers(2))]
+        path = self.folder / name
+        path.write_bytes(flipped((GOLDEN / name).read_bytes(), rng))
+        read_torch(path)
+
+    def archive(self, rng):
+        path, target = self.folder / "archive", self.folder / "extracted"
+        member = self.folder / "weights" / "model.weights.h5"
+        kind = ("tar", "gz", "zip")[int(rng.integers(3))]
+        if kind == "zip":
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
+                zipped.write(member, "a/model.weights.h5")
+        else:
+            with tarfile.open(path, f"w:{kind.removeprefix('tar')}") as tar:
+                tar.add(member, "a/model.weights.h5")
+        content = path.read_bytes()
+        if kind == "gz" and rng.random() < 0.5:
+            content = gzip.compress(flipped(gzip.decompress(content), rng))
+        else:
+            content = flipped(content, rng)
+        path.write_bytes(content)
+        target.mkdir(exist_ok=True)
+        _fetch.extract(path, {"model.weights.h5": None}, target)
+
+
+def run(seed: int, count: int) -> list[str]:
+    """Lines that say what went wrong."""
+    wrong = []
+    with tempfile.TemporaryDirectory() as folder:
+        originals = Originals(Path(folder))
+        for number in range(count):
+            kind = list(originals.kinds)[number % len(originals.kinds)]
+            began = time.perf_counter()
+            try:
+                originals.kinds[kind](np.random.default_rng((seed, number)))
+            except MssvizError as error:
+                if "\n" in str(error):
+                    wrong.append(f"{kind} {number}: several lines: {error}")
+            except Exception:
+                wrong.append(f"{kind} {number}: {traceback.format_exc()}")
+            if time.perf_counter() - began > 20:
+                wrong.append(f"{kind} {number}: {time.perf_counter() - began:.0f} s")
+    return wrong
+
+
+if __name__ == "__main__":
+    lines = run(int(sys.argv[1]), int(sys.argv[2]))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1 if sys.platform == "darwin" else 1024
+    )
+    print(json.dumps({"wrong": lines, "peak_mib": peak}))
+    sys.stdout.flush()
+    os._exit(0)

@@ -1,0 +1,26 @@
+"""Damaged models and archives give a result or one line: no other error, crash, hang or flood."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.slow
+def test_three_hundred_damaged_models_and_archives(tmp_path):
+    # in a process of its own, which tells its peak of memory and may crash
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.mutations", "0", "300"],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "MSSVIZ_CACHE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["wrong"] == []
+    assert found["peak_mib"] < 1500
