@@ -6,6 +6,7 @@ size is known to be right. Every entry of the archive has a checksum, which tell
 
 import json
 import math
+import os
 import re
 import struct
 import zipfile
@@ -56,6 +57,8 @@ def write(path: Path, progress: Mapping[str, Any], state: Mapping[str, AnyArray]
     arrays: dict[str, Any] = {_PROGRESS: np.array(json.dumps(progress)), **state}
     with new_file(path) as scratch, scratch.open("wb") as file:
         np.savez(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())  # on the disk before it takes the older one's name
 
 
 def read(
