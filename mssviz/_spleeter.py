@@ -11,8 +11,7 @@ _NO_PROCESSES = "leave it out: no processes are started, and what returns is don
 KEYWORDS = {
     "params_descriptor": "the model is the first argument",
     "params_filename": "the model is the first argument",
-    "MWF": "write mwf_iterations=1",
-    "mwf": "write mwf_iterations=1",
+    "MWF": "write mwf=1",
     "multiprocess": _NO_PROCESSES,
     "synchronous": _NO_PROCESSES,
     "stft_backend": "leave it out: there is one STFT",

@@ -31,7 +31,7 @@ from mssviz._stems import (
 )
 from mssviz._typing import PathLike, Progress, Waveform
 from mssviz.errors import MssvizError, ParameterError
-from mssviz.separation import level_ratio_db
+from mssviz.measures import level_ratio_db
 from mssviz.tracks import MAX_MISSING_SECONDS, Part, Track
 
 if TYPE_CHECKING:

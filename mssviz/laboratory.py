@@ -14,8 +14,9 @@ from mssviz import masks
 from mssviz._typing import AnyArray, Stft, Waveform
 from mssviz.errors import ParameterError
 from mssviz.mask_editing import MaskEditor
-from mssviz.separation import Frames, MaskChanges, Separation, changed, level_ratio_db, stft_frames
-from mssviz.stft import istft_part, time_to_frames
+from mssviz.measures import level_ratio_db
+from mssviz.separation import MaskChanges, Separation, given_options
+from mssviz.stft import Frames, istft_part, stft_frames, time_to_frames
 
 #: Seconds that are worked on at once in a pass over a long excerpt.
 PART_SECONDS = 10.0
@@ -100,7 +101,8 @@ class Laboratory:
         if oracle_phase and not self.references:
             raise ParameterError("the oracle phase needs the true stems; choose the mixture's")
         self.oracle_phase = oracle_phase
-        if changed(self.separation.options, changes) != self.separation.options:
+        present = self.separation.options
+        if any(getattr(present, name) != v for name, v in given_options(changes).items()):
             self.separation = self.separation.with_options(**changes)
 
     def parts(

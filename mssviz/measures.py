@@ -12,14 +12,20 @@ import numpy as np
 from mssviz import audio
 from mssviz._typing import AnyArray, Waveform
 from mssviz.errors import ParameterError
-from mssviz.separation import level_ratio_db, stft_frames
-from mssviz.stft import StftParams, bins_to_hz, magnitude, to_db
+from mssviz.stft import StftParams, bins_to_hz, magnitude, stft_frames, to_db
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _GRID = StftParams()
 _BLOCK_FRAMES = 512
+
+
+def level_ratio_db(signal: Waveform, reference: Waveform) -> float:
+    """Level of one signal relative to another's, in dB; NaN if the latter is silent."""
+    power = float(np.square(reference, dtype=np.float64).sum())
+    error = float(np.square(signal, dtype=np.float64).sum())
+    return 10 * float(np.log10(max(error, 1e-30) / power)) if power else float("nan")
 
 
 def si_sdr(reference: AnyArray, estimate: AnyArray) -> float:

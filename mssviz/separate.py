@@ -83,9 +83,9 @@ class Model:
         return self.preset.targets
 
     @property
-    def make_masker(self) -> Callable[..., Masker]:
-        """What makes masks of what it estimates."""
-        return GivenSpectra if self.preset.gives_waveforms else Masker
+    def kind(self) -> Kind:
+        """Of what it predicts."""
+        return SPECTRUM if self.preset.gives_waveforms else MAGNITUDE
 
     @property
     def sample_rate(self) -> int:
@@ -130,29 +130,36 @@ class Model:
             If the arguments are no waveform and no rate, or this is an oracle and `references` do
             not make up its targets.
         """
-        separation = self.begin(waveform, sample_rate, references)
-        for _ in self.proceed(separation, progress):
-            pass
-        return separation
+        return self.begin(waveform, sample_rate, references).finish(progress)
 
     def begin(
         self,
         waveform: AnyArray,
         sample_rate: int,
         references: Mapping[str, AnyArray] | None = None,
-    ) -> Separation:
-        """A separation before the work: all magnitudes are 0; see `proceed`.
+    ) -> Run:
+        """A separation before the work, of which nothing is predicted yet.
 
         Parameters, errors
             As in `separate`.
         """
-        mixture = self.prepared(waveform, sample_rate)
+        separation = self.empty(self.prepared(waveform, sample_rate))
+        return Run(separation, lambda report: self.fill(separation, report))
+
+    def empty(self, mixture: Waveform) -> Separation:
+        """A separation of a waveform from `prepared`, all predictions 0."""
         n_frames = self.preset.stft.n_frames(len(mixture))
         shape = (n_frames, self.preset.model_bins, self.preset.n_channels)
         store = Store()
-        dtype = np.complex64 if self.preset.gives_waveforms else np.float32
-        magnitudes = {target: store.empty(shape, dtype) for target in self.targets}
-        return Separation(self.preset, mixture, magnitudes, self.options, store, self.make_masker)
+        values = {target: store.empty(shape, self.kind.dtype) for target in self.targets}
+        return self.separation(mixture, values, store)
+
+    def separation(
+        self, mixture: Waveform, values: Mapping[str, Any], store: Store | None = None
+    ) -> Separation:
+        """A separation of this model: what it predicts of every target of a mixture."""
+        prediction = Prediction(self.kind, values)
+        return Separation(self.preset, mixture, prediction, self.options, store or Store())
 
     def prepared(self, waveform: AnyArray, sample_rate: int, name: str = "waveform") -> Waveform:
         """Check a waveform and bring it to the model's channels and sample rate."""
@@ -165,15 +172,15 @@ class Model:
             raise AudioError(f"{name} is shorter than one sample at {self.sample_rate} Hz")
         return resampled
 
-    def proceed(self, separation: Separation, progress: bool | Progress = True) -> Iterator[slice]:
-        """Do the work on a separation from `begin`, part by part.
+    def fill(self, separation: Separation, progress: Progress) -> Iterator[slice]:
+        """Fill in the prediction of a separation from `empty`, part by part.
 
         Parameters
         ----------
         separation
-            Its magnitudes are filled in.
+            Whose prediction is written to.
         progress
-            As in `separate`.
+            Called with seconds done and in all.
 
         Yields
         ------
@@ -201,7 +208,7 @@ class Separator(Model):
     progress
         For fetching: True for a bar, or a callback.
     options
-        Any of `MaskOptions`: ``power``, ``extension``, ``mwf_iterations``, ``smoothing``,
+        Any of `MaskOptions`: ``power``, ``extension``, ``mwf``, ``smoothing``,
         ``hardness``, ``threshold``, ``bandwidth``; left out or None, the preset's.
 
     Raises
@@ -234,10 +241,9 @@ class Separator(Model):
         self._quality = QUALITIES[quality]
         wider = f"{model}{self._quality.variant}"
         self.preset = presets.find(wider if wider in presets.shipped() else model)
-        if self.preset.gives_waveforms:
-            _refuse_options(self.preset, options)
         own = MaskOptions(power=self.preset.mask_power, extension=self.preset.mask_extension)
-        self.options = changed(changed(own, self._quality.options), options)
+        usual = changed(own, self._quality.options)
+        self.options = self.kind.change(usual, options, self.preset.name)
         if fetch and pretrained.state(self.preset) != "ready":
             with reporter(progress, unit="B") as report:
                 pretrained.fetch(self.preset, report)
@@ -265,16 +271,15 @@ class Separator(Model):
             self._network = pretrained.load(self.preset)
         return self._network
 
-    def proceed(self, separation: Separation, progress: bool | Progress = True) -> Iterator[slice]:
-        """As `Model.proceed`: the parts are the network's patches."""
+    def fill(self, separation: Separation, progress: Progress) -> Iterator[slice]:
+        """As `Model.fill`: the parts are the network's patches."""
         mixture, done = separation.mixture, 0
-        with reporter(progress) as report:
-            for segment in self.segments([mixture], report, len(mixture)):
-                frames = slice(done, done + len(segment.mixture))
-                for target, values in segment.magnitudes.items():
-                    separation.magnitudes[target][frames] = values
-                done = frames.stop
-                yield frames
+        for segment in self.segments([mixture], progress, len(mixture)):
+            frames = slice(done, done + len(segment.mixture))
+            for target, values in segment.values.items():
+                separation.prediction.values[target][frames] = values
+            done = frames.stop
+            yield frames
 
     def segments(
         self, blocks: Iterable[Waveform], progress: Progress, n_samples: int | None = None
@@ -301,7 +306,7 @@ class Separator(Model):
         of_patches = self._of_waveforms if self.preset.gives_waveforms else self._of_spectra
         done = 0
         for segment in of_patches(blocks):
-            _check_answers(segment.magnitudes, self.preset, done * hop)
+            _check_answers(segment.values, self.preset, done * hop)
             done += len(segment.mixture)
             seconds = done * hop
             progress(seconds if total is None else min(seconds, total), total, "separate")
@@ -386,14 +391,6 @@ def _check_arguments(waveform: Any, sample_rate: Any, name: str) -> None:
         raise ParameterError(
             f"{wanted} (got {type(waveform).__name__}); give it as in waveform, sample_rate = "
             "mssviz.load_audio(path)"
-        )
-
-
-def _refuse_options(preset: Preset, options: MaskChanges) -> None:
-    given = [name for name, value in options.items() if value]
-    if given:
-        raise ParameterError(
-            f"{preset.name} gives waveforms, which no mask makes: leave out {', '.join(given)}"
         )
 
 

@@ -9,9 +9,10 @@ Source: Spleeter 2.4.2, ``model/__init__.py``; Griffin and Lim, "Signal estimati
 modified short-time Fourier transform", IEEE Trans. ASSP 32(2), 1984, for the inverse.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -305,3 +306,77 @@ class OverlapAdd:
         skipped = min(self._to_skip, len(samples))
         self._to_skip -= skipped
         return samples[skipped:]
+
+
+class Frames:
+    """An array ``(n_frames, n_bins, n_channels)`` that is computed where it is looked at.
+
+    Index it by frames first, like an array; ``numpy.asarray`` computes it all.
+
+    Parameters
+    ----------
+    shape, dtype
+        Of the whole.
+    compute
+        ``(start, stop)`` to these frames, at least one.
+    """
+
+    ndim = 3
+
+    def __init__(
+        self, shape: tuple[int, int, int], dtype: Any, compute: Callable[[int, int], AnyArray]
+    ) -> None:
+        self.shape, self.dtype, self._compute = shape, np.dtype(dtype), compute
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"Frames(shape={self.shape}, dtype={self.dtype}, computed on access)"
+
+    def __getitem__(self, index: Any) -> AnyArray:
+        first, rest = (index[0], index[1:]) if isinstance(index, tuple) else (index, ())
+        if isinstance(first, slice):
+            start, stop, step = first.indices(len(self))
+            if step < 1:
+                raise ParameterError(f"frames are indexed forwards (got step {step})")
+            if stop <= start:
+                return np.empty((0, *self.shape[1:]), self.dtype)[(slice(None), *rest)]
+            return self._compute(start, stop)[(slice(None, None, step), *rest)]
+        try:
+            frame = range(len(self))[first]
+        except TypeError:
+            raise ParameterError(
+                f"frames are indexed by an integer or a slice (got {type(first).__name__}); for "
+                "other indices make an array first, with numpy.asarray"
+            ) from None
+        return self._compute(frame, frame + 1)[(0, *rest)]
+
+    def __reduce__(self) -> Any:
+        return np.asarray, (self[:],)  # what computes them stays in this process
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+        values = self[:]
+        return values if dtype is None else values.astype(dtype, copy=False)
+
+
+def stft_frames(waveform: Waveform, params: StftParams) -> Frames:
+    """STFT of a waveform ``(n_samples, n_channels)``, computed where it is looked at."""
+    shape = (params.n_frames(len(waveform)), params.n_bins, waveform.shape[1])
+
+    def compute(start: int, stop: int) -> AnyArray:
+        return _stft_slice(waveform, params, start, stop - start)
+
+    return Frames(shape, np.complex64, compute)
+
+
+def _stft_slice(mixture: Waveform, params: StftParams, first: int, count: int) -> Stft:
+    # frames first … first + count of the mixture's STFT: of the samples that they cover
+    start = first * params.hop_length - params.n_fft
+    stop = (first + count) * params.hop_length
+    samples = mixture[max(0, start) : max(0, stop)]
+    before = max(0, -start)
+    padded = np.pad(samples, ((before, 0), (0, 0)))
+    # stft_blocks puts n_fft zeros in front: skip the frames that hold them
+    skip = params.n_fft // params.hop_length
+    return next(stft_blocks([padded], params, skip + count))[skip:]

@@ -1,0 +1,202 @@
+"""Mask options: what each is called, which values it takes and what it does, said once.
+
+Sliders, flags of the command line and checks of keywords are made from what stands here.
+"""
+
+import numbers
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypedDict, cast
+
+import numpy as np
+
+from mssviz import masks
+from mssviz._spleeter import check_keywords
+from mssviz._typing import Extension
+from mssviz.errors import ParameterError
+from mssviz.stft import StftParams
+
+#: Longest smoothing of masks, in seconds.
+MAX_SMOOTHING = 1.0
+#: Earlier names of options.
+_ALIASES = {"mwf_iterations": "mwf"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """What people are told of a mask option, and what a slider for it offers.
+
+    Parameters
+    ----------
+    label
+        On a control, with the unit.
+    help
+        One sentence.
+    low, high, step
+        Of a slider, in the option's own unit; `MaskOptions` takes more.
+    choices
+        Value to what it is called, in place of a slider.
+    off
+        Value at which the option does nothing; None if there is none.
+    """
+
+    label: str
+    help: str
+    low: float = 0.0
+    high: float = 1.0
+    step: float = 0.05
+    choices: Mapping[str, str] = field(default_factory=dict)
+    off: float | None = None
+
+
+def _option(default: Any, label: str, help: str, **more: Any) -> Any:  # noqa: A002, as in a flag
+    return field(default=default, metadata={"option": Option(label, help, **more)})
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """How a prediction becomes masks and stems.
+
+    Parameters
+    ----------
+    power
+        Exponent of the ratio masks; 2 is Spleeter's.
+    extension
+        Above the modelled band: ``"zeros"`` or ``"average"``; see `masks.extend`.
+    mwf
+        0: masks; 1 or more: multichannel Wiener filter with so many iterations, which ignores all
+        others and leaves the band above silent, as in Spleeter.
+    smoothing
+        Seconds on either side over which masks are averaged; see `masks.smooth`.
+    hardness, threshold
+        From soft masks (0) to binary ones (1) around a threshold; see `masks.harden`.
+    bandwidth
+        Hertz above which the model's masks are not used, but `extension`; as far as the model
+        reaches if that is less.
+
+    Raises
+    ------
+    ParameterError
+        If a value is of another type or out of range.
+
+    Notes
+    -----
+    In this order: ratio masks, smoothing, hardness, bandwidth, extension.
+    """
+
+    power: float = _option(
+        2.0, "Exponent", "Exponent of the ratio masks: larger is nearer to binary.",
+        low=0.5, high=8.0, step=0.5,
+    )  # fmt: skip
+    hardness: float = _option(
+        0.0, "Soft to binary", "From soft masks (0) to binary ones (1).", off=0.0
+    )
+    threshold: float = _option(
+        0.5, "Threshold", "Share of the mixture at which a hard mask opens.", low=0.05, high=0.95
+    )
+    smoothing: float = _option(
+        0.0, "Smoothing (s)", "Seconds on either side over which masks are averaged.",
+        high=MAX_SMOOTHING / 2, step=0.02, off=0.0,
+    )  # fmt: skip
+    bandwidth: float = _option(
+        np.inf, "Up to (Hz)", "Frequency above which the model's masks are not used.",
+        low=500.0, high=np.inf, step=500.0, off=np.inf,
+    )  # fmt: skip
+    extension: Extension = _option(
+        "zeros", "Above that", "What stands above the band that the model covers.",
+        choices={"zeros": "silence", "average": "the frame's mean mask"},
+    )  # fmt: skip
+    mwf: int = _option(
+        0, "MWF rounds", "Rounds of the multichannel Wiener filter, which replaces the masks.",
+        high=5, step=1, off=0,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        for name, described in described_options().items():
+            value = getattr(self, name)
+            if not described.choices:
+                _check_number(name, value, whole=name == "mwf")
+        masks.check_power(self.power)
+        masks.check_extension(self.extension)
+        if not 0 <= self.mwf <= 100:
+            raise ParameterError(f"mwf must lie between 0 and 100 iterations (got {self.mwf})")
+        if not 0 <= self.smoothing <= MAX_SMOOTHING:
+            raise ParameterError(
+                f"smoothing must lie in [0, {MAX_SMOOTHING}] seconds (got {self.smoothing})"
+            )
+        masks.check_share("hardness", self.hardness)
+        masks.check_level(self.threshold)
+        if not self.bandwidth > 0:
+            raise ParameterError(f"bandwidth must be above 0 Hz (got {self.bandwidth})")
+
+    @property
+    def mwf_iterations(self) -> int:
+        """Earlier name of `mwf`."""
+        return self.mwf
+
+    def margin(self, params: StftParams) -> int:
+        """Frames on either side that a frame's mask depends on."""
+        if self.mwf:
+            return 0
+        return round(self.smoothing * params.sample_rate / params.hop_length)
+
+
+class MaskChanges(TypedDict, total=False):
+    """Some of `MaskOptions`, as keyword arguments; None stands for "as it is"."""
+
+    power: float | None
+    hardness: float | None
+    threshold: float | None
+    smoothing: float | None
+    bandwidth: float | None
+    extension: Extension | None
+    mwf: int | None
+    mwf_iterations: int | None  # earlier name of `mwf`
+
+
+def described_options() -> dict[str, Option]:
+    """Every mask option with what is said of it, in the order in which controls show them."""
+    return {f.name: f.metadata["option"] for f in fields(MaskOptions)}
+
+
+def given_options(changes: Mapping[str, Any]) -> MaskChanges:
+    """Those of some keyword arguments that are given, by their present names.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such option, or one is given under two names.
+    """
+    check_keywords(changes, [*described_options(), *_ALIASES])
+    given = {name: value for name, value in changes.items() if value is not None}
+    for alias, name in _ALIASES.items():
+        if alias in given:
+            if name in given:
+                raise ParameterError(f"{alias} is an earlier name of {name}: give one of them")
+            given[name] = given.pop(alias)
+    return cast(MaskChanges, given)
+
+
+def changed(options: MaskOptions, changes: Mapping[str, Any]) -> MaskOptions:
+    """Options with some of them replaced.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such option, or it is out of range.
+    """
+    return replace(options, **given_options(changes))
+
+
+def switched_on(names: Iterable[str], options: MaskOptions) -> list[str]:
+    """Those of some options that have another value than the one at which they do nothing."""
+    described = described_options()
+    return [name for name in names if getattr(options, name) != described[name].off]
+
+
+def _check_number(name: str, value: Any, whole: bool) -> None:
+    kind: type = numbers.Integral if whole else numbers.Real
+    # True stands for one iteration, as in Spleeter
+    if not isinstance(value, kind) or (isinstance(value, bool) and not whole):
+        what = "a whole number" if whole else "a number"
+        raise ParameterError(f"{name} must be {what} (got {value!r})")

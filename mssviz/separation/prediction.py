@@ -1,0 +1,141 @@
+"""What a model predicts, and what can be made of it: four kinds that must not be mistaken.
+
+=============== ========= ============================================ =========================
+kind            type      values                                       models
+=============== ========= ============================================ =========================
+magnitude       float32   linear, 0 or more                            Spleeter, Open-Unmix
+mask            float32   in [0, 1]                                    ideal masks, classical
+complex mask    complex64 of any level, with a turn of the phase       networks of complex masks
+spectrum        complex64 a stem's STFT                                networks of waveforms
+=============== ========= ============================================ =========================
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mssviz._typing import AnyArray, Magnitude, Stft
+from mssviz.errors import ParameterError
+from mssviz.separation.options import (
+    MaskOptions,
+    changed,
+    described_options,
+    given_options,
+    switched_on,
+)
+from mssviz.stft import magnitude
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of prediction.
+
+    Parameters
+    ----------
+    name
+        In the table above.
+    dtype
+        Of its values.
+    options
+        Names of the mask options that change what is made of it.
+    reason
+        Why all others do nothing.
+    """
+
+    name: str
+    dtype: Any
+    options: frozenset[str]
+    reason: str = ""
+
+    def usable(self, options: MaskOptions) -> frozenset[str]:
+        """Names of the options that change anything while the others are as they are."""
+        return self.options & {"mwf"} if options.mwf else self.options
+
+    def change(self, options: MaskOptions, changes: Mapping[str, Any], model: str) -> MaskOptions:
+        """Options with some of them replaced, if that changes anything.
+
+        Parameters
+        ----------
+        options
+            Before.
+        changes
+            As in `changed`.
+        model
+            Name of the model, for messages.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such option, it is out of range, or it would do nothing.
+        """
+        given = given_options(changes)
+        after = changed(options, given)
+        idle = switched_on((name for name in given if name not in self.options), after)
+        if idle:
+            raise ParameterError(
+                f"{model}: {', '.join(idle)} would do nothing, as {self.reason}; leave it out"
+            )
+        idle = switched_on((name for name in given if name not in self.usable(after)), after)
+        if idle:
+            raise ParameterError(
+                f"{model}: {', '.join(idle)} would do nothing, as the Wiener filter (mwf="
+                f"{after.mwf}) replaces the masks; leave it out, or give mwf=0"
+            )
+        return after
+
+
+_ALL = frozenset(described_options())
+MAGNITUDE = Kind("magnitude", np.float32, _ALL)
+MASK = Kind("mask", np.float32, _ALL - {"power"}, "its masks are given and not ratios")
+COMPLEX_MASK = Kind(
+    "complex mask", np.complex64, frozenset({"bandwidth"}), "its masks turn the phase, too"
+)
+SPECTRUM = Kind(
+    "spectrum",
+    np.complex64,
+    frozenset(),
+    "its stems have a phase of their own, which no mask makes",
+)
+
+
+def magnitudes_of(kind: Kind, values: AnyArray, mixture: Stft) -> Magnitude:
+    """Magnitudes that a prediction means, whatever its kind.
+
+    Parameters
+    ----------
+    kind
+        Of the values.
+    values
+        Of one target, ``(n_frames, n_model_bins, n_channels)``.
+    mixture
+        The same bins of the mixture's STFT.
+
+    Returns
+    -------
+    Magnitude
+        ``(n_frames, n_model_bins, n_channels)``, linear.
+    """
+    if kind is MAGNITUDE:
+        return values
+    if kind is SPECTRUM:
+        return magnitude(values)
+    return np.abs(values) * magnitude(mixture)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a model says of a song.
+
+    Parameters
+    ----------
+    kind
+        What the values are.
+    values
+        Target to ``(n_frames, n_model_bins, n_channels)``, an array or `Frames`.
+    """
+
+    kind: Kind
+    values: Mapping[str, Any]
+
