@@ -1,11 +1,11 @@
 """A song's samples at their times: what could not be decoded is silence of its length."""
 
-import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from mssviz._ahead import warn
 from mssviz._decoding import Decoder
 from mssviz._typing import Waveform
 from mssviz.errors import AudioError
@@ -170,7 +170,7 @@ class Timeline:
             )
 
     def _warn(self, text: str) -> None:
-        warnings.warn(f"{self._decoder.name}: {text}", stacklevel=3)
+        warn(f"{self._decoder.name}: {text}", stacklevel=3)
 
     def _too_little(self, n_samples: int) -> AudioError:
         return AudioError(

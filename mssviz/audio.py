@@ -5,7 +5,6 @@ needed; only Vorbis is written by libsndfile, as PyAV's FFmpeg has no good encod
 Resampling is soxr's, very high quality.
 """
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ import av
 import numpy as np
 import soxr
 
+from mssviz._ahead import warn
 from mssviz._decoding import Decoder
 from mssviz._encoding import open_sink
 from mssviz._files import Draft, writing
@@ -168,7 +168,7 @@ class AudioReader:
                 "counted from 0"
             )
         if index is None and len(streams) > 1:
-            warnings.warn(
+            warn(
                 f"{name}: has {len(streams)} audio streams, of which the first is read; choose "
                 f"another with stream=1 to {len(streams) - 1}",
                 stacklevel=4,
@@ -241,7 +241,7 @@ class AudioReader:
             if len(block):
                 yield block
         if self.repairs:
-            warnings.warn(
+            warn(
                 f"{self.name}: {describe_repairs(self.repairs)}; copy it again if there is "
                 "a better copy",
                 stacklevel=2,
@@ -393,7 +393,7 @@ class AudioWriter:
         with self._writing():
             self._draft.commit()
         if self.n_clipped and not self.keeps_overs:
-            warnings.warn(
+            warn(
                 f"{self.path}: {self.n_clipped} samples exceeded full scale (peak "
                 f"{20 * np.log10(self.peak):+.1f} dBFS) and were clipped; write wav with bit "
                 "depth float to keep them",
