@@ -2,19 +2,47 @@
 
 import queue
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
 
+_here = threading.local()
+
+
+def warn(text: str, stacklevel: int = 2) -> None:
+    """Warn; from within `ahead`'s thread later, when that has ended.
+
+    Filters of warnings are the whole process': while one thread imports a module or else ignores
+    warnings for a while, those of the others would be lost.
+
+    Parameters
+    ----------
+    text
+        One line.
+    stacklevel
+        As of `warnings.warn`, counted from the caller.
+    """
+    kept: dict[str, None] | None = getattr(_here, "kept", None)
+    if kept is None:
+        warnings.warn(text, stacklevel=stacklevel + 1)
+    else:
+        kept[text] = None  # once each
+
+
 class ahead(Iterator[_T]):  # noqa: N801, used like a function
-    """Iterate in a thread of its own, up to two items ahead; a context manager that stops it."""
+    """Iterate in a thread of its own, up to two items ahead; a context manager that stops it.
+
+    What was said there by `warn` is said when the thread has ended.
+    """
 
     def __init__(self, items: Iterable[_T]) -> None:
         self._items = items
         self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=2)
         self._stop = threading.Event()
+        self._kept: dict[str, None] = {}
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "ahead[_T]":
@@ -24,6 +52,8 @@ class ahead(Iterator[_T]):  # noqa: N801, used like a function
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        for text in self._kept:
+            warn(text)
 
     def __next__(self) -> _T:
         kind, value = self._queue.get()
@@ -33,6 +63,7 @@ class ahead(Iterator[_T]):  # noqa: N801, used like a function
         raise StopIteration if kind == "end" else value
 
     def _run(self) -> None:
+        _here.kept = self._kept
         try:
             for item in self._items:
                 if not self._put("item", item):

@@ -1,11 +1,11 @@
 """A song's samples at their times: what could not be decoded is silence of its length."""
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from mssviz._ahead import warn
 from mssviz._decoding import Decoder
 from mssviz._typing import Waveform
 from mssviz.errors import AudioError
@@ -170,10 +170,30 @@ class Timeline:
             )
 
     def _warn(self, text: str) -> None:
-        warnings.warn(f"{self._decoder.name}: {text}", stacklevel=3)
+        warn(f"{self._decoder.name}: {text}", stacklevel=3)
 
     def _too_little(self, n_samples: int) -> AudioError:
         return AudioError(
             f"{self._decoder.name}: damaged, of its first {n_samples / self._rate:.2f} s "
             f"{self._n_filled / self._rate:.2f} s cannot be decoded; copy it again"
         )
+
+
+def regroup(pieces: Iterable[Waveform], size: int) -> Iterator[tuple[Waveform, bool]]:
+    """Join pieces to blocks of about `size` samples, each with whether it is the last."""
+    pending: list[Waveform] = []
+    n_pending = 0
+    ready: Waveform | None = None
+    for piece in pieces:
+        pending.append(piece)
+        n_pending += len(piece)
+        if n_pending >= size:
+            if ready is not None:
+                yield ready, False
+            ready, pending, n_pending = np.concatenate(pending), [], 0
+    if pending:
+        if ready is not None:
+            yield ready, False
+        ready = np.concatenate(pending)
+    if ready is not None:
+        yield ready, True

@@ -4,12 +4,12 @@ import math
 import numbers
 import os
 import reprlib
-import warnings
 from typing import Any
 
 import numpy as np
 import soxr
 
+from mssviz._ahead import warn
 from mssviz._typing import AnyArray, Waveform
 from mssviz.errors import AudioError, reason
 
@@ -91,7 +91,7 @@ def warn_of_integers(array: Waveform, name: str) -> bool:
     """
     peak = float(max(array.max(), -array.min()))
     if peak > INTEGER_PEAK:
-        warnings.warn(
+        warn(
             f"{name}: floating-point samples are to lie in [-1, 1], but the peak is {peak:.0f}; if "
             "they are 16-bit integers, divide them by 32768",
             stacklevel=3,
@@ -175,14 +175,14 @@ def to_channels(waveform: Waveform, n_channels: int) -> Waveform:
     if present == 1:
         return np.repeat(waveform, n_channels, axis=1)
     if n_channels == 2 and present in _SURROUND:
-        warnings.warn(
+        warn(
             f"the sound has {present} channels; they are taken for {_SURROUND[present]} and mixed "
             "down to two (ITU-R BS.775); to separate others, choose them with waveform[:, :2]",
             stacklevel=2,
         )
         return mix_down(waveform)
     if present > n_channels:
-        warnings.warn(
+        warn(
             f"the sound has {present} channels; only the first {n_channels} are separated; if "
             "others matter, mix it down to them first",
             stacklevel=2,

@@ -5,8 +5,7 @@ needed; only Vorbis is written by libsndfile, as PyAV's FFmpeg has no good encod
 Resampling is soxr's, very high quality.
 """
 
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +15,12 @@ import av
 import numpy as np
 import soxr
 
+from mssviz._ahead import warn
 from mssviz._decoding import Decoder
 from mssviz._encoding import open_sink
 from mssviz._files import Draft, writing
 from mssviz._sound_file import SoundFile
-from mssviz._timeline import Timeline
+from mssviz._timeline import Timeline, regroup
 from mssviz._typing import BitDepth, Codec, PathLike, SoundSource, Waveform
 from mssviz._waveforms import (
     MAX_CHANNELS,
@@ -168,7 +168,7 @@ class AudioReader:
                 "counted from 0"
             )
         if index is None and len(streams) > 1:
-            warnings.warn(
+            warn(
                 f"{name}: has {len(streams)} audio streams, of which the first is read; choose "
                 f"another with stream=1 to {len(streams) - 1}",
                 stacklevel=4,
@@ -232,7 +232,7 @@ class AudioReader:
             )
         size = max(1, round(seconds * self.file_sample_rate))
         told = False
-        for block, last in _regroup(self._wanted(), size):
+        for block, last in regroup(self._wanted(), size):
             if not np.isfinite(block).all():
                 raise AudioError(f"{self.name}: {describe_not_finite(block)}; repair the file")
             told = told or warn_of_integers(block, self.name)
@@ -241,7 +241,7 @@ class AudioReader:
             if len(block):
                 yield block
         if self.repairs:
-            warnings.warn(
+            warn(
                 f"{self.name}: {describe_repairs(self.repairs)}; copy it again if there is "
                 "a better copy",
                 stacklevel=2,
@@ -393,8 +393,8 @@ class AudioWriter:
         with self._writing():
             self._draft.commit()
         if self.n_clipped and not self.keeps_overs:
-            warnings.warn(
-                f"{self.path}: {self.n_clipped} samples exceeded full scale (peak "
+            warn(
+                f"{one_line(self.path)}: {self.n_clipped} samples exceeded full scale (peak "
                 f"{20 * np.log10(self.peak):+.1f} dBFS) and were clipped; write wav with bit "
                 "depth float to keep them",
                 stacklevel=2,
@@ -430,23 +430,3 @@ def write_audio(
     warn_of_integers(waveform, one_line(path))
     with AudioWriter(path, sample_rate, waveform.shape[1], codec, bitrate, bit_depth) as writer:
         writer.write(waveform)
-
-
-def _regroup(pieces: Iterable[Waveform], size: int) -> Iterator[tuple[Waveform, bool]]:
-    # (block of about `size` samples, whether it is the last)
-    pending: list[Waveform] = []
-    n_pending = 0
-    ready: Waveform | None = None
-    for piece in pieces:
-        pending.append(piece)
-        n_pending += len(piece)
-        if n_pending >= size:
-            if ready is not None:
-                yield ready, False
-            ready, pending, n_pending = np.concatenate(pending), [], 0
-    if pending:
-        if ready is not None:
-            yield ready, False
-        ready = np.concatenate(pending)
-    if ready is not None:
-        yield ready, True

@@ -34,7 +34,7 @@ def separate_files(
     *,
     offset: float = 0.0,
     duration: float | None = None,
-    stream: int = 0,
+    stream: int | None = None,
     progress: bool | Progress = True,
     **options: Any,
 ) -> list[dict[str, Path]]:
@@ -87,7 +87,7 @@ def separate_file(
     *,
     offset: float = 0.0,
     duration: float | None = None,
-    stream: int = 0,
+    stream: int | None = None,
     options: FileOptions | None = None,
     progress: bool | Progress = True,
 ) -> list[Path]:
@@ -177,7 +177,7 @@ def separate_file_by_name(
     files: Mapping[str, Path],
     offset: float,
     duration: float | None,
-    stream: int,
+    stream: int | None,
     options: FileOptions,
 ) -> list[Path]:
     """As `separate_file`, with a separator that each process builds once; for workers."""

@@ -155,7 +155,7 @@ def test_names_that_are_no_text_are_listed_and_told_in_one_line(mssviz_command, 
     assert (code, out) == (0, f"separated/{odd}/vocals.wav\n")
     code, _, err = mssviz_command("separate", f"{odd}\x1b[2J.mp3")
     assert code == 1
-    assert_one_line(err, r"\x0a\x1b[2J.mp3: no such file")
+    assert_one_line(err, r"\n\x1b[2J.mp3: no such file")
 
 
 def test_a_stream_can_be_chosen(mssviz_command, folder):

@@ -196,7 +196,6 @@ def test_a_file_of_which_little_decodes_is_refused(healthy):
 # --- Of every kind ----------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_mutated_files_neither_crash_nor_pass_in_silence():
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-m", "tests.mutated_sound", "0", "40"],

@@ -9,13 +9,12 @@ from urllib.parse import unquote
 
 import typer
 
-#: Characters that a name of a file may hold, and that a line on a terminal may not.
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+from mssviz.errors import one_line
 
 
 def complain(text: str) -> None:
     """Write one line on stderr."""
-    typer.echo(f"mssviz: {text.translate(_CONTROL)}", err=True)
+    typer.echo(f"mssviz: {one_line(text)}", err=True)
 
 
 # --- Paths ------------------------------------------------------------------------------------

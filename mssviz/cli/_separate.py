@@ -49,8 +49,9 @@ def separate(
         typer.Option("-d", "--duration", help="Seconds; the whole song if left out."),
     ] = None,
     stream: Annotated[
-        int, typer.Option(min=0, help="Which of a file's audio streams, from 0 on.")
-    ] = 0,
+        int | None,
+        typer.Option(min=0, help="Which of a file's audio streams, from 0 on; the first."),
+    ] = None,
     mwf: Annotated[bool, typer.Option("--mwf", help="Multichannel Wiener filter.")] = False,
     quality: Annotated[
         str, typer.Option(help="fast: as published; best: slower, often higher scores.")
