@@ -14,15 +14,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mssviz import oracles, presets
-from mssviz._progress import reporter
+from mssviz import masks, oracles, presets
 from mssviz._typing import AnyArray, Magnitude, PathLike, Progress
 from mssviz.errors import ParameterError
 from mssviz.oracles import GRID, TWO_STEMS, Ready, weightless
 from mssviz.presets import Preset
 from mssviz.separate import Model, Separator
-from mssviz.separation import Frames, GivenMasks, MaskChanges, MaskOptions, Separation
-from mssviz.stft import magnitude
+from mssviz.separation import MASK, MaskChanges, MaskOptions, Run, Separation
+from mssviz.stft import Frames, magnitude
 
 
 def names() -> dict[str, str]:
@@ -87,16 +86,17 @@ class Mixture(Ready):
         waveform: AnyArray,
         sample_rate: int,
         references: Mapping[str, AnyArray] | None = None,
-    ) -> Separation:
+    ) -> Run:
         """As `Model.begin`."""
-        separation = super().begin(waveform, sample_rate, references)
-        shape = separation.mixture_stft.shape
+        mixture = self.prepared(waveform, sample_rate)
+        shape = (GRID.n_frames(len(mixture)), GRID.n_bins, self.preset.n_channels)
 
         def ones(start: int, stop: int) -> AnyArray:
             return np.ones((stop - start, *shape[1:]), np.float32)
 
-        everything = dict.fromkeys(self.targets, Frames(shape, np.float32, ones))
-        return replace(separation, magnitudes=everything, make_masker=GivenMasks)
+        everything = Frames(shape, np.float32, ones)
+        separation = self.separation(mixture, dict.fromkeys(self.targets, everything))
+        return Run(separation, lambda report: self.fill(separation, report))
 
 
 # --- Classical methods ------------------------------------------------------------------------
@@ -176,27 +176,30 @@ class Classical(Model):
         ``"bands"``: bass and other, as what lies below and above 200 Hz.
     """
 
+    kind = MASK
+
     def __init__(self, name: str) -> None:
         if name not in CLASSICAL:
             raise ParameterError(f"no method {name!r}: choose one of {', '.join(CLASSICAL)}")
         self._method = CLASSICAL[name]
         method = self._method
         self.preset = weightless(name, method.title, method.targets, method.citation)
-        self.options = MaskOptions(power=method.power)
+        self.options = MaskOptions()
 
-    def proceed(self, separation: Separation, progress: bool | Progress = True) -> Iterator[slice]:
-        """As `Model.proceed`."""
+    def fill(self, separation: Separation, progress: Progress) -> Iterator[slice]:
+        """As `Model.fill`."""
         spectrum, method = separation.mixture_stft, self._method
         n_frames, seconds = spectrum.shape[0], len(separation.mixture) / self.sample_rate
-        with reporter(progress) as report:
-            for start in range(0, n_frames, method.n_frames):
-                stop = min(start + method.n_frames, n_frames)
-                low, high = max(0, start - method.margin), min(n_frames, stop + method.margin)
-                found = method.separate(magnitude(spectrum[low:high]))
-                for target, values in zip(self.targets, found, strict=True):
-                    separation.magnitudes[target][start:stop] = values[start - low : stop - low]
-                report(seconds * stop / n_frames, seconds, "separate")
-                yield slice(start, stop)
+        for start in range(0, n_frames, method.n_frames):
+            stop = min(start + method.n_frames, n_frames)
+            low, high = max(0, start - method.margin), min(n_frames, stop + method.margin)
+            found = method.separate(magnitude(spectrum[low:high]))
+            found = [values[start - low : stop - low] for values in found]
+            shares = masks.ratio_masks(dict(zip(self.targets, found, strict=True)), method.power)
+            for target, mask in shares.items():
+                separation.prediction.values[target][start:stop] = mask
+            progress(seconds * stop / n_frames, seconds, "separate")
+            yield slice(start, stop)
 
 
 # --- Blending ---------------------------------------------------------------------------------
@@ -222,6 +225,8 @@ class Blend(Model):
     Uhlich et al., "Improving music source separation based on deep neural networks through data
     augmentation and network blending", ICASSP 2017.
     """
+
+    kind = MASK
 
     def __init__(self, models: Sequence[Model], weights: Sequence[float] | None = None) -> None:
         weights = [1.0] * len(models) if weights is None else list(weights)
@@ -256,25 +261,21 @@ class Blend(Model):
         waveform: AnyArray,
         sample_rate: int,
         references: Mapping[str, AnyArray] | None = None,
-    ) -> Separation:
+    ) -> Run:
         """As `Model.begin`."""
-        separation = super().begin(waveform, sample_rate)
-        parts = [model.begin(waveform, sample_rate, references) for model in self.models]
-        separation.store.cache["parts"] = parts
-        return replace(separation, make_masker=GivenMasks)
+        separation = self.empty(self.prepared(waveform, sample_rate))
+        runs = [model.begin(waveform, sample_rate, references) for model in self.models]
 
-    def proceed(self, separation: Separation, progress: bool | Progress = True) -> Iterator[slice]:
-        """As `Model.proceed`."""
-        parts: list[Separation] = separation.store.cache.pop("parts")
-        with reporter(progress) as report:
-            for model, part in zip(self.models, parts, strict=True):
-                for _ in model.proceed(part, report):
-                    pass
-        for part, weight in zip(parts, self.weights, strict=True):
-            for frames, found in part.masked():
-                for target, mask in found.items():
-                    separation.magnitudes[target][frames] += np.float32(weight) * mask
-        yield slice(0, separation.mixture_stft.shape[0])
+        def work(report: Progress) -> Iterator[slice]:
+            for run in runs:
+                run.finish(report)
+            for run, weight in zip(runs, self.weights, strict=True):
+                for frames, found in run.separation.masked():
+                    for target, mask in found.items():
+                        separation.prediction.values[target][frames] += np.float32(weight) * mask
+            yield slice(0, separation.mixture_stft.shape[0])
+
+        return Run(separation, work)
 
 
 def describe(name: PathLike) -> Preset:

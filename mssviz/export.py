@@ -20,7 +20,7 @@ from mssviz._spleeter import check_keywords
 from mssviz._typing import AnyArray, PathLike, Progress, Waveform
 from mssviz.errors import AudioError, ParameterError
 from mssviz.separate import Separator
-from mssviz.separation import Masker, Segment, synthesise, with_margins
+from mssviz.separation import Masker, Segment, make_masker, synthesise, with_margins
 from mssviz.stft import magnitude
 
 #: Columns of the pictures of a whole song.
@@ -149,14 +149,14 @@ def separate_file(
         segments: Iterable[Segment] = stack.enter_context(
             ahead(separator.segments(counted, report, reader.n_samples))
         )
-        if separator.options.mwf_iterations:
+        if separator.options.mwf:
             scratch = stack.enter_context(ScratchFolder())
             kept = _KeptSegments(scratch.path, separator.targets)
             kept.extend(segments)
-            masker = separator.make_masker(separator.options, params, kept.again)
+            masker = make_masker(separator.kind, separator.options, params, kept.again)
             segments = kept.again()
         else:
-            masker = separator.make_masker(separator.options, params)
+            masker = make_masker(separator.kind, separator.options, params)
             segments = with_margins(segments, separator.options.margin(params))
         if options.masks:
             recorder = output.add(_MaskRecorder(separator, masker, files))
@@ -277,7 +277,7 @@ class _KeptSegments:
     def extend(self, segments: Iterable[Segment]) -> None:
         for segment in segments:
             path = self._folder / f"{len(self._paths)}.npz"
-            arrays: dict[str, Any] = {"mixture": segment.mixture, **segment.magnitudes}
+            arrays: dict[str, Any] = {"mixture": segment.mixture, **segment.values}
             with writing(path):
                 np.savez(path, **arrays)
             self._paths.append(path)

@@ -24,17 +24,9 @@ from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import ParameterError
 from mssviz.presets import Preset, Weights
 from mssviz.separate import Model
-from mssviz.separation import (
-    Frames,
-    GivenMasks,
-    Masker,
-    MaskOptions,
-    OracleWiener,
-    Separation,
-    Store,
-    stft_frames,
-)
-from mssviz.stft import StftParams, magnitude
+from mssviz.masks import WienerModel
+from mssviz.separation import MASK, SPECTRUM, Kind, MaskOptions, Run, Store
+from mssviz.stft import Frames, StftParams, stft_frames
 
 TWO_STEMS = ("vocals", "accompaniment")
 #: Of models without weights: that of most networks, so that they can be laid over each other.
@@ -71,24 +63,9 @@ def published_as(name: str) -> str | None:
     return kind if name.startswith("oracle:") and kind in _SISEC else None
 
 
-class GivesWaveforms(Preset):
-    """Description of a model without weights whose stems come with a phase of their own."""
-
-    @property
-    def signal(self) -> str:
-        """As `Preset.signal`."""
-        return "waveform"
-
-
-def weightless(
-    name: str,
-    title: str,
-    targets: Sequence[str],
-    citation: str = "",
-    kind: type[Preset] = Preset,
-) -> Preset:
+def weightless(name: str, title: str, targets: Sequence[str], citation: str = "") -> Preset:
     """Description of a model without weights."""
-    return kind(
+    return Preset(
         name=name,
         title=title,
         targets=tuple(targets),
@@ -108,11 +85,12 @@ def weightless(
 class Ready(Model):
     """A model that has nothing left to do once it has begun."""
 
-    def proceed(self, separation: Separation, progress: bool | Progress = True) -> Iterator[slice]:
-        """As `Model.proceed`."""
+    kind = MASK
+
+    def fill(self, separation: Separation, progress: Progress) -> Iterator[slice]:
+        """As `Model.fill`."""
         seconds = len(separation.mixture) / self.sample_rate
-        with reporter(progress) as report:
-            report(seconds, seconds, "separate")
+        progress(seconds, seconds, "separate")
         yield slice(0, separation.mixture_stft.shape[0])
 
 
@@ -127,7 +105,12 @@ class _Oracle(Model):
     ) -> tuple[Waveform, dict[str, Waveform], dict[str, list[str]]]:
         """Mixture, source to its waveform, target to the sources that it is made of."""
         mixture = self.prepared(waveform, sample_rate)
-        given = references or {}
+        given = {} if references is None else references
+        if not isinstance(given, Mapping):
+            raise ParameterError(
+                f"references must be a dict of true stems (got {type(given).__name__}); write "
+                '{"vocals": waveform, …}'
+            )
         parts = parts_of(self.targets, given)
         if parts is None:
             raise ParameterError(
@@ -178,11 +161,11 @@ class SisecOracle(_Oracle):
     made on a grid of their own: shown are the effective masks, and mask options do not apply.
     """
 
+    kind = SPECTRUM
+
     def __init__(self, kind: str, targets: Sequence[str] = TWO_STEMS) -> None:
-        self._kind = _SISEC[kind]
-        self.preset = weightless(
-            f"oracle:{kind}", self._kind.title, targets, _CITATION, GivesWaveforms
-        )
+        self._oracle = _SISEC[kind]
+        self.preset = weightless(f"oracle:{kind}", self._oracle.title, targets, _CITATION)
         self.options = MaskOptions()
 
     def fingerprint(self) -> str:
@@ -194,28 +177,22 @@ class SisecOracle(_Oracle):
         waveform: AnyArray,
         sample_rate: int,
         references: Mapping[str, AnyArray] | None = None,
-    ) -> Separation:
+    ) -> Run:
         """As `Model.begin`; `references` are the sources that the targets are made of."""
         mixture, sources, parts = self._checked(waveform, sample_rate, references)
         store = Store()
         stems = {target: store.empty(mixture.shape) for target in self.targets}
-        store.cache["oracle"] = sources, parts, stems
         spectra = {target: stft_frames(stem, GRID) for target, stem in stems.items()}
-        return Separation(self.preset, mixture, spectra, self.options, store, self.make_masker)
+        separation = self.separation(mixture, spectra, store)
+        seconds, n_frames = len(mixture) / self.sample_rate, separation.mixture_stft.shape[0]
 
-    def proceed(self, separation: Separation, progress: bool | Progress = True) -> Iterator[slice]:
-        """As `Model.proceed`."""
-        sources, parts, stems = separation.store.cache.pop("oracle")
-        mixture, n_frames = separation.mixture, separation.mixture_stft.shape[0]
-        seconds, done = len(mixture) / self.sample_rate, 0
-        with reporter(progress) as report:
-
+        def work(report: Progress) -> Iterator[slice]:
             def blocks(what: str) -> Iterator[tuple[slice, _Spectra]]:
-                for samples, spectra in _blocks(mixture, sources):
-                    yield samples, spectra
+                for samples, found in _blocks(mixture, sources):
+                    yield samples, found
                     report(samples.stop / self.sample_rate, seconds, what)
 
-            separate = self._kind.fit(lambda: (spectra for _, spectra in blocks("measure")))
+            separate, done = self._oracle.fit(lambda: (found for _, found in blocks("measure"))), 0
             for samples, (spectrum, true) in blocks("separate"):
                 estimates = separate(spectrum, true)
                 for target, names in parts.items():
@@ -225,6 +202,8 @@ class SisecOracle(_Oracle):
                 complete = n_frames if is_last else samples.stop // GRID.hop_length + 1
                 yield slice(done, complete)
                 done = complete
+
+        return Run(separation, work)
 
 
 def _blocks(mixture: Waveform, sources: Mapping[str, Waveform]) -> Iterator[tuple[slice, _Spectra]]:
@@ -344,37 +323,66 @@ _SISEC = {
 # --- Among the targets ------------------------------------------------------------------------
 
 
+#: Frames that are looked at together in a pass over a song.
+_FRAMES = 128
+
+
 @dataclass(frozen=True)
 class _OfTargets:
     title: str
-    options: MaskOptions = field(default_factory=MaskOptions)
-    make_masker: Callable[..., Masker] = Masker
-    #: (true stem's STFT, mixture's STFT) to what the masker takes
-    prepare: Callable[[AnyArray, AnyArray], AnyArray] = lambda true, _: magnitude(true)
+    #: the song's spectra, block by block, for each pass, to what predicts a block
+    fit: Callable[[Callable[[], Iterable[_Spectra]]], _Separate]
+    kind: Kind = MASK
+
+
+def _binary_masks(_: AnyArray, true: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    return {t: masks.harden(m, 1, 0.5) for t, m in masks.ideal_ratio_masks(true).items()}
+
+
+def _ratio_masks(_: AnyArray, true: Mapping[str, AnyArray], power: float) -> dict[str, AnyArray]:
+    return masks.ideal_ratio_masks(true, power)
+
+
+def _each(
+    mixture: AnyArray,
+    true: Mapping[str, AnyArray],
+    mask: Callable[[AnyArray, AnyArray], AnyArray],
+) -> dict[str, AnyArray]:
+    return {target: mask(spectrum, mixture) for target, spectrum in true.items()}
+
+
+def _wiener(blocks: Callable[[], Iterable[_Spectra]]) -> _Separate:
+    model = WienerModel.oracle(lambda: ((true, mixture) for mixture, true in blocks()))
+
+    def separate(mixture: AnyArray, true: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+        return model.filter(true, mixture, np.stack(list(true.values()), axis=-1))
+
+    return separate
 
 
 _OF_TARGETS = {
     "IBM-targets": _OfTargets(
-        "ideal binary mask: a target against all others together",
-        MaskOptions(power=2, hardness=1),
+        "ideal binary mask: a target against all others together", lambda _: _binary_masks
     ),
-    "IRM1-targets": _OfTargets("ideal ratio mask of the targets' magnitudes", MaskOptions(power=1)),
-    "IRM2-targets": _OfTargets("ideal ratio mask of the targets' powers", MaskOptions(power=2)),
+    "IRM1-targets": _OfTargets(
+        "ideal ratio mask of the targets' magnitudes", lambda _: partial(_ratio_masks, power=1)
+    ),
+    "IRM2-targets": _OfTargets(
+        "ideal ratio mask of the targets' powers", lambda _: partial(_ratio_masks, power=2)
+    ),
     "IAM": _OfTargets(
-        "ideal amplitude mask", make_masker=GivenMasks, prepare=masks.ideal_amplitude_mask
+        "ideal amplitude mask", lambda _: partial(_each, mask=masks.ideal_amplitude_mask)
     ),
     "PSM": _OfTargets(
-        "phase-sensitive mask", make_masker=GivenMasks, prepare=masks.phase_sensitive_mask
+        "phase-sensitive mask", lambda _: partial(_each, mask=masks.phase_sensitive_mask)
     ),
     "MWF-targets": _OfTargets(
-        "multichannel Wiener filter of the true targets",
-        make_masker=OracleWiener,
-        prepare=lambda true, _: true,
+        "multichannel Wiener filter of the true targets", _wiener, SPECTRUM
     ),
 }
 
 
-class TargetOracle(Ready, _Oracle):
+class TargetOracle(_Oracle):
     """Masks, or a Wiener filter, of the true targets on Spleeter's grid.
 
     Parameters
@@ -387,29 +395,69 @@ class TargetOracle(Ready, _Oracle):
     """
 
     def __init__(self, kind: str, targets: Sequence[str] = TWO_STEMS) -> None:
-        self._kind = _OF_TARGETS[kind]
-        self.preset = weightless(f"oracle:{kind}", self._kind.title, targets)
-        self.options = self._kind.options
+        self._oracle = _OF_TARGETS[kind]
+        self.preset = weightless(f"oracle:{kind}", self._oracle.title, targets)
+        self.options, self.kind = MaskOptions(), self._oracle.kind
 
     def begin(
         self,
         waveform: AnyArray,
         sample_rate: int,
         references: Mapping[str, AnyArray] | None = None,
-    ) -> Separation:
+    ) -> Run:
         """As `Model.begin`; `references` are the targets', or the sources they are made of."""
         mixture, sources, parts = self._checked(waveform, sample_rate, references)
         spectrum = stft_frames(mixture, GRID)
+        true = {
+            target: stft_frames(reduce(np.add, [sources[name] for name in names]), GRID)
+            for target, names in parts.items()
+        }
+        ideal = _Ideal(spectrum, true)
+        values = {
+            target: Frames(spectrum.shape, self.kind.dtype, partial(ideal.values, target))
+            for target in self.targets
+        }
 
-        def of(names: Sequence[str]) -> Frames:
-            frames = stft_frames(reduce(np.add, [sources[name] for name in names]), GRID)
+        def work(report: Progress) -> Iterator[slice]:
+            seconds = len(mixture) / self.sample_rate
 
-            def compute(start: int, stop: int) -> AnyArray:
-                return self._kind.prepare(frames[start:stop], spectrum[start:stop])
+            def blocks() -> Iterator[_Spectra]:
+                for stop, block in ideal.blocks():
+                    yield block
+                    report(seconds * stop / len(spectrum), seconds, "measure")
 
-            return Frames(frames.shape, np.complex64, compute)
+            ideal.separate = self._oracle.fit(blocks)
+            report(seconds, seconds, "separate")
+            yield slice(0, len(spectrum))
 
-        magnitudes = {target: of(names) for target, names in parts.items()}
-        return Separation(
-            self.preset, mixture, magnitudes, self.options, Store(), self._kind.make_masker
-        )
+        return Run(self.separation(mixture, values), work)
+
+
+class _Ideal:
+    """Predictions of all targets, which are made together where one of them is looked at."""
+
+    def __init__(self, mixture: Frames, true: Mapping[str, Frames]) -> None:
+        self._mixture, self._true = mixture, true
+        self.separate: _Separate | None = None  # until its statistics are known
+        self._kept: tuple[tuple[int, int], dict[str, AnyArray]] | None = None
+
+    def blocks(self) -> Iterator[tuple[int, _Spectra]]:
+        """The song's spectra, block by block, with the frame that each ends before."""
+        n_frames = len(self._mixture)
+        for start in range(0, n_frames, _FRAMES):
+            stop = min(start + _FRAMES, n_frames)
+            yield stop, self._spectra(start, stop)
+
+    def values(self, target: str, start: int, stop: int) -> AnyArray:
+        """Prediction of a target for some frames."""
+        if self.separate is None:
+            return np.zeros((stop - start, *self._mixture.shape[1:]), np.float32)
+        kept = self._kept
+        if kept is None or kept[0] != (start, stop):
+            kept = (start, stop), self.separate(*self._spectra(start, stop))
+            self._kept = kept
+        return kept[1][target]
+
+    def _spectra(self, start: int, stop: int) -> _Spectra:
+        true = {target: frames[start:stop] for target, frames in self._true.items()}
+        return self._mixture[start:stop], true

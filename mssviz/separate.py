@@ -8,7 +8,7 @@ waveforms come with a phase of their own: their masks are only what they do to t
 
 import numbers
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
@@ -22,10 +22,13 @@ from mssviz._typing import AnyArray, Magnitude, PathLike, Progress, Waveform
 from mssviz.errors import AudioError, ParameterError, PretrainedError
 from mssviz.presets import Preset
 from mssviz.separation import (
-    GivenSpectra,
+    MAGNITUDE,
+    SPECTRUM,
+    Kind,
     MaskChanges,
-    Masker,
     MaskOptions,
+    Prediction,
+    Run,
     Segment,
     Separation,
     Store,
@@ -70,10 +73,13 @@ class Model:
         Targets, time-frequency grid and description.
     options : MaskOptions
         How its masks are made.
+    kind : Kind
+        Of what it predicts.
     """
 
     preset: Preset
     options: MaskOptions
+    kind: Kind = MAGNITUDE
     #: Whether it needs the true stems, as oracles do.
     needs_references = False
 
@@ -81,11 +87,6 @@ class Model:
     def targets(self) -> tuple[str, ...]:
         """Names of the stems, in order."""
         return self.preset.targets
-
-    @property
-    def kind(self) -> Kind:
-        """Of what it predicts."""
-        return SPECTRUM if self.preset.gives_waveforms else MAGNITUDE
 
     @property
     def sample_rate(self) -> int:
@@ -225,7 +226,7 @@ class Separator(Model):
     are converted to the preset's, and stems keep the preset's rate.
     """
 
-    _quality = QUALITIES["fast"]
+    _network: "Network | None"
 
     def __init__(
         self,
@@ -238,16 +239,34 @@ class Separator(Model):
     ) -> None:
         if quality not in QUALITIES:
             raise ParameterError(f"quality must be one of {', '.join(QUALITIES)} (got {quality!r})")
-        self._quality = QUALITIES[quality]
-        wider = f"{model}{self._quality.variant}"
-        self.preset = presets.find(wider if wider in presets.shipped() else model)
-        own = MaskOptions(power=self.preset.mask_power, extension=self.preset.mask_extension)
-        usual = changed(own, self._quality.options)
+        wider = f"{model}{QUALITIES[quality].variant}"
+        self._describe(presets.find(wider if wider in presets.shipped() else model))
+        usual = changed(self.options, QUALITIES[quality].options)
         self.options = self.kind.change(usual, options, self.preset.name)
         if fetch and pretrained.state(self.preset) != "ready":
             with reporter(progress, unit="B") as report:
                 pretrained.fetch(self.preset, report)
-        self._network: Network | None = None
+
+    @classmethod
+    def from_network(cls, preset: Preset, network: "Network | None" = None) -> "Separator":
+        """A separator of a preset that need not be anywhere but in memory.
+
+        Parameters
+        ----------
+        preset
+            Targets, grid and network, as `network` was built.
+        network
+            With its weights; if left out, the preset's own is loaded where it is needed.
+        """
+        separator = cls.__new__(cls)
+        separator._describe(preset)
+        separator._network = network
+        return separator
+
+    def _describe(self, preset: Preset) -> None:
+        self.preset, self._network = preset, None
+        self.kind = SPECTRUM if preset.gives_waveforms else MAGNITUDE
+        self.options = MaskOptions(power=preset.mask_power, extension=preset.mask_extension)
 
     if not TYPE_CHECKING:  # where it would give every name a type
 

@@ -33,7 +33,9 @@ class Option:
     help
         One sentence.
     low, high, step
-        Of a slider, in the option's own unit; `MaskOptions` takes more.
+        Of a slider, in the label's unit; `MaskOptions` takes more.
+    factor
+        How much of the option's own unit one unit of the label is.
     choices
         Value to what it is called, in place of a slider.
     off
@@ -45,6 +47,7 @@ class Option:
     low: float = 0.0
     high: float = 1.0
     step: float = 0.05
+    factor: float = 1.0
     choices: Mapping[str, str] = field(default_factory=dict)
     off: float | None = None
 
@@ -99,8 +102,8 @@ class MaskOptions:
         high=MAX_SMOOTHING / 2, step=0.02, off=0.0,
     )  # fmt: skip
     bandwidth: float = _option(
-        np.inf, "Up to (Hz)", "Frequency above which the model's masks are not used.",
-        low=500.0, high=np.inf, step=500.0, off=np.inf,
+        np.inf, "Up to (kHz)", "Frequency above which the model's masks are not used.",
+        low=0.5, high=11.0, step=0.5, factor=1000.0, off=np.inf,
     )  # fmt: skip
     extension: Extension = _option(
         "zeros", "Above that", "What stands above the band that the model covers.",

@@ -5,7 +5,7 @@ import math
 import numbers
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,15 @@ from mssviz._typing import PathLike, Waveform
 from mssviz.errors import AudioError, Cancelled, MssvizError, ParameterError
 from mssviz.plots import one_line
 from mssviz.presets import Preset
-from mssviz.separation import MAX_SMOOTHING, MaskOptions
+from mssviz.separate import Model
 from mssviz.widgets import _static
 from mssviz.widgets._box import Box
+from mssviz.widgets._mask_controls import STYLE, MaskControls
 from mssviz.widgets._result import Result
 from mssviz.widgets.upload import Upload
 
 OWN_FILE = "own file"
 DEFAULT_SECONDS, LEAST_SECONDS = 15.0, 0.1
-MAX_POWER, MAX_MWF = 8.0, 5
-_STYLE = {"description_width": "7.5em"}
 _HINT = "Choose a song and press <b>Separate</b>: masks, stems and scores appear here."
 
 
@@ -35,7 +34,7 @@ class Controls(Box):
 
     Parameters
     ----------
-    song, offset, duration, power, extension, mwf
+    song, offset, duration, options
         As in `Explorer`.
     model, rival
         Names of models; the latter may be empty.
@@ -53,16 +52,13 @@ class Controls(Box):
         rival: str,
         offset: float,
         duration: float | None,
-        power: float,
-        extension: str,
-        mwf: int,
+        options: Mapping[str, Any],
     ) -> None:
         check_excerpt(offset, duration)
-        check_masks(power, extension, mwf)
         self._tracks = datasets.examples()
         name, path = self._resolve(song)
         self._build_pickers(name, path, model, rival, float(offset), duration)
-        self._build_sliders(power, extension, mwf)
+        self._build_sliders(options)
         self._build_results()
         style = w.HTML(f"<style>{_static.style('explorer.css', 'score_table.css')}</style>")
         super().__init__([style, self._pickers, self._status, self._sliders, self._results])
@@ -110,31 +106,13 @@ class Controls(Box):
             )
         return OWN_FILE, str(song)
 
-    def _allow_sliders(self, preset: Preset) -> None:
-        """Lock what changes masks where the model's stems come with a phase of their own."""
-        for control in self._of_masks:
-            control.disabled = preset.gives_waveforms
-        self._no_masks.layout.display = None if preset.gives_waveforms else "none"
-        self._no_masks.value = (
-            f"<small>{html.escape(one_line(preset.name))} gives waveforms, not masks: shown is "
-            "what it does to the level, |estimate| / |mixture|, cut at 1. A stroke of the brush "
-            "makes these masks into stems, with the mixture's phase.</small>"
-        )
-
-    def _settings(self, result: Result, limit: float) -> dict[str, Any]:
-        """What the sliders say, for a model with this band, in kHz."""
-        other_band = self._bandwidth.max != limit
-        at_the_end = other_band or self._bandwidth.value >= self._bandwidth.max
-        return {
-            "oracle_phase": self._phase.value and bool(result.laboratory.references),
-            "power": self._power.value,
-            "hardness": self._hardness.value,
-            "threshold": self._threshold.value,
-            "smoothing": self._smoothing.value,
-            "bandwidth": math.inf if at_the_end else 1000 * self._bandwidth.value,
-            "extension": self._extension.value,
-            "mwf_iterations": self._mwf.value,
-        }
+    def _settings(self, result: Result, model: Model) -> dict[str, Any]:
+        """What the sliders say of what applies to a model."""
+        changes: dict[str, Any] = dict(self._masks.changes(model.kind))
+        if "bandwidth" in changes and not self._masks.reaches(band_khz(model.preset)):
+            changes["bandwidth"] = math.inf
+        references = result.laboratory.references
+        return {"oracle_phase": self._phase.value and bool(references), **changes}
 
     @contextmanager
     def _noting(self) -> Iterator[None]:
@@ -166,30 +144,30 @@ class Controls(Box):
         duration: float | None,
     ) -> None:
         self._model = w.Dropdown(
-            options=_model_options(model), value=model, description="Model", style=_STYLE
+            options=_model_options(model), value=model, description="Model", style=STYLE
         )
         self._rival = w.Dropdown(
             options=[("no other model", ""), *_model_options(rival or model)], value=rival,
-            description="Compare with", style=_STYLE,
+            description="Compare with", style=STYLE,
         )  # fmt: skip
         songs = [(f"{track.name} · {track.licence}", name) for name, track in self._tracks.items()]
         self._song = w.Dropdown(
             options=[*songs, ("Own file or folder of stems…", OWN_FILE)], value=song,
-            description="Song", style=_STYLE,
+            description="Song", style=STYLE,
         )  # fmt: skip
         self._path = w.Text(
             value=path, placeholder="a sound file, or a folder with one file a stem",
-            description="Path", style=_STYLE, continuous_update=False,
+            description="Path", style=STYLE, continuous_update=False,
         )  # fmt: skip
         self._upload = Upload(accept="audio/*,.flac,.m4a,.mp4,.opus,.ogg,.wma")
         self._own = w.VBox([self._path, self._upload])
         # not bounded: what is out of range is refused, and not made something else
-        self._offset = w.FloatText(value=offset, step=1, description="From (s)", style=_STYLE)
+        self._offset = w.FloatText(value=offset, step=1, description="From (s)", style=STYLE)
         self._duration = w.FloatText(
-            value=duration or DEFAULT_SECONDS, step=1, description="Length (s)", style=_STYLE
+            value=duration or DEFAULT_SECONDS, step=1, description="Length (s)", style=STYLE
         )
         self._whole = w.Checkbox(
-            value=duration is None, description="to the song's end", style=_STYLE
+            value=duration is None, description="to the song's end", style=STYLE
         )
         self._go = w.Button(description="Separate", button_style="primary", icon="play")
         self._cancel = w.Button(description="Cancel", icon="stop", disabled=True)
@@ -210,36 +188,16 @@ class Controls(Box):
         self._song.observe(lambda _: self._show_own_file(), "value")
         self._upload.observe(lambda change: self._path.set_trait("value", change["new"]), "path")
 
-    def _build_sliders(self, power: float, extension: str, mwf: int) -> None:
-        def slider(name: str, value: float, low: float, high: float, step: float, form: str) -> Any:
-            return w.FloatSlider(
-                value=value, min=low, max=high, step=step, description=name, style=_STYLE,
-                readout_format=form,
-            )  # fmt: skip
-
-        self._power = slider("Exponent", power, 0.5, MAX_POWER, 0.5, ".1f")
-        self._hardness = slider("Soft to binary", 0, 0, 1, 0.05, ".2f")
-        self._threshold = slider("Threshold", 0.5, 0.05, 0.95, 0.05, ".2f")
-        self._smoothing = slider("Smoothing (s)", 0, 0, MAX_SMOOTHING / 2, 0.02, ".2f")
-        self._bandwidth = slider("Up to (kHz)", 11, 0.5, 11, 0.5, ".1f")
-        self._extension = w.Dropdown(
-            options=[("silence", "zeros"), ("the frame's mean mask", "average")],
-            value=extension, description="Above that", style=_STYLE,
-        )  # fmt: skip
-        self._mwf = w.IntSlider(
-            value=mwf, min=0, max=MAX_MWF, description="MWF rounds", style=_STYLE
-        )
+    def _build_sliders(self, options: Mapping[str, Any]) -> None:
+        self._masks = MaskControls(options)
         self._phase = w.Dropdown(
             options=[("the mixture's", False), ("the true stems' (oracle)", True)],
-            value=False, description="Phase", style=_STYLE,
+            value=False, description="Phase", style=STYLE,
         )  # fmt: skip
-        groups = (
-            [self._power, self._hardness, self._threshold, self._smoothing],
-            [self._bandwidth, self._extension, self._mwf, self._phase],
-        )
-        self._of_masks = [c for c in (*groups[0], *groups[1]) if c is not self._phase]
-        self._no_masks = w.HTML(layout=w.Layout(display="none"))
-        self._sliders = w.VBox([self._no_masks, _columns(*groups)], layout=w.Layout(display="none"))
+        controls = [*self._masks.by_option.values(), self._phase]
+        half = len(controls) // 2
+        columns = _columns(controls[:half], controls[half:])
+        self._sliders = w.VBox([self._masks.note, columns], layout=w.Layout(display="none"))
 
     def _build_results(self) -> None:
         self._picture_stage, self._score_stage, self._mixer_stage = w.VBox(), w.VBox(), w.VBox()
@@ -282,15 +240,6 @@ def check_excerpt(offset: Any, duration: Any) -> None:
                 f"{name} must be {least:g} s or more"
                 f"{', or None for the whole song' if least else ''} (got {value!r})"
             )
-
-
-def check_masks(power: Any, extension: Any, mwf: Any) -> None:
-    """Raise `ParameterError` unless the sliders can be set to these."""
-    MaskOptions(power=power, extension=extension, mwf_iterations=mwf)
-    if not 0.5 <= power <= MAX_POWER:
-        raise ParameterError(f"power must lie between 0.5 and {MAX_POWER:g} (got {power})")
-    if mwf not in range(MAX_MWF + 1):
-        raise ParameterError(f"mwf must be an integer, 0 to {MAX_MWF} (got {mwf})")
 
 
 class Busy:

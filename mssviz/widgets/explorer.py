@@ -236,7 +236,7 @@ class Explorer(Controls):
     def _connect(self) -> None:
         self._go.on_click(lambda _: self._start())
         self._cancel.on_click(lambda _: self.cancel())
-        for control in (*self._of_masks, self._phase):
+        for control in (*self._masks.by_option.values(), self._phase):
             control.observe(lambda _: self._work.do(self._remask, "remask"), "value")
         self._undo.on_click(lambda _: self._change(MaskEditor.undo, MaskEditor.redo))
         self._redo.on_click(lambda _: self._change(MaskEditor.redo, MaskEditor.undo))
@@ -260,10 +260,10 @@ class Explorer(Controls):
             gc.collect()  # explorers that are gone may still hold as much as this one will
             model, rival = self._chosen_models()
             with self._noting():
-                result = self._begin(model, rival)
+                result, run, beside = self._begin(model, rival)
             try:
-                self._run(result, model, rival)
-                self._put(result, model.preset)
+                self._run(result, model, run, beside)
+                self._put(result, model)
             except BaseException:
                 self._drop(result)
                 raise
@@ -280,52 +280,46 @@ class Explorer(Controls):
             )
         return model, rival
 
-    def _begin(self, model: Model, rival: Model | None) -> Result:
+    def _begin(self, model: Model, rival: Model | None) -> tuple[Result, Run, Run | None]:
         """Read the song and check everything, before the network runs."""
         offset, title = self._offset.value, self._title()
         mixture, found = self._load(model.sample_rate)
         # as many channels as the mixture will have
         sources = {n: model.prepared(stem, model.sample_rate, n) for n, stem in found.items()}
         references = datasets.to_targets(sources, model.targets)
-        separation = model.begin(mixture, model.sample_rate, sources)
+        run = model.begin(mixture, model.sample_rate, sources)
         beside = rival.begin(mixture, model.sample_rate, sources) if rival else None
         name, other = self._model.value, self._rival.value
         result = Result(
-            Laboratory(separation, references), title, offset, beside,
-            f"{other}, untouched" if other == name else other,
+            Laboratory(run.separation, references), title, offset,
+            beside and beside.separation, f"{other}, untouched" if other == name else other,
         )  # fmt: skip
         result.view.on_stroke(self._paint)
         result.view.observe(lambda _: self._measure_later(), "selection")
-        return result
+        return result, run, beside
 
-    def _run(self, result: Result, model: Model, rival: Model | None) -> None:
+    def _run(self, result: Result, model: Model, run: Run, beside: Run | None) -> None:
         """Let the networks work, then make all masks and stems with the sliders' settings."""
         laboratory, first = result.laboratory, self._result is None
         if first:  # masks fill in; later runs leave the earlier result where it is
             self._result = result
             self._picture_stage.children = (result.view,)
         self._doing.value = "load the model"
-        for frames in model.proceed(laboratory.separation, self._report):
+        for frames in run.proceed(self._report):
             if first:
                 laboratory.remask(frames)
                 result.repaint(frames)
-        if rival:
-            assert result.rival is not None
-            for _ in rival.proceed(result.rival, self._report):
-                pass
-        settings = self._settings(result, band_khz(model.preset))
+        if beside:
+            beside.finish(self._report)
+        settings = self._settings(result, model)
         self._make_masks(result, settings)
         result.settings = settings
         result.play()
 
-    def _put(self, result: Result, preset: Preset) -> None:
+    def _put(self, result: Result, model: Model) -> None:
         """Show a result, in place of the earlier one."""
-        before, self._result = self._result, result
-        self._allow_sliders(preset)
-        limit = band_khz(preset)
-        if self._bandwidth.max != limit:
-            with self._bandwidth.hold_trait_notifications():
-                self._bandwidth.max = self._bandwidth.value = limit
+        before, self._result, self._shown = self._result, result, model
+        self._masks.fit(model.kind, model.preset.name, band_khz(model.preset))
         self._phase.disabled = not result.laboratory.references
         self._score_table.value = ""
         self._picture_stage.children = (result.view,)
@@ -350,7 +344,8 @@ class Explorer(Controls):
         result = self._result
         if result is None or not result.complete:
             return  # nothing is separated yet, or not any more
-        settings = self._settings(result, self._bandwidth.max)
+        assert self._shown is not None
+        settings = self._settings(result, self._shown)
         if settings == result.settings:
             return
         with Busy(self):

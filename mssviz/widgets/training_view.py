@@ -13,7 +13,7 @@ from mssviz.datasets import Track
 from mssviz.errors import Cancelled, MssvizError, ParameterError
 from mssviz.presets import Preset
 from mssviz.separate import Separator
-from mssviz.separation import MaskOptions, Separation
+from mssviz.separation import Separation
 from mssviz.training import preset_of, train
 from mssviz.widgets import _encode
 from mssviz.widgets._box import Box
@@ -52,7 +52,7 @@ class TrainingView(Box):
     """
 
     def __init__(self, excerpt: Track, network: PathLike | Preset = "spleeter:2stems") -> None:
-        self._model = _Trained(preset_of(network))
+        self._model = Separator.from_network(preset_of(network))
         rate, targets = self._model.sample_rate, self._model.targets
         self._mixture, stems = excerpt.load(sample_rate=rate)
         references = datasets.to_targets(stems, targets)
@@ -63,7 +63,7 @@ class TrainingView(Box):
         self._references = {
             target: self._model.prepared(stem, rate) for target, stem in references.items()
         }
-        self.separation: Separation = self._model.begin(self._mixture, rate)
+        self.separation: Separation = self._model.begin(self._mixture, rate).separation
         self.history: pd.DataFrame | None = None
         self.sdr: dict[str, list[float]] = {target: [] for target in targets}
         self.spectrogram = SpectrogramView(
@@ -130,9 +130,9 @@ class TrainingView(Box):
         self._status.value = html.escape(text)
 
     def _show(self, history: "pd.DataFrame", network: "Network") -> None:
-        self._model.use(network)
-        rate = self._model.sample_rate
-        self.separation = self._model.separate(self._mixture, rate, progress=False)
+        model = Separator.from_network(self._model.preset, network)
+        rate = model.sample_rate
+        self.separation = model.separate(self._mixture, rate, progress=False)
         window = min(1.0, len(self._mixture) / rate)
         scores = metrics.evaluate(
             self._references, dict(self.separation.estimates), rate, window=window, hop=window,
@@ -143,18 +143,6 @@ class TrainingView(Box):
         self.history = history
         self.spectrogram.set_masks(self.separation.masks)
         self._curves.value = _curves(history, self.sdr)
-
-
-class _Trained(Separator):
-    """A network in memory as a model."""
-
-    def __init__(self, preset: Preset) -> None:
-        self.preset = preset
-        self.options = MaskOptions(power=preset.mask_power, extension=preset.mask_extension)
-        self._network: Network | None = None
-
-    def use(self, network: "Network") -> None:
-        self._network = network
 
 
 def _curves(history: "pd.DataFrame", sdr: Mapping[str, list[float]]) -> bytes:

@@ -1,0 +1,132 @@
+"""A control for every mask option, made from what `MaskOptions` says of it."""
+
+import html
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import ipywidgets as w
+
+from mssviz.errors import ParameterError
+from mssviz.plots import one_line
+from mssviz.separation import Kind, MaskChanges, MaskOptions, Option, changed, described_options
+
+STYLE = {"description_width": "7.5em"}
+
+
+class MaskControls:
+    """Sliders and pickers of mask options; those that would do nothing are locked.
+
+    Parameters
+    ----------
+    options
+        What they begin with.
+
+    Attributes
+    ----------
+    by_option : dict
+        Name of the option to its widget, in the order in which they are shown.
+    note : HTML
+        Why some are locked; empty while none is.
+
+    Raises
+    ------
+    ParameterError
+        If a slider cannot be set to a value.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        values = changed(MaskOptions(), options)
+        self.by_option = {
+            name: _control(name, option, getattr(values, name))
+            for name, option in described_options().items()
+        }
+        self.note = w.HTML(layout=w.Layout(display="none"))
+        self._kind: Kind | None = None
+        self._model = ""
+        self.by_option["mwf"].observe(lambda _: self._lock(), "value")
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What they say, in the options' own units."""
+        options = described_options()
+        found = {}
+        for name, control in self.by_option.items():
+            value = control.value
+            if options[name].factor != 1:
+                value *= options[name].factor
+            found[name] = value
+        bandwidth = self.by_option["bandwidth"]
+        if bandwidth.value >= bandwidth.max:  # no limit but the model's
+            found["bandwidth"] = math.inf
+        return found
+
+    def changes(self, kind: Kind) -> MaskChanges:
+        """What they say of the options that change anything for this kind of prediction."""
+        values = self.values
+        given = {name: values[name] for name in kind.options}
+        usable = kind.usable(changed(MaskOptions(), given))
+        return {name: value for name, value in given.items() if name in usable}  # type: ignore[return-value]
+
+    def fit(self, kind: Kind, model: str, band_khz: float) -> None:
+        """Lock what does nothing for a model.
+
+        Parameters
+        ----------
+        kind
+            Of its prediction.
+        model
+            Its name.
+        band_khz
+            End of the band that it covers.
+        """
+        self._kind, self._model = kind, model
+        bandwidth = self.by_option["bandwidth"]
+        if bandwidth.max != band_khz:
+            with bandwidth.hold_trait_notifications():
+                bandwidth.max = bandwidth.value = band_khz
+        self._lock()
+
+    def reaches(self, band_khz: float) -> bool:
+        """Whether the slider for the bandwidth is for a model whose band ends there."""
+        return bool(self.by_option["bandwidth"].max == band_khz)
+
+    def _lock(self) -> None:
+        if self._kind is None:
+            return
+        mwf = self.by_option["mwf"].value if "mwf" in self._kind.options else 0
+        usable = self._kind.usable(MaskOptions(mwf=mwf))
+        for name, control in self.by_option.items():
+            control.disabled = name not in usable
+        locked = len(self._kind.options) < len(self.by_option)
+        self.note.layout.display = None if locked else "none"
+        self.note.value = f"<small>{html.escape(self._why())}</small>" if locked else ""
+
+    def _why(self) -> str:
+        assert self._kind is not None
+        name = one_line(self._model)
+        if self._kind.options:
+            return f"{name}: locked is what would do nothing, as {self._kind.reason}."
+        return (
+            f"{name} gives waveforms, not masks: shown is what it does to the level, "
+            "|estimate| / |mixture|, cut at 1. A stroke of the brush makes these masks into stems, "
+            "with the mixture's phase."
+        )
+
+
+def _control(name: str, option: Option, value: Any) -> Any:
+    common = {"description": option.label, "style": STYLE, "description_tooltip": option.help}
+    if option.choices:
+        choices = [(label, choice) for choice, label in option.choices.items()]
+        return w.Dropdown(options=choices, value=value, **common)
+    shown = value / option.factor
+    if name == "bandwidth" and math.isinf(shown):
+        shown = option.high
+    if not option.low <= shown <= option.high:
+        low, high = option.low * option.factor, option.high * option.factor
+        raise ParameterError(f"{name} must lie between {low:g} and {high:g} (got {value!r})")
+    limits = {"min": option.low, "max": option.high, "step": option.step}
+    if option.step == 1:
+        return w.IntSlider(value=int(shown), **limits, **common)
+    digits = 1 if option.step >= 0.1 else 2
+    return w.FloatSlider(value=shown, readout_format=f".{digits}f", **limits, **common)
