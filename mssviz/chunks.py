@@ -9,6 +9,7 @@ Source: Spleeter 2.4.2, ``dataset.py``, for where chunks lie.
 import hashlib
 import json
 import math
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -112,6 +113,7 @@ class Chunks:
                     self._missing[name] = track
                 report(done, len(tracks), "check files")
         self._arrays: list[AnyArray] | None = None
+        self._opening = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._chunks)
@@ -162,10 +164,11 @@ class Chunks:
 
     @property
     def _chunks(self) -> list[AnyArray]:
-        if self._arrays is None:
-            files = [self._mapped(path) for path in self.files.values()]
-            self._arrays = [chunk for file in files for chunk in file]
-        return self._arrays
+        with self._opening:  # patches are cut in threads, and numpy parses a header as Python
+            if self._arrays is None:
+                files = [self._mapped(path) for path in self.files.values()]
+                self._arrays = [chunk for file in files for chunk in file]
+            return self._arrays
 
     def _mapped(self, path: Path) -> AnyArray:
         try:

@@ -87,7 +87,7 @@ def test_every_path_may_be_quoted_and_at_home(mssviz_command, folder):
     (folder / "own" / "config.json").write_text("{}")
     code, _, err = mssviz_command("separate", "song.wav", "-p", "~/own")
     assert code == 1
-    assert_one_line(err, f"{folder}/own/config.json: key")
+    assert_one_line(err, f"{folder}/own/config.json: wrong value in the configuration")
 
 
 # -- inputs ----------------------------------------------------------------------------------
