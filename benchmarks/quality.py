@@ -23,7 +23,7 @@ import scipy.stats
 
 import mssviz
 from mssviz import datasets
-from mssviz.separation import Store
+from mssviz.separation import MAGNITUDE, Prediction, Store
 
 RATE = 44100
 BANDS = {"11 kHz": "", "16 kHz": "-16kHz"}
@@ -101,7 +101,9 @@ def asked(model, mixture, level):
     """What the network answers when all is louder, brought back to the mixture's level."""
     found = model.separate(np.float32(level) * mixture, RATE, progress=False)
     answers = {target: values / np.float32(level) for target, values in found.magnitudes.items()}
-    return replace(found, mixture=mixture, magnitudes=answers, store=Store())
+    return replace(
+        found, mixture=mixture, prediction=Prediction(MAGNITUDE, answers), store=Store()
+    )
 
 
 def mean(separations):
@@ -111,7 +113,7 @@ def mean(separations):
         target: np.mean([separation.magnitudes[target] for separation in separations], axis=0)
         for target in first.targets
     }
-    return replace(first, magnitudes=magnitudes, store=Store())
+    return replace(first, prediction=Prediction(MAGNITUDE, magnitudes), store=Store())
 
 
 def energy(waveform: np.ndarray) -> np.ndarray:

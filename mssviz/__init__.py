@@ -2,8 +2,9 @@
 
 A signal's life is the order of the modules, and imports only point back:
 
-audio → stft → plots → masks, mask_editing → networks → presets, pretrained → separation, separate
-→ oracles, baselines, laboratory → bss_eval, measures, metrics → tracks, datasets
+audio → stft → plots → masks, mask_options, mask_editing, measures → networks → presets, pretrained
+→ separation, separate
+→ oracles, baselines, laboratory → bss_eval, metrics → tracks, datasets
 → scale, comparison, evaluation → chunks, patches, training → export → widgets, cli
 
 Importing mssviz is quick and does not import TensorFlow: modules and names are found when used.

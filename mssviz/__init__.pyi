@@ -9,6 +9,7 @@ from . import evaluation as evaluation
 from . import export as export
 from . import laboratory as laboratory
 from . import mask_editing as mask_editing
+from . import mask_options as mask_options
 from . import masks as masks
 from . import measures as measures
 from . import metrics as metrics

@@ -11,6 +11,7 @@ Pardo, "Music/voice separation using the similarity matrix", ISMIR 2012; Uhlich 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -194,8 +195,11 @@ class Classical(Model):
             stop = min(start + method.n_frames, n_frames)
             low, high = max(0, start - method.margin), min(n_frames, stop + method.margin)
             found = method.separate(magnitude(spectrum[low:high]))
-            found = [values[start - low : stop - low] for values in found]
-            shares = masks.ratio_masks(dict(zip(self.targets, found, strict=True)), method.power)
+            levels = {
+                target: values[start - low : stop - low]
+                for target, values in zip(self.targets, found, strict=True)
+            }
+            shares = masks.ratio_masks(levels, method.power)
             for target, mask in shares.items():
                 separation.prediction.values[target][start:stop] = mask
             progress(seconds * stop / n_frames, seconds, "separate")
@@ -287,6 +291,19 @@ def describe(name: PathLike) -> Preset:
         If there is none of this name.
     """
     return find(name).preset if str(name) in names() else presets.find(name)
+
+
+def options_of(name: PathLike, changes: Mapping[str, Any]) -> MaskOptions:
+    """How a model makes its masks, with some options replaced, without fetching or loading it.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such model, or an option is out of range or would do nothing to it.
+    """
+    is_network = str(name) not in names()
+    model = Separator.from_network(presets.find(name)) if is_network else find(name)
+    return model.kind.change(model.options, changes, str(name))
 
 
 def all_presets() -> dict[str, Preset]:

@@ -23,8 +23,8 @@ from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.datasets import Track
 from mssviz.errors import AudioError, FileError, MssvizError, reason
-from mssviz.presets import Preset
 from mssviz.measures import level_ratio_db
+from mssviz.presets import Preset
 from mssviz.stft import StftParams, stft
 
 #: Seconds at both ends of a song that chunks leave out.

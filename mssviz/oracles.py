@@ -12,20 +12,19 @@ with the organisers' code, github.com/sigsep/sigsep-mus-oracle, for the first; L
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial, reduce
 
 import numpy as np
 
 from mssviz import masks
-from mssviz._progress import reporter
 from mssviz._stems import parts_of
 from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import ParameterError
+from mssviz.masks import WienerModel
 from mssviz.presets import Preset, Weights
 from mssviz.separate import Model
-from mssviz.masks import WienerModel
-from mssviz.separation import MASK, SPECTRUM, Kind, MaskOptions, Run, Store
+from mssviz.separation import MASK, SPECTRUM, Kind, MaskOptions, Run, Separation, Store
 from mssviz.stft import Frames, StftParams, stft_frames
 
 TWO_STEMS = ("vocals", "accompaniment")
@@ -376,9 +375,7 @@ _OF_TARGETS = {
     "PSM": _OfTargets(
         "phase-sensitive mask", lambda _: partial(_each, mask=masks.phase_sensitive_mask)
     ),
-    "MWF-targets": _OfTargets(
-        "multichannel Wiener filter of the true targets", _wiener, SPECTRUM
-    ),
+    "MWF-targets": _OfTargets("multichannel Wiener filter of the true targets", _wiener, SPECTRUM),
 }
 
 

@@ -42,10 +42,10 @@ def test_a_stroke_changes_masks_sound_and_scores_and_can_be_undone(explorer):
 
 def test_a_slider_changes_the_masks_without_the_network(explorer, monkeypatch):
     monkeypatch.setattr("mssviz.separate.Separator.segments", None)
-    explorer._power.value = 4.0
+    explorer._masks.by_option["power"].value = 4.0
     explorer.wait()
     assert explorer.separation.options.power == 4.0
-    explorer._power.value = 2.0
+    explorer._masks.by_option["power"].value = 2.0
     explorer.wait()
 
 
@@ -122,19 +122,19 @@ def test_a_selection_is_measured_alone(explorer):
 
 def test_strokes_stay_when_a_slider_moves(explorer):
     explorer._edit(lambda editor: editor.apply(Stroke("vocals", "erase", [(1, 400), (2, 400)])))
-    explorer._hardness.value = 0.5
+    explorer._masks.by_option["hardness"].value = 0.5
     explorer.wait()
     assert explorer.editor.can_undo
     frame, index = 60, 37  # 1.35 s, 398 Hz
     assert explorer.editor.masks["vocals"][frame, index].max() < 0.05
-    explorer._hardness.value = 0.0
+    explorer._masks.by_option["hardness"].value = 0.0
     explorer._undo.click()
     explorer.wait()
     assert np.array_equal(explorer.editor.masks["vocals"], explorer.separation.masks["vocals"][:])
 
 
 def test_a_filter_gives_way_to_masks_when_painted_on(explorer):
-    explorer._mwf.value = 1
+    explorer._masks.by_option["mwf"].value = 1
     explorer.wait()
     filtered = explorer.separation.estimates["vocals"]
     assert np.allclose(explorer.estimates["vocals"], filtered, atol=1e-6)
@@ -145,7 +145,7 @@ def test_a_filter_gives_way_to_masks_when_painted_on(explorer):
     explorer._undo.click()
     explorer.wait()
     assert np.allclose(explorer.estimates["vocals"], filtered, atol=1e-6)
-    explorer._mwf.value = 0
+    explorer._masks.by_option["mwf"].value = 0
     explorer.wait()
 
 
@@ -169,10 +169,10 @@ def waveform_model(tmp_path_factory, example):
 def test_a_model_that_gives_waveforms_is_explored_by_its_effective_masks(waveform_model, tmp_path):
     explorer = mssviz.explore(str(Path(waveform_model).parent / "song"), model=waveform_model)
     explorer.separate()
-    assert explorer._power.disabled
-    assert explorer._mwf.disabled
+    assert explorer._masks.by_option["power"].disabled
+    assert explorer._masks.by_option["mwf"].disabled
     assert not explorer._phase.disabled
-    assert "gives waveforms, not masks" in explorer._no_masks.value
+    assert "gives waveforms, not masks" in explorer._masks.note.value
     separation, estimate = explorer.separation, explorer.estimates["vocals"].copy()
     assert np.allclose(estimate, separation.estimates["vocals"], atol=1e-5)
     spectrum = stft(separation.estimates["vocals"], separation.preset.stft)
@@ -185,8 +185,8 @@ def test_a_model_that_gives_waveforms_is_explored_by_its_effective_masks(wavefor
     assert not np.array_equal(explorer.estimates["vocals"], estimate)
     explorer._model.value = "repet-sim"
     explorer.separate()
-    assert not explorer._power.disabled
-    assert explorer._no_masks.layout.display == "none"
+    assert not explorer._masks.by_option["power"].disabled
+    assert explorer._masks.note.layout.display == "none"
 
 
 def test_masks_of_another_grid_are_not_laid_over_each_other(waveform_model):

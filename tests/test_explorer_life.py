@@ -13,6 +13,7 @@ from jupyter_client.manager import start_new_kernel
 import mssviz
 from mssviz import baselines
 from mssviz.mask_editing import Stroke
+from mssviz.separation import Run
 
 RATE = 44100
 STROKE = Stroke("vocals", "erase", [(0.5, 400), (1, 400)])
@@ -43,15 +44,20 @@ class Slow:
     def __getattr__(self, name):
         return getattr(self._model, name)
 
-    def proceed(self, separation, progress):
-        for frames in self._model.proceed(separation, progress):
-            yield frames
-            progress(1.0, 2.0, "separate")
-            self.begun.set()
-            while not self.go.wait(0.01):
+    def begin(self, *sound):
+        run = self._model.begin(*sound)
+
+        def work(progress):
+            for frames in run.proceed(progress):
+                yield frames
                 progress(1.0, 2.0, "separate")
-            if self._error:
-                raise self._error
+                self.begun.set()
+                while not self.go.wait(0.01):
+                    progress(1.0, 2.0, "separate")
+                if self._error:
+                    raise self._error
+
+        return Run(run.separation, work)
 
 
 def explored(song, **options):
@@ -89,7 +95,7 @@ def assert_kept(explorer, before, mask):
     assert not explorer._undo.disabled
     # and it can be worked on
     explorer._undo.click()
-    explorer._hardness.value = 0.5
+    explorer._masks.by_option["hardness"].value = 0.5
     explorer.wait()
     assert explorer.separation.options.hardness == 0.5
 

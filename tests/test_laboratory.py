@@ -53,11 +53,12 @@ def assert_is(laboratory, separation):
 
 def test_masks_and_stems_fill_in_while_the_network_runs(separator, separated, excerpt):
     longer = np.concatenate([excerpt[0]] * 4)  # 16 s: two patches
-    separation = separator.begin(longer, RATE)
+    run = separator.begin(longer, RATE)
+    separation = run.separation
     assert not any(m.any() for m in separation.magnitudes.values())
     laboratory = Laboratory(separation)
     seen = []
-    for frames in separator.proceed(separation, progress=False):
+    for frames in run.proceed(progress=False):
         laboratory.remask(frames)
         laboratory.resound(frames)
         seen.append(frames)

@@ -10,10 +10,10 @@ import pytest
 
 import mssviz
 from mssviz import audio, masks
-from mssviz import separation as separation_module
 from mssviz.errors import AudioError, Cancelled, FileError, ParameterError
 from mssviz.networks import Network
-from mssviz.separation import Masker, MaskOptions, synthesise, with_margins
+from mssviz.separation import MAGNITUDE, MaskOptions, make_masker, synthesise, with_margins
+from mssviz.separation import song as song_module
 from mssviz.stft import istft, stft
 
 TARGETS = ("vocals", "accompaniment")
@@ -122,7 +122,7 @@ def test_stems_are_made_in_one_pass_when_one_is_asked_for(short, monkeypatch):
         made.append(list(targets))
         return synthesise(segments, masker, params, targets)
 
-    monkeypatch.setattr(separation_module, "synthesise", spy)
+    monkeypatch.setattr(song_module, "synthesise", spy)
     fresh = short.with_options()
     assert made == []
     assert fresh.estimates["accompaniment"].any()
@@ -168,13 +168,13 @@ def test_patches_do_not_know_of_each_other(separator, example):
         stop = done + len(segment.mixture)
         for target in TARGETS:
             expected = whole.magnitudes[target][done:stop]
-            assert np.allclose(segment.magnitudes[target], expected, atol=1e-4, rtol=1e-5)
+            assert np.allclose(segment.values[target], expected, atol=1e-4, rtol=1e-5)
         segments.append(segment)
         done = stop
     assert len(segments) == 3
     assert done == len(whole.mixture_stft)
     params = whole.preset.stft
-    stream = synthesise(segments, Masker(MaskOptions(), params), params, TARGETS)
+    stream = synthesise(segments, make_masker(MAGNITUDE, MaskOptions(), params), params, TARGETS)
     for target, stem in zip(TARGETS, zip(*(b.values() for b in stream), strict=True), strict=True):
         stem = np.concatenate(stem)[: len(song)]
         assert np.abs(stem - whole.estimates[target]).max() < 1e-6
@@ -255,11 +255,11 @@ def test_mistaken_arguments_are_answered_with_what_to_give(separator, method, mi
     ("options", "remedy"),
     [
         ({"stft_backend": "librosa"}, "'stft_backend': leave it out"),
-        ({"MWF": True}, "'MWF': write mwf_iterations=1"),
+        ({"MWF": True}, "'MWF': write mwf=1"),
         ({"multiprocess": False}, "'multiprocess': leave it out"),
         ({"params_descriptor": "spleeter:2stems"}, "the model is the first argument"),
         ({"pwer": 1.0}, "did you mean power"),
-        ({"colour": "red"}, "choose among power, extension, mwf_iterations"),
+        ({"colour": "red"}, "choose among power, hardness, threshold"),
     ],
 )
 def test_options_that_there_are_not_are_answered_with_those_there_are(short, options, remedy):
@@ -304,7 +304,7 @@ def test_other_masks_need_no_other_run_of_the_network(short):
         {"hardness": 1.0, "threshold": 0.4},
         {"smoothing": 0.1},
         {"bandwidth": 4000.0},
-        {"mwf_iterations": 1},
+        {"mwf": 1},
     ):
         other = short.with_options(**options)
         assert vars(other.options) == {**vars(short.options), **options}
@@ -315,7 +315,7 @@ def test_other_masks_need_no_other_run_of_the_network(short):
             hardness=0.0,
             smoothing=0.0,
             bandwidth=np.inf,
-            mwf_iterations=0,
+            mwf=0,
         )
         assert np.array_equal(back.estimates["vocals"], short.estimates["vocals"])
     with pytest.raises(ParameterError):
@@ -432,7 +432,7 @@ def test_cancelling_leaves_a_separator_that_works(separator):
 
 
 def test_large_arrays_live_in_files_with_the_same_result(separator, short, monkeypatch):
-    monkeypatch.setattr(separation_module, "SPILL_BYTES", 1 << 10)
+    monkeypatch.setattr(song_module, "SPILL_BYTES", 1 << 10)
     spilled = separator.separate(short.mixture, 44100, progress=False)
     assert all(isinstance(m, np.memmap) for m in spilled.magnitudes.values())
     other = spilled.with_options(power=1.0)

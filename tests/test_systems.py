@@ -11,7 +11,7 @@ from mssviz.errors import ParameterError, PretrainedError
 from mssviz.networks import BUILDERS, Network
 from mssviz.networks.losses import LOSSES
 from mssviz.separate import Separator
-from mssviz.separation import GivenSpectra, Masker
+from mssviz.separation import MAGNITUDE, SPECTRUM
 
 RATE = 44100
 SMALL = [name for name in presets.shipped() if name.endswith(presets.TINY)]
@@ -100,8 +100,7 @@ def test_learns_is_kept_and_separates(name, song, tmp_path):
         assert np.isfinite(estimate).all()
         assert mask.min() >= 0
         assert mask.max() <= 1
-    expected = GivenSpectra if preset.gives_waveforms else Masker
-    assert type(separation.masker) is expected
+    assert separation.prediction.kind is (SPECTRUM if preset.gives_waveforms else MAGNITUDE)
 
 
 def test_the_training_view_shows_networks_that_give_waveforms(song, tmp_path):
@@ -113,7 +112,7 @@ def test_the_training_view_shows_networks_that_give_waveforms(song, tmp_path):
     view.train({"song": song}, tmp_path / "mine", settings=settings, cache=tmp_path)
     view.wait()
     assert view._status.value == "done"
-    assert type(view.separation.masker) is GivenSpectra
+    assert view.separation.prediction.kind is SPECTRUM
     assert all(len(values) == 2 for values in view.sdr.values())
 
 

@@ -1,6 +1,7 @@
 """What is typed: paths as people write and paste them, and options of several commands."""
 
 import functools
+import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import unquote
 import typer
 
 from mssviz.errors import one_line
+from mssviz.mask_options import Option, described_options
 
 
 def complain(text: str) -> None:
@@ -88,3 +90,37 @@ Workers = Annotated[
 def workers_of(text: str) -> int | str:
     """Number of processes, or a scheduler's address, as `scale.spread` takes it."""
     return int(text) if text.isdecimal() else text
+
+
+def with_mask_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command a flag for every mask option, made from what is said of it.
+
+    Parameters
+    ----------
+    command
+        Takes them as keyword arguments; those that are not given are None. ``--mwf`` is a switch,
+        as in Spleeter.
+    """
+    signature = inspect.signature(command)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    flags = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_flag(name, option)
+        )
+        for name, option in described_options().items()
+    ]
+    command.__signature__ = signature.replace(parameters=[*own, *flags])  # type: ignore[attr-defined]
+    command.__annotations__.update({flag.name: flag.annotation for flag in flags})
+    return command
+
+
+def _flag(name: str, option: Option) -> Any:
+    kind: Any = float | None
+    text, flag = option.help, f"--{name}"
+    if option.choices:
+        kind, text = str | None, f"{text} {' or '.join(option.choices)}."
+    elif name == "mwf":
+        kind, text = bool | None, "Multichannel Wiener filter instead of masks."
+    elif option.factor != 1:
+        text = f"{text} In Hz."
+    return Annotated[kind, typer.Option(flag, help=text, show_default=False)]

@@ -58,7 +58,7 @@ def evaluate(
             raise typer.BadParameter("give two folders of stems, or --mus_dir, not both")
         chosen = models or ["spleeter:4stems"]
         table = evaluation.musdb18(
-            mus_dir, chosen, output, settings, options={"mwf_iterations": int(mwf)},
+            mus_dir, chosen, output, settings, options={"mwf": int(mwf)},
             workers=workers and workers_of(workers),
         )  # fmt: skip
         _print_corpus(table, chosen)

@@ -16,6 +16,7 @@ from mssviz.cli._arguments import (
     model_option,
     path_argument,
     path_option,
+    with_mask_options,
     workers_of,
 )
 from mssviz.errors import AudioError, MssvizError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mssviz.separate import Separator
 
 
+@with_mask_options
 def separate(
     files: Annotated[
         list[Path] | None, path_argument(help="Sound files.", show_default=False)
@@ -52,16 +54,9 @@ def separate(
         int | None,
         typer.Option(min=0, help="Which of a file's audio streams, from 0 on; the first."),
     ] = None,
-    mwf: Annotated[bool, typer.Option("--mwf", help="Multichannel Wiener filter.")] = False,
     quality: Annotated[
         str, typer.Option(help="fast: as published; best: slower, often higher scores.")
     ] = "fast",
-    power: Annotated[
-        float | None, typer.Option("--power", help="Exponent of the ratio masks.")
-    ] = None,
-    extension: Annotated[
-        str | None, typer.Option("--extension", help="Above the modelled band: zeros or average.")
-    ] = None,
     stem: Annotated[
         list[str] | None, typer.Option("--stem", help="Write this stem only; may be repeated.")
     ] = None,
@@ -72,6 +67,7 @@ def separate(
     adapter: Adapter = None,
     verbose: Verbose = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no list.")] = False,
+    **mask_options: Any,
 ) -> None:
     """Separate songs of any length into stems."""
     paths = list(dict.fromkeys([*(inputs or []), *(files or [])]))
@@ -80,12 +76,7 @@ def separate(
         _tell(((path, _is_missing(path)) for path in paths), len(paths), quiet)
     from mssviz import export, scale
 
-    choices: dict[str, Any] = {
-        "quality": quality,
-        "power": power,
-        "extension": extension,
-        "mwf_iterations": int(mwf),
-    }
+    choices: dict[str, Any] = {"quality": quality, **mask_options}
     options = export.FileOptions(codec, bitrate, bit_depth, filename_format, masks)  # type: ignore[arg-type]
     separator = _separator(model, fetch=False, **choices)
     targets = _wanted(separator.targets, stem, model)

@@ -1,10 +1,9 @@
 """A separation: what a model predicts, how masks are made of it, and what follows.
 
-In the order of a song's way: `options`, `prediction`, `segments`, `masking`, `song`, `run`.
+In the order of a song's way: `prediction`, `segments`, `masking`, `song`, `run`.
 """
 
-from mssviz.separation.masking import Masker, make_masker, synthesise
-from mssviz.separation.options import (
+from mssviz.mask_options import (
     MAX_SMOOTHING,
     MaskChanges,
     MaskOptions,
@@ -13,6 +12,7 @@ from mssviz.separation.options import (
     described_options,
     given_options,
 )
+from mssviz.separation.masking import Masker, make_masker, synthesise
 from mssviz.separation.prediction import (
     COMPLEX_MASK,
     MAGNITUDE,

@@ -18,7 +18,7 @@ import numpy as np
 
 from mssviz._typing import AnyArray, Magnitude, Stft
 from mssviz.errors import ParameterError
-from mssviz.separation.options import (
+from mssviz.mask_options import (
     MaskOptions,
     changed,
     described_options,
@@ -138,4 +138,3 @@ class Prediction:
 
     kind: Kind
     values: Mapping[str, Any]
-

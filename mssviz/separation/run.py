@@ -27,9 +27,7 @@ class Run:
         are silent.
     """
 
-    def __init__(
-        self, separation: Separation, work: Callable[[Progress], Iterator[slice]]
-    ) -> None:
+    def __init__(self, separation: Separation, work: Callable[[Progress], Iterator[slice]]) -> None:
         self.separation = separation
         self._work, self._begun = work, False
         self._cancelled = threading.Event()

@@ -69,5 +69,3 @@ def _joined(before: Sequence[Segment], core: Segment, after: Sequence[Segment]) 
         before=sum(len(part.mixture) for part in before),
         after=sum(len(part.mixture) for part in after),
     )
-
-

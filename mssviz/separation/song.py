@@ -16,10 +16,10 @@ import numpy as np
 from mssviz import audio, plots
 from mssviz._files import check_places, mapped_zeros, writing
 from mssviz._typing import AnyArray, Codec, Mask, PathLike, Waveform
+from mssviz.mask_options import MaskChanges, MaskOptions
 from mssviz.measures import level_ratio_db
 from mssviz.presets import Preset
 from mssviz.separation.masking import Masker, make_masker, synthesise
-from mssviz.separation.options import MaskChanges, MaskOptions
 from mssviz.separation.prediction import MAGNITUDE, Prediction, magnitudes_of
 from mssviz.separation.segments import Segment
 from mssviz.stft import Frames, stft_frames
@@ -75,9 +75,10 @@ class Separation:
 
     @property
     def magnitudes(self) -> Mapping[str, Any]:
-        """Target to the magnitude that the model predicts, ``(n_frames, n_model_bins, n_channels)``.
+        """Target to the magnitude that the model predicts, linear.
 
-        Linear; computed where it is looked at if the prediction is of another kind.
+        ``(n_frames, n_model_bins, n_channels)``; computed where it is looked at if the prediction
+        is of another kind.
         """
         kind, values = self.prediction.kind, self.prediction.values
         if kind is MAGNITUDE:

@@ -5,7 +5,7 @@ import math
 import numbers
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from mssviz.errors import AudioError, Cancelled, MssvizError, ParameterError
 from mssviz.plots import one_line
 from mssviz.presets import Preset
 from mssviz.separate import Model
+from mssviz.separation import MaskOptions
 from mssviz.widgets import _static
 from mssviz.widgets._box import Box
 from mssviz.widgets._mask_controls import STYLE, MaskControls
@@ -52,7 +53,7 @@ class Controls(Box):
         rival: str,
         offset: float,
         duration: float | None,
-        options: Mapping[str, Any],
+        options: MaskOptions,
     ) -> None:
         check_excerpt(offset, duration)
         self._tracks = datasets.examples()
@@ -188,7 +189,7 @@ class Controls(Box):
         self._song.observe(lambda _: self._show_own_file(), "value")
         self._upload.observe(lambda change: self._path.set_trait("value", change["new"]), "path")
 
-    def _build_sliders(self, options: Mapping[str, Any]) -> None:
+    def _build_sliders(self, options: MaskOptions) -> None:
         self._masks = MaskControls(options)
         self._phase = w.Dropdown(
             options=[("the mixture's", False), ("the true stems' (oracle)", True)],

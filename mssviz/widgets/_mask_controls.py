@@ -2,7 +2,6 @@
 
 import html
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets as w
@@ -35,10 +34,9 @@ class MaskControls:
         If a slider cannot be set to a value.
     """
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        values = changed(MaskOptions(), options)
+    def __init__(self, options: MaskOptions) -> None:
         self.by_option = {
-            name: _control(name, option, getattr(values, name))
+            name: _control(name, option, getattr(options, name))
             for name, option in described_options().items()
         }
         self.note = w.HTML(layout=w.Layout(display="none"))

@@ -12,9 +12,8 @@ from mssviz._worker import Worker
 from mssviz.errors import Cancelled, MssvizError, ParameterError
 from mssviz.laboratory import Laboratory
 from mssviz.mask_editing import MaskEditor, Stroke
-from mssviz.presets import Preset
 from mssviz.separate import Model
-from mssviz.separation import Separation
+from mssviz.separation import Run, Separation
 from mssviz.widgets._controls import (
     DEFAULT_SECONDS,
     Busy,
@@ -48,7 +47,7 @@ def explore(
     model
         Name of a preset, or of a model without weights, see `baselines.names`.
     options
-        Of `Explorer`: ``compare``, ``offset``, ``duration``, ``power``, ``extension``, ``mwf``.
+        Of `Explorer`: ``compare``, ``offset``, ``duration``, and any of `MaskOptions`.
 
     Notes
     -----
@@ -73,12 +72,8 @@ class Explorer(Controls):
         Beginning of the excerpt, in seconds, 0 or more.
     duration
         Its length, in seconds, 0.1 or more, or as far as the song goes; None for all of it.
-    power
-        Exponent of the ratio masks, 0.5 to 8.
-    extension
-        ``"zeros"`` or ``"average"`` above the modelled band.
-    mwf
-        Iterations of the multichannel Wiener filter, at most 5; 0 for soft masks.
+    options
+        Any of `MaskOptions`, as far as the sliders go; the model's own where left out.
 
     Raises
     ------
@@ -96,19 +91,16 @@ class Explorer(Controls):
         compare: PathLike | None = None,
         offset: float = 0.0,
         duration: float | None = DEFAULT_SECONDS,
-        power: float = 2.0,
-        extension: str = "zeros",
-        mwf: int = 0,
+        **options: Any,
     ) -> None:
         self._result: Result | None = None
+        self._shown: Model | None = None  # whose result that is
         self._models: dict[tuple[str, tuple[str, ...]], Model] = {}
         self._work, self._scoring = Worker(), Worker()
-        for name in (model, compare):
-            if name:
-                baselines.describe(name)  # an unknown name is an error here, not another's picker
-        super().__init__(
-            song, str(model), str(compare or ""), offset, duration, power, extension, mwf
-        )
+        if compare:
+            baselines.describe(compare)  # an unknown name is an error, not another's picker
+        chosen = baselines.options_of(model, options)
+        super().__init__(song, str(model), str(compare or ""), offset, duration, chosen)
         self._connect()
         self.take_place()
 
@@ -290,9 +282,10 @@ class Explorer(Controls):
         run = model.begin(mixture, model.sample_rate, sources)
         beside = rival.begin(mixture, model.sample_rate, sources) if rival else None
         name, other = self._model.value, self._rival.value
+        rival_name = f"{other}, untouched" if other == name else other
         result = Result(
             Laboratory(run.separation, references), title, offset,
-            beside and beside.separation, f"{other}, untouched" if other == name else other,
+            beside.separation if beside else None, rival_name,
         )  # fmt: skip
         result.view.on_stroke(self._paint)
         result.view.observe(lambda _: self._measure_later(), "selection")

@@ -216,7 +216,7 @@ def test_the_mask_laboratory_is_heard(open_notebook, separation):
         ("Threshold", ["ArrowLeft"] * 2, {"threshold": 0.4}),
         ("Smoothing", ["ArrowRight"] * 5, {"smoothing": 0.1}),
         ("Up to", ["ArrowLeft"] * 4, {"bandwidth": 9000.0}),
-        ("MWF", ["ArrowRight"], {"mwf_iterations": 1}),
+        ("MWF", ["ArrowRight"], {"mwf": 1}),
     ):
         _press(page, slider, *keys)
         separation = separation.with_options(**options)

@@ -3,18 +3,18 @@
 Sliders, flags of the command line and checks of keywords are made from what stands here.
 """
 
+import math
 import numbers
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-import numpy as np
-
-from mssviz import masks
 from mssviz._spleeter import check_keywords
-from mssviz._typing import Extension
 from mssviz.errors import ParameterError
-from mssviz.stft import StftParams
+
+if TYPE_CHECKING:
+    from mssviz._typing import Extension
+    from mssviz.stft import StftParams
 
 #: Longest smoothing of masks, in seconds.
 MAX_SMOOTHING = 1.0
@@ -52,8 +52,8 @@ class Option:
     off: float | None = None
 
 
-def _option(default: Any, label: str, help: str, **more: Any) -> Any:  # noqa: A002, as in a flag
-    return field(default=default, metadata={"option": Option(label, help, **more)})
+def _said(label: str, help: str, **more: Any) -> dict[str, Option]:  # noqa: A002, as of a flag
+    return {"option": Option(label, help, **more)}
 
 
 @dataclass(frozen=True)
@@ -87,34 +87,56 @@ class MaskOptions:
     In this order: ratio masks, smoothing, hardness, bandwidth, extension.
     """
 
-    power: float = _option(
-        2.0, "Exponent", "Exponent of the ratio masks: larger is nearer to binary.",
-        low=0.5, high=8.0, step=0.5,
+    power: float = field(
+        default=2.0,
+        metadata=_said(
+            "Exponent", "Exponent of the ratio masks: larger is nearer to binary.",
+            low=0.5, high=8.0, step=0.5,
+        ),
     )  # fmt: skip
-    hardness: float = _option(
-        0.0, "Soft to binary", "From soft masks (0) to binary ones (1).", off=0.0
+    hardness: float = field(
+        default=0.0,
+        metadata=_said("Soft to binary", "From soft masks (0) to binary ones (1).", off=0.0),
     )
-    threshold: float = _option(
-        0.5, "Threshold", "Share of the mixture at which a hard mask opens.", low=0.05, high=0.95
+    threshold: float = field(
+        default=0.5,
+        metadata=_said(
+            "Threshold", "Share of the mixture at which a hard mask opens.", low=0.05, high=0.95
+        ),
     )
-    smoothing: float = _option(
-        0.0, "Smoothing (s)", "Seconds on either side over which masks are averaged.",
-        high=MAX_SMOOTHING / 2, step=0.02, off=0.0,
+    smoothing: float = field(
+        default=0.0,
+        metadata=_said(
+            "Smoothing (s)", "Seconds on either side over which masks are averaged.",
+            high=MAX_SMOOTHING / 2, step=0.02, off=0.0,
+        ),
     )  # fmt: skip
-    bandwidth: float = _option(
-        np.inf, "Up to (kHz)", "Frequency above which the model's masks are not used.",
-        low=0.5, high=11.0, step=0.5, factor=1000.0, off=np.inf,
+    bandwidth: float = field(
+        default=math.inf,
+        metadata=_said(
+            "Up to (kHz)", "Frequency above which the model's masks are not used.",
+            low=0.5, high=11.0, step=0.5, factor=1000.0, off=math.inf,
+        ),
     )  # fmt: skip
-    extension: Extension = _option(
-        "zeros", "Above that", "What stands above the band that the model covers.",
-        choices={"zeros": "silence", "average": "the frame's mean mask"},
+    extension: "Extension" = field(
+        default="zeros",
+        metadata=_said(
+            "Above that", "What stands above the band that the model covers.",
+            choices={"zeros": "silence", "average": "the frame's mean mask"},
+        ),
     )  # fmt: skip
-    mwf: int = _option(
-        0, "MWF rounds", "Rounds of the multichannel Wiener filter, which replaces the masks.",
-        high=5, step=1, off=0,
+    mwf: int = field(
+        default=0,
+        metadata=_said(
+            "MWF rounds",
+            "Rounds of the multichannel Wiener filter, which replaces the masks.",
+            high=5, step=1, off=0,
+        ),
     )  # fmt: skip
 
     def __post_init__(self) -> None:
+        from mssviz import masks  # the command line needs no numpy to tell a missing file
+
         for name, described in described_options().items():
             value = getattr(self, name)
             if not described.choices:
@@ -137,7 +159,7 @@ class MaskOptions:
         """Earlier name of `mwf`."""
         return self.mwf
 
-    def margin(self, params: StftParams) -> int:
+    def margin(self, params: "StftParams") -> int:
         """Frames on either side that a frame's mask depends on."""
         if self.mwf:
             return 0
@@ -152,7 +174,7 @@ class MaskChanges(TypedDict, total=False):
     threshold: float | None
     smoothing: float | None
     bandwidth: float | None
-    extension: Extension | None
+    extension: "Extension | None"
     mwf: int | None
     mwf_iterations: int | None  # earlier name of `mwf`
 
@@ -188,7 +210,8 @@ def changed(options: MaskOptions, changes: Mapping[str, Any]) -> MaskOptions:
     ParameterError
         If there is no such option, or it is out of range.
     """
-    return replace(options, **given_options(changes))
+    given: dict[str, Any] = {**given_options(changes)}
+    return replace(options, **given)
 
 
 def switched_on(names: Iterable[str], options: MaskOptions) -> list[str]:
