@@ -298,6 +298,50 @@ def test_warnings_are_shown(song, monkeypatch):
     assert "song.mp3: &lt;3 s&gt; were filled" in explorer._status.value
 
 
+def damaged(path, seconds):
+    """Overwrite a flac of 16 bits and noise, which takes as much room in all seconds, at a time."""
+    content = bytearray(path.read_bytes())
+    at = round(len(content) * seconds)
+    content[at : at + 200] = bytes(200)
+    path.write_bytes(content)
+
+
+def test_windows_that_touch_damage_have_no_score(tmp_path):
+    for seed, name in enumerate(("vocals", "accompaniment")):
+        mssviz.write_audio(tmp_path / f"{name}.flac", noise(seed, 4), RATE)
+    damaged(tmp_path / "vocals.flac", 2.5 / 4)
+    with pytest.warns(UserWarning, match="damaged, silence replaces"):
+        explorer = explored(tmp_path)
+    assert "vocals.flac: damaged, silence replaces 2." in explorer._status.value
+    scores = explorer.scores.set_index("target").loc["vocals"]
+    assert scores["repaired"].tolist() == [False, False, True, False]
+    assert scores["SDR"].isna().tolist() == [False, False, True, False]
+    assert explorer.score_view._table["repaired"] == [False, False, True, False]
+    said = explorer._score_table.value
+    assert "Files of this song are damaged, silence replaces 2." in said
+    assert "windows that touch this have no score, and the whole has no SI-SDR." in said
+    # a part beside it is as good as any
+    explorer.view.selection = [3.0, 4.0]
+    explorer.wait()
+    assert not explorer.scores["SDR"].isna().any()
+    assert "damaged" not in explorer._score_table.value
+    explorer.view.selection = [2.0, 4.0]
+    explorer.wait()
+    assert explorer.score_view._table["repaired"] == [True, False]
+
+
+def test_a_warning_is_shown_in_each_run(tmp_path):
+    song = tmp_path / "song.flac"
+    mssviz.write_audio(song, noise(0, 4), RATE)
+    damaged(song, 2.5 / 4)
+    explorer = mssviz.explore(song, "mixture")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        for _ in range(3):
+            explorer.separate()
+            assert "song.flac: damaged, silence replaces 2." in explorer._status.value
+
+
 # --- Closing ----------------------------------------------------------------------------------
 
 

@@ -13,11 +13,12 @@ from typing import Any
 import ipywidgets as w
 
 from mssviz import audio, baselines, datasets, presets, pretrained
-from mssviz._typing import PathLike, Waveform
+from mssviz._typing import PathLike
 from mssviz.errors import AudioError, Cancelled, MssvizError, ParameterError
 from mssviz.plots import one_line
 from mssviz.presets import Preset
 from mssviz.separation import MAX_SMOOTHING, MaskOptions
+from mssviz.tracks import Sound
 from mssviz.widgets import _static
 from mssviz.widgets._box import Box
 from mssviz.widgets._result import Result
@@ -76,22 +77,22 @@ class Controls(Box):
             song = Path(self._path.value).name
         return f"{one_line(song)} · {one_line(self._model.value)}"
 
-    def _load(self, sample_rate: int) -> tuple[Waveform, dict[str, Waveform]]:
+    def _load(self, sample_rate: int) -> Sound:
         self._doing.value = "read the song"
         offset, duration = self._offset.value, self._duration.value
         if self._whole.value:
             duration = None
         check_excerpt(offset, duration)
         if self._song.value != OWN_FILE:
-            return self._tracks[self._song.value].load(offset, duration, sample_rate)
+            return self._tracks[self._song.value].sound(offset, duration, sample_rate)
         typed = self._path.value.strip()
         if not typed:
             raise ParameterError("no file chosen: upload one, or type its path")
         path = Path(typed).expanduser()
         if path.is_dir():
-            return datasets.from_folder(path).load(offset, duration, sample_rate)
+            return datasets.from_folder(path).sound(offset, duration, sample_rate)
         mixture, _ = audio.load_audio(path, offset, duration, sample_rate)
-        return mixture, {}
+        return Sound(mixture, {}, [])  # without true stems, nothing is measured
 
     def _resolve(self, song: PathLike | None) -> tuple[str, str]:
         if song is None:
@@ -139,6 +140,8 @@ class Controls(Box):
     @contextmanager
     def _noting(self) -> Iterator[None]:
         """Show warnings, such as of a damaged file, in the status line, too."""
+        # Python shows a warning once; after a change of its filters, it does so again
+        warnings.simplefilter("default", _Never)
         shown: Callable[..., None] = warnings.showwarning
         notes: list[str] = []
 
@@ -291,6 +294,10 @@ def check_masks(power: Any, extension: Any, mwf: Any) -> None:
         raise ParameterError(f"power must lie between 0.5 and {MAX_POWER:g} (got {power})")
     if mwf not in range(MAX_MWF + 1):
         raise ParameterError(f"mwf must be an integer, 0 to {MAX_MWF} (got {mwf})")
+
+
+class _Never(Warning):
+    """Is never given."""
 
 
 class Busy:

@@ -283,7 +283,7 @@ class Explorer(Controls):
     def _begin(self, model: Model, rival: Model | None) -> Result:
         """Read the song and check everything, before the network runs."""
         offset, title = self._offset.value, self._title()
-        mixture, found = self._load(model.sample_rate)
+        mixture, found, repairs = self._load(model.sample_rate)
         # as many channels as the mixture will have
         sources = {n: model.prepared(stem, model.sample_rate, n) for n, stem in found.items()}
         references = datasets.to_targets(sources, model.targets)
@@ -292,7 +292,7 @@ class Explorer(Controls):
         name, other = self._model.value, self._rival.value
         result = Result(
             Laboratory(separation, references), title, offset, beside,
-            f"{other}, untouched" if other == name else other,
+            f"{other}, untouched" if other == name else other, repairs,
         )  # fmt: skip
         result.view.on_stroke(self._paint)
         result.view.observe(lambda _: self._measure_later(), "selection")
@@ -473,7 +473,7 @@ class Explorer(Controls):
                 self._score_stage.children = (result.show_scores(scores),)
                 self._score_table.value = (
                     table.to_html(
-                        float_format=lambda v: f"{v:.1f}", border=0, escape=True,
+                        float_format=lambda v: f"{v:.1f}", na_rep="–", border=0, escape=True,
                         classes="mssviz-scores",
                     )
                     + f"<small>{html.escape(' '.join(notes))}</small>"
