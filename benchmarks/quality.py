@@ -101,9 +101,7 @@ def asked(model, mixture, level):
     """What the network answers when all is louder, brought back to the mixture's level."""
     found = model.separate(np.float32(level) * mixture, RATE, progress=False)
     answers = {target: values / np.float32(level) for target, values in found.magnitudes.items()}
-    return replace(
-        found, mixture=mixture, prediction=Prediction(MAGNITUDE, answers), store=Store()
-    )
+    return replace(found, mixture=mixture, prediction=Prediction(MAGNITUDE, answers), store=Store())
 
 
 def mean(separations):

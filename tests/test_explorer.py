@@ -185,8 +185,9 @@ def test_a_model_that_gives_waveforms_is_explored_by_its_effective_masks(wavefor
     assert not np.array_equal(explorer.estimates["vocals"], estimate)
     explorer._model.value = "repet-sim"
     explorer.separate()
-    assert not explorer._masks.by_option["power"].disabled
-    assert explorer._masks.note.layout.display == "none"
+    assert explorer._masks.by_option["power"].disabled
+    assert not explorer._masks.by_option["hardness"].disabled
+    assert "its masks are given and not ratios" in explorer._masks.note.value
 
 
 def test_masks_of_another_grid_are_not_laid_over_each_other(waveform_model):

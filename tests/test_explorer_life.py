@@ -304,6 +304,92 @@ def test_warnings_are_shown(song, monkeypatch):
     assert "song.mp3: &lt;3 s&gt; were filled" in explorer._status.value
 
 
+def damaged(path, seconds):
+    """Overwrite a flac of 16 bits and noise, which takes as much room in all seconds, at a time."""
+    content = bytearray(path.read_bytes())
+    at = round(len(content) * seconds)
+    content[at : at + 200] = bytes(200)
+    path.write_bytes(content)
+
+
+def test_windows_that_touch_damage_have_no_score(tmp_path):
+    for seed, name in enumerate(("vocals", "accompaniment")):
+        mssviz.write_audio(tmp_path / f"{name}.flac", noise(seed, 4), RATE)
+    damaged(tmp_path / "vocals.flac", 2.5 / 4)
+    with pytest.warns(UserWarning, match="damaged, silence replaces"):
+        explorer = explored(tmp_path)
+    assert "vocals.flac: damaged, silence replaces 2." in explorer._status.value
+    scores = explorer.scores.set_index("target").loc["vocals"]
+    assert scores["repaired"].tolist() == [False, False, True, False]
+    assert scores["SDR"].isna().tolist() == [False, False, True, False]
+    assert explorer.score_view._table["repaired"] == [False, False, True, False]
+    said = explorer._score_table.value
+    assert "Files of this song are damaged, silence replaces 2." in said
+    assert "windows that touch this have no score, and the whole has no SI-SDR." in said
+    # a part beside it is as good as any
+    explorer.view.selection = [3.0, 4.0]
+    explorer.wait()
+    assert not explorer.scores["SDR"].isna().any()
+    assert "damaged" not in explorer._score_table.value
+    explorer.view.selection = [2.0, 4.0]
+    explorer.wait()
+    assert explorer.score_view._table["repaired"] == [True, False]
+
+
+def test_names_too_long_for_a_path_are_refused():
+    long = "n" * 5000
+    with pytest.raises(mssviz.AudioError, match="no such file"):
+        mssviz.explore(long)
+    with pytest.raises(mssviz.ParameterError, match="no preset"):
+        mssviz.explore(model=long)
+    with pytest.raises(mssviz.ParameterError, match="no such folder"):
+        mssviz.datasets.from_folder(long)
+    explorer = mssviz.explore(model="mixture")
+    explorer._song.value, explorer._path.value = "own file", long
+    with pytest.raises(mssviz.AudioError, match="cannot be opened"):
+        explorer.separate()
+    assert "cannot be opened" in explorer._status.value
+    assert len(explorer._status.value) < 700
+    explorer._path.value = "~nobody-of-this-name/song.wav"
+    with pytest.raises(mssviz.AudioError, match="no such file"):
+        explorer.separate()
+
+
+def test_a_pasted_path_may_stand_in_quotes(tmp_path):
+    mssviz.write_audio(tmp_path / "a song.wav", noise(0, 1), RATE)
+    explorer = mssviz.explore(model="mixture")
+    explorer._song.value, explorer._path.value = "own file", f'"{tmp_path / "a song.wav"}"'
+    explorer.separate()
+    assert len(explorer.separation.mixture) == RATE
+
+
+def test_why_there_are_no_scores_is_told(song):
+    explorer = mssviz.explore(song, "bands")  # bass and other
+    explorer.separate()
+    explorer.wait()
+    assert explorer.scores is None
+    assert "accompaniment, vocals do not tell what bass, other are" in explorer._score_table.value
+
+
+def test_a_rival_of_another_grid_is_refused_before_it_is_fetched(monkeypatch):
+    explorer = mssviz.explore(compare="wave-unet")
+    monkeypatch.delattr(mssviz.Explorer, "_find")
+    with pytest.raises(mssviz.ParameterError, match="wave-unet and .* at different"):
+        explorer.separate()
+
+
+def test_a_warning_is_shown_in_each_run(tmp_path):
+    song = tmp_path / "song.flac"
+    mssviz.write_audio(song, noise(0, 4), RATE)
+    damaged(song, 2.5 / 4)
+    explorer = mssviz.explore(song, "mixture")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        for _ in range(3):
+            explorer.separate()
+            assert "song.flac: damaged, silence replaces 2." in explorer._status.value
+
+
 # --- Closing ----------------------------------------------------------------------------------
 
 

@@ -28,6 +28,13 @@ def table(targets=("vocals", "drums"), times=range(N_WINDOWS), seed=0):
     return pd.concat(tables, ignore_index=True)
 
 
+def test_windows_that_touch_damage_are_told():
+    scores = table(times=[0, 1, 2])
+    assert ScoreView(scores)._table["repaired"] == [False] * 3
+    damaged = scores.assign(repaired=scores["time"] == 1)
+    assert ScoreView(damaged)._table["repaired"] == [False, True, False]
+
+
 def test_the_state_holds_the_table():
     scores = table()
     view = mssviz.ScoreView(scores, colors={"drums": "teal"}, offset=30)

@@ -13,12 +13,14 @@ from typing import Any
 import ipywidgets as w
 
 from mssviz import audio, baselines, datasets, presets, pretrained
-from mssviz._typing import PathLike, Waveform
+from mssviz._paths import exists, is_folder, typed
+from mssviz._typing import PathLike
 from mssviz.errors import AudioError, Cancelled, MssvizError, ParameterError
 from mssviz.plots import one_line
 from mssviz.presets import Preset
 from mssviz.separate import Model
 from mssviz.separation import MaskOptions
+from mssviz.tracks import Sound
 from mssviz.widgets import _static
 from mssviz.widgets._box import Box
 from mssviz.widgets._mask_controls import STYLE, MaskControls
@@ -73,22 +75,22 @@ class Controls(Box):
             song = Path(self._path.value).name
         return f"{one_line(song)} · {one_line(self._model.value)}"
 
-    def _load(self, sample_rate: int) -> tuple[Waveform, dict[str, Waveform]]:
+    def _load(self, sample_rate: int) -> Sound:
         self._doing.value = "read the song"
         offset, duration = self._offset.value, self._duration.value
         if self._whole.value:
             duration = None
         check_excerpt(offset, duration)
         if self._song.value != OWN_FILE:
-            return self._tracks[self._song.value].load(offset, duration, sample_rate)
-        typed = self._path.value.strip()
-        if not typed:
+            return self._tracks[self._song.value].sound(offset, duration, sample_rate)
+        text = self._path.value.strip()
+        if not text:
             raise ParameterError("no file chosen: upload one, or type its path")
-        path = Path(typed).expanduser()
-        if path.is_dir():
-            return datasets.from_folder(path).load(offset, duration, sample_rate)
+        path = Path(typed(text))
+        if is_folder(path):
+            return datasets.from_folder(path).sound(offset, duration, sample_rate)
         mixture, _ = audio.load_audio(path, offset, duration, sample_rate)
-        return mixture, {}
+        return Sound(mixture, {}, [])  # without true stems, nothing is measured
 
     def _resolve(self, song: PathLike | None) -> tuple[str, str]:
         if song is None:
@@ -101,7 +103,7 @@ class Controls(Box):
             )
         if str(song) in self._tracks:
             return str(song), ""
-        if not Path(song).expanduser().exists():
+        if not exists(typed(str(song))):
             raise AudioError(
                 f"{song}: no such file, nor an example ({', '.join(self._tracks)}); check its name"
             )
@@ -118,6 +120,8 @@ class Controls(Box):
     @contextmanager
     def _noting(self) -> Iterator[None]:
         """Show warnings, such as of a damaged file, in the status line, too."""
+        # Python shows a warning once; after a change of its filters, it does so again
+        warnings.simplefilter("default", _Never)
         shown: Callable[..., None] = warnings.showwarning
         notes: list[str] = []
 
@@ -158,7 +162,7 @@ class Controls(Box):
         )  # fmt: skip
         self._path = w.Text(
             value=path, placeholder="a sound file, or a folder with one file a stem",
-            description="Path", style=STYLE, continuous_update=False,
+            description="Path", style=STYLE, continuous_update=False, layout={"width": "auto"},
         )  # fmt: skip
         self._upload = Upload(accept="audio/*,.flac,.m4a,.mp4,.opus,.ogg,.wma")
         self._own = w.VBox([self._path, self._upload])
@@ -243,6 +247,10 @@ def check_excerpt(offset: Any, duration: Any) -> None:
             )
 
 
+class _Never(Warning):
+    """Is never given."""
+
+
 class Busy:
     """While work runs: buttons, progress; afterwards the error, if any, in place."""
 
@@ -276,7 +284,7 @@ def alert(text: str) -> str:
     """A text that is read out at once, as HTML."""
     return (
         '<div role="alert" style="border-left:4px solid #D55E00;padding:4px 10px">'
-        f"{html.escape(text)}</div>"
+        f"{html.escape(one_line(text, 500))}</div>"
     )
 
 

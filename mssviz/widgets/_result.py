@@ -1,11 +1,12 @@
 """What one run of the explorer shows: picture, mixer and scores around a laboratory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
+import numpy as np
 
-from mssviz import measures, metrics, plots
+from mssviz import audio, measures, metrics, plots
 from mssviz._typing import Progress, Waveform
 from mssviz.laboratory import Laboratory
 from mssviz.separation import Separation
@@ -35,6 +36,11 @@ class Result:
         What the second model makes of it.
     rival_name
         For people.
+    repairs
+        (start, stop) of parts of the excerpt that could not be decoded, in seconds from its
+        beginning; what touches one has no score.
+    sources
+        Names of the song's true stems, where known.
 
     Attributes
     ----------
@@ -54,9 +60,12 @@ class Result:
         offset: float,
         rival: Separation | None = None,
         rival_name: str = "",
+        repairs: Sequence[tuple[float, float]] = (),
+        sources: Sequence[str] = (),
     ) -> None:
         self.laboratory, self.title, self.offset = laboratory, title, offset
         self.rival, self.rival_name = rival, rival_name
+        self.repairs, self.sources = list(repairs), list(sources)
         self.mixer: Mixer | None = None
         self.score_view: ScoreView | None = None
         self.scores: pd.DataFrame | None = None
@@ -157,6 +166,14 @@ class Result:
         leftover = () if set(theirs) == set(ours) else ("other", "accompaniment")
         return [target for target in ours if target in theirs and target not in leftover]
 
+    @property
+    def no_scores(self) -> str:
+        """Why nothing can be measured, where it cannot."""
+        if not self.sources:
+            return "No scores: this song's true stems are unknown."
+        known, wanted = ", ".join(self.sources), ", ".join(self.laboratory.separation.targets)
+        return f"No scores: this song's true stems {known} do not tell what {wanted} are."
+
     # --- scores -------------------------------------------------------------------------------
 
     def measure(self, progress: Progress) -> tuple["pd.DataFrame", "pd.DataFrame", list[str]]:
@@ -167,7 +184,9 @@ class Result:
         if selected:
             part = slice(max(0, round(selected[0] * rate)), max(0, round(selected[1] * rate)))
         true = {target: stem[part] for target, stem in self.laboratory.references.items()}
-        window = min(SCORE_WINDOW, len(next(iter(true.values()))) / rate)
+        seconds = len(next(iter(true.values()))) / rate
+        window = min(SCORE_WINDOW, seconds)
+        repaired = self._repaired((part.start or 0) / rate, seconds)
         dither_db = metrics.suggested_dither_db(true)
 
         def measured(
@@ -175,10 +194,12 @@ class Result:
         ) -> tuple["pd.DataFrame", "pd.DataFrame"]:
             found = {target: stems(target)[part] for target in true}
             scores = metrics.evaluate(
-                true, found, rate, dither_db=dither_db, window=window, progress=progress
-            )
+                true, found, rate, dither_db=dither_db, window=window,
+                repaired=repaired or None, progress=progress,
+            )  # fmt: skip
             table = metrics.summarise(scores).rename_axis(None)
-            table.insert(0, "SI-SDR", [measures.si_sdr(true[t], found[t]) for t in table.index])
+            whole = [np.nan if repaired else measures.si_sdr(true[t], found[t]) for t in true]
+            table.insert(0, "SI-SDR", whole)
             return scores.assign(time=scores["time"] + (part.start or 0) / rate), table
 
         scores, table = measured(self.laboratory.estimates.__getitem__)
@@ -187,10 +208,19 @@ class Result:
 
             _, other = measured(self.rival.estimates.__getitem__)
             table = pd.concat([table, other.rename(lambda t: f"{t} · {self.rival_name}")])
-        return scores, table, self._notes(window, selected, dither_db)
+        return scores, table, self._notes(window, selected, dither_db, repaired)
+
+    def _repaired(self, start: float, seconds: float) -> list[tuple[float, float]]:
+        """What was repaired in a part of the excerpt, in seconds from the part's beginning."""
+        moved = [(low - start, high - start) for low, high in self.repairs]
+        return [(low, high) for low, high in moved if low < seconds and high > 0]
 
     def _notes(
-        self, window: float, selected: tuple[float, float] | None, dither_db: float | None
+        self,
+        window: float,
+        selected: tuple[float, float] | None,
+        dither_db: float | None,
+        repaired: Sequence[tuple[float, float]],
     ) -> list[str]:
         notes = [f"dB; median over windows of {window:.2g} s (BSS Eval v4)."]
         if selected:
@@ -200,6 +230,13 @@ class Result:
             notes.append(
                 f"The true stems come from a lossy file: noise of {dither_db:.0f} dBFS was added, "
                 "without which ISR, SIR and SAR are not defined."
+            )
+        if repaired:
+            begin = self.offset + (selected[0] if selected else 0.0)
+            spans = audio.describe_repairs([(begin + low, begin + high) for low, high in repaired])
+            notes.append(
+                f"Files of this song are {spans}: windows that touch this have no score, and the "
+                "whole has no SI-SDR."
             )
         return notes
 

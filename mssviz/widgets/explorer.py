@@ -263,19 +263,18 @@ class Explorer(Controls):
 
     def _chosen_models(self) -> tuple[Model, Model | None]:
         name, other = self._model.value, self._rival.value
-        model = self._find(name)
-        rival = self._find(other, model.targets) if other else None
-        if rival and rival.preset.stft != model.preset.stft:
+        if other and baselines.describe(other).stft != baselines.describe(name).stft:
             raise ParameterError(
                 f"{other} and {name} work at different sample rates or windows, so their masks "
                 "cannot be laid over each other; compare others, or use mssviz.compare"
             )
-        return model, rival
+        model = self._find(name)
+        return model, self._find(other, model.targets) if other else None
 
     def _begin(self, model: Model, rival: Model | None) -> tuple[Result, Run, Run | None]:
         """Read the song and check everything, before the network runs."""
         offset, title = self._offset.value, self._title()
-        mixture, found = self._load(model.sample_rate)
+        mixture, found, repairs = self._load(model.sample_rate)
         # as many channels as the mixture will have
         sources = {n: model.prepared(stem, model.sample_rate, n) for n, stem in found.items()}
         references = datasets.to_targets(sources, model.targets)
@@ -285,7 +284,7 @@ class Explorer(Controls):
         rival_name = f"{other}, untouched" if other == name else other
         result = Result(
             Laboratory(run.separation, references), title, offset,
-            beside.separation if beside else None, rival_name,
+            beside.separation if beside else None, rival_name, repairs, list(found),
         )  # fmt: skip
         result.view.on_stroke(self._paint)
         result.view.observe(lambda _: self._measure_later(), "selection")
@@ -447,9 +446,7 @@ class Explorer(Controls):
         if result is None or not result.complete:
             return
         if not result.laboratory.references:
-            self._score_table.value = (
-                "<small>No scores: this song's true stems are unknown.</small>"
-            )
+            self._score_table.value = f"<small>{html.escape(result.no_scores, False)}</small>"
             return
         self._score_note.value = "<small>measuring …</small>"
         self._scoring.do(lambda: self._measure(result), "measure")
@@ -461,7 +458,7 @@ class Explorer(Controls):
                 self._score_stage.children = (result.show_scores(scores),)
                 self._score_table.value = (
                     table.to_html(
-                        float_format=lambda v: f"{v:.1f}", border=0, escape=True,
+                        float_format=lambda v: f"{v:.1f}", na_rep="–", border=0, escape=True,
                         classes="mssviz-scores",
                     )
                     + f"<small>{html.escape(' '.join(notes))}</small>"

@@ -31,7 +31,7 @@ class ScoreView(anywidget.AnyWidget):
     scores
         As from `evaluate`: one row per target and window with ``target``, ``time`` (start of
         the window, seconds from the first sample) and ``SDR``, ``ISR``, ``SIR``, ``SAR`` in dB;
-        NaN where a window is silent, ``inf`` for a perfect estimate.
+        NaN where a window is silent, ``inf`` for a perfect estimate; and maybe ``repaired``.
     window
         Length of a window, in seconds, as given to `evaluate`.
     colors
@@ -143,8 +143,17 @@ class ScoreView(anywidget.AnyWidget):
             "window": self.window,
             "step": step,
             "times": (times + self.offset).tolist(),
+            "repaired": _repaired(scores, times),
             "targets": targets,
         }
+
+
+def _repaired(scores: "pd.DataFrame", times: np.ndarray) -> list[bool]:
+    """Which windows touch sound that could not be decoded."""
+    if "repaired" not in scores:
+        return [False] * len(times)
+    touched = scores.loc[scores["repaired"].to_numpy(bool), "time"]
+    return np.isin(times, touched.to_numpy(float)).tolist()
 
 
 def _check_scores(scores: "pd.DataFrame") -> None:

@@ -74,8 +74,9 @@ test("runs end at windows without score and where windows are apart", () => {
 });
 
 test("scores are read with a minus, and silence is a word", () => {
-  const texts = [1.234, -1.236, -0.001, Infinity, -Infinity, NaN].map(scores.formatScore);
+  const texts = [1.234, -1.236, -0.001, Infinity, -Infinity, NaN].map((db) => scores.formatScore(db));
   assert.deepEqual(texts, ["1.23", "−1.24", "0.00", "∞", "−∞", "silent"]);
+  assert.equal(scores.formatScore(NaN, "damaged"), "damaged");
 });
 
 test("a slice takes room only where there is some", () => {

@@ -68,6 +68,15 @@ def press_everywhere(page, root, least):
         assert_untouched(page, name)
 
 
+def press_beside(page, *parts):
+    """The same after a click on what takes no focus, and so would leave it to the cell."""
+    for part in parts:
+        part.click()
+        for key in LETTERS + ENTERS:
+            page.keyboard.press(key)
+        assert_untouched(page, str(part))
+
+
 def assert_untouched(page, name):
     cells = page.locator(".jp-Notebook .jp-Cell")
     assert cells.count() == 1, name
@@ -98,6 +107,12 @@ def test_no_control_of_the_explorer_lets_a_command_key_through(run_cell):
         page.keyboard.press(key)
     assert_untouched(page, "after Separate")
     press_everywhere(page, root.element_handle(), 40)
+    press_beside(
+        page,
+        root.get_by_text("Brush strokes"),
+        root.locator(".noUi-target").first,
+        root.locator("table.mssviz-scores td").first,
+    )
 
 
 def test_no_control_of_the_other_widgets_lets_a_command_key_through(run_cell):
@@ -105,6 +120,13 @@ def test_no_control_of_the_other_widgets_lets_a_command_key_through(run_cell):
     expect(page.locator(".mssviz-lt")).to_be_visible(timeout=WORK_MS)
     expect(page.locator(".mssviz-spectrogram .mssviz-picture")).to_be_visible(timeout=WORK_MS)
     press_everywhere(page, page.locator(".jp-OutputArea-output").first.element_handle(), 30)
+    press_beside(
+        page,
+        page.locator(".mssviz-spectrogram .mssviz-readout"),
+        page.locator(".mssviz-scoreview .mssviz-readout"),
+        page.locator(".mssviz-mixer-clock"),
+        page.locator(".mssviz-lt"),
+    )
 
 
 def test_the_training_view_lets_no_command_key_through(run_cell):

@@ -21,8 +21,12 @@ export function oneLine(name, most = 60) {
  * Let no key that is pressed within an element be a command of the notebook around it, where a
  * single letter deletes a cell. Shortcuts with Ctrl or Cmd, such as for saving, go on to it, but
  * not the one that runs the cell. `options` are those of `addEventListener`.
+ *
+ * A click on a part that takes no focus, such as a slider's bar or a text, would give it to the
+ * cell around; it stays here.
  */
 export function keepKeys(element, options = {}) {
+  if (!element.hasAttribute("tabindex")) element.tabIndex = -1;
   const keep = (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.key === "Enter") event.stopPropagation();
   };

@@ -79,9 +79,9 @@ export function scoredRuns(values, table) {
   return runs;
 }
 
-/** Score as people read it: "−1.23", "∞"; "silent" where there is none. */
-export function formatScore(db) {
-  if (Number.isNaN(db)) return "silent";
+/** Score as people read it: "−1.23", "∞"; where there is none, "silent", or why else. */
+export function formatScore(db, why = "silent") {
+  if (Number.isNaN(db)) return why;
   const size = Number.isFinite(db) ? Math.abs(db).toFixed(2) : "∞";
   return db < 0 && size !== "0.00" ? `−${size}` : size;
 }

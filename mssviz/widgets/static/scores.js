@@ -220,18 +220,23 @@ class ScoresView {
   }
 
   showLegend() {
-    const total = this.table.times.length;
+    const { repaired } = this.table;
     const items = this.targets.map(({ name, color }, k) => {
       const scored = this.columns[k].filter((value) => !Number.isNaN(value));
       const middle = scored.length ? `median ${formatScore(median(scored))} dB` : "no score";
-      const title = `${name}: median of ${scored.length} windows; ${total - scored.length} of ${total} are silent`;
+      const damaged = repaired.filter(Boolean).length;
+      const silent = repaired.length - damaged - scored.length;
+      const left = `${silent} silent${damaged ? `, ${damaged} damaged` : ""}`;
+      const title = `${name}: median of ${scored.length} of ${repaired.length} windows (${left})`;
       const key = make("span", "mssviz-key", { title }, oneLine(name), make("span", "mssviz-median", {}, middle));
       key.style.setProperty("--key", color);
       return key;
     });
     if (this.columns.some((values) => values.some(Number.isNaN))) {
-      const title = "a reference or an estimate is silent in the window: there is no score";
-      items.push(make("span", "mssviz-silent", { title }, "silent"));
+      const title =
+        "no score: in the window a reference or an estimate is silent, or a file is damaged";
+      const why = repaired.some(Boolean) ? "silent or damaged" : "silent";
+      items.push(make("span", "mssviz-silent", { title }, why));
     }
     if (this.columns.some((values) => values.some((value) => levelToUnit(value, this.range).beyond))) {
       items.push(make("span", "", { title: "the score lies beyond the axis" }, "▲▼ beyond the axis"));
@@ -241,7 +246,8 @@ class ScoresView {
 
   showReadout() {
     const index = this.current;
-    const { times, window } = this.table;
+    const { times, window, repaired } = this.table;
+    const why = repaired[index] ? "damaged" : "silent";
     const caption =
       index < 0
         ? HINT
@@ -252,7 +258,7 @@ class ScoresView {
       const label = make("th", "mssviz-key", { scope: "row" }, oneLine(name));
       label.style.setProperty("--key", color);
       const cells = Object.entries(values).map(([measure, column]) =>
-        make("td", this.drawn(measure), {}, formatScore(index < 0 ? median(column) : column[index])),
+        make("td", this.drawn(measure), {}, formatScore(index < 0 ? median(column) : column[index], why)),
       );
       return make("tr", "", {}, label, ...cells);
     });
