@@ -374,7 +374,7 @@ def test_why_there_are_no_scores_is_told(song):
 def test_a_rival_of_another_grid_is_refused_before_it_is_fetched(monkeypatch):
     explorer = mssviz.explore(compare="wave-unet")
     monkeypatch.delattr(mssviz.Explorer, "_find")
-    with pytest.raises(mssviz.ParameterError, match="wave-unet and .* at different"):
+    with pytest.raises(mssviz.ParameterError, match=r"wave-unet and .* at different"):
         explorer.separate()
 
 
