@@ -212,7 +212,7 @@ def test_a_stroke_that_cannot_be_painted_says_why(painted):
         ({"offset": "1"}, "offset must be 0 s or more"),
         ({"duration": 0}, r"duration must be 0\.1 s or more, or None for the whole song .*0"),
         ({"duration": float("inf")}, "duration must be"),
-        ({"power": 20}, r"power must lie between 0\.5 and 8 .*20"),
+        ({"power": 20, "model": "teaching:4stems"}, r"power must lie between 0\.5 and 8 .*20"),
         ({"mwf": 9}, "mwf must lie between 0 and 5 .*9"),
         ({"extension": "none"}, "extension"),
     ],
