@@ -2,12 +2,12 @@
 
 import csv
 import itertools
-import os
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from mssviz._paths import exists, expanded
 from mssviz._typing import PathLike
 from mssviz.errors import ParameterError, reason
 
@@ -122,8 +122,8 @@ def by_source(folder: Path, files: Iterable[Path]) -> dict[str, Path]:
 
 def existing(folder: PathLike) -> Path:
     """The folder, which must be one."""
-    path = Path(os.path.expanduser(folder))  # noqa: PTH111, which leaves an unknown user's as it is
-    if not path.exists():
+    path = expanded(folder)
+    if not exists(path):
         raise ParameterError(f"{folder}: no such folder; check its name")
     if not path.is_dir():
         raise ParameterError(f"{folder}: is a file; name the folder that holds it")

@@ -92,5 +92,5 @@ class Worker:
                 self._current.work()
             except MssvizError:
                 pass
-            except Exception:
+            except BaseException:  # of this thread alone; who waits for its end must come back
                 _log.exception("unforeseen error")

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from mssviz import audio, cli, datasets, pretrained
-from mssviz.cli._arguments import typed
+from mssviz._paths import typed
 
 RATE = 44100
 

@@ -330,6 +330,48 @@ def test_windows_that_touch_damage_have_no_score(tmp_path):
     assert explorer.score_view._table["repaired"] == [True, False]
 
 
+def test_names_too_long_for_a_path_are_refused():
+    long = "n" * 5000
+    with pytest.raises(mssviz.AudioError, match="no such file"):
+        mssviz.explore(long)
+    with pytest.raises(mssviz.ParameterError, match="no preset"):
+        mssviz.explore(model=long)
+    with pytest.raises(mssviz.ParameterError, match="no such folder"):
+        mssviz.datasets.from_folder(long)
+    explorer = mssviz.explore(model="mixture")
+    explorer._song.value, explorer._path.value = "own file", long
+    with pytest.raises(mssviz.AudioError, match="cannot be opened"):
+        explorer.separate()
+    assert "cannot be opened" in explorer._status.value
+    assert len(explorer._status.value) < 700
+    explorer._path.value = "~nobody-of-this-name/song.wav"
+    with pytest.raises(mssviz.AudioError, match="no such file"):
+        explorer.separate()
+
+
+def test_a_pasted_path_may_stand_in_quotes(tmp_path):
+    mssviz.write_audio(tmp_path / "a song.wav", noise(0, 1), RATE)
+    explorer = mssviz.explore(model="mixture")
+    explorer._song.value, explorer._path.value = "own file", f'"{tmp_path / "a song.wav"}"'
+    explorer.separate()
+    assert len(explorer.separation.mixture) == RATE
+
+
+def test_why_there_are_no_scores_is_told(song):
+    explorer = mssviz.explore(song, "bands")  # bass and other
+    explorer.separate()
+    explorer.wait()
+    assert explorer.scores is None
+    assert "accompaniment, vocals do not tell what bass, other are" in explorer._score_table.value
+
+
+def test_a_rival_of_another_grid_is_refused_before_it_is_fetched(monkeypatch):
+    explorer = mssviz.explore(compare="wave-unet")
+    monkeypatch.delattr(mssviz.Explorer, "_find")
+    with pytest.raises(mssviz.ParameterError, match=r"wave-unet and .* at different"):
+        explorer.separate()
+
+
 def test_a_warning_is_shown_in_each_run(tmp_path):
     song = tmp_path / "song.flac"
     mssviz.write_audio(song, noise(0, 4), RATE)

@@ -90,3 +90,16 @@ def test_work_can_close_its_own_worker():
     worker = Worker()
     worker.do(worker.close)
     worker.wait()
+
+
+def test_work_that_ends_its_thread_ends_no_worker(caplog):
+    worker, done = Worker(), []
+
+    def leave():
+        raise SystemExit
+
+    worker.do(leave)
+    worker.do(lambda: done.append(1))
+    worker.wait()
+    assert done == [1]
+    assert "unforeseen error" in caplog.text

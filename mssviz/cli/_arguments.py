@@ -1,14 +1,13 @@
 """What is typed: paths as people write and paste them, and options of several commands."""
 
 import functools
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import unquote
 
 import typer
 
+from mssviz._paths import typed
 from mssviz.errors import one_line
 
 
@@ -18,25 +17,6 @@ def complain(text: str) -> None:
 
 
 # --- Paths ------------------------------------------------------------------------------------
-
-
-def typed(text: str) -> str:
-    """A path as it was meant: ``~`` is the home folder, quotes around it and ``file://`` go.
-
-    Shells see to that where a path stands bare, not where it is quoted, follows a ``=``, or is
-    pasted from a file manager. What exists under the very name is taken as it is.
-    """
-    if os.path.lexists(text):
-        return text
-    meant = text
-    if len(meant) > 2 and meant[0] == meant[-1] and meant[0] in "'\"":
-        meant = meant[1:-1]
-    if meant.startswith(("file:///", "file://localhost/")):
-        path = meant.removeprefix("file://").removeprefix("localhost")
-        meant = unquote(path, errors="surrogateescape")
-    if meant.startswith("~"):
-        meant = os.path.expanduser(meant)  # noqa: PTH111, which leaves an unknown user alone
-    return text if "\0" in meant else meant
 
 
 def _typed_path(text: str | Path) -> Path:

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 import mssviz
-from mssviz.cli._arguments import path_option, typed
+from mssviz._paths import typed
+from mssviz.cli._arguments import path_option
 
 
 def models(context: typer.Context) -> None:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from mssviz.cli._arguments import Adapter, Verbose, model_option, path_option, typed
+from mssviz._paths import typed
+from mssviz.cli._arguments import Adapter, Verbose, model_option, path_option
 
 
 def train(

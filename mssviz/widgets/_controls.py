@@ -13,6 +13,7 @@ from typing import Any
 import ipywidgets as w
 
 from mssviz import audio, baselines, datasets, presets, pretrained
+from mssviz._paths import exists, is_folder, typed
 from mssviz._typing import PathLike
 from mssviz.errors import AudioError, Cancelled, MssvizError, ParameterError
 from mssviz.plots import one_line
@@ -85,11 +86,11 @@ class Controls(Box):
         check_excerpt(offset, duration)
         if self._song.value != OWN_FILE:
             return self._tracks[self._song.value].sound(offset, duration, sample_rate)
-        typed = self._path.value.strip()
-        if not typed:
+        text = self._path.value.strip()
+        if not text:
             raise ParameterError("no file chosen: upload one, or type its path")
-        path = Path(typed).expanduser()
-        if path.is_dir():
+        path = Path(typed(text))
+        if is_folder(path):
             return datasets.from_folder(path).sound(offset, duration, sample_rate)
         mixture, _ = audio.load_audio(path, offset, duration, sample_rate)
         return Sound(mixture, {}, [])  # without true stems, nothing is measured
@@ -105,7 +106,7 @@ class Controls(Box):
             )
         if str(song) in self._tracks:
             return str(song), ""
-        if not Path(song).expanduser().exists():
+        if not exists(typed(str(song))):
             raise AudioError(
                 f"{song}: no such file, nor an example ({', '.join(self._tracks)}); check its name"
             )
@@ -182,7 +183,7 @@ class Controls(Box):
         )  # fmt: skip
         self._path = w.Text(
             value=path, placeholder="a sound file, or a folder with one file a stem",
-            description="Path", style=_STYLE, continuous_update=False,
+            description="Path", style=_STYLE, continuous_update=False, layout={"width": "auto"},
         )  # fmt: skip
         self._upload = Upload(accept="audio/*,.flac,.m4a,.mp4,.opus,.ogg,.wma")
         self._own = w.VBox([self._path, self._upload])
@@ -333,7 +334,7 @@ def alert(text: str) -> str:
     """A text that is read out at once, as HTML."""
     return (
         '<div role="alert" style="border-left:4px solid #D55E00;padding:4px 10px">'
-        f"{html.escape(text)}</div>"
+        f"{html.escape(one_line(text, 500))}</div>"
     )
 
 

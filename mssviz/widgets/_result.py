@@ -39,6 +39,8 @@ class Result:
     repairs
         (start, stop) of parts of the excerpt that could not be decoded, in seconds from its
         beginning; what touches one has no score.
+    sources
+        Names of the song's true stems, where known.
 
     Attributes
     ----------
@@ -59,10 +61,11 @@ class Result:
         rival: Separation | None = None,
         rival_name: str = "",
         repairs: Sequence[tuple[float, float]] = (),
+        sources: Sequence[str] = (),
     ) -> None:
         self.laboratory, self.title, self.offset = laboratory, title, offset
         self.rival, self.rival_name = rival, rival_name
-        self.repairs = list(repairs)
+        self.repairs, self.sources = list(repairs), list(sources)
         self.mixer: Mixer | None = None
         self.score_view: ScoreView | None = None
         self.scores: pd.DataFrame | None = None
@@ -162,6 +165,14 @@ class Result:
         # what is left over is the same only where all the others are
         leftover = () if set(theirs) == set(ours) else ("other", "accompaniment")
         return [target for target in ours if target in theirs and target not in leftover]
+
+    @property
+    def no_scores(self) -> str:
+        """Why nothing can be measured, where it cannot."""
+        if not self.sources:
+            return "No scores: this song's true stems are unknown."
+        known, wanted = ", ".join(self.sources), ", ".join(self.laboratory.separation.targets)
+        return f"No scores: this song's true stems {known} do not tell what {wanted} are."
 
     # --- scores -------------------------------------------------------------------------------
 

@@ -271,14 +271,13 @@ class Explorer(Controls):
 
     def _chosen_models(self) -> tuple[Model, Model | None]:
         name, other = self._model.value, self._rival.value
-        model = self._find(name)
-        rival = self._find(other, model.targets) if other else None
-        if rival and rival.preset.stft != model.preset.stft:
+        if other and baselines.describe(other).stft != baselines.describe(name).stft:
             raise ParameterError(
                 f"{other} and {name} work at different sample rates or windows, so their masks "
                 "cannot be laid over each other; compare others, or use mssviz.compare"
             )
-        return model, rival
+        model = self._find(name)
+        return model, self._find(other, model.targets) if other else None
 
     def _begin(self, model: Model, rival: Model | None) -> Result:
         """Read the song and check everything, before the network runs."""
@@ -292,7 +291,7 @@ class Explorer(Controls):
         name, other = self._model.value, self._rival.value
         result = Result(
             Laboratory(separation, references), title, offset, beside,
-            f"{other}, untouched" if other == name else other, repairs,
+            f"{other}, untouched" if other == name else other, repairs, list(found),
         )  # fmt: skip
         result.view.on_stroke(self._paint)
         result.view.observe(lambda _: self._measure_later(), "selection")
@@ -459,9 +458,7 @@ class Explorer(Controls):
         if result is None or not result.complete:
             return
         if not result.laboratory.references:
-            self._score_table.value = (
-                "<small>No scores: this song's true stems are unknown.</small>"
-            )
+            self._score_table.value = f"<small>{html.escape(result.no_scores, False)}</small>"
             return
         self._score_note.value = "<small>measuring …</small>"
         self._scoring.do(lambda: self._measure(result), "measure")

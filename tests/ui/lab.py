@@ -94,7 +94,8 @@ def open_notebook(page: Page, address: str, name: str, dark: bool = False) -> No
     """Open a notebook in JupyterLab and run all its cells."""
     # JupyterLab asks for the kernel if it has not heard yet which there are
     question = page.locator(".jp-Dialog", has_text="Select Kernel")
-    page.add_locator_handler(question, lambda: question.get_by_role("button", name="Select").click())
+    select = question.get_by_role("button", name="Select")
+    page.add_locator_handler(question, select.click)
     page.goto(address.replace("/lab?", f"/lab/tree/{name}?") + "&reset")
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
     # without the file browser there is as much room as on a teacher's screen
