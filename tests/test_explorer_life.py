@@ -219,7 +219,7 @@ def test_a_stroke_that_cannot_be_painted_says_why(painted):
 )
 def test_values_out_of_range_are_refused_and_not_made_others(options, message):
     with pytest.raises(mssviz.ParameterError, match=message):
-        mssviz.explore(model="mixture", **options)
+        mssviz.explore(**{"model": "mixture", **options})
 
 
 def test_an_array_is_refused_with_the_way_to_go():
