@@ -424,12 +424,18 @@ def cache_folder(*parts: str) -> Path:
     parts
         Names of folders in it, such as ``"scores"``. None of them need exist.
     """
-    own = os.environ.get("MSSVIZ_CACHE")
+    own = chosen_folder("MSSVIZ_CACHE")
     if own:
-        return Path(own, *parts)
+        return own.joinpath(*parts)
     import platformdirs
 
     return Path(platformdirs.user_cache_path("mssviz"), *parts)
+
+
+def chosen_folder(variable: str) -> Path | None:
+    """Folder that a variable of the environment names, if it is set; ``~`` is the home folder."""
+    name = os.environ.get(variable)
+    return Path(os.path.expanduser(name)) if name else None  # noqa: PTH111, may be no user's
 
 
 def sha256(path: Path) -> str:
@@ -477,6 +483,39 @@ def is_sealed(path: Path) -> bool:
             return file.read() == found.digest() + _SEAL
     except OSError:
         return False
+
+
+@contextmanager
+def alone(folder: Path, who: str) -> Iterator[None]:
+    """Hold a folder that only one at a time can work in.
+
+    Parameters
+    ----------
+    folder
+        Which; it must exist.
+    who
+        Holds it otherwise, for the message, such as ``"another training"``.
+
+    Raises
+    ------
+    FileError
+        If it is held.
+    """
+    with writing(folder):
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise FileError(
+            f"{folder}: {who} is at work in it; wait for its end, or choose another folder"
+        ) from error
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any, get_args
 from mssviz._fetch import check_address, check_wheel
 from mssviz._typing import SIGNALS, Extension, PathLike
 from mssviz._values import Values, check_option, is_name, is_sha256, read_json, shown
-from mssviz.errors import ParameterError, reason
+from mssviz.errors import ParameterError, one_line, reason
 from mssviz.stft import StftParams
 
 #: Ending of the names of small variants.
@@ -374,8 +374,8 @@ def _from_spleeter(config: Values, path: Path) -> tuple[Values, Weights]:
     else:
         raise ParameterError(f"model type {kind!r} is not one of Spleeter's")
     ours = {
-        "name": path.stem,
-        "title": f"Spleeter configuration {path.name}",
+        "name": one_line(path.stem),
+        "title": one_line(f"Spleeter configuration {path.name}"),
         "targets": config.raw("instrument_list"),
         "sample_rate": config.raw("sample_rate"),
         "n_fft": config.raw("frame_length"),
@@ -427,7 +427,7 @@ def _from_openunmix(config: Values, path: Path) -> tuple[Values, Weights]:
         "accompaniment" if targets == ["vocals"] else "other"
     ]  # fmt: skip
     ours = {
-        "name": folder.name,
+        "name": one_line(folder.name),
         "title": "Trained by Open-Unmix",
         "targets": [*targets, *rest],
         "sample_rate": rate,

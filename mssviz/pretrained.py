@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mssviz import _fetch, presets
-from mssviz._files import ScratchFolder, cache_folder, lock, new_folder, sha256
+from mssviz._files import ScratchFolder, cache_folder, chosen_folder, lock, new_folder, sha256
 from mssviz._typing import PathLike, Progress
 from mssviz._values import is_sha256, read_json
 from mssviz.errors import MssvizError, ParameterError, PretrainedError, reason
@@ -35,13 +35,14 @@ MANIFEST = "manifest.json"
 TO_BE_TRAINED = "to be trained"
 #: Spleeter's variable for a mirror of its releases.
 MIRROR_VARIABLE = "GITHUB_HOST"
+_RELEASES = "https://github.com"
 
 
 def weights_place() -> Path:
     """Folder below which weights are kept on this machine."""
-    chosen = os.environ.get("MSSVIZ_PRETRAINED")
+    chosen = chosen_folder("MSSVIZ_PRETRAINED")
     if chosen:
-        return Path(chosen)
+        return chosen
     checkout = presets.checkout_folder()
     if checkout and os.access(checkout / "pretrained", os.W_OK):
         return checkout / "pretrained"
@@ -233,8 +234,9 @@ def _arrived(
     if "url" in source:
         url, digest = source["url"], source["sha256"]
         mirror = os.environ.get(MIRROR_VARIABLE)
-        if mirror:
-            url = url.replace("https://github.com", mirror.rstrip("/"))
+        if mirror and url.startswith(_RELEASES):
+            _fetch.check_address(mirror, MIRROR_VARIABLE)
+            url = mirror.rstrip("/") + url.removeprefix(_RELEASES)
         return _fetch.download(url, place / digest, digest, progress, most)
     files = place / "files"
     files.mkdir(exist_ok=True)
@@ -247,13 +249,15 @@ def _arrived(
 
 def _install(preset: Preset, source: Path, folder: Path, verified: bool = False) -> None:
     files = preset.weights.files
-    if not (source.is_dir() or source.is_file()):
-        raise PretrainedError(f"{source}: no such file or folder to take weights from")
+    if not (source.is_dir() or source.is_file()) or not os.access(source, os.R_OK):
+        raise PretrainedError(
+            f"{source}: no such file or folder to take weights from, or it may not be read"
+        )
     with new_folder(folder, (*files, MANIFEST)) as scratch:
         if source.is_dir():
             for name, expected in files.items():
-                if not (source / name).is_file():
-                    raise PretrainedError(f"{source}: holds no file {name}")
+                if not (source / name).is_file() or not os.access(source / name, os.R_OK):
+                    raise PretrainedError(f"{source}: holds no file {name} that can be read")
                 shutil.copyfile(source / name, scratch / name)
                 if expected:
                     _fetch.verify(scratch / name, expected, f"{source / name}")

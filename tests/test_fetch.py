@@ -542,6 +542,23 @@ def test_a_wheel_through_pip(tiny, place, tmp_path, monkeypatch, genuine):
         assert left_in(place) == []
 
 
+def test_a_mirror_that_is_no_address_is_named(tiny, place, monkeypatch):
+    source = {**tiny.weights.sources[0], "url": "https://github.com/deezer/tiny.tar.gz"}
+    theirs = replace(tiny, weights=replace(tiny.weights, sources=(source,)))
+    monkeypatch.setenv("GITHUB_HOST", "mirror.example")
+    with pytest.raises(ParameterError, match="GITHUB_HOST must be an address, http:// or"):
+        pretrained.fetch(theirs)
+    pretrained.fetch(tiny)  # which is not there
+
+
+def test_home_is_meant_in_variables(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("MSSVIZ_PRETRAINED", "MSSVIZ_CACHE"):
+        monkeypatch.setenv(variable, "~/kept")
+    assert pretrained.weights_place() == tmp_path / "kept"
+    assert _files.cache_folder("scores") == tmp_path / "kept" / "scores"
+
+
 # -- archives that people bring ------------------------------------------------------------------
 
 

@@ -5,7 +5,9 @@ The average of the weights over the last steps separates better than the weights
 Optim. 30(4), 1992), so it is what is validated and used.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mssviz._typing import AnyArray
-from mssviz.errors import ParameterError
+from mssviz.errors import FileError, ParameterError, reason
 from mssviz.networks._tensorflow import keras, own_settings, tf
 from mssviz.networks.losses import LOSSES
 
@@ -228,11 +230,18 @@ class Log:
     Parameters
     ----------
     folder
-        For event files.
+        For event files; it is made.
+
+    Raises
+    ------
+    FileError
+        If they cannot be written, then or later.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._writer = tf.summary.create_file_writer(str(folder))
+        self._folder = folder
+        with self._writing():
+            self._writer = tf.summary.create_file_writer(os.fsencode(folder))
 
     def __enter__(self) -> "Log":
         return self
@@ -243,11 +252,23 @@ class Log:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._writer.close()
+        with self._writing() if kind is None else suppress(tf.errors.OpError):
+            self._writer.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except tf.errors.OpError as error:
+            cause = error.message.rpartition("}} ")[2].partition(" [Op:")[0]  # without the graph's
+            raise FileError(
+                f"{self._folder}: curves for TensorBoard cannot be written "
+                f"({reason(OSError(cause))}); free some space, or choose another folder"
+            ) from error
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Write named values of a step."""
-        with self._writer.as_default():
+        with self._writing(), self._writer.as_default():
             for name, value in values.items():
                 tf.summary.write(name, tf.constant(value, tf.float32), step, _SCALAR)
             self._writer.flush()

@@ -4,19 +4,20 @@ As Spleeter trains: magnitudes of patches of 11.9 s, the sum of the targets' mea
 Adam. The result is a folder like those of the presets that come with mssviz, for `Separator`.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mssviz._files import cache_folder
+from mssviz._files import alone, cache_folder, writing
 from mssviz._typing import PathLike, Progress
 from mssviz.chunks import Chunks, patch_seconds
 from mssviz.datasets import Track
-from mssviz.errors import ParameterError
+from mssviz.errors import ParameterError, one_line
 from mssviz.patches import check_augment
 from mssviz.presets import Preset
-from mssviz.training import songs
+from mssviz.training import result, songs
 from mssviz.training.checkpoint import CHECKPOINT, COLUMNS
 from mssviz.training.plans import MUSDB_VALIDATION, plan, preset_of, tiny
 from mssviz.training.result import WEIGHTS
@@ -34,6 +35,8 @@ __all__ = [
 
 #: Length of the middle of each song that losses are validated on, in seconds.
 VALIDATION_SECONDS = 12.0
+#: Numbers in the mixtures and targets of a batch: 8 GiB.
+LARGEST_BATCH = 1 << 31
 
 
 def train(
@@ -95,7 +98,8 @@ def train(
         If songs are not fit for training, each with its reason; if options do not fit each
         other or the run that the folder holds; or if its checkpoint is damaged.
     FileError
-        If a disk is full, or the folder holds files that are no result of a training.
+        If a disk is full, or the folder holds files that are no result of a training, or another
+        training is at work in it.
     MssvizError
         If losses or weights are not finite any more; the last good ones stay.
     Cancelled
@@ -114,6 +118,14 @@ def train(
             f"chunk_seconds must be at least a patch, {patch_seconds(preset):.2f} s "
             f"(got {settings.chunk_seconds})"
         )
+    n_numbers = (
+        settings.batch_size * (1 + len(preset.targets)) * math.prod(preset.input_shape.values())
+    )
+    if n_numbers > LARGEST_BATCH:
+        raise ParameterError(
+            f"batch_size {settings.batch_size} makes batches of {n_numbers} numbers, at most "
+            f"{LARGEST_BATCH} can be; choose a smaller one"
+        )
     if not tracks:
         raise ParameterError("training needs at least one track")
     if not validation and (settings.reduce_after or settings.stop_after):
@@ -127,7 +139,7 @@ def train(
     held_out = Chunks(validation or {}, preset, seconds, 1, place, summed, progress)
     songs.check((learnt, held_out), settings.mixture, progress)
     run = Run(
-        preset=replace(preset, name=folder.resolve().name),
+        preset=replace(preset, name=one_line(folder.resolve().name)),
         folder=folder,
         settings=settings,
         learnt=learnt,
@@ -135,8 +147,12 @@ def train(
         start=(str(init) if init is not None else None, dict(init_targets or {})),
         licences=sorted({track.licence for track in tracks.values()}),
     )
-    run.begin(progress)
-    for chunks in (learnt, held_out):
-        chunks.decode(progress)
-    run.proceed(progress, watch)
+    result.check_folder(folder)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder, "another training"):
+        run.begin(progress)
+        for chunks in (learnt, held_out):
+            chunks.decode(progress)
+        run.proceed(progress, watch)
     return run.table()

@@ -9,6 +9,7 @@ from typing import Any
 
 from mssviz import datasets, presets
 from mssviz._typing import PathLike
+from mssviz._values import shown
 from mssviz.datasets import Track
 from mssviz.errors import ParameterError
 from mssviz.presets import Preset, Weights
@@ -101,7 +102,8 @@ def plan(
     validation
         Folder of folders of stems.
     output
-        Folder for the result; if left out, Spleeter's ``model_dir``, or ``trained``.
+        Folder for the result; if left out, Spleeter's ``model_dir``, or ``trained``. A folder
+        elsewhere than below the current one or the configuration's must be named here.
     cache
         Folder for spectra; if left out, Spleeter's ``training_cache``, or as in `train`.
     changes
@@ -138,11 +140,11 @@ def plan(
         held_out = datasets.from_folders(validation)
     return {
         "tracks": tracks,
-        "folder": Path(output or config.get("model_dir", "trained")),
+        "folder": Path(output or _place("model_dir", config, network, "-o (output)") or "trained"),
         "network": network,
         "validation": held_out,
         "settings": settings,
-        "cache": cache or config.get("training_cache"),
+        "cache": cache or _place("training_cache", config, network, "--cache (cache)"),
     }
 
 
@@ -154,6 +156,20 @@ def _config(network: PathLike) -> dict[str, Any]:
         return {}
     presets.read(path)  # says what is wrong with it
     return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _place(key: str, config: Mapping[str, Any], network: PathLike, option: str) -> Path | None:
+    """Folder that a configuration names: here or beside it, as anybody may have written it."""
+    if not config.get(key):
+        return None
+    place = Path(config[key])
+    homes = Path.cwd(), Path(network).absolute().parent
+    if ".." in place.parts or not any(place.absolute().is_relative_to(home) for home in homes):
+        raise ParameterError(
+            f"{network}: {key} {shown(config[key])} is neither within the current folder nor "
+            f"within the configuration's; if you want it there, name it by {option}"
+        )
+    return place
 
 
 def _from_table(

@@ -9,7 +9,7 @@ from typing import Any
 from mssviz import pretrained
 from mssviz._files import new_file, new_folder, sha256
 from mssviz.chunks import patch_seconds
-from mssviz.errors import FileError
+from mssviz.errors import FileError, one_line
 from mssviz.presets import Preset
 from mssviz.training.settings import Settings
 
@@ -125,7 +125,7 @@ def card(
         f"{p.n_channels} channels, window {p.stft.n_fft}, hop {p.stft.hop_length}, "
         f"{patch_seconds(p):.2f} s at a time",
         "modelled band": f"up to {hertz:,.0f} Hz",
-        "began with": init or "random weights",
+        "began with": one_line(init or "random weights"),
         "training data": f"{_counted(len(songs), 'song')}; "
         f"{_counted(n_held_out, 'other')} for validation",
         "licences of the songs": ", ".join(licences),
@@ -137,7 +137,7 @@ def card(
         "validation loss": ", ".join(f"{t} {loss:.4f}" for t, loss in losses.items()) or "none",
     }
     table = "".join(f"| {name} | {value} |\n" for name, value in rows.items())
-    listed = "".join(f"- {name}\n" for name in songs)
+    listed = "".join(f"- {one_line(name)}\n" for name in songs)
     return f"# {p.name}\n\n{', '.join(p.targets)}.\n\n| | |\n|---|---|\n{table}\nSongs:\n\n{listed}"
 
 

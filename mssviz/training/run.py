@@ -95,10 +95,7 @@ class Run:
     # --- Beginning, and beginning again ---
 
     def begin(self, progress: bool | Progress) -> None:
-        """Make the folder, and take up what it holds or what the training starts from."""
-        result.check_folder(self.folder)
-        with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        """Take up what the folder holds or what the training starts from."""
         path = self.folder / CHECKPOINT
         with writing(path):  # or it would be found out after the first epoch
             Draft(path).discard()

@@ -101,6 +101,8 @@ _NAMES = {
 }
 #: No count is larger: seeds of random numbers have 32 bits.
 _MOST = 2**32 - 1
+#: Nor are these, whose number of things is in memory at once.
+_MOST_AT_ONCE = {"batch_size": 1 << 16, "chunks": 10_000}
 
 
 def _number(name: str, value: Any) -> float:
@@ -114,9 +116,10 @@ def _number(name: str, value: Any) -> float:
 def _count(name: str, value: Any) -> int:
     least = 0 if name == "seed" else 1
     whole = isinstance(value, numbers.Real) and not isinstance(value, bool) and value % 1 == 0
-    if not whole or not least <= value <= _MOST:
+    most = _MOST_AT_ONCE.get(name, _MOST)
+    if not whole or not least <= value <= most:
         raise ParameterError(
-            f"{name} must be a whole number from {least} to {_MOST} (got {value!r})"
+            f"{name} must be a whole number from {least} to {most} (got {value!r})"
         )
     return int(value)
 
