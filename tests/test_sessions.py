@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -61,6 +62,51 @@ def test_keras_settings_change_nothing_and_stay(settings, usual, name, value):
         assert np.array_equal(found.estimates[target], estimate)
     now = getattr(settings, name)()
     assert getattr(now, "name", now) == value
+
+
+def test_threads_neither_see_nor_lose_the_sessions_settings(settings):
+    from mssviz.networks._tensorflow import own_settings
+
+    settings.set_dtype_policy("mixed_float16")
+    both_in, first_out = threading.Barrier(2), threading.Event()
+    seen = []
+
+    def first():
+        with own_settings():
+            both_in.wait()
+        first_out.set()
+
+    def second():
+        with own_settings():
+            both_in.wait()
+            first_out.wait()
+            seen.append(settings.dtype_policy().name)
+
+    threads = [threading.Thread(target=work) for work in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == ["float32"]
+    assert settings.dtype_policy().name == "mixed_float16"
+
+
+def test_a_thread_waits_while_another_precision_is_in_force(settings):
+    from mssviz.networks._tensorflow import own_settings
+
+    seen = []
+
+    def work():
+        with own_settings():
+            seen.append(settings.dtype_policy().name)
+
+    with own_settings("mixed_float16"):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(0.1)
+        assert seen == []
+    thread.join()
+    assert seen == ["float32"]
 
 
 def run(code, **environment):

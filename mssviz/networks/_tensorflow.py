@@ -9,9 +9,10 @@ import gc
 import os
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -39,12 +40,14 @@ def _quick_import() -> Iterator[None]:
 def _quiet_stderr() -> Iterator[None]:
     # Before its logging is set up, TensorFlow prints notes on oneDNN and CUDA straight to file
     # descriptor 2. They are kept back, and shown only if the import fails.
-    try:
-        saved = os.dup(2)
-    except OSError:
-        yield
-        return
-    with tempfile.TemporaryFile() as kept:
+    with ExitStack() as stack:
+        try:
+            kept = stack.enter_context(tempfile.TemporaryFile())
+            saved = os.dup(2)
+        except OSError:  # no room, or no such descriptor: then they are seen
+            yield
+            return
+        stack.callback(os.close, saved)
         sys.stderr.flush()
         os.dup2(kept.fileno(), 2)
         try:
@@ -55,7 +58,6 @@ def _quiet_stderr() -> Iterator[None]:
             raise
         finally:
             os.dup2(saved, 2)
-            os.close(saved)
 
 
 @contextmanager
@@ -91,8 +93,12 @@ if keras.config.backend() != "tensorflow":
 
 __all__ = ["check_process", "keras", "own_settings", "tf"]
 
-#: Whether `own_settings` are in force.
+#: Whether `own_settings` are in force in what is running here.
 _in_force: ContextVar[bool] = ContextVar("in_force", default=False)
+#: Precision in each thread that has them in force. Keras has one set of settings for all threads.
+_users: list[str] = []
+_changed = threading.Condition()
+_session: tuple[Any, ...] = ()
 #: Process in which networks have been built, None before the first.
 _process: int | None = None
 
@@ -101,7 +107,8 @@ _process: int | None = None
 def own_settings(precision: str = "float32") -> Iterator[None]:
     """Keras' defaults as networks need them, whatever the session has chosen, for a while.
 
-    Within another such block nothing changes.
+    Within another such block nothing changes. Threads share them; one that wants another precision
+    waits for the others to end.
 
     Parameters
     ----------
@@ -111,15 +118,32 @@ def own_settings(precision: str = "float32") -> Iterator[None]:
     if _in_force.get():
         yield
         return
-    settings = keras.config
-    kept = settings.dtype_policy(), settings.floatx(), settings.image_data_format()
+    _enter(precision)
     token = _in_force.set(True)
     try:
-        _set(precision, "float32", "channels_last")
         yield
     finally:
-        _set(*kept)
         _in_force.reset(token)
+        _leave(precision)
+
+
+def _enter(precision: str) -> None:
+    global _session
+    settings = keras.config
+    with _changed:
+        _changed.wait_for(lambda: {*_users} <= {precision})
+        if not _users:
+            _session = settings.dtype_policy(), settings.floatx(), settings.image_data_format()
+            _set(precision, "float32", "channels_last")
+        _users.append(precision)
+
+
+def _leave(precision: str) -> None:
+    with _changed:
+        _users.remove(precision)
+        if not _users:
+            _set(*_session)
+            _changed.notify_all()
 
 
 def _set(policy: Any, floatx: str, data_format: str) -> None:
