@@ -186,10 +186,16 @@ def find(name_or_path: PathLike) -> Preset:
     if str(name_or_path) in presets:
         return presets[str(name_or_path)]
     path = Path(name_or_path)
-    if path.is_dir():
-        names = (CONFIG, OPENUNMIX_CONFIG)
-        path = next((path / name for name in names if (path / name).is_file()), path)
-    if path.is_file():
+    try:
+        if path.is_dir():
+            names = (CONFIG, OPENUNMIX_CONFIG)
+            path = next((path / name for name in names if (path / name).is_file()), path)
+        is_file = path.is_file()
+    except OSError as error:
+        raise ParameterError(
+            f"{path}: cannot be read ({reason(error)}); check its name and permissions"
+        ) from error
+    if is_file:
         return read(path)
     raise ParameterError(
         f"no preset {str(name_or_path)!r}: choose one of "

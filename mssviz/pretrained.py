@@ -138,6 +138,7 @@ def fetch(
     if source is None and _is_intact(preset, folder):
         return folder
     if source is None:
+        _refuse_unreadable(preset, folder)
         _refuse_sources(preset, folder, trusted)
     _refuse_folder(preset, folder)
     place = _downloads(folder)
@@ -170,6 +171,11 @@ def _writable(folder: Path, variable: str) -> Iterator[None]:
 def _downloads(folder: Path) -> Path:
     """Our own folder for what arrives before it is verified, one for each folder of weights."""
     return cache_folder("downloads", hashlib.sha256(os.fsencode(folder)).hexdigest()[:16])
+
+
+def _refuse_unreadable(preset: Preset, folder: Path) -> None:
+    if state(preset) == "unreadable":
+        raise PretrainedError(f"{folder}: may not be read; change its permissions")
 
 
 def _refuse_sources(preset: Preset, folder: Path, trusted: bool) -> None:
@@ -285,6 +291,7 @@ def load(preset: Preset) -> "Network":
     folder = weights_folder(preset)
     if not preset.weights.files:
         raise PretrainedError(_how_to_train(preset))
+    _refuse_unreadable(preset, folder)
     if state(preset) != "ready":
         raise PretrainedError(
             f"{preset.name}: no complete weights in {folder}; run: {_command(preset)}"
