@@ -66,12 +66,12 @@ def writing(
         yield
     except foreseen as error:
         number = getattr(error, "errno", None)
-        if not path.parent.is_dir():
-            remedy = "create the folder first"
-        elif number in _NO_SPACE:
+        if number in _NO_SPACE:
             remedy = "free some space, or write elsewhere"
         elif number in (errno.EACCES, errno.EPERM, errno.EROFS):
             remedy = "choose a folder that you may write to"
+        elif not path.parent.is_dir():
+            remedy = "create the folder first"
         else:
             remedy = "check the path, the disk's free space and the options"
         raise kind(f"{path}: cannot be written ({reason(error)}); {remedy}") from error
@@ -87,8 +87,8 @@ def check_places(paths: Iterable[Path]) -> None:
     """
     nearest: dict[Path, Path] = {}
     for path in paths:
-        if path.is_dir():
-            with writing(path):
+        with writing(path):
+            if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, _IS_FOLDER)
         folders = (folder for folder in path.parents if os.path.lexists(folder))
         nearest.setdefault(next(folders, path.parent), path.parent)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mssviz import audio, baselines, datasets, measures, metrics, oracles
-from mssviz._files import cache_folder, content_digest, new_file, writing
+from mssviz._files import cache_folder, check_places, content_digest, new_file, writing
 from mssviz._progress import reporter
 from mssviz._typing import PathLike, Progress, Waveform
 from mssviz.datasets import Track
@@ -138,6 +138,9 @@ def compare(
                 todo[name, label] = key
             else:
                 tables[name, label] = kept
+
+    if todo:
+        store.check()
 
     def score_here() -> Iterator[tuple[tuple[str, str], "pd.DataFrame"]]:
         for name, label in todo:
@@ -459,6 +462,9 @@ class _Store:
 
     def __init__(self, folder: PathLike | None) -> None:
         self._folder = cache_folder("scores") if folder is None else Path(folder)
+
+    def check(self) -> None:
+        check_places([self._folder / "scores.json"])
 
     def get(self, key: str) -> "pd.DataFrame | None":
         import pandas as pd

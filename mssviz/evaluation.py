@@ -1,5 +1,6 @@
 """What `mssviz evaluate` does: stems in folders against the true ones, and models on MUSDB18."""
 
+import itertools
 import re
 import warnings
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE_RATE = 44100
+#: Characters of a folder's name, of up to three bytes each.
+_LONGEST_NAME = 80
 
 
 def folders(
@@ -134,7 +137,7 @@ def musdb18(
         As from `comparison.compare`.
     """
     settings = settings or Settings()
-    places = {model: Path(output, _as_folder(model), "test") for model in models}
+    places = {model: Path(output, name, "test") for model, name in _folder_names(models).items()}
     check_places(folder / "scores.json" for folder in places.values())
     tracks = datasets.musdb18(root)
     targets = baselines.describe(models[0]).targets
@@ -156,6 +159,13 @@ def check_output(path: Path) -> None:
         Draft(path).discard()
 
 
-def _as_folder(model: str) -> str:
-    """Name of a model, which may be a path, as the name of one folder."""
-    return re.sub(r"[^\w.-]+", "-", model).strip(".-") or "model"
+def _folder_names(models: Sequence[str]) -> dict[str, str]:
+    """Names of models, which may be paths, as names of a folder each."""
+    found: dict[str, str] = {}
+    for model in dict.fromkeys(models):
+        plain = re.sub(r"[^\w.-]+", "-", model)[-_LONGEST_NAME:].strip(".-") or "model"
+        numbered = (f"{plain}-{number}" for number in itertools.count(2))
+        found[model] = next(
+            name for name in itertools.chain([plain], numbered) if name not in found.values()
+        )
+    return found

@@ -10,6 +10,7 @@ that does not come with mssviz, unless the user says so.
 import hashlib
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -138,6 +139,7 @@ def fetch(
     if source is None and _is_intact(preset, folder):
         return folder
     if source is None:
+        _refuse_unreadable(preset, folder)
         _refuse_sources(preset, folder, trusted)
     _refuse_folder(preset, folder)
     place = _downloads(folder)
@@ -172,6 +174,11 @@ def _downloads(folder: Path) -> Path:
     return cache_folder("downloads", hashlib.sha256(os.fsencode(folder)).hexdigest()[:16])
 
 
+def _refuse_unreadable(preset: Preset, folder: Path) -> None:
+    if state(preset) == "unreadable":
+        raise PretrainedError(f"{folder}: may not be read; change its permissions")
+
+
 def _refuse_sources(preset: Preset, folder: Path, trusted: bool) -> None:
     """Let nobody's configuration reach for the network but those that come with mssviz."""
     if not preset.weights.sources:
@@ -188,7 +195,7 @@ def _refuse_sources(preset: Preset, folder: Path, trusted: bool) -> None:
         raise PretrainedError(
             f"{preset.name}: no weights in {folder}; {preset.path} would fetch them from "
             f"{addresses}, which does not come with mssviz; if you trust it: "
-            f"{_command(preset)} --trust"
+            f"{fetch_command(preset)} --trust"
         )
 
 
@@ -285,9 +292,10 @@ def load(preset: Preset) -> "Network":
     folder = weights_folder(preset)
     if not preset.weights.files:
         raise PretrainedError(_how_to_train(preset))
+    _refuse_unreadable(preset, folder)
     if state(preset) != "ready":
         raise PretrainedError(
-            f"{preset.name}: no complete weights in {folder}; run: {_command(preset)}"
+            f"{preset.name}: no complete weights in {folder}; run: {fetch_command(preset)}"
         )
     _verify_folder(preset, folder)
     with _one_error(folder):
@@ -392,7 +400,7 @@ def _verify_folder(preset: Preset, folder: Path) -> None:
             except OSError as error:
                 raise PretrainedError(f"{path}: cannot be read ({reason(error)})") from error
             except PretrainedError as error:
-                raise PretrainedError(f"{error} ({_command(preset)})") from None
+                raise PretrainedError(f"{error} ({fetch_command(preset)})") from None
 
 
 def _manifest(folder: Path) -> dict[str, str]:
@@ -412,12 +420,18 @@ def _manifest(folder: Path) -> dict[str, str]:
     )
 
 
-def _command(preset: Preset) -> str:
-    return f"mssviz models fetch {preset.path or preset.name}"
+def fetch_command(preset: Preset) -> str:
+    """What to type to have a preset's weights, whatever its name or folder."""
+    return f"mssviz models fetch {_typed(preset)}"
 
 
 def _how_to_train(preset: Preset) -> str:
     return (
         f"{preset.name} has no weights that can be fetched; train it: "
-        f"mssviz train -p {preset.name} -d SONGS -o FOLDER, and choose that folder"
+        f"mssviz train -p {_typed(preset)} -d SONGS -o FOLDER, and choose that folder"
     )
+
+
+def _typed(preset: Preset) -> str:
+    # names can be anything: a shell must take them for nothing else
+    return shlex.quote(str(preset.path or preset.name))

@@ -425,5 +425,5 @@ def _check_answers(magnitudes: Mapping[str, Magnitude], preset: Preset, seconds:
     if others and first.any() and all(np.array_equal(first, other) for other in others):
         raise PretrainedError(
             f"{preset.name}: every mask is exactly 1/{len(magnitudes)}: the network has no trained "
-            f"weights; run: mssviz models fetch {preset.name}"
+            f"weights; run: {pretrained.fetch_command(preset)}"
         )

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -65,3 +66,19 @@ def mssviz_command(separator, monkeypatch, capfd):
     network = separator.network
     monkeypatch.setattr("mssviz.pretrained.load", lambda _: network)
     return run
+
+
+@pytest.fixture
+def own_folder():
+    """Folder of an ordinary user, as whom the test runs: permissions do not bind root."""
+    with tempfile.TemporaryDirectory() as folder:
+        if os.geteuid() != 0:
+            yield Path(folder)
+            return
+        nobody = 65534
+        os.chown(folder, nobody, nobody)
+        os.setresuid(nobody, nobody, 0)
+        try:
+            yield Path(folder)
+        finally:
+            os.setresuid(0, 0, 0)

@@ -7,7 +7,6 @@ import resource
 import struct
 import subprocess
 import sys
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -196,22 +195,6 @@ def test_a_piped_wav_has_no_length_to_hold_it_to(tmp_path):
         content[4:8] = content[40:44] = placeholder
         (tmp_path / "x.wav").write_bytes(content)
         assert len(audio.load_audio(tmp_path / "x.wav")[0]) == 1000
-
-
-@pytest.fixture
-def own_folder():
-    """Folder of an ordinary user, as whom the test runs: permissions do not bind root."""
-    with tempfile.TemporaryDirectory() as folder:
-        if os.geteuid() != 0:
-            yield Path(folder)
-            return
-        nobody = 65534
-        os.chown(folder, nobody, nobody)
-        os.setresuid(nobody, nobody, 0)
-        try:
-            yield Path(folder)
-        finally:
-            os.setresuid(0, 0, 0)
 
 
 def test_a_file_that_may_not_be_read(own_folder):

@@ -146,9 +146,12 @@ def test_what_is_missing_is_named(pair, tmp_path):
 
 
 def test_scores_of_a_model_lie_in_its_own_folder():
-    assert evaluation._as_folder("spleeter:4stems") == "spleeter-4stems"
-    for text in ("../../model", "/model", "..", "a/../b", "."):
-        name = evaluation._as_folder(text)
-        assert name
+    assert evaluation._folder_names(["spleeter:4stems"]) == {"spleeter:4stems": "spleeter-4stems"}
+    models = ["../../model", "/model", "..", "a/../b", ".", "../b/model", "b/model", "x" * 300]
+    names = evaluation._folder_names([*models, "."])
+    assert list(names) == models
+    assert len(set(names.values())) == len(models)
+    for name in names.values():
+        assert 0 < len(name) < 100
         assert name not in (".", "..")
         assert "/" not in name

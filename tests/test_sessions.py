@@ -109,6 +109,25 @@ def test_a_thread_waits_while_another_precision_is_in_force(settings):
     assert seen == ["float32"]
 
 
+def test_threads_may_build_networks_at_once():
+    from mssviz.networks._tensorflow import keras
+
+    preset = mssviz.presets.find(MODEL)
+    add_weight, start, found = keras.Layer.add_weight, threading.Barrier(4), []
+
+    def work():
+        start.wait()
+        found.append(mssviz.pretrained.load(preset).targets)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [preset.targets] * 4
+    assert keras.Layer.add_weight is add_weight
+
+
 def run(code, **environment):
     return subprocess.run(
         [sys.executable, "-c", code],

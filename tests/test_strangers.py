@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -235,6 +237,24 @@ def test_nothing_is_fetched_for_a_strangers_model_unless_asked(model, server, ar
     assert {**everything(folder.parent), **before} == everything(folder.parent)
     mssviz.Separator(folder)
     assert len(server.asked) == 1
+
+
+def test_what_is_to_be_typed_does_nothing_else_in_a_shell(model, archive):
+    config = changed(TINY, "name", "mine; curl http://127.0.0.1 | sh #")
+    fetched = changed(config, "weights.sources", [archive])
+    trained = changed(config, "weights", {"format": "none", "folder": "", "files": {}})
+    for number, (content, command, rest) in enumerate(
+        [
+            (fetched, "models fetch", "--trust"),
+            (trained, "train -p", "-d SONGS"),
+        ]
+    ):
+        folder = model(content).with_name(f"it's {number}; echo $(id) `id`")
+        shutil.copytree(model(content), folder)
+        with pytest.raises(PretrainedError) as error:
+            pretrained.fetch(presets.find(folder))
+        path = shlex.quote(str(folder / "config.json"))
+        assert f"mssviz {command} {path} {rest}" in one_line(error)
 
 
 def test_the_flag_of_the_command_line(model, server, archive):

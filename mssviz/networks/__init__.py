@@ -172,7 +172,6 @@ class _TooLargeError(Exception):
 @contextmanager
 def _bounded(most_numbers: int) -> Iterator[None]:
     """Refuse a network before the weights are made that would be too many."""
-    add_weight = keras.Layer.add_weight
     n_numbers = n_variables = 0
 
     def counted(layer: Any, shape: Any = None, *args: Any, **options: Any) -> Any:
@@ -184,6 +183,7 @@ def _bounded(most_numbers: int) -> Iterator[None]:
         return add_weight(layer, shape, *args, **options)
 
     with _BUILDING:
+        add_weight = keras.Layer.add_weight
         keras.Layer.add_weight = counted
         try:
             yield
