@@ -71,6 +71,9 @@ def _stop(_number: int, _frame: Any) -> NoReturn:
 def main() -> NoReturn:
     """Entry point: run a command; exit 0, 1 for errors, 2 for wrong usage, 130 if interrupted."""
     warnings.showwarning = _show_warning
+    # A closed stream is None, and the next file that is opened would get its number.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115, until the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115, until the end
     signal.signal(signal.SIGTERM, _stop)  # tidy up as after Ctrl-C
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be text
         sys.stdout.reconfigure(errors="surrogateescape")
@@ -84,7 +87,7 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        app(standalone_mode=False)
+        app(standalone_mode=False, prog_name="mssviz")
         sys.stdout.flush()
         return 0
     except typer.Exit as stop:
@@ -105,6 +108,9 @@ def _run() -> int:
     except Exception as error:
         if not hasattr(error, "format_message"):  # click's, which typer has under its own name
             raise
-        complain(f"{error.format_message()} (mssviz --help)")
+        if error.format_message():  # none where the help was shown
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "mssviz"
+            complain(f"{error.format_message()} ({command} --help)")
         return 2
     return 1

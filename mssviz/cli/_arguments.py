@@ -40,6 +40,8 @@ def typed(text: str) -> str:
 
 
 def _typed_path(text: str | Path) -> Path:
+    if not str(text):
+        raise typer.BadParameter("is empty; name a path (is a variable of the shell not set?)")
     return Path(typed(str(text)))  # a default comes as a path
 
 
@@ -87,4 +89,21 @@ Workers = Annotated[
 
 def workers_of(text: str) -> int | str:
     """Number of processes, or a scheduler's address, as `scale.spread` takes it."""
-    return int(text) if text.isdecimal() else text
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _number(text: str | float) -> float:
+    try:
+        return float(text)  # a default comes as a number
+    except ValueError:
+        raise typer.BadParameter(
+            f"must be a number such as 90 or 2.5 (got {text!r}); for a file whose name begins with "
+            "a dash write ./-name"
+        ) from None
+
+
+#: As ``typer.Option``, for numbers.
+number_option = functools.partial(typer.Option, parser=_number, metavar="NUMBER")

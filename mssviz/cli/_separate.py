@@ -14,6 +14,7 @@ from mssviz.cli._arguments import (
     Workers,
     complain,
     model_option,
+    number_option,
     path_argument,
     path_option,
     workers_of,
@@ -43,10 +44,10 @@ def separate(
     filename_format: Annotated[
         str, typer.Option("-f", "--filename_format", help="Also {foldername} and {suffix}.")
     ] = "{filename}/{instrument}.{codec}",
-    offset: Annotated[float, typer.Option("-s", "--offset", help="Start, seconds.")] = 0.0,
+    offset: Annotated[float, number_option("-s", "--offset", help="Start, seconds.")] = 0.0,
     duration: Annotated[
         float | None,
-        typer.Option("-d", "--duration", help="Seconds; the whole song if left out."),
+        number_option("-d", "--duration", help="Seconds; the whole song if left out."),
     ] = None,
     stream: Annotated[
         int | None,
@@ -57,7 +58,7 @@ def separate(
         str, typer.Option(help="fast: as published; best: slower, often higher scores.")
     ] = "fast",
     power: Annotated[
-        float | None, typer.Option("--power", help="Exponent of the ratio masks.")
+        float | None, number_option("--power", help="Exponent of the ratio masks.")
     ] = None,
     extension: Annotated[
         str | None, typer.Option("--extension", help="Above the modelled band: zeros or average.")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mssviz.cli._arguments import Adapter, Verbose, model_option, path_option, typed
+from mssviz.cli._arguments import Adapter, Verbose, model_option, number_option, path_option, typed
 
 
 def train(
@@ -35,7 +35,7 @@ def train(
         int | None, typer.Option("--epoch_steps", help="Steps between validations and checkpoints.")
     ] = None,
     batch_size: Annotated[int | None, typer.Option("--batch_size", help="Patches a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning_rate")] = None,
+    learning_rate: Annotated[float | None, number_option("--learning_rate")] = None,
     augment: Annotated[
         list[str] | None,
         typer.Option(help="gain, swap, remix, tempo or pitch; may be repeated."),

@@ -148,7 +148,9 @@ class ScoreView(anywidget.AnyWidget):
 
 
 def _check_scores(scores: "pd.DataFrame") -> None:
-    missing = [name for name in ("target", "time", *MEASURES) if name not in scores]
+    missing = [
+        name for name in ("target", "time", *MEASURES) if name not in getattr(scores, "columns", ())
+    ]
     if missing:
         raise ParameterError(
             f"scores must be a table as from `evaluate`; it lacks {', '.join(missing)}"
