@@ -276,6 +276,12 @@ def test_values_that_are_none(mssviz_command, arguments, part):
     assert err.count("\n") == 1
 
 
+def test_whole_numbers(mssviz_command):
+    code, _, err = mssviz_command("train", "-d", "songs", "--steps", "1e6")
+    assert code == 2
+    assert "must be a whole number such as 4 (got '1e6')" in err
+
+
 def test_help_is_all_that_is_said(mssviz_command):
     code, out, err = mssviz_command()
     assert code == 2

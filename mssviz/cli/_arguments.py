@@ -95,15 +95,23 @@ def workers_of(text: str) -> int | str:
         return text
 
 
-def _number(text: str | float) -> float:
-    try:
-        return float(text)  # a default comes as a number
-    except ValueError:
-        raise typer.BadParameter(
-            f"must be a number such as 90 or 2.5 (got {text!r}); for a file whose name begins with "
-            "a dash write ./-name"
-        ) from None
+def _reader(kind: type, what: str) -> Callable[[Any], Any]:
+    def read(text: Any) -> Any:
+        try:
+            return kind(text)  # a default comes as a number
+        except ValueError:
+            raise typer.BadParameter(
+                f"must be {what} (got {text!r}); for a file whose name begins with a dash write "
+                "./-name"
+            ) from None
+
+    return read
 
 
 #: As ``typer.Option``, for numbers.
-number_option = functools.partial(typer.Option, parser=_number, metavar="NUMBER")
+number_option = functools.partial(
+    typer.Option, parser=_reader(float, "a number such as 90 or 2.5"), metavar="NUMBER"
+)
+whole_option = functools.partial(
+    typer.Option, parser=_reader(int, "a whole number such as 4"), metavar="WHOLE NUMBER"
+)
