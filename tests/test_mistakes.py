@@ -294,6 +294,16 @@ def test_a_negative_number_of_workers_is_a_number():
     assert workers_of("tcp://host:8786") == "tcp://host:8786"
 
 
+def test_who_interrupts_is_told(mssviz_command, song, monkeypatch, tmp_path):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mssviz.export.separate_file", interrupted)
+    code, _, err = mssviz_command("separate", song, "-o", tmp_path / "stems")
+    assert code == 130
+    assert err == "mssviz: interrupted; nothing was left half-written\n"
+
+
 def test_closed_streams():
     command = shlex.join([sys.executable, "-m", "mssviz", "--version"])
     for closed in (">&-", "2>&-"):

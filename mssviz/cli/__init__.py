@@ -21,6 +21,8 @@ from mssviz.cli._separate import separate
 from mssviz.cli._train import train
 from mssviz.errors import Cancelled, FileError, MssvizError, reason
 
+_INTERRUPTED = 130
+
 
 def _show_version(wanted: bool) -> None:
     if wanted:
@@ -87,17 +89,18 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        app(standalone_mode=False, prog_name="mssviz")
+        if app(standalone_mode=False, prog_name="mssviz") == _INTERRUPTED:  # typer's for Ctrl-C
+            raise KeyboardInterrupt
         sys.stdout.flush()
         return 0
     except typer.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted; nothing was left half-written")
-        return 130
+        return _INTERRUPTED
     except Cancelled as stop:
         complain(str(stop))
-        return 130
+        return _INTERRUPTED
     except MssvizError as error:
         complain(str(error))
     except BrokenPipeError:  # whoever reads has seen enough, as in mssviz models | head
