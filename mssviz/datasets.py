@@ -210,7 +210,7 @@ def from_csv(path: PathLike, root: PathLike | None = None) -> dict[str, Track]:
     path
         CSV with columns ``mix_path`` and, for each stem, such as ``vocals_path``, named as files
         are in `from_folder`; others, as ``duration``, are left alone. Blanks around commas do not
-        matter.
+        matter; semicolons or tabs, as spreadsheets write them, are as good.
     root
         Folder that paths are relative to; the table's own if left out.
 
