@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mssviz._checks import as_path
 from mssviz._files import check_places
 from mssviz._typing import BitDepth, Codec, PathLike
 from mssviz.errors import ParameterError
@@ -64,12 +65,13 @@ def plan(
     FileError
         If a stem cannot be written where it is to go.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "the folder for stems")
+    songs = [as_path(source, "a sound file") for source in inputs]
     root = _real(folder)
-    taken: dict[Path, str] = {_real(Path(p)): "an input file" for p in inputs}
+    taken: dict[Path, str] = {_real(song): "an input file" for song in songs}
     makers: dict[Path, Path] = {}
     plans = []
-    for source in map(Path, inputs):
+    for source in songs:
         files = {}
         for target in targets:
             path = folder / _format_name(source, target, options)
@@ -131,6 +133,10 @@ def _remedy(source: Path, other: Path | None, options: FileOptions) -> str:
 
 def _format_name(source: Path, target: str, options: FileOptions) -> str:
     name_format = options.name_format
+    if not isinstance(name_format, str):
+        raise ParameterError(
+            f"file name format must be text such as {{instrument}}.wav (got {name_format!r})"
+        )
     try:
         parts = list(string.Formatter().parse(name_format))
     except ValueError as error:

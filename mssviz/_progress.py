@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from mssviz._fetch import no_progress
 from mssviz._typing import Progress
+from mssviz.errors import ParameterError
 
 
 @contextmanager
@@ -20,10 +21,14 @@ def reporter(progress: bool | Progress, unit: str = "s") -> Iterator[Progress]:
     unit
         What is counted: seconds of sound (``"s"``), bytes (``"B"``), or things by their name.
     """
-    if not isinstance(progress, bool):
+    if callable(progress):
         yield progress
     elif not progress:
         yield no_progress
+    elif isinstance(progress, str):
+        raise ParameterError(
+            f"progress must be True, False or a function (got {progress!r}); leave it out for a bar"
+        )
     else:
         with _bars(unit) as show:
             yield show

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 
 import av
 
+from mssviz._checks import as_path
 from mssviz._typing import PathLike, SoundSource
 from mssviz.errors import AudioError, ParameterError, one_line, reason
 
@@ -50,7 +51,12 @@ class SoundFile:
 
     def __init__(self, source: SoundSource) -> None:
         if isinstance(source, str | os.PathLike):
-            path = Path(source)
+            if "://" in str(source) and not os.path.lexists(source):
+                raise AudioError(
+                    f"{one_line(source)}: is an address and no file; download it, then give the "
+                    "file's path"
+                )
+            path = as_path(source, "a sound file")
             self.name, self._suffix = _label(path), path.suffix
             self._raw: BinaryIO = _open_path(path, self.name)
             self._owned = True

@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from mssviz._paths import exists, expanded
+from mssviz._checks import as_path
+from mssviz._paths import exists
 from mssviz._typing import PathLike
 from mssviz.errors import ParameterError, reason
 
@@ -49,11 +50,14 @@ def source_name(text: str) -> str:
     Parameters
     ----------
     text
-        Such as ``"Vocals"``, ``"no_vocals"`` (Demucs) or ``"song_(Instrumental)_model"`` (Ultimate
-        Vocal Remover). A name that says nothing comes back in lower case.
+        Such as ``"Vocals"``, ``"no_vocals"`` (Demucs), ``"song_(Instrumental)_model"`` (Ultimate
+        Vocal Remover), ``"My Song - Drums"`` or ``"03 Bass"`` (tracks of an editor). A name that
+        says nothing comes back in lower case.
     """
     name = unicodedata.normalize("NFC", text).strip().lower()
-    for part in (name, *reversed(re.findall(r"\(([^()]+)\)", name))):
+    numbered = re.sub(r"^\d+[\s._-]+", "", name)
+    bracketed = reversed(re.findall(r"\(([^()]+)\)", name))
+    for part in (name, numbered, *bracketed, name.rpartition(" - ")[2]):
         known = _KNOWN.get(re.sub(r"[\s_-]+", "_", part.strip()))
         if known:
             return known
@@ -122,7 +126,7 @@ def by_source(folder: Path, files: Iterable[Path]) -> dict[str, Path]:
 
 def existing(folder: PathLike) -> Path:
     """The folder, which must be one."""
-    path = expanded(folder)
+    path = as_path(folder, "a folder")
     if not exists(path):
         raise ParameterError(f"{folder}: no such folder; check its name")
     if not path.is_dir():
@@ -138,7 +142,7 @@ def subset_folder(root: Path, subset: str, choices: tuple[str, ...]) -> Path:
     ParameterError
         If the corpus has no such part, or the folder lacks it.
     """
-    if subset.lower() not in [choice.lower() for choice in choices]:
+    if str(subset).lower() not in [choice.lower() for choice in choices]:
         raise ParameterError(f"subset must be one of {', '.join(choices)} (got {subset!r})")
     found = subfolders(root)
     for path in found:
@@ -171,12 +175,17 @@ def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
     rows = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, skipinitialspace=True, strict=True)
+            header = file.readline()
+            file.seek(0)
+            separator = max(",;\t", key=header.count)  # spreadsheets have their own
+            lines = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True)
             columns = [value.strip() for value in next(lines, [])]
             for values in lines:
                 rows.append((lines.line_num, [value.strip() for value in values]))
     except (OSError, ValueError, csv.Error) as error:
-        raise ParameterError(f"{path}: not a readable table ({reason(error)})") from error
+        raise ParameterError(
+            f"{path}: not a readable table ({reason(error)}); save it as CSV in UTF-8"
+        ) from error
     twice = {name for name in columns if name and columns.count(name) > 1}
     if twice:
         raise ParameterError(f"{path}: has two columns {twice.pop()}; rename one")

@@ -4,6 +4,7 @@ import math
 import numbers
 import os
 import reprlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -50,10 +51,10 @@ def check_waveform(waveform: AnyArray, name: str = "waveform") -> Waveform:
             "first: give its .T"
         )
     if not np.issubdtype(array.dtype, np.floating):
-        raise AudioError(
-            f"{name} must be floating point in [-1, 1] (got {array.dtype}); divide 16-bit "
-            "integers by 32768"
-        )
+        remedy = "give samples as float32"
+        if np.issubdtype(array.dtype, np.integer):
+            remedy = "divide 16-bit integers by 32768"
+        raise AudioError(f"{name} must be floating point in [-1, 1] (got {array.dtype}); {remedy}")
     array = array.astype(np.float32, copy=False)
     if not np.isfinite(array).all():
         raise AudioError(f"{name}: {describe_not_finite(array)}; repair it first")
@@ -70,6 +71,11 @@ def _as_array(waveform: Any, name: str) -> AnyArray:
         raise AudioError(
             f"{name} must be an array of samples (got a tuple of {len(waveform)}); of what "
             "load_audio returns, give the first: waveform, sample_rate = mssviz.load_audio(path)"
+        )
+    if waveform is None or isinstance(waveform, Mapping):
+        raise AudioError(
+            f"{name} must have shape (n_samples, n_channels) (got "
+            f'{type(waveform).__name__}); of several stems give one, such as stems["vocals"]'
         )
     if isinstance(waveform, numbers.Real):
         raise AudioError(

@@ -7,15 +7,15 @@ Resampling is soxr's, very high quality.
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from pathlib import Path
 from types import TracebackType
-from typing import get_args
+from typing import cast, get_args
 
 import av
 import numpy as np
 import soxr
 
 from mssviz._ahead import warn
+from mssviz._checks import as_path, check_number
 from mssviz._decoding import Decoder
 from mssviz._encoding import open_sink
 from mssviz._files import Draft, writing
@@ -143,10 +143,18 @@ class AudioReader:
         sample_rate: int | None = 44100,
         stream: int | None = None,
     ) -> None:
+        check_number(offset, "offset")
         if not (np.isfinite(offset) and offset >= 0):
             raise ParameterError(f"offset must be 0 s or more (got {offset})")
-        if duration is not None and not (np.isfinite(duration) and duration > 0):
-            raise ParameterError(f"duration must be more than 0 s (got {duration})")
+        if duration is not None:
+            check_number(duration, "duration")
+            if not (np.isfinite(duration) and duration > 0):
+                raise ParameterError(
+                    f"duration must be more than 0 s (got {duration}); leave it out to read to the "
+                    "end"
+                )
+        if stream is not None:
+            check_number(stream, "stream")
         self._offset, self._duration = float(offset), duration
         self.repairs: list[tuple[float, float]] = []
         with ExitStack() as opened:
@@ -173,7 +181,7 @@ class AudioReader:
                 f"another with stream=1 to {len(streams) - 1}",
                 stacklevel=4,
             )
-        stream = streams[index or 0]
+        stream = streams[int(index or 0)]
         context = stream.codec_context
         if context is None:
             raise AudioError(f"{name}: its encoding is not known to FFmpeg; convert it again")
@@ -184,7 +192,8 @@ class AudioReader:
                 f"most {MAX_CHANNELS}"
             )
         self.file_sample_rate = check_sample_rate(int(context.sample_rate or 0), name)
-        self.sample_rate = check_sample_rate(sample_rate or self.file_sample_rate, "sample_rate")
+        wanted = self.file_sample_rate if sample_rate is None else sample_rate
+        self.sample_rate = check_sample_rate(wanted, "sample_rate")
         decoder = Decoder(
             self._file, self._container, stream, self.n_channels, self.file_sample_rate
         )
@@ -324,7 +333,7 @@ class AudioWriter:
         bitrate: str = "128k",
         bit_depth: BitDepth = "16",
     ) -> None:
-        self.path = Path(path)
+        self.path = as_path(path, "a sound file to write")
         suffix = self.path.suffix.lstrip(".").lower()
         chosen = codec or suffix
         if chosen not in CODECS:
@@ -332,12 +341,14 @@ class AudioWriter:
                 f"{self.path}: codec must be one of {', '.join(CODECS)} (got {chosen!r})"
             )
         self.codec: Codec = chosen
+        bit_depth = cast(BitDepth, str(bit_depth))  # 24 is as good as "24"
         self.keeps_overs = self.codec == "wav" and bit_depth == "float"
         self.peak, self.n_clipped = 0.0, 0
         sample_rate = check_sample_rate(sample_rate, "sample_rate")
         if bit_depth not in BIT_DEPTHS or (self.codec == "flac" and bit_depth == "float"):
             raise ParameterError(
                 f"{self.path}: {self.codec} cannot hold bit depth {bit_depth!r}; choose 16 or 24"
+                f"{', or float' if self.codec == 'wav' else ''}"
             )
         make_sink = open_sink(self.codec, sample_rate, n_channels, bitrate, bit_depth)
         with self._writing():

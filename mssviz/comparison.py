@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mssviz import audio, baselines, datasets, measures, metrics, oracles
+from mssviz._checks import as_path, check_number
 from mssviz._files import cache_folder, check_places, content_digest, new_file, writing
 from mssviz._progress import reporter
 from mssviz._typing import PathLike, Progress, Waveform
-from mssviz.datasets import Track
 from mssviz.errors import AudioError, ParameterError, reason
 from mssviz.separate import Model
 from mssviz.separation import MaskChanges
+from mssviz.tracks import Track, check_tracks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,10 @@ class Settings:
     window: float = 1.0
     hop: float = 1.0
     engine: str = "fast"
+
+    def __post_init__(self) -> None:
+        check_number(self.window, "window")
+        check_number(self.hop, "hop")
 
 
 def compare(
@@ -115,6 +120,7 @@ def compare(
     settings = settings or Settings()
     models = [models] if isinstance(models, str) else models
     _check_arguments(tracks, models, workers)
+    _check_choices(targets, options, settings)
     found: dict[str, Model]
     if isinstance(models, Mapping):
         found = dict(models)
@@ -175,18 +181,14 @@ def compare(
 
 
 def _check_arguments(tracks: Any, models: Any, workers: Any) -> None:
-    if not isinstance(tracks, Mapping):
-        raise ParameterError(
-            'tracks must be a dict of name to Track, such as {"song": track} '
-            f"(got {type(tracks).__name__})"
-        )
+    check_tracks(tracks)
     if not isinstance(models, Mapping | Sequence):
         raise ParameterError(
             'models must be a list of names, or a dict of name to model, such as {"mine": model} '
             f"(got {type(models).__name__})"
         )
-    if not tracks or not models:
-        raise ParameterError("compare needs at least one track and one model")
+    if not models:
+        raise ParameterError("compare needs at least one model (got none)")
     if not isinstance(models, Mapping):
         for model in models:
             if not isinstance(model, str | os.PathLike):
@@ -194,8 +196,29 @@ def _check_arguments(tracks: Any, models: Any, workers: Any) -> None:
                     "models in a list are given by name; give others as a dict of name to model "
                     f"(got {type(model).__name__})"
                 )
-    elif workers is not None:
+        return
+    for name, model in models.items():
+        if not isinstance(model, Model):
+            raise ParameterError(
+                f"models in a dict are models, such as mssviz.Separator(name); give names alone in "
+                f"a list (got {type(model).__name__} for {name!r})"
+            )
+    if workers is not None:
         raise ParameterError("on workers, models are given by name: a list of names")
+
+
+def _check_choices(targets: Any, options: Any, settings: Any) -> None:
+    if isinstance(targets, str) or not isinstance(targets, Sequence) or len(targets) < 2:
+        raise ParameterError(
+            'targets must be a list of two or more, such as ["vocals", "accompaniment"] '
+            f"(got {targets!r})"
+        )
+    if not isinstance(options, Mapping | None):
+        raise ParameterError(f'options must be a dict, such as {{"power": 1.0}} (got {options!r})')
+    if not isinstance(settings, Settings):
+        raise ParameterError(
+            f"settings must be comparison.Settings(window, hop, engine) (got {settings!r})"
+        )
 
 
 def score(track: Track, model: Model, settings: Settings) -> "pd.DataFrame":
@@ -277,6 +300,8 @@ def medians(table: "pd.DataFrame") -> "pd.DataFrame":
     DataFrame
         Index ``track``, ``target``, ``model``; a column for each measure, in dB.
     """
+    metrics.check_table(table, COLUMNS, "mssviz.compare; for scores of one song call "
+                        "mssviz.summarise")  # fmt: skip
     grouped = table.groupby(["track", "target", "model", "measure"], sort=False)["value"].median()
     order = [m for m in (*metrics.MEASURES, *TRACK_MEASURES) if m in set(table["measure"])]
     return grouped.unstack("measure")[order]
@@ -461,7 +486,7 @@ class _Store:
     """Scores in files named by their keys; with a checksum, so that damage is scored anew."""
 
     def __init__(self, folder: PathLike | None) -> None:
-        self._folder = cache_folder("scores") if folder is None else Path(folder)
+        self._folder = cache_folder("scores") if folder is None else as_path(folder, "cache")
 
     def check(self) -> None:
         check_places([self._folder / "scores.json"])

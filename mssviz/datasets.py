@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mssviz import audio, presets
+from mssviz._checks import as_path
 from mssviz._progress import reporter
 from mssviz._stems import (
     ACCOMPANIMENT,
@@ -32,7 +33,7 @@ from mssviz._stems import (
 from mssviz._typing import PathLike, Progress, Waveform
 from mssviz.errors import MssvizError, ParameterError
 from mssviz.measures import level_ratio_db
-from mssviz.tracks import MAX_MISSING_SECONDS, Part, Track
+from mssviz.tracks import MAX_MISSING_SECONDS, Part, Track, check_tracks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +85,7 @@ def from_folder(folder: PathLike) -> Track:
     if len(found) < 2:
         raise ParameterError(
             f"{folder}: needs at least two stems, such as vocals.wav and other.wav (got "
-            f"{', '.join(found) or 'none'})"
+            f"{', '.join(found) or 'none'}); of a folder of songs give one"
         )
     return Track(path.absolute().name, {source: (file, 0) for source, file in found.items()})
 
@@ -110,7 +111,8 @@ def from_folders(folder: PathLike) -> dict[str, Track]:
             warnings.warn(f"{path}: left out, as it holds no sound files", stacklevel=2)
     if not tracks:
         raise ParameterError(
-            f"{folder}: holds no folders with stems; each track needs one, with its stems"
+            f"{folder}: holds no folders with stems; each track needs one, with its stems; of the "
+            "folder of a single song give the one above"
         )
     return tracks
 
@@ -208,7 +210,7 @@ def from_csv(path: PathLike, root: PathLike | None = None) -> dict[str, Track]:
     path
         CSV with columns ``mix_path`` and, for each stem, such as ``vocals_path``, named as files
         are in `from_folder`; others, as ``duration``, are left alone. Blanks around commas do not
-        matter.
+        matter; semicolons or tabs, as spreadsheets write them, are as good.
     root
         Folder that paths are relative to; the table's own if left out.
 
@@ -217,7 +219,7 @@ def from_csv(path: PathLike, root: PathLike | None = None) -> dict[str, Track]:
     ParameterError
         If it is no such table, a row is incomplete or too long, or a path appears twice.
     """
-    path = Path(path)
+    path = as_path(path, "a table")
     columns, rows = read_table(path)
     paths = [c for c in columns if c.endswith("_path")]
     sources = {c: source_name(c.removesuffix("_path")) for c in paths}
@@ -227,7 +229,7 @@ def from_csv(path: PathLike, root: PathLike | None = None) -> dict[str, Track]:
             f"{path}: needs columns mix_path and two or more such as vocals_path, one for each "
             f"stem, separated by commas (got {', '.join(columns) or 'none'})"
         )
-    base = Path(root) if root is not None else path.parent
+    base = as_path(root, "root") if root is not None else path.parent
     tracks: dict[str, Track] = {}
     for number, row in rows:
         empty = [column for column in ("mix_path", *sources) if not row[column]]
@@ -264,6 +266,7 @@ def check(tracks: Mapping[str, Track], progress: bool | Progress = True) -> "pd.
     """
     import pandas as pd
 
+    check_tracks(tracks)
     rows = []
     with reporter(progress, unit="track") as report:
         for done, (name, track) in enumerate(tracks.items(), start=1):

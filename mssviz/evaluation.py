@@ -97,7 +97,7 @@ def _matched(
             f"s {what} than the true stems; {rest}",
             stacklevel=3,
         )
-    if wanted[1] != found[1]:
+    if wanted[1] != found[1] and 1 in (wanted[1], found[1]):
         mono = "true stems" if wanted[1] == 1 else "estimates"
         warnings.warn(
             f"the {mono} are mono and were repeated to {max(wanted[1], found[1])} channels; "

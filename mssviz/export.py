@@ -1,7 +1,6 @@
 """A song from file to files: stems, masks and pictures, written while it is being computed."""
 
 import functools
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -69,7 +68,7 @@ def separate_files(
     """
     check_keywords(options, [field.name for field in fields(FileOptions)])
     chosen = FileOptions(**options)
-    songs = [files] if isinstance(files, str | os.PathLike) else list(files)
+    songs = list(files) if isinstance(files, Iterable) and not isinstance(files, str) else [files]
     separator = model if isinstance(model, Separator) else Separator(model, progress=progress)
     plans = plan(songs, separator.targets, folder, chosen)
     for song, stems in zip(songs, plans, strict=True):

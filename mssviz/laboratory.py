@@ -47,6 +47,11 @@ class Laboratory:
     def __init__(
         self, separation: Separation, references: Mapping[str, Waveform] | None = None
     ) -> None:
+        if not isinstance(separation, Separation):
+            raise ParameterError(
+                "separation must be what Separator.separate returns (got "
+                f"{type(separation).__name__})"
+            )
         self.separation = separation
         self.references = dict(references or {})
         if self.references and set(self.references) != set(separation.targets):

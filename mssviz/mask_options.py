@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
+from mssviz._checks import check_number
 from mssviz._spleeter import check_keywords
 from mssviz.errors import ParameterError
 
@@ -138,9 +139,10 @@ class MaskOptions:
         from mssviz import masks  # the command line needs no numpy to tell a missing file
 
         for name, described in described_options().items():
-            value = getattr(self, name)
-            if not described.choices:
-                _check_number(name, value, whole=name == "mwf")
+            if name != "mwf" and not described.choices:
+                check_number(getattr(self, name), name)
+        if not isinstance(self.mwf, numbers.Integral):  # or True, for one, as in Spleeter
+            raise ParameterError(f"mwf must be a whole number (got {self.mwf!r})")
         masks.check_power(self.power)
         masks.check_extension(self.extension)
         if not 0 <= self.mwf <= 100:
@@ -218,11 +220,3 @@ def switched_on(names: Iterable[str], options: MaskOptions) -> list[str]:
     """Those of some options that have another value than the one at which they do nothing."""
     described = described_options()
     return [name for name in names if getattr(options, name) != described[name].off]
-
-
-def _check_number(name: str, value: Any, whole: bool) -> None:
-    kind: type = numbers.Integral if whole else numbers.Real
-    # True stands for one iteration, as in Spleeter
-    if not isinstance(value, kind) or (isinstance(value, bool) and not whole):
-        what = "a whole number" if whole else "a number"
-        raise ParameterError(f"{name} must be {what} (got {value!r})")

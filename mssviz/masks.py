@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.ndimage
 
+from mssviz._checks import check_number
 from mssviz._typing import AnyArray, Extension, Magnitude, Mask, Stft
 from mssviz.errors import ParameterError
 from mssviz.stft import magnitude
@@ -53,6 +54,9 @@ def ratio_masks(magnitudes: Mapping[str, Magnitude], power: float = 2.0) -> dict
     """
     _check_same_shape(magnitudes)
     check_power(power)
+    magnitudes = {
+        name: np.asarray(p, np.result_type(p, np.float32)) for name, p in magnitudes.items()
+    }
     if power == 2:  # Spleeter's, to the bit
         powers = {name: p * p for name, p in magnitudes.items()}
         epsilon: AnyArray | np.float32 = np.float32(EPSILON)
@@ -281,6 +285,7 @@ def with_phase(spectrum: Stft, other: Stft) -> Stft:
 
 def check_power(power: float) -> None:
     """Raise `ParameterError` unless `ratio_masks` takes this exponent."""
+    check_number(power, "mask exponent")
     if not 0 < power <= 64:
         raise ParameterError(f"mask exponent must lie in (0, 64] (got {power})")
 
@@ -293,12 +298,14 @@ def check_extension(extension: str) -> None:
 
 def check_level(level: float) -> None:
     """Raise `ParameterError` unless `threshold` and `harden` take this level."""
+    check_number(level, "threshold")
     if not 0 <= level < 1:
         raise ParameterError(f"threshold must lie in [0, 1) (got {level})")
 
 
 def check_share(name: str, value: float) -> None:
     """Raise `ParameterError` unless a value lies in [0, 1]."""
+    check_number(value, name)
     if not 0 <= value <= 1:
         raise ParameterError(f"{name} must lie in [0, 1] (got {value})")
 
@@ -513,6 +520,11 @@ def _empty(n_frames: int, n_bins: int, n_channels: int) -> Mask:
 
 
 def _check_same_shape(arrays: Mapping[str, AnyArray]) -> None:
+    if not isinstance(arrays, Mapping):
+        raise ParameterError(
+            "sources must be a dict of name to array (n_frames, n_bins, n_channels) (got "
+            f"{type(arrays).__name__})"
+        )
     if not arrays:
         raise ParameterError("masks need at least one source (got an empty dict)")
     shapes = {name: np.shape(a) for name, a in arrays.items()}

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mssviz import audio, bss_eval
+from mssviz._checks import check_number
 from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import AudioError, MssvizError, ParameterError
@@ -105,19 +106,26 @@ def evaluate(
     """
     import pandas as pd
 
-    if engine not in ENGINES:
+    if engine not in tuple(ENGINES):
         raise ParameterError(f"engine must be one of {', '.join(ENGINES)} (got {engine!r})")
     true, estimated = _check_pairs(references, estimates)
     audio.check_sample_rate(sample_rate, "sample_rate")
+    check_number(window, "window")
+    check_number(hop, "hop")
     n_samples = next(iter(true.values())).shape[0]
     n_window = n_samples if window == np.inf else _in_samples(window, sample_rate)
     n_hop = n_samples if hop == np.inf else _in_samples(hop, sample_rate)
     if n_hop < 1 or not 512 <= n_window <= n_samples:
         raise ParameterError(
             f"window must be between 512 samples and the signal's {n_samples / sample_rate:.2f} s, "
-            f"and hop positive (got window {window} s, hop {hop} s)"
+            f"or inf for all of it, and hop positive (got window {window} s, hop {hop} s)"
         )
     if dither_db is not None:
+        check_number(dither_db, "dither_db")
+        if not dither_db <= 0:
+            raise ParameterError(
+                f"dither_db must be 0 dBFS or less, such as {DITHER_DB:.0f} (got {dither_db})"
+            )
         true, estimated = _dither(true, dither_db, seed=0), _dither(estimated, dither_db, seed=1)
     elif any(is_band_limited(signal) for signal in true.values()):
         warnings.warn(
@@ -182,6 +190,8 @@ def summarise(scores: "pd.DataFrame") -> "pd.DataFrame":
         such a column, ``repaired``, counting those without one for that.
     """
     columns = list(MEASURES)
+    check_table(scores, ("target", *MEASURES), "mssviz.evaluate; for one of mssviz.compare call "
+                "comparison.summary")  # fmt: skip
     order = list(dict.fromkeys(scores["target"]))
     keys = ["target", "track"] if "track" in scores else ["target"]
     medians = scores.groupby(keys)[columns].median().groupby("target").median()
@@ -192,6 +202,25 @@ def summarise(scores: "pd.DataFrame") -> "pd.DataFrame":
         counts["repaired"] = scores.groupby("target")["repaired"].sum().astype(int)
         counts["silent"] -= counts["repaired"]
     return medians.join(counts).loc[order]
+
+
+def check_table(table: Any, columns: Sequence[str], source: str) -> None:
+    """Raise `ParameterError` unless a table has some columns.
+
+    Parameters
+    ----------
+    table
+        What should be one.
+    columns
+        That it must have.
+    source
+        What gives such tables.
+    """
+    missing = [name for name in columns if name not in getattr(table, "columns", ())]
+    if missing:
+        raise ParameterError(
+            f"needs a table from {source} (got {type(table).__name__} without {', '.join(missing)})"
+        )
 
 
 def suggested_dither_db(references: Mapping[str, AnyArray]) -> float | None:
@@ -310,7 +339,8 @@ def _check_pairs(
     shapes = {w.shape for w in (*true.values(), *estimated.values())}
     if len(shapes) > 1:
         raise ParameterError(
-            f"references and estimates must share one length and channel count (got {shapes})"
+            "references and estimates must share one length and channel count (got "
+            f"{', '.join(map(str, sorted(shapes)))}); cut or mix them alike"
         )
     return true, estimated
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
-from mssviz.stft import StftParams, bins_to_hz, to_db
+from mssviz.stft import StftParams, bins_to_hz, check_params, to_db
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +39,7 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|[a-zA-Z]+")
 
 def check_layout(shape: tuple[int, ...], params: StftParams, name: str) -> None:
     """Raise `ParameterError` unless a shape is ``(n_frames, n_bins, n_channels)`` on a grid."""
+    check_params(params)
     if len(shape) != 3 or 0 in shape or shape[1] > params.n_bins:
         hint = ""
         if len(shape) == 2:
@@ -280,6 +281,7 @@ def model_boxes(medians: "pd.Series[float]", ax: "Axes | None" = None) -> "Axes"
     A box holds the middle half of the tracks, the line in it is their median, whiskers reach to
     the last track within 1.5 times the box; every track is a dot. Best models stand on top.
     """
+    _check_medians(medians)
     ax = _axes(ax)
     targets = list(dict.fromkeys(medians.index.get_level_values("target")))
     height = 0.8 / len(targets)
@@ -306,6 +308,14 @@ def model_boxes(medians: "pd.Series[float]", ax: "Axes | None" = None) -> "Axes"
     return ax
 
 
+def _check_medians(medians: Any) -> None:
+    if getattr(medians, "ndim", 0) != 1 or not hasattr(medians, "index"):
+        raise ParameterError(
+            'medians must be one measure of a comparison: comparison.medians(table)["SDR"] '
+            f"(got {type(medians).__name__})"
+        )
+
+
 def model_pairs(
     medians: "pd.Series[float]", first: str, second: str, ax: "Axes | None" = None
 ) -> "Axes":
@@ -320,6 +330,12 @@ def model_pairs(
     ax
         Where to draw.
     """
+    _check_medians(medians)
+    known = set(medians.index.get_level_values("model"))
+    if not {first, second} <= known:
+        raise ParameterError(
+            f"models must be two of {', '.join(map(str, known))} (got {first!r} and {second!r})"
+        )
     ax = _axes(ax)
     values = medians.unstack("model")[[first, second]].dropna()
     targets = list(dict.fromkeys(values.index.get_level_values("target")))

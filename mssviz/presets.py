@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from mssviz._checks import as_path
 from mssviz._fetch import check_address, check_wheel
 from mssviz._typing import SIGNALS, Extension, PathLike
 from mssviz._values import Values, check_option, is_name, is_sha256, read_json, shown
@@ -185,7 +186,7 @@ def find(name_or_path: PathLike) -> Preset:
     presets = shipped()
     if str(name_or_path) in presets:
         return presets[str(name_or_path)]
-    path = Path(name_or_path)
+    path = as_path(name_or_path, "a model that is no preset's name")
     try:
         if path.is_dir():
             names = (CONFIG, OPENUNMIX_CONFIG)

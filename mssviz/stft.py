@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
+from mssviz._checks import check_number
 from mssviz._typing import AnyArray, Magnitude, Stft, Waveform
 from mssviz.errors import ParameterError
 
@@ -47,6 +48,8 @@ class StftParams:
     hop_length: int = 1024
 
     def __post_init__(self) -> None:
+        for name in ("sample_rate", "n_fft", "hop_length"):
+            check_number(getattr(self, name), name)
         if self.sample_rate <= 0 or self.hop_length <= 0 or self.n_fft < 4 * self.hop_length:
             raise ParameterError(
                 f"STFT needs sample_rate > 0, hop_length > 0 and n_fft >= 4 hop_length "
@@ -75,6 +78,15 @@ class StftParams:
     def n_frames(self, n_samples: int) -> int:
         """Frames of a signal of `n_samples`: ``ceil((n_samples + n_fft) / hop_length)``."""
         return -(-(n_samples + self.n_fft) // self.hop_length)
+
+
+def check_params(params: Any) -> None:
+    """Raise `ParameterError` unless it is a grid."""
+    if not isinstance(params, StftParams):
+        raise ParameterError(
+            "params must be mssviz.stft.StftParams(sample_rate, n_fft, hop_length), such as "
+            f"separation.preset.stft (got {type(params).__name__})"
+        )
 
 
 def _hann(n_fft: int) -> Waveform:
@@ -163,6 +175,13 @@ def stft(waveform: Waveform, params: StftParams) -> Stft:
     Stft
         ``(n_frames, n_bins, n_channels)``, complex64, ``params.n_frames(n_samples)`` frames.
     """
+    check_params(params)
+    if not isinstance(waveform, np.ndarray) or waveform.ndim != 2:
+        raise ParameterError(
+            "waveform must be an array (n_samples, n_channels) (got "
+            f"{type(waveform).__name__} of shape {np.shape(waveform)}); of one channel, give it "
+            "with [:, None]"
+        )
     n_frames = params.n_frames(len(waveform))
     return next(stft_blocks([waveform], params, n_frames))
 
@@ -231,6 +250,7 @@ def istft(spectrum: Stft, params: StftParams, n_samples: int) -> Waveform:
     Waveform
         ``(n_samples, n_channels)``, float32; ``istft(stft(x)) == x`` to about 1e-7.
     """
+    check_params(params)
     synthesis = OverlapAdd(params)
     return np.concatenate([synthesis.add(spectrum), synthesis.flush()])[:n_samples]
 

@@ -1,16 +1,19 @@
 """A song whose true stems are known, in files of whatever lengths and channels."""
 
+import reprlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mssviz import audio
+from mssviz._checks import check_number
 from mssviz._typing import Waveform
-from mssviz.errors import AudioError
+from mssviz.audio import check_sample_rate
+from mssviz.errors import AudioError, ParameterError
 
 #: Seconds by which a stem may be shorter than the longest, as encoders add some.
 MAX_MISSING_SECONDS = 0.1
@@ -80,8 +83,20 @@ class Track:
     start: float = 0.0
     duration: float | None = None
 
+    def __post_init__(self) -> None:
+        parts = self.stems.values() if isinstance(self.stems, Mapping) else ()
+        if not parts or not all(isinstance(part, tuple) and len(part) == 2 for part in parts):
+            raise ParameterError(
+                "stems must be a dict of source to file and stream number, such as "
+                f'{{"vocals": ("vocals.wav", 0)}} (got {reprlib.repr(self.stems)})'
+            )
+        check_number(self.start, "start")
+        if self.duration is not None:
+            check_number(self.duration, "duration")
+
     def excerpt(self, start: float, duration: float) -> "Track":
         """A part of the track, as a track of its own."""
+        check_number(start, "start")
         return replace(self, start=self.start + start, duration=duration)
 
     @property
@@ -155,6 +170,10 @@ class Track:
         dict
             As `parts`.
         """
+        check_number(offset, "offset")
+        if duration is not None:
+            check_number(duration, "duration")
+        check_sample_rate(sample_rate, self.name)
         if self.duration is not None:
             left = self.duration - offset
             if left <= 0:
@@ -189,6 +208,18 @@ class Track:
         waveforms = {source: _extended(part, shape) for source, part in parts.items()}
         mixture = waveforms.pop(THE_MIXTURE, None)
         return np.add.reduce(list(waveforms.values())) if mixture is None else mixture, waveforms
+
+
+def check_tracks(tracks: Any) -> None:
+    """Raise `ParameterError` unless it is a dict of name to `Track`."""
+    wrong = tracks
+    if isinstance(tracks, Mapping):
+        wrong = next((track for track in tracks.values() if not isinstance(track, Track)), None)
+    if wrong is not None or not tracks:
+        raise ParameterError(
+            'tracks must be a dict of name to Track, such as {"song": track}, with at least one '
+            f"(got {'none' if wrong is None else type(wrong).__name__})"
+        )
 
 
 def _read(path: Path, offset: float, duration: float | None, sample_rate: int, stream: int) -> Part:

@@ -93,7 +93,7 @@ def test_a_table_as_spleeters_names_mixtures_and_stems(tmp_path):
         (header + row + row, r"line 3: a/mix.wav appears twice"),
         (header + row.replace("a/drums.wav", " "), "line 2: drums_path is empty"),
         (header + "\n" + row.replace("1.0", "1.0,2"), "line 3: has 7 values for 6 columns"),
-        (header.replace(",", ";"), r"separated by commas \(got mix_path;vocals_path"),
+        (header.replace(",", "|"), r"separated by commas \(got mix_path\|vocals_path"),
         (header.replace("bass", "drums") + row, "has two columns drums_path"),
         (header.replace("bass", "Drums") + row, "one for each stem"),
         (header, "holds no rows"),

@@ -21,6 +21,8 @@ from mssviz.cli._separate import separate
 from mssviz.cli._train import train
 from mssviz.errors import Cancelled, FileError, MssvizError, reason
 
+_INTERRUPTED = 130
+
 
 def _show_version(wanted: bool) -> None:
     if wanted:
@@ -71,6 +73,9 @@ def _stop(_number: int, _frame: Any) -> NoReturn:
 def main() -> NoReturn:
     """Entry point: run a command; exit 0, 1 for errors, 2 for wrong usage, 130 if interrupted."""
     warnings.showwarning = _show_warning
+    # A closed stream is None, and the next file that is opened would get its number.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115, until the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115, until the end
     signal.signal(signal.SIGTERM, _stop)  # tidy up as after Ctrl-C
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be text
         sys.stdout.reconfigure(errors="surrogateescape")
@@ -84,17 +89,18 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        app(standalone_mode=False)
+        if app(standalone_mode=False, prog_name="mssviz") == _INTERRUPTED:  # typer's for Ctrl-C
+            raise KeyboardInterrupt
         sys.stdout.flush()
         return 0
     except typer.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted; nothing was left half-written")
-        return 130
+        return _INTERRUPTED
     except Cancelled as stop:
         complain(str(stop))
-        return 130
+        return _INTERRUPTED
     except MssvizError as error:
         complain(str(error))
     except BrokenPipeError:  # whoever reads has seen enough, as in mssviz models | head
@@ -105,6 +111,9 @@ def _run() -> int:
     except Exception as error:
         if not hasattr(error, "format_message"):  # click's, which typer has under its own name
             raise
-        complain(f"{error.format_message()} (mssviz --help)")
+        if error.format_message():  # none where the help was shown
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "mssviz"
+            complain(f"{error.format_message()} ({command} --help)")
         return 2
     return 1

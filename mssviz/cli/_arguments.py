@@ -22,6 +22,8 @@ def complain(text: str) -> None:
 
 
 def _typed_path(text: str | Path) -> Path:
+    if not str(text):
+        raise typer.BadParameter("is empty; name a path (is a variable of the shell not set?)")
     return Path(typed(str(text)))  # a default comes as a path
 
 
@@ -69,7 +71,32 @@ Workers = Annotated[
 
 def workers_of(text: str) -> int | str:
     """Number of processes, or a scheduler's address, as `scale.spread` takes it."""
-    return int(text) if text.isdecimal() else text
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _reader(kind: type, what: str) -> Callable[[Any], Any]:
+    def read(text: Any) -> Any:
+        try:
+            return kind(text)  # a default comes as a number
+        except ValueError:
+            raise typer.BadParameter(
+                f"must be {what} (got {text!r}); for a file whose name begins with a dash write "
+                "./-name"
+            ) from None
+
+    return read
+
+
+#: As ``typer.Option``, for numbers.
+number_option = functools.partial(
+    typer.Option, parser=_reader(float, "a number such as 90 or 2.5"), metavar="NUMBER"
+)
+whole_option = functools.partial(
+    typer.Option, parser=_reader(int, "a whole number such as 4"), metavar="WHOLE NUMBER"
+)
 
 
 def with_mask_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,12 +122,13 @@ def with_mask_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _flag(name: str, option: Option) -> Any:
-    kind: Any = float | None
     text, flag = option.help, f"--{name}"
     if option.choices:
-        kind, text = str | None, f"{text} {' or '.join(option.choices)}."
-    elif name == "mwf":
-        kind, text = bool | None, "Multichannel Wiener filter instead of masks."
-    elif option.factor != 1:
+        text = f"{text} {' or '.join(option.choices)}."
+        return Annotated[str | None, typer.Option(flag, help=text)]
+    if name == "mwf":
+        text = "Multichannel Wiener filter instead of masks."
+        return Annotated[bool | None, typer.Option(flag, help=text)]
+    if option.factor != 1:
         text = f"{text} In Hz."
-    return Annotated[kind, typer.Option(flag, help=text, show_default=False)]
+    return Annotated[float | None, number_option(flag, help=text)]

@@ -14,6 +14,7 @@ from mssviz.cli._arguments import (
     Workers,
     complain,
     model_option,
+    number_option,
     path_argument,
     path_option,
     with_mask_options,
@@ -45,10 +46,10 @@ def separate(
     filename_format: Annotated[
         str, typer.Option("-f", "--filename_format", help="Also {foldername} and {suffix}.")
     ] = "{filename}/{instrument}.{codec}",
-    offset: Annotated[float, typer.Option("-s", "--offset", help="Start, seconds.")] = 0.0,
+    offset: Annotated[float, number_option("-s", "--offset", help="Start, seconds.")] = 0.0,
     duration: Annotated[
         float | None,
-        typer.Option("-d", "--duration", help="Seconds; the whole song if left out."),
+        number_option("-d", "--duration", help="Seconds; the whole song if left out."),
     ] = None,
     stream: Annotated[
         int | None,

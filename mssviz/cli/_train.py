@@ -6,7 +6,14 @@ from typing import Annotated
 import typer
 
 from mssviz._paths import typed
-from mssviz.cli._arguments import Adapter, Verbose, model_option, path_option
+from mssviz.cli._arguments import (
+    Adapter,
+    Verbose,
+    model_option,
+    number_option,
+    path_option,
+    whole_option,
+)
 
 
 def train(
@@ -31,12 +38,12 @@ def train(
         Path | None,
         path_option("-o", "--output_path", help="Folder for the result; else as configured."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Gradient steps in all.")] = None,
+    steps: Annotated[int | None, whole_option(help="Gradient steps in all.")] = None,
     epoch_steps: Annotated[
-        int | None, typer.Option("--epoch_steps", help="Steps between validations and checkpoints.")
+        int | None, whole_option("--epoch_steps", help="Steps between validations and checkpoints.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch_size", help="Patches a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning_rate")] = None,
+    batch_size: Annotated[int | None, whole_option("--batch_size", help="Patches a step.")] = None,
+    learning_rate: Annotated[float | None, number_option("--learning_rate")] = None,
     augment: Annotated[
         list[str] | None,
         typer.Option(help="gain, swap, remix, tempo or pitch; may be repeated."),
@@ -47,15 +54,15 @@ def train(
     ] = None,
     reduce_after: Annotated[
         int | None,
-        typer.Option("--reduce_after", help="Epochs without progress before a smaller rate."),
+        whole_option("--reduce_after", help="Epochs without progress before a smaller rate."),
     ] = None,
     stop_after: Annotated[
-        int | None, typer.Option("--stop_after", help="Epochs without progress before the end.")
+        int | None, whole_option("--stop_after", help="Epochs without progress before the end.")
     ] = None,
     precision: Annotated[
         str | None, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all random numbers.")] = None,
+    seed: Annotated[int | None, whole_option(help="Of all random numbers.")] = None,
     init: Annotated[
         str | None,
         typer.Option(

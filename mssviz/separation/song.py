@@ -14,6 +14,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from mssviz import audio, plots
+from mssviz._checks import as_path
 from mssviz._files import check_places, mapped_zeros, writing
 from mssviz._typing import AnyArray, Codec, Mask, PathLike, Waveform
 from mssviz.mask_options import MaskChanges, MaskOptions
@@ -196,7 +197,7 @@ class Separation:
 
     def save(self, folder: PathLike, codec: Codec = "wav", bitrate: str = "128k") -> list[Path]:
         """Write every stem to ``folder/target.codec``; return the paths."""
-        folder = Path(folder)
+        folder = as_path(folder, "the folder for stems")
         paths = {target: folder / f"{target}.{codec}" for target in self.targets}
         check_places(paths.values())
         with writing(folder):

@@ -7,9 +7,9 @@ Adam. The result is a folder like those of the presets that come with mssviz, fo
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mssviz._checks import as_path
 from mssviz._files import alone, cache_folder, writing
 from mssviz._typing import PathLike, Progress
 from mssviz.chunks import Chunks, patch_seconds
@@ -17,6 +17,7 @@ from mssviz.datasets import Track
 from mssviz.errors import ParameterError, one_line
 from mssviz.patches import check_augment
 from mssviz.presets import Preset
+from mssviz.tracks import check_tracks
 from mssviz.training import result, songs
 from mssviz.training.checkpoint import CHECKPOINT, COLUMNS
 from mssviz.training.plans import MUSDB_VALIDATION, plan, preset_of, tiny
@@ -109,7 +110,10 @@ def train(
     ----------
     Hennequin, Khlif, Voituret and Moussallam, "Spleeter", JOSS 5(50):2154, 2020.
     """
-    preset, folder = preset_of(network), Path(folder)
+    check_tracks(tracks)
+    if validation:
+        check_tracks(validation)
+    preset, folder = preset_of(network), as_path(folder, "the folder for the result")
     if settings is None:
         settings = settings_of(preset, bool(validation))
     check_augment(settings.augment, preset)
@@ -126,11 +130,9 @@ def train(
             f"batch_size {settings.batch_size} makes batches of {n_numbers} numbers, at most "
             f"{LARGEST_BATCH} can be; choose a smaller one"
         )
-    if not tracks:
-        raise ParameterError("training needs at least one track")
     if not validation and (settings.reduce_after or settings.stop_after):
         raise ParameterError("reduce_after and stop_after need tracks for validation")
-    place = Path(cache) if cache is not None else cache_folder("spectra")
+    place = as_path(cache, "cache") if cache is not None else cache_folder("spectra")
     summed = settings.mixture == "sum"
     learnt = Chunks(
         tracks, preset, settings.chunk_seconds, settings.chunks, place, summed, progress

@@ -503,6 +503,13 @@ def _check_trials(
     method: str,
     sample_rate: int,
 ) -> list[_Trial]:
+    if not isinstance(stimuli, Mapping) or not all(
+        isinstance(models, Mapping) for models in stimuli.values()
+    ):
+        raise ParameterError(
+            "stimuli must be a dict of trial to a dict of model to waveform, such as "
+            f'{{"song": {{"mine": mine, "theirs": theirs}}}} (got {type(stimuli).__name__})'
+        )
     if not stimuli:
         raise ParameterError("stimuli must hold at least one trial (got none)")
     given = anchors if isinstance(anchors, Mapping) else {}

@@ -380,6 +380,11 @@ def _peak(waveform: Waveform) -> float:
 
 
 def _check_tracks(tracks: Mapping[str, AnyArray]) -> dict[str, Waveform]:
+    if not isinstance(tracks, Mapping):
+        raise ParameterError(
+            'tracks must be a dict of name to waveform, such as {"vocals": vocals} (got '
+            f"{type(tracks).__name__})"
+        )
     if not tracks:
         raise ParameterError("Mixer needs at least one track (got none)")
     if not all(isinstance(name, str) for name in tracks):

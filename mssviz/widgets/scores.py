@@ -157,7 +157,9 @@ def _repaired(scores: "pd.DataFrame", times: np.ndarray) -> list[bool]:
 
 
 def _check_scores(scores: "pd.DataFrame") -> None:
-    missing = [name for name in ("target", "time", *MEASURES) if name not in scores]
+    missing = [
+        name for name in ("target", "time", *MEASURES) if name not in getattr(scores, "columns", ())
+    ]
     if missing:
         raise ParameterError(
             f"scores must be a table as from `evaluate`; it lacks {', '.join(missing)}"

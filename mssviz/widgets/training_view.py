@@ -52,6 +52,11 @@ class TrainingView(Box):
     """
 
     def __init__(self, excerpt: Track, network: PathLike | Preset = "spleeter:2stems") -> None:
+        if not isinstance(excerpt, Track):
+            raise ParameterError(
+                'excerpt must be a Track, such as mssviz.examples()["francium"].excerpt(0, 5) (got '
+                f"{type(excerpt).__name__})"
+            )
         self._model = Separator.from_network(preset_of(network))
         rate, targets = self._model.sample_rate, self._model.targets
         self._mixture, stems = excerpt.load(sample_rate=rate)

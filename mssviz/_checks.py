@@ -1,0 +1,39 @@
+"""What people give to functions: paths and numbers, each with one error that says what to write."""
+
+import numbers
+import os
+import reprlib
+from pathlib import Path
+from typing import Any
+
+from mssviz._paths import expanded
+from mssviz.errors import ParameterError
+
+
+def as_path(value: Any, what: str) -> Path:
+    """A path as it was given, with ``~`` for the home folder.
+
+    Parameters
+    ----------
+    value
+        Text or a path; shells are not there to replace ``~`` in it.
+    what
+        Such as ``"a folder"``, for the message.
+
+    Raises
+    ------
+    ParameterError
+        If it is none.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise ParameterError(
+            f'{what} must be a path such as "songs/song.wav" (got {type(value).__name__})'
+        )
+    return expanded(value)
+
+
+def check_number(value: Any, name: str) -> None:
+    """Raise `ParameterError` unless a value is a number: 2, 2.0 or NumPy's, but not ``"2"``."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        hint = "; write it without quotes" if isinstance(value, str) else ""
+        raise ParameterError(f"{name} must be a number (got {reprlib.repr(value)}){hint}")
