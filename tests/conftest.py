@@ -10,6 +10,7 @@ import pytest
 
 import mssviz
 from mssviz import audio, cli, datasets
+from tests.server import serving
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +67,19 @@ def mssviz_command(separator, monkeypatch, capfd):
     network = separator.network
     monkeypatch.setattr("mssviz.pretrained.load", lambda _: network)
     return run
+
+
+@pytest.fixture(scope="module")
+def running_server():
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running_server):
+    """A web server of this machine's own, which serves what a test gives it."""
+    running_server.reset()
+    return running_server
 
 
 @pytest.fixture

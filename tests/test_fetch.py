@@ -28,25 +28,9 @@ import mssviz
 from mssviz import _fetch, _files, presets, pretrained
 from mssviz.errors import Cancelled, ParameterError, PretrainedError
 from mssviz.presets import Weights
-from tests.server import serving
 
 INDEX, DATA = "model.index", "model.data-00000-of-00001"
 FILES = {INDEX: None, DATA: None}
-
-
-# -- a server --------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def running_server():
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running_server):
-    running_server.reset()
-    return running_server
 
 
 # -- archives --------------------------------------------------------------------------------

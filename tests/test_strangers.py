@@ -19,20 +19,7 @@ import mssviz
 from mssviz import _fetch, presets, pretrained
 from mssviz.errors import Cancelled, MssvizError, ParameterError, PretrainedError
 from mssviz.presets import KERAS_WEIGHTS
-from tests.server import serving
 from tests.test_fetch import add_to_tar, left_in, sha256
-
-
-@pytest.fixture(scope="module")
-def running_server():
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running_server):
-    running_server.reset()
-    return running_server
 
 
 @pytest.fixture(autouse=True)
