@@ -211,14 +211,17 @@ class Track:
 
 
 def check_tracks(tracks: Any) -> None:
-    """Raise `ParameterError` unless it is a dict of name to `Track`."""
-    wrong = tracks
-    if isinstance(tracks, Mapping):
-        wrong = next((track for track in tracks.values() if not isinstance(track, Track)), None)
-    if wrong is not None or not tracks:
+    """Raise `ParameterError` unless it is a dict of name to `Track` that is not empty."""
+    values = list(tracks.values()) if isinstance(tracks, Mapping) else [tracks]
+    wrong = [value for value in values if not isinstance(value, Track)]
+    if wrong or not isinstance(tracks, Mapping):
+        kind = type((wrong or values)[0]).__name__
         raise ParameterError(
-            'tracks must be a dict of name to Track, such as {"song": track}, with at least one '
-            f"(got {'none' if wrong is None else type(wrong).__name__})"
+            f'tracks must be a dict of name to Track, such as {{"song": track}} (got {kind})'
+        )
+    if not tracks:
+        raise ParameterError(
+            "tracks must be a dict of name to Track, at least one track (got none)"
         )
 
 

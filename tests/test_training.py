@@ -783,6 +783,9 @@ def test_the_view_can_be_stopped_and_shows_what_went_wrong(songs, held_out, cach
     assert "goes on" in view._status.value
     view.train({}, tmp_path / "none")
     view.wait()
-    assert view._status.value == "training needs at least one track"
+    assert (
+        view._status.value
+        == "tracks must be a dict of name to Track, at least one track (got none)"
+    )
     with pytest.raises(ParameterError, match="do not give guitar"):
         mssviz.TrainingView(held_out["third"], training.tiny(("guitar", "other")))
