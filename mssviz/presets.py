@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from mssviz._checks import as_path
 from mssviz._fetch import check_address, check_wheel
+from mssviz._paths import exists, is_folder
 from mssviz._typing import SIGNALS, Extension, PathLike
 from mssviz._values import Values, check_option, is_name, is_sha256, read_json, shown
 from mssviz.errors import ParameterError, one_line, reason
@@ -188,15 +189,14 @@ def find(name_or_path: PathLike) -> Preset:
         return presets[str(name_or_path)]
     path = as_path(name_or_path, "a model that is no preset's name")
     try:
-        if path.is_dir():
+        if is_folder(path):
             names = (CONFIG, OPENUNMIX_CONFIG)
             path = next((path / name for name in names if (path / name).is_file()), path)
-        is_file = path.is_file()
     except OSError as error:
         raise ParameterError(
-            f"{path}: cannot be read ({reason(error)}); check its name and permissions"
+            f"{path}: cannot be read ({reason(error)}); check its permissions"
         ) from error
-    if is_file:
+    if exists(path) and path.is_file():
         return read(path)
     raise ParameterError(
         f"no preset {str(name_or_path)!r}: choose one of "

@@ -378,7 +378,7 @@ def test_the_wiener_filter_shows_an_effective_mask(short):
 @pytest.mark.parametrize(
     "options",
     [
-        {"power": -1}, {"extension": "mirror"}, {"mwf_iterations": -1}, {"power": 100},
+        {"power": -1}, {"extension": "mirror"}, {"mwf": -1}, {"power": 100},
         {"hardness": 1.1}, {"threshold": 1.0}, {"smoothing": -0.1}, {"smoothing": 60.0},
         {"bandwidth": 0.0},
     ],

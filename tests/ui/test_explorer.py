@@ -310,14 +310,14 @@ def test_masks_fill_in_while_the_network_runs(run_cell):
 import threading, mssviz
 explorer = mssviz.explore(duration=15)
 separator = mssviz.Separator("spleeter:2stems", progress=False)
-proceed, go = separator.proceed, threading.Event()
+fill, go = separator.fill, threading.Event()
 
 def slowly(separation, progress):
-    for frames in proceed(separation, progress):
+    for frames in fill(separation, progress):
         yield frames
         go.wait(60)
 
-separator.proceed = slowly
+separator.fill = slowly
 explorer._models["spleeter:2stems", ("vocals", "accompaniment")] = separator
 explorer
 """
