@@ -95,7 +95,7 @@ def one_line(error):
 WHEELS = [
     "x @ http://127.0.0.1:9/x.zip",
     "x@file:///tmp/x",
-    "x==1.0\n--index-url=http://127.0.0.1:9",
+    "x==1.0\n--proxy=http://127.0.0.1:9",
     "x==1.0\n",
     "x==1.0 --global-option=y",
     "--editable .",
