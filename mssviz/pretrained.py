@@ -256,14 +256,14 @@ def _arrived(
 
 def _install(preset: Preset, source: Path, folder: Path, verified: bool = False) -> None:
     files = preset.weights.files
-    if not (source.is_dir() or source.is_file()) or not os.access(source, os.R_OK):
+    if not (source.is_dir() or source.is_file()) or not _may_be_read(source):
         raise PretrainedError(
             f"{source}: no such file or folder to take weights from, or it may not be read"
         )
     with new_folder(folder, (*files, MANIFEST)) as scratch:
         if source.is_dir():
             for name, expected in files.items():
-                if not (source / name).is_file() or not os.access(source / name, os.R_OK):
+                if not (source / name).is_file() or not _may_be_read(source / name):
                     raise PretrainedError(f"{source}: holds no file {name} that can be read")
                 shutil.copyfile(source / name, scratch / name)
                 if expected:
@@ -368,6 +368,11 @@ def _one_error(folder: Path) -> Iterator[None]:
             f"{folder}: weights are damaged, or not of this network ({reason(error)}); fetch, copy "
             "or train them again"
         ) from error
+
+
+def _may_be_read(path: Path) -> bool:
+    # by whom the process acts as, where the system can tell
+    return os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def fingerprint(preset: Preset) -> str:

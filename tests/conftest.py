@@ -1,9 +1,11 @@
 """Fixtures that more than one test file needs: the real network runs once per session."""
 
+import ctypes
 import os
 import sys
 import tempfile
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -84,15 +86,29 @@ def server(running_server):
 
 @pytest.fixture
 def own_folder():
-    """Folder of an ordinary user, as whom the test runs: permissions do not bind root."""
-    with tempfile.TemporaryDirectory() as folder:
-        if os.geteuid() != 0:
-            yield Path(folder)
-            return
-        nobody = 65534
-        os.chown(folder, nobody, nobody)
-        os.setresuid(nobody, nobody, 0)
-        try:
-            yield Path(folder)
-        finally:
-            os.setresuid(0, 0, 0)
+    """Folder of a user whom permissions bind; root passes over them, and gives that up here."""
+    with tempfile.TemporaryDirectory() as folder, _bound_by_permissions():
+        yield Path(folder)
+
+
+class _Capabilities(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]
+
+
+@contextmanager
+def _bound_by_permissions():
+    # the user stays, as another might not be let into the folders that hold Python and the tests
+    if os.geteuid() != 0:
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    header, found = (ctypes.c_uint32 * 2)(0x20080522, 0), (_Capabilities * 2)()
+    assert libc.capget(header, found) == 0
+    kept = found[0].effective
+    found[0].effective = kept & ~0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    assert libc.capset(header, found) == 0
+    try:
+        yield
+    finally:
+        found[0].effective = kept
+        assert libc.capset(header, found) == 0
