@@ -18,7 +18,7 @@ import numpy as np
 from mssviz import masks, oracles, presets
 from mssviz._typing import AnyArray, Magnitude, PathLike, Progress
 from mssviz.errors import ParameterError
-from mssviz.oracles import GRID, TWO_STEMS, Ready, weightless
+from mssviz.oracles import GRID, TWO_STEMS, weightless
 from mssviz.presets import Preset
 from mssviz.separate import Model, Separator
 from mssviz.separation import MASK, MaskChanges, MaskOptions, Run, Separation
@@ -67,7 +67,7 @@ def find(name: PathLike, targets: Sequence[str] = TWO_STEMS, **options: object) 
 # --- The mixture ------------------------------------------------------------------------------
 
 
-class Mixture(Ready):
+class Mixture(Model):
     """The mixture itself as every stem's estimate: what no separation would score.
 
     Parameters
@@ -77,6 +77,7 @@ class Mixture(Ready):
     """
 
     title = "the mixture as every estimate"
+    kind = MASK
 
     def __init__(self, targets: Sequence[str] = TWO_STEMS) -> None:
         self.preset = weightless("mixture", self.title, targets)
@@ -97,7 +98,13 @@ class Mixture(Ready):
 
         everything = Frames(shape, np.float32, ones)
         separation = self.separation(mixture, dict.fromkeys(self.targets, everything))
-        return Run(separation, lambda report: self.fill(separation, report))
+
+        def work(report: Progress) -> Iterator[slice]:
+            seconds = len(mixture) / self.sample_rate
+            report(seconds, seconds, "separate")
+            yield slice(0, shape[0])
+
+        return Run(separation, work)
 
 
 # --- Classical methods ------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from mssviz.errors import ParameterError
 from mssviz.masks import WienerModel
 from mssviz.presets import Preset, Weights
 from mssviz.separate import Model
-from mssviz.separation import MASK, SPECTRUM, Kind, MaskOptions, Run, Separation, Store
+from mssviz.separation import MASK, SPECTRUM, Kind, MaskOptions, Run, Store
 from mssviz.stft import Frames, StftParams, stft_frames
 
 TWO_STEMS = ("vocals", "accompaniment")
@@ -79,18 +79,6 @@ def weightless(name: str, title: str, targets: Sequence[str], citation: str = ""
         licence="MIT",
         citation=citation,
     )
-
-
-class Ready(Model):
-    """A model that has nothing left to do once it has begun."""
-
-    kind = MASK
-
-    def fill(self, separation: Separation, progress: Progress) -> Iterator[slice]:
-        """As `Model.fill`."""
-        seconds = len(separation.mixture) / self.sample_rate
-        progress(seconds, seconds, "separate")
-        yield slice(0, separation.mixture_stft.shape[0])
 
 
 class _Oracle(Model):
