@@ -17,7 +17,7 @@ _made: dict[str, tuple[str, "weakref.WeakSet[Box]"]] = {}
 class _Keys(anywidget.AnyWidget):
     """Shows nothing; in JupyterLab a single letter that leaves a widget can delete its cell."""
 
-    _esm = _static.module("elements.js", "keys.js")
+    _esm = _static.module("keys.js")
 
 
 class Box(w.VBox):

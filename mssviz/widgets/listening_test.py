@@ -206,8 +206,8 @@ class ListeningTest(anywidget.AnyWidget):
     systems (MUSHRA), 2015.
     """
 
-    _modules = ("elements.js", "timeline.js", "sound.js", "listening_test.js")
-    _esm = _static.module(*_modules)
+    _module = "listening_test.js"
+    _esm = _static.module(_module)
     _css = _static.style("listening_test.css")
 
     finished = t.Bool(False, help="Whether every trial has been answered", read_only=True).tag(

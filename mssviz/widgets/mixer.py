@@ -55,8 +55,8 @@ class Mixer(anywidget.AnyWidget):
         If a waveform is not fit.
     """
 
-    _modules = ("elements.js", "timeline.js", "sound.js", "mixer.js")
-    _esm = _static.module(*_modules)
+    _module = "mixer.js"
+    _esm = _static.module(_module)
     _css = _static.style("mixer.css")
 
     # What the browser writes is not echoed back to it: a late echo would undo a newer change.

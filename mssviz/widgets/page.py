@@ -126,9 +126,9 @@ def save_page(
         ),
         # a "<" could end the script element: names come from files
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
-        script=_script("spectrogram", SpectrogramView._modules)
-        + _script("mixer", Mixer._modules)
-        + _script("scores", ScoreView._modules)
+        script=_script("spectrogram", SpectrogramView._module)
+        + _script("mixer", Mixer._module)
+        + _script("scores", ScoreView._module)
         + _static.module("page.js"),
     )
     with new_file(path) as scratch:
@@ -136,9 +136,9 @@ def save_page(
     return path
 
 
-def _script(name: str, modules: tuple[str, ...]) -> str:
+def _script(name: str, module: str) -> str:
     # each widget's module in a block of its own, where names of the other do not matter
-    code = re.sub(r"^export default", f"registry.{name} =", _static.module(*modules), flags=re.M)
+    code = re.sub(r"^export default", f"registry.{name} =", _static.module(module), flags=re.M)
     return "{\n" + re.sub(r"^export (?=function|class|const)", "", code, flags=re.M) + "}\n"
 
 

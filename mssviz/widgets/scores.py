@@ -48,8 +48,8 @@ class ScoreView(anywidget.AnyWidget):
         For an unknown keyword, a value outside its domain, or a table that is none of scores.
     """
 
-    _modules = ("axes.js", "elements.js", "score_windows.js", "scores.js")
-    _esm = _static.module(*_modules)
+    _module = "scores.js"
+    _esm = _static.module(_module)
     _css = _static.style("scores.css")
 
     # What the browser writes is not echoed back to it: a late echo would undo a newer change.

@@ -56,8 +56,8 @@ class SpectrogramView(anywidget.AnyWidget):
         For an unknown keyword, arrays of other shapes, or a colour that is none.
     """
 
-    _modules = ("elements.js", "axes.js", "picture.js", "spectrogram.js")
-    _esm = _static.module(*_modules)
+    _module = "spectrogram.js"
+    _esm = _static.module(_module)
     _css = _static.style("spectrogram.css")
 
     start = t.Float(0.0, help="left edge, seconds").tag(sync=True)

@@ -46,8 +46,8 @@ class Upload(anywidget.AnyWidget):
         For an unknown keyword or a value outside its domain.
     """
 
-    _modules = ("elements.js", "upload.js")
-    _esm = _static.module(*_modules)
+    _module = "upload.js"
+    _esm = _static.module(_module)
     _css = _static.style("upload.css")
 
     # not synced: where a file lies is for the kernel alone to say
