@@ -49,7 +49,7 @@ def decode(data):
 
 def test_state_at_first(mixer):
     assert (mixer.time, mixer.offset, mixer.duration) == (10, 10, 1)
-    assert (mixer.playing, mixer.loop, mixer.rate, mixer.master_db) == (False, None, 1, 0)
+    assert (mixer.playing, mixer.selection, mixer.rate, mixer.master_db) == (False, None, 1, 0)
     vocals, drums = mixer.strips
     assert vocals["choices"] == ["vocals", "true vocals"]
     assert drums["choices"] == ["drums"]
@@ -73,8 +73,9 @@ def test_no_audio_is_in_the_state(mixer):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("time", 9.9), ("time", 11.1), ("loop", [10.5, 10.5]), ("loop", [10.8, 10.2]),
-        ("loop", 3), ("loop", [10.0]), ("loop", ["a", "b"]), ("loop", [9, 10.5]),
+        ("time", 9.9), ("time", 11.1), ("selection", [10.5, 10.5]), ("selection", [10.8, 10.2]),
+        ("selection", 3), ("selection", [10.0]), ("selection", ["a", "b"]),
+        ("selection", [9, 10.5]),
         ("rate", 0.2), ("rate", 3), ("master_db", -61), ("master_db", 20), ("strips", []),
     ],
 )  # fmt: skip
@@ -92,10 +93,10 @@ def test_not_a_number_is_refused(mixer):
 
 
 def test_loop_becomes_a_list_of_floats(mixer):
-    mixer.loop = (10, 10.5)
-    assert mixer.loop == [10.0, 10.5]
-    mixer.loop = None
-    assert mixer.loop is None
+    mixer.selection = (10, 10.5)
+    assert mixer.selection == [10.0, 10.5]
+    mixer.loop = None  # the name that it had
+    assert mixer.selection is mixer.loop is None
 
 
 def test_times_that_differ_by_rounding_are_taken(mixer):
@@ -328,7 +329,7 @@ def test_vorbis_keeps_length_and_place(tracks):
 
 def test_every_trait_has_help():
     own = Mixer.class_own_traits()
-    assert {"time", "playing", "loop", "rate", "master_db", "strips"} <= set(own)
+    assert {"time", "playing", "selection", "rate", "master_db", "strips"} <= set(own)
     assert all(trait.help for trait in own.values())
 
 

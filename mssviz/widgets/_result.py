@@ -11,6 +11,7 @@ from mssviz._typing import Progress, Waveform
 from mssviz.laboratory import Laboratory
 from mssviz.separation import Separation
 from mssviz.widgets._box import owned
+from mssviz.widgets._view import link
 from mssviz.widgets.mixer import Mixer
 from mssviz.widgets.scores import ScoreView
 from mssviz.widgets.spectrogram import SpectrogramView
@@ -131,10 +132,7 @@ class Result:
             offset=self.offset,
         )
         mixer.adjust("mixture", muted=True)
-        self._links += [
-            w.jslink((mixer, "time"), (self.view, "time")),
-            w.jslink((self.view, "selection"), (mixer, "loop")),
-        ]
+        self._links += link(self.view, mixer)
         self.mixer = mixer
 
     def _picture(self) -> SpectrogramView:
@@ -248,10 +246,10 @@ class Result:
             return self.score_view
         view = self.view
         self.score_view = ScoreView(
-            scores, window=SCORE_WINDOW, colors=self._colors(), offset=view.offset,
-            start=view.start, stop=view.stop, time=view.time, selection=view.selection,
-            pinned=view.pinned,
-        )  # fmt: skip
-        for trait in ("start", "stop", "time", "selection", "pinned"):
-            self._links.append(w.jslink((view, trait), (self.score_view, trait)))
+            scores,
+            window=SCORE_WINDOW,
+            colors=self._colors(),
+            offset=view.offset,
+        )
+        self._links += link(view, self.score_view)
         return self.score_view

@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import anywidget
 import traitlets as t
 
 from mssviz import audio
@@ -13,14 +12,15 @@ from mssviz._typing import AnyArray, Waveform
 from mssviz.errors import ParameterError
 from mssviz.plots import PALETTE, check_colors
 from mssviz.widgets import _encode, _static
+from mssviz.widgets._view import View
 
 MIN_GAIN_DB, MAX_GAIN_DB = -60.0, 12.0
 MIN_RATE, MAX_RATE = 0.25, 2.0
-MIN_LOOP_SECONDS = 0.1
+MIN_SELECTION_SECONDS = 0.1
 _ROUNDING_SECONDS = 1e-3
 
 
-class Mixer(anywidget.AnyWidget):
+class Mixer(View):
     """Plays tracks together: mute, solo, level, pan, loop, and A/B/C against other tracks.
 
     What sounds and when is computed in the browser; Python sees and sets it as traits. The
@@ -55,6 +55,7 @@ class Mixer(anywidget.AnyWidget):
         If a waveform is not fit.
     """
 
+    shared = ("time", "selection")
     _module = "mixer.js"
     _esm = _static.module(_module)
     _css = _static.style("mixer.css")
@@ -64,9 +65,9 @@ class Mixer(anywidget.AnyWidget):
         sync=True, echo_update=False
     )
     playing = t.Bool(False, help="Whether sound is playing").tag(sync=True, echo_update=False)
-    loop = t.Any(None, help="None, or [start, stop] on the song's time axis, in seconds").tag(
-        sync=True, echo_update=False
-    )
+    selection = t.Any(
+        None, help="None, or what is looped: [start, stop] on the song's time axis, in seconds"
+    ).tag(sync=True, echo_update=False)
     rate = t.Float(1.0, help="Playback rate, 0.25 to 2; the pitch follows it").tag(
         sync=True, echo_update=False
     )
@@ -142,6 +143,15 @@ class Mixer(anywidget.AnyWidget):
         self.time = time
         # the trait alone would not tell when it happens to hold that time already
         self.send({"kind": "seek", "time": self.time})
+
+    @property
+    def loop(self) -> list[float] | None:
+        """Another name of `selection`."""
+        return self.selection
+
+    @loop.setter
+    def loop(self, value: list[float] | None) -> None:
+        self.selection = value
 
     def waveform(self, name: str) -> Waveform:
         """Audio of a track, ``(n_samples, n_channels)``, at its own level; pieces change it."""
@@ -231,16 +241,20 @@ class Mixer(anywidget.AnyWidget):
     def _valid_time(self, proposal: Any) -> float:
         return self._in_song(proposal["value"], "time")
 
-    @t.validate("loop")
-    def _valid_loop(self, proposal: Any) -> list[float] | None:
+    @t.validate("selection")
+    def _valid_selection(self, proposal: Any) -> list[float] | None:
         value = proposal["value"]
         if value is None:
             return None
         if not isinstance(value, list | tuple) or len(value) != 2:
-            raise ParameterError(f"loop must be None or [start, stop] in seconds (got {value!r})")
-        start, stop = (self._in_song(time, "loop") for time in value)
-        if stop - start < MIN_LOOP_SECONDS - _ROUNDING_SECONDS:
-            raise ParameterError(f"loop must last {MIN_LOOP_SECONDS} s or more (got {value!r})")
+            raise ParameterError(
+                f"selection must be None or [start, stop] in seconds (got {value!r})"
+            )
+        start, stop = (self._in_song(time, "selection") for time in value)
+        if stop - start < MIN_SELECTION_SECONDS - _ROUNDING_SECONDS:
+            raise ParameterError(
+                f"selection must last {MIN_SELECTION_SECONDS} s or more (got {value!r})"
+            )
         return [start, stop]
 
     @t.validate("rate")

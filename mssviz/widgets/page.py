@@ -6,9 +6,7 @@ import html
 import json
 import re
 from pathlib import Path
-from typing import Any
 
-import anywidget
 import numpy as np
 
 from mssviz._files import new_file
@@ -106,9 +104,14 @@ def save_page(
     data = {
         "layers": {name: _packed(_audible(view, name)) for name in layers},
         "peakDb": view.peak_db,
-        "spectrogram": _state(view) | shown,
-        "mixer": _state(mixer),
-        "scores": scores and _state(scores),
+        "spectrogram": view.saved_state() | shown,
+        "mixer": mixer.saved_state(),
+        "shared": {
+            name: list(other.shared)
+            for name, other in (("mixer", mixer), ("scores", scores))
+            if other
+        },
+        "scores": scores and scores.saved_state(),
         "audio": {
             name: {"gain": mixer.common_gain, "bytes": base64.b64encode(ogg).decode()}
             for name, ogg in mixer.encoded("ogg").items()
@@ -153,17 +156,3 @@ def _audible(view: SpectrogramView, layer: str) -> AnyArray:
 
 def _packed(values: AnyArray) -> str:
     return base64.b64encode(gzip.compress(values.tobytes(), 6, mtime=0)).decode()
-
-
-def _state(widget: anywidget.AnyWidget) -> dict[str, Any]:
-    names = (name for name in widget.keys if name not in ("_esm", "_css"))
-    state = {name: getattr(widget, name) for name in names}
-    return {name: value for name, value in state.items() if _is_json(value)}
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        json.dumps(value)
-    except TypeError:
-        return False
-    return True

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import numpy as np
 import traitlets as t
 
@@ -12,6 +11,7 @@ from mssviz.errors import ParameterError
 from mssviz.metrics import MEASURES
 from mssviz.plots import PALETTE, check_colors
 from mssviz.widgets import _static
+from mssviz.widgets._view import TIMELINE, View
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MIN_HEIGHT = 80
 
 
-class ScoreView(anywidget.AnyWidget):
+class ScoreView(View):
     """Course of a measure of every target; pointing at a window reads all four measures.
 
     The picture lies pixel for pixel below a `SpectrogramView` of the same width when ``start``,
@@ -48,6 +48,7 @@ class ScoreView(anywidget.AnyWidget):
         For an unknown keyword, a value outside its domain, or a table that is none of scores.
     """
 
+    shared = TIMELINE
     _module = "scores.js"
     _esm = _static.module(_module)
     _css = _static.style("scores.css")

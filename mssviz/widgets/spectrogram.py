@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets as t
 
@@ -14,6 +13,7 @@ from mssviz.mask_editing import TOOLS, Stroke
 from mssviz.plots import PALETTE, check_colors, check_layout
 from mssviz.stft import StftParams, to_db
 from mssviz.widgets import _static, _tiles
+from mssviz.widgets._view import TIMELINE, View
 
 SCALES = ("log", "mel", "linear")
 COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
@@ -25,7 +25,7 @@ MAX_TILES = 256
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
-class SpectrogramView(anywidget.AnyWidget):
+class SpectrogramView(View):
     """Spectrogram of a mixture and what masks make of it.
 
     The browser asks for 8-bit tiles of what it shows; exact values come from the arrays.
@@ -56,6 +56,7 @@ class SpectrogramView(anywidget.AnyWidget):
         For an unknown keyword, arrays of other shapes, or a colour that is none.
     """
 
+    shared = TIMELINE
     _module = "spectrogram.js"
     _esm = _static.module(_module)
     _css = _static.style("spectrogram.css")
@@ -146,6 +147,7 @@ class SpectrogramView(anywidget.AnyWidget):
         ]
         defaults = {
             "start": offset,
+            "time": offset,
             "stop": max(geometry["end"], offset + hop),
             "high": params.sample_rate / 2,
             "show": "hues" if self._masks else "mixture",

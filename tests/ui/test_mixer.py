@@ -41,7 +41,7 @@ from mssviz.widgets.mixer import Mixer
 mixer = Mixer(TRACKS)
 state = ipywidgets.HTML()
 state.add_class("state")
-names = ["time", "playing", "loop", "rate", "master_db", "strips"]
+names = ["time", "playing", "selection", "rate", "master_db", "strips"]
 def show(_=None):
     state.value = json.dumps({name: getattr(mixer, name) for name in names})
 mixer.observe(show, names)
@@ -205,8 +205,8 @@ def test_a_loops_seam_fades_over_without_a_click(run_cell):
     page = _open(run_cell, "{'tone': signals()['bass']}, RATE")
     # a bare jump from 0 to the crest of the wave would be 0.3 high
     start, stop = 1 + 0.25 / 55, 2.0
-    _in_kernel(page, f"mixer.loop = [{start}, {stop}]")
-    _expect_state(page, "s.loop")
+    _in_kernel(page, f"mixer.selection = [{start}, {stop}]")
+    _expect_state(page, "s.selection")
     page.wait_for_timeout(300)
     looped = _render(page, 3, 1.5, "true")
     step = 0.3 * 2 * np.pi * 55 / 44100
@@ -217,8 +217,8 @@ def test_a_loops_seam_fades_over_without_a_click(run_cell):
     n = round((stop - start) * 44100) - 2 * fade
     assert _error_db(looped[seam + fade :][:n], tone[first + fade :][:n]) < -80
     # nor where there is nothing left to fade out over
-    _in_kernel(page, f"mixer.loop = [{start}, 6.0]")
-    _expect_state(page, "s.loop[1] === 6")
+    _in_kernel(page, f"mixer.selection = [{start}, 6.0]")
+    _expect_state(page, "s.selection[1] === 6")
     page.wait_for_timeout(300)
     assert np.abs(np.diff(_render(page, 2, 5.5, "true"), axis=0)).max() < 3 * step
 
@@ -289,7 +289,7 @@ def test_click_seeks_drag_loops_and_playing_stays_inside(run_cell):
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 20, steps=4)
     page.mouse.up()
-    start, stop = _expect_state(page, "s.loop && s.loop[1] > 1.4")["loop"]
+    start, stop = _expect_state(page, "s.selection && s.selection[1] > 1.4")["selection"]
     assert (start, stop) == (pytest.approx(1, abs=0.05), pytest.approx(1.5, abs=0.05))
     page.get_by_role("button", name="Play").click()
     _wait(page, f"mixer.position < {stop}")
@@ -313,13 +313,13 @@ def test_tracks_stay_on_the_same_sample_whatever_happens(run_cell):
         "",
         "mixer.seek(2.123456)",
         "mixer.rate = 0.8",
-        "mixer.loop = [1.0, 1.3]",
+        "mixer.selection = [1.0, 1.3]",
         "mixer.replace('a', mixer.waveform('a').copy())",
         "mixer.replace('a', mixer.waveform('a')[22050:66150].copy(), start=0.5)",
         "mixer.adjust('a', shows='a2')",
         "mixer.compare(2)",
         "mixer.compare(0)",
-        "mixer.rate = 1.0; mixer.loop = None",
+        "mixer.rate = 1.0; mixer.selection = None",
     ]
     for action in actions:
         _in_kernel(page, action)
@@ -481,9 +481,9 @@ def test_keyboard(run_cell):
     page.keyboard.press("b")
     _expect_state(page, "s.strips[0].shows === 'vocals'")
     page.keyboard.press("l")
-    assert _expect_state(page, "s.loop")["loop"] == [0, 4]
+    assert _expect_state(page, "s.selection")["selection"] == [0, 4]
     page.keyboard.press("l")
-    _expect_state(page, "s.loop === null")
+    _expect_state(page, "s.selection === null")
     page.keyboard.press("Space")
     _expect_state(page, "s.playing && s.time > 0.2")
     page.keyboard.press("Space")
@@ -596,9 +596,11 @@ def test_without_a_kernel_what_is_on_the_page_goes_on(run_cell):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_looks(run_cell, theme):
     page = _open(run_cell, MODELS, dark=theme == "dark")
-    _in_kernel(page, "mixer.loop = [1.0, 3.0]; mixer.time = 1.5; mixer.adjust('bass', muted=True)")
+    _in_kernel(
+        page, "mixer.selection = [1.0, 3.0]; mixer.time = 1.5; mixer.adjust('bass', muted=True)"
+    )
     _in_kernel(page, "mixer.adjust('vocals', shows='vocals 3', pan=-0.5, gain_db=-3)")
-    _expect_state(page, "s.loop")
+    _expect_state(page, "s.selection")
     page.get_by_role("button", name="Play").click()
     page.wait_for_timeout(1000)
     jupyter.screenshot(page.locator(".mssviz-mixer"), f"mixer-{theme}")

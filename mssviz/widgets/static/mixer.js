@@ -356,7 +356,7 @@ class MixerView {
   }
 
   loopInBuffer() {
-    const loop = this.model.get("loop");
+    const loop = this.model.get("selection");
     const rate = this.model.get("sample_rate");
     return loop && loop.map((time) => toSample(time - this.first, rate));
   }
@@ -429,7 +429,7 @@ class MixerView {
     this.lead();
     const playing = !this.model.get("playing");
     const atEnd = this.model.get("time") >= this.last - 0.01;
-    const start = this.model.get("loop")?.[0] ?? this.first;
+    const start = this.model.get("selection")?.[0] ?? this.first;
     this.set(playing && atEnd ? { playing, time: start } : { playing }, { atOnce: true });
   }
 
@@ -441,11 +441,11 @@ class MixerView {
 
   setLoop(loop) {
     if (loop) this.lastLoop = loop;
-    this.set({ loop }, { atOnce: true });
+    this.set({ selection: loop }, { atOnce: true });
   }
 
   toggleLoop() {
-    if (this.model.get("loop")) return this.setLoop(null);
+    if (this.model.get("selection")) return this.setLoop(null);
     const start = Math.min(this.now, this.last - SHORTEST_LOOP);
     const ahead = [start, Math.min(start + NEW_LOOP, this.last)];
     return this.setLoop(this.lastLoop ?? ahead);
@@ -453,7 +453,7 @@ class MixerView {
 
   /** Move the loop's start (0) or stop (1) to the playhead. */
   loopHere(edge) {
-    const [start, stop] = this.model.get("loop") ?? [this.first, this.last];
+    const [start, stop] = this.model.get("selection") ?? [this.first, this.last];
     const [a, b] = edge === 0 ? [this.now, stop] : [start, this.now];
     const loop = a < b && loopBetween(a, b, this.first, this.last, SHORTEST_LOOP);
     if (loop) this.setLoop(loop);
@@ -545,12 +545,12 @@ class MixerView {
       const loop = dragging && dragged(clientX);
       if (loop) this.setLoop(loop);
       else if (!dragging) this.seek(timeAt(clientX));
-      this.placeLoop(this.model.get("loop"));
+      this.placeLoop(this.model.get("selection"));
       from = null;
     });
     lane.addEventListener("pointercancel", () => {
       from = null;
-      this.placeLoop(this.model.get("loop"));
+      this.placeLoop(this.model.get("selection"));
     });
   }
 
@@ -713,7 +713,7 @@ class MixerView {
   }
 
   showLoop() {
-    const loop = this.model.get("loop");
+    const loop = this.model.get("selection");
     this.loopText.textContent = loop ? `${formatTime(loop[0])} – ${formatTime(loop[1])}` : "Loop";
     press(this.loopButton, Boolean(loop));
     this.placeLoop(loop);
@@ -881,7 +881,7 @@ class MixerView {
     on("msg:custom", (content, buffers) => this.onMessage(content, buffers));
     on("change:playing", () => this.syncPlaying());
     on("change:time", () => this.onTime());
-    on("change:loop", () => this.onLoop());
+    on("change:selection", () => this.onLoop());
     on("change:rate", () => this.onRate());
     on("change:strips", () => {
       this.mix?.apply(this.settings(), SWITCH_SECONDS);

@@ -47,10 +47,10 @@ class PageModel {
   }
 }
 
-/** Give one model's trait the value of another's, both ways. */
-function link([first, a], [second, b]) {
-  first.on(`change:${a}`, () => second.set(b, first.get(a)));
-  second.on(`change:${b}`, () => first.set(a, second.get(b)));
+/** Keep a trait of two models the same. */
+function link(first, second, trait) {
+  first.on(`change:${trait}`, () => second.set(trait, first.get(trait)));
+  second.on(`change:${trait}`, () => first.set(trait, second.get(trait)));
 }
 
 /** Half as many columns: the larger of two, or their mean. */
@@ -175,12 +175,10 @@ async function show(registry) {
       [Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))],
     ]);
   });
-  link([mixer, "time"], [view, "time"]);
-  link([view, "selection"], [mixer, "loop"]);
-  registry.spectrogram.render({ model: view, el: document.getElementById("mssviz-spectrogram") });
-  registry.mixer.render({ model: mixer, el: document.getElementById("mssviz-mixer") });
-  if (!data.scores) return;
-  const scores = new PageModel(data.scores, () => []);
-  for (const name of ["start", "stop", "time", "selection", "pinned"]) link([view, name], [scores, name]);
-  registry.scores.render({ model: scores, el: document.getElementById("mssviz-scores") });
+  const models = { spectrogram: view, mixer };
+  if (data.scores) models.scores = new PageModel(data.scores, () => []);
+  for (const [name, model] of Object.entries(models)) {
+    for (const trait of data.shared[name] ?? []) link(view, model, trait);
+    registry[name].render({ model, el: document.getElementById(`mssviz-${name}`) });
+  }
 }

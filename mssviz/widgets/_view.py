@@ -1,0 +1,62 @@
+"""What views of one song share: its timeline, and their state in a saved page."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import anywidget
+import ipywidgets as w
+
+#: Traits by which views of one song move together; times count from the song's beginning.
+#: ``start`` and ``stop`` are the edges in view, ``time`` the playhead, ``selection`` None or
+#: ``[start, stop]``, all in seconds; ``pinned`` is None or a bin, ``[seconds, hertz]``.
+TIMELINE = ("start", "stop", "time", "selection", "pinned")
+
+
+class View(anywidget.AnyWidget):
+    """A widget that can be linked with others along the song's time axis."""
+
+    #: Which traits of `TIMELINE` it has, and shares with the views that it is linked with.
+    shared: ClassVar[tuple[str, ...]] = ()
+
+    def saved_state(self) -> dict[str, Any]:
+        """Traits that a page without a kernel needs to show the same: all that JSON can hold."""
+        names = (name for name in self.keys if name not in ("_esm", "_css"))
+        state = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in state.items() if _is_json(value)}
+
+
+def link(first: View, *others: View) -> list[w.Widget]:
+    """Let views move together in the browser, without waiting for the kernel.
+
+    Parameters
+    ----------
+    first
+        The view whose present values the others take over.
+    others
+        Views of the same song; each shares with the first what both declare in `View.shared`.
+
+    Returns
+    -------
+    list of Widget
+        The links; close them to part the views.
+    """
+    links = []
+    for other in others:
+        for name in shared(first, other):
+            setattr(other, name, getattr(first, name))
+            links.append(w.jslink((first, name), (other, name)))
+    return links
+
+
+def shared(*views: View) -> Sequence[str]:
+    """Traits of `TIMELINE` that all these views share."""
+    return [name for name in TIMELINE if all(name in view.shared for view in views)]
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except TypeError:
+        return False
+    return True
