@@ -1,3 +1,6 @@
+# Earlier names of modules, see _moved, are none that a type checker finds.
+# mypy: disable-error-code="attr-defined"
+
 from . import audio as audio
 from . import baselines as baselines
 from . import bss_eval as bss_eval
@@ -20,8 +23,10 @@ from . import plots as plots
 from . import presets as presets
 from . import pretrained as pretrained
 from . import scale as scale
+from . import scores as scores
 from . import separate as separate
 from . import separation as separation
+from . import separators as separators
 from . import stft as stft
 from . import tracks as tracks
 from . import training as training
@@ -37,14 +42,14 @@ from .errors import MssvizError as MssvizError
 from .errors import ParameterError as ParameterError
 from .errors import PretrainedError as PretrainedError
 from .export import separate_files as separate_files
-from .laboratory import Laboratory as Laboratory
-from .mask_editing import MaskEditor as MaskEditor
-from .measures import si_sdr as si_sdr
-from .metrics import evaluate as evaluate
-from .metrics import summarise as summarise
-from .pretrained import models as models
-from .separate import Separator as Separator
+from .scores import evaluate as evaluate
+from .scores import si_sdr as si_sdr
+from .scores import summarise as summarise
 from .separation import Separation as Separation
+from .separation.editing import MaskEditor as MaskEditor
+from .separation.laboratory import Laboratory as Laboratory
+from .separators import Separator as Separator
+from .separators import models as models
 from .training import train as train
 from .widgets.explorer import Explorer as Explorer
 from .widgets.explorer import explore as explore

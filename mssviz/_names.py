@@ -36,7 +36,7 @@ class FileOptions:
     masks: bool = False
 
 
-def plan(
+def stem_paths(
     inputs: Sequence[PathLike], targets: Sequence[str], folder: PathLike, options: FileOptions
 ) -> list[dict[str, Path]]:
     """Decide where each input's stems go, and that they can, before any work is done.

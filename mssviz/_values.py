@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from mssviz.errors import ParameterError
+from mssviz.errors import ParameterError, reason
 
 #: Bytes of a JSON file that is read.
 LARGEST_JSON = 1 << 20
@@ -182,3 +182,11 @@ def is_number(value: Any) -> bool:
 
 def _is_printable(text: str) -> bool:
     return text.replace("\n", "").replace("\t", "").isprintable()
+
+
+def load_json(path: Path) -> Any:
+    """Content of a configuration; raises `ParameterError` if it is not JSON or cannot be read."""
+    try:
+        return read_json(path)
+    except (OSError, ValueError) as error:
+        raise ParameterError(f"{path}: not a JSON configuration ({reason(error)})") from error

@@ -16,24 +16,25 @@ import soxr
 
 from mssviz._ahead import warn
 from mssviz._checks import as_path, check_number
-from mssviz._decoding import Decoder
-from mssviz._encoding import open_sink
 from mssviz._files import Draft, writing
-from mssviz._sound_file import SoundFile
-from mssviz._timeline import Timeline, regroup
-from mssviz._typing import BitDepth, Codec, PathLike, SoundSource, Waveform
-from mssviz._waveforms import (
+from mssviz._sound.decoding import Decoder
+from mssviz._sound.encoding import open_sink
+from mssviz._sound.file import SoundFile
+from mssviz._sound.timeline import Timeline, regroup
+from mssviz._sound.waveforms import (
     MAX_CHANNELS,
     MAX_SAMPLE_RATE,
     MIN_SAMPLE_RATE,
     check_sample_rate,
     check_waveform,
     describe_not_finite,
+    level_ratio_db,
     mix_down,
     resample,
     to_channels,
     warn_of_integers,
 )
+from mssviz._typing import BitDepth, Codec, PathLike, SoundSource, Waveform
 from mssviz.errors import AudioError, ParameterError, one_line, reason
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "check_sample_rate",
     "check_waveform",
     "describe_repairs",
+    "level_ratio_db",
     "load_audio",
     "mix_down",
     "resample",

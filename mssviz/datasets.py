@@ -31,8 +31,8 @@ from mssviz._stems import (
     subset_folder,
 )
 from mssviz._typing import PathLike, Progress, Waveform
+from mssviz.audio import level_ratio_db
 from mssviz.errors import MssvizError, ParameterError
-from mssviz.measures import level_ratio_db
 from mssviz.tracks import MAX_MISSING_SECONDS, Part, Track, check_tracks
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ import numpy as np
 from mssviz import audio
 from mssviz._ahead import ahead
 from mssviz._files import Draft, ScratchFolder, writing
-from mssviz._names import FileOptions, mask_paths, plan
+from mssviz._names import FileOptions, mask_paths, stem_paths
 from mssviz._progress import reporter
 from mssviz._spleeter import check_keywords
 from mssviz._typing import AnyArray, PathLike, Progress, Waveform
 from mssviz.errors import AudioError, ParameterError
-from mssviz.separate import Separator
 from mssviz.separation import Masker, Segment, make_masker, synthesise, with_margins
+from mssviz.separators import Separator
 from mssviz.stft import magnitude
 
 #: Columns of the pictures of a whole song.
@@ -70,7 +70,7 @@ def separate_files(
     chosen = FileOptions(**options)
     songs = list(files) if isinstance(files, Iterable) and not isinstance(files, str) else [files]
     separator = model if isinstance(model, Separator) else Separator(model, progress=progress)
-    plans = plan(songs, separator.targets, folder, chosen)
+    plans = stem_paths(songs, separator.targets, folder, chosen)
     for song, stems in zip(songs, plans, strict=True):
         separate_file(
             separator, song, stems, offset=offset, duration=duration, stream=stream,
@@ -99,7 +99,7 @@ def separate_file(
     path, offset, duration, stream
         What to read; see `audio.load_audio`.
     files
-        Target to the file to write, from `plan`; targets left out are not written, though
+        Target to the file to write, from `stem_paths`; targets left out are not written, though
         the ratio masks are formed over all of them. Missing folders are made.
     options
         How to write.
@@ -117,12 +117,7 @@ def separate_file(
         If reading or writing fails; then nothing was written.
     """
     options = options or FileOptions()
-    unknown = set(files) - set(separator.targets)
-    if unknown or not files:
-        raise ParameterError(
-            f"stems must be among {', '.join(separator.targets)} "
-            f"(got {', '.join(unknown) or 'none'})"
-        )
+    _check_targets(files, separator)
     params = separator.preset.stft
     n_channels, rate = separator.preset.n_channels, separator.sample_rate
     with ExitStack() as stack:
@@ -163,10 +158,16 @@ def separate_file(
         stems = synthesise(segments, masker, params, list(files))
         blocks = stack.enter_context(ahead(stems))
         _write_cut(writers, blocks, counted)
-    written = list(files.values())
-    if options.masks:
-        written += recorder.paths
-    return written
+    return [*files.values(), *(recorder.paths if options.masks else [])]
+
+
+def _check_targets(files: Mapping[str, Path], separator: Separator) -> None:
+    unknown = set(files) - set(separator.targets)
+    if unknown or not files:
+        raise ParameterError(
+            f"stems must be among {', '.join(separator.targets)} "
+            f"(got {', '.join(unknown) or 'none'})"
+        )
 
 
 def separate_file_by_name(

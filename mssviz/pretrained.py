@@ -28,8 +28,6 @@ from mssviz.networks import table
 from mssviz.presets import Preset
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mssviz.networks import Network
 
 MANIFEST = "manifest.json"
@@ -72,33 +70,6 @@ def state(preset: Preset) -> str:
     if present and all(present):
         return "ready"
     return "incomplete" if any(present) else "not fetched"
-
-
-def models() -> "pd.DataFrame":
-    """Every preset that comes with mssviz.
-
-    Returns
-    -------
-    DataFrame
-        Index ``model``; columns ``targets``, ``upper_hz`` (end of the modelled band),
-        ``size_mb`` (weights, 10^6 bytes), ``licence``, ``state`` (on this machine) and
-        ``title``.
-    """
-    import pandas as pd
-
-    rows = [
-        {
-            "model": preset.name,
-            "targets": ", ".join(preset.targets),
-            "upper_hz": preset.model_bins * preset.stft.sample_rate / preset.stft.n_fft,
-            "size_mb": round(preset.weights.size / 1e6, 1),
-            "licence": preset.licence,
-            "state": state(preset),
-            "title": preset.title,
-        }
-        for preset in presets.shipped().values()
-    ]
-    return pd.DataFrame(rows).set_index("model")
 
 
 def fetch(
@@ -302,7 +273,7 @@ def load(preset: Preset) -> "Network":
     with _one_error(folder):
         network = _build(preset, folder)
         paths = [folder / name for name in preset.weights.files]
-        convert = table.find(table.FORMATS[preset.weights.format].converter)
+        convert = table.resolve(table.FORMATS[preset.weights.format].converter)
         convert(network.model, paths, preset.targets)
         for variable in network.model.weights:
             if not np.isfinite(variable.numpy()).all():

@@ -431,7 +431,7 @@ assert shutil.which("ffmpeg") is None and shutil.which("ffprobe") is None
 separator = mssviz.Separator(progress=False)
 options = export.FileOptions(codec="mp3")
 song = datasets.example_mixture()
-[files] = export.plan([song], separator.targets, sys.argv[1], options)
+[files] = export.stem_paths([song], separator.targets, sys.argv[1], options)
 export.separate_file(separator, song, files, duration=2.0, options=options, progress=False)
 estimates = {target: mssviz.load_audio(path)[0] for target, path in files.items()}
 references = datasets.examples()["francium"].load(duration=2.0)[1]

@@ -4,10 +4,11 @@ import librosa
 import numpy as np
 import pytest
 
+import mssviz
 from mssviz import baselines
 from mssviz.datasets import to_targets
 from mssviz.errors import Cancelled, ParameterError
-from mssviz.measures import si_sdr
+from mssviz.scores.signals import si_sdr
 from mssviz.stft import StftParams, stft
 
 RATE = 44100
@@ -99,14 +100,14 @@ def test_every_name_is_found_and_described():
         model = baselines.find(name)
         assert model.preset.name == name
         assert model.preset.title == title != ""
-    assert {"spleeter:2stems", "oracle:IBM1", "hpss"} <= set(baselines.all_presets())
+    assert {"spleeter:2stems", "oracle:IBM1", "hpss"} <= set(baselines.entries())
 
 
 def test_what_does_not_fit_is_refused(song):
     with pytest.raises(ParameterError, match="hpss"):
         baselines.Classical("nmf")
     for name in ("oracle:IRM2", "hpss", "mixture"):
-        with pytest.raises(ParameterError, match=f"{name} has .* leave out power, mwf_iterations"):
+        with pytest.raises(ParameterError, match=f"{name}: power.* would do nothing"):
             baselines.find(name, power=1.0, mwf_iterations=1)
         assert baselines.find(name, progress=False, mwf_iterations=0).preset.name == name
     mixture = baselines.Mixture()
@@ -119,3 +120,40 @@ def test_what_does_not_fit_is_refused(song):
     ):
         with pytest.raises(ParameterError, match=message):
             baselines.Blend(models, weights)
+
+
+# --- The catalogue ----------------------------------------------------------------------------
+
+
+def test_a_blend_is_found_by_the_name_that_it_has():
+    name = "0.25 oracle:IRM2 + 0.75 mixture"
+    blend = baselines.find(name, ("vocals", "other"))
+    assert (blend.preset.name, blend.weights) == (name, [0.25, 0.75])
+    assert blend.targets == blend.models[0].targets == ("vocals", "other")
+    described = baselines.entry(name)
+    assert (described.group, described.state) == ("blend", "ready")
+    assert described.preset.name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["0.5 nothing + 0.5 mixture", "0.5 hpss + 0.5 bands", "0 hpss + 0 hpss"]
+)
+def test_a_blend_of_what_cannot_be_blended_is_one_error(name):
+    with pytest.raises(ParameterError, match=r"no preset 'nothing'|differ in|weights must"):
+        baselines.find(name)
+
+
+def test_options_reach_every_model_by_name_or_are_refused():
+    assert baselines.find("hpss", hardness=1.0).options.hardness == 1
+    with pytest.raises(ParameterError, match="hpss: power would do nothing"):
+        baselines.find("hpss", power=1.0)
+
+
+def test_every_model_is_listed_with_what_it_is():
+    table = mssviz.models()
+    assert set(table["kind"]) == {"network", "oracle", "classical", "baseline", "blend"}
+    assert list(table.index) == list(baselines.entries())
+    assert table.loc["hpss", ["kind", "targets", "state"]].tolist() == [
+        "classical", "drums, other", "ready",
+    ]  # fmt: skip
+    assert table.loc["oracle:PSM", "targets"] == "any"

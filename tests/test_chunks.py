@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from mssviz import _files, audio, datasets, training
-from mssviz.chunks import Chunks
 from mssviz.errors import AudioError, FileError, ParameterError
 from mssviz.training import songs as examined
+from mssviz.training.chunks import Chunks
 
 RATE = 44100
 TINY = dataclasses.replace(training.tiny(), patch_frames=16, model_bins=64)
@@ -122,14 +122,14 @@ import sys
 from pathlib import Path
 import pandas as pd
 from mssviz import comparison, datasets
-from mssviz.chunks import Chunks
+from mssviz.training.chunks import Chunks
 from tests.test_chunks import TINY
 songs, cache = map(Path, sys.argv[1:3])
-table = pd.DataFrame([("a", 0.0, "SDR", 1.0)] * 100, columns=comparison._KEPT)
+table = pd.DataFrame([("a", 0.0, "SDR", 1.0)] * 100, columns=comparison.store.KEPT)
 print("ready", flush=True)
 sys.stdin.readline()
 Chunks(datasets.from_folders(songs), TINY, 0.6, 2, cache).decode(progress=False)
-store = comparison._Store(cache)
+store = comparison.store.ScoreStore(cache)
 for _ in range(100):
     store.put("key", table)
 """

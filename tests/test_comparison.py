@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 
 import mssviz
 from mssviz import baselines, cli, comparison, datasets, measures, metrics, plots
-from mssviz.comparison import Settings, compare
+from mssviz.comparison import Scoring, compare
+from mssviz.comparison.store import KEPT, ScoreStore, key_of
 from mssviz.errors import Cancelled, MssvizError, ParameterError
 
 MODELS = ["mixture", "oracle:IRM2", "bands"]
@@ -102,21 +103,21 @@ def test_an_interrupted_run_goes_on_where_it_was(tracks, table, tmp_path, monkey
 
 def test_what_scores_depend_on_is_in_their_key(tracks, tmp_path):
     track = tracks["song 0"]
-    key = comparison._key(track, baselines.Mixture(), Settings())
+    key = key_of(track, baselines.Mixture(), Scoring())
     other = tmp_path / "vocals.flac"
     other.write_bytes(track.stems["bass"][0].read_bytes())
     for changed in (
-        (track.excerpt(0, 1), baselines.Mixture(), Settings()),
-        (track, baselines.Mixture(("vocals", "other")), Settings()),
-        (track, baselines.find("oracle:IRM1"), Settings()),
-        (track, baselines.Mixture(), Settings(window=2.0)),
+        (track.excerpt(0, 1), baselines.Mixture(), Scoring()),
+        (track, baselines.Mixture(("vocals", "other")), Scoring()),
+        (track, baselines.find("oracle:IRM1"), Scoring()),
+        (track, baselines.Mixture(), Scoring(window=2.0)),
         (
             datasets.Track("song 0", {**track.stems, "vocals": (other, 0)}),
-            baselines.Mixture(), Settings(),
+            baselines.Mixture(), Scoring(),
         ),
     ):  # fmt: skip
-        assert comparison._key(*changed) != key
-    assert comparison._key(track, baselines.Mixture(), Settings()) == key
+        assert key_of(*changed) != key
+    assert key_of(track, baselines.Mixture(), Scoring()) == key
 
 
 def test_weights_and_options_are_in_a_networks_key(separator):
@@ -138,8 +139,8 @@ def test_damaged_scores_are_measured_anew(tracks, table, tmp_path):
 
 @pytest.mark.parametrize("seed", range(24))
 def test_wrong_scores_are_never_given(tmp_path, seed):
-    store, rng = comparison._Store(tmp_path), np.random.default_rng(seed)
-    kept = pd.DataFrame([("a", 0.0, "SDR", 1.5)] * 3, columns=comparison._KEPT)
+    store, rng = ScoreStore(tmp_path), np.random.default_rng(seed)
+    kept = pd.DataFrame([("a", 0.0, "SDR", 1.5)] * 3, columns=KEPT)
     store.put("x", kept)
     path = tmp_path / "x.json"
     data = bytearray(path.read_bytes())
@@ -161,18 +162,18 @@ def test_wrong_scores_are_never_given(tmp_path, seed):
 @pytest.mark.parametrize("text", ["", "3", "[]", "{}", "[" * 100_000, '{"scores": 3, "sha256": 1}'])
 def test_files_that_are_no_scores_are_scored_anew(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
-    assert comparison._Store(tmp_path).get("x") is None
+    assert ScoreStore(tmp_path).get("x") is None
 
 
 def test_scores_of_another_pair_are_not_taken(tmp_path):
-    store = comparison._Store(tmp_path)
-    store.put("x", pd.DataFrame([("a", 0.0, "SDR", 1.5)], columns=comparison._KEPT))
+    store = ScoreStore(tmp_path)
+    store.put("x", pd.DataFrame([("a", 0.0, "SDR", 1.5)], columns=KEPT))
     (tmp_path / "x.json").rename(tmp_path / "y.json")
     assert store.get("y") is None
 
 
 def test_perfect_scores_and_silence_survive_the_disk(tmp_path):
-    store = comparison._Store(tmp_path)
+    store = ScoreStore(tmp_path)
     kept = pd.DataFrame(
         [("a", 0.0, "SDR", np.inf), ("a", 1.0, "SDR", np.nan), ("NA", 2.0, "SDR", 0.1 + 0.2)],
         columns=["target", "time", "measure", "value"],
@@ -288,7 +289,7 @@ def test_museval_aggregates_our_files(table, tracks, tmp_path, monkeypatch):
     mute = table[table["track"] == "song 0"].assign(track="mute", value=np.nan)
     table = pd.concat([table, mute])
     for track in [*tracks, "mute"]:
-        text = comparison.to_museval(table, track, "oracle:IRM2", Settings())
+        text = comparison.to_museval(table, track, "oracle:IRM2", Scoring())
         (folder / f"{track}.json").write_text(text)
     scores = museval.EvalStore()
     scores.add_eval_dir(tmp_path)
@@ -307,7 +308,7 @@ def test_files_for_museval_are_strict_json():
         for measure in metrics.MEASURES
     ]
     scores = pd.DataFrame(rows, columns=list(comparison.COLUMNS))
-    text = comparison.to_museval(scores, "a", "m", Settings(window=np.inf))
+    text = comparison.to_museval(scores, "a", "m", Scoring(window=np.inf))
 
     def refuse(constant):
         raise AssertionError(f"{constant} is no JSON")

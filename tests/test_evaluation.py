@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import mssviz
 from mssviz import cli, evaluation, metrics
-from mssviz.comparison import Settings
+from mssviz.comparison import Scoring
 from mssviz.errors import FileError, ParameterError
 
 RATE = 44100
@@ -118,7 +118,7 @@ def test_a_window_without_end_is_the_whole_song(pair, tmp_path):
     assert result.exit_code == 0, result.output
     scores = pd.read_csv(table)
     assert scores["time"].tolist() == [0, 0]
-    expected = evaluation.folders(*pair, Settings(window=np.inf), progress=False)
+    expected = evaluation.folders(*pair, Scoring(window=np.inf), progress=False)
     assert np.allclose(scores["SDR"].sort_values(), expected["SDR"].sort_values())
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import mssviz
 from mssviz import datasets, masks
-from mssviz.mask_editing import Stroke
+from mssviz.separation.editing import Stroke
 from mssviz.stft import stft
 from mssviz.training import Settings
 

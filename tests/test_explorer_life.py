@@ -12,8 +12,8 @@ from jupyter_client.manager import start_new_kernel
 
 import mssviz
 from mssviz import baselines
-from mssviz.mask_editing import Stroke
 from mssviz.separation import Run
+from mssviz.separation.editing import Stroke
 
 RATE = 44100
 STROKE = Stroke("vocals", "erase", [(0.5, 400), (1, 400)])

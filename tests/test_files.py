@@ -13,12 +13,14 @@ import pytest
 
 from mssviz import _files
 from mssviz._fetch import no_progress
+from mssviz._files import scratch as scratch_files
+from mssviz._files import temporary
 from mssviz.errors import AudioError, Cancelled, FileError
 
 
 @pytest.fixture(autouse=True)
 def sweeps_anew():
-    _files._sweep_once.cache_clear()
+    temporary.sweep_once.cache_clear()
 
 
 def names(folder):
@@ -226,6 +228,8 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from mssviz import _files
+from mssviz._files import scratch as scratch_files
+from mssviz._files import temporary
 from mssviz.errors import FileError
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 try:
@@ -251,7 +255,7 @@ def test_another_place_is_taken_where_there_is_one(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "full"))
     monkeypatch.setenv("MSSVIZ_CACHE", str(tmp_path / "cache"))
     (tmp_path / "full").mkdir()
-    reserve, tried = _files._reserve, []
+    reserve, tried = scratch_files._reserve, []
 
     def full_at_first(handle, n_bytes):
         tried.append(n_bytes)
@@ -259,7 +263,7 @@ def test_another_place_is_taken_where_there_is_one(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         reserve(handle, n_bytes)
 
-    monkeypatch.setattr(_files, "_reserve", full_at_first)
+    monkeypatch.setattr(scratch_files, "_reserve", full_at_first)
     assert not _files.mapped_zeros((1000,)).any()
     assert tried == [4000, 4000]
 
@@ -267,7 +271,7 @@ def test_another_place_is_taken_where_there_is_one(tmp_path, monkeypatch):
 def test_space_is_reserved_where_the_system_has_no_call_for_it(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "posix_fallocate")
     with (tmp_path / "file").open("w+b") as file:
-        _files._reserve(file.fileno(), (3 << 20) + 5)
+        scratch_files._reserve(file.fileno(), (3 << 20) + 5)
         assert os.fstat(file.fileno()).st_size == (3 << 20) + 5
         assert os.fstat(file.fileno()).st_blocks * 512 >= 3 << 20
 
@@ -297,6 +301,8 @@ LEAVE = """
 import sys
 from pathlib import Path
 from mssviz import _files
+from mssviz._files import scratch as scratch_files
+from mssviz._files import temporary
 place = Path(sys.argv[1])
 folder = _files.ScratchFolder(place)
 (folder.path / "spectra").write_text("large")

@@ -5,10 +5,10 @@ import pytest
 
 from mssviz import datasets
 from mssviz.errors import ParameterError
-from mssviz.laboratory import Laboratory
-from mssviz.mask_editing import Stroke
 from mssviz.masks import ideal_ratio_masks
-from mssviz.measures import si_sdr
+from mssviz.scores.signals import si_sdr
+from mssviz.separation.editing import Stroke
+from mssviz.separation.laboratory import Laboratory
 from mssviz.stft import istft, stft
 
 RATE = 44100

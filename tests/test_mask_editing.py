@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mssviz import _brush
 from mssviz.errors import Cancelled, FileError, ParameterError
-from mssviz.mask_editing import TOOLS, MaskEditor, Stroke
+from mssviz.separation import _brush
+from mssviz.separation.editing import TOOLS, MaskEditor, Stroke
 from mssviz.stft import StftParams, bins_to_hz, frames_to_time
 
 lean = settings(deadline=None, max_examples=40)

@@ -9,7 +9,7 @@ import scipy.signal
 from mssviz import baselines, datasets, masks, metrics, oracles
 from mssviz.datasets import to_targets
 from mssviz.errors import Cancelled, ParameterError
-from mssviz.measures import si_sdr
+from mssviz.scores.signals import si_sdr
 from mssviz.separation import SPECTRUM
 from mssviz.stft import StftParams, istft, stft
 
@@ -260,17 +260,17 @@ def test_oracles_stand_above_a_network(song, separator):
     network = vocals(separator)
     for kind in oracles.titles():
         if kind != "IAM":
-            assert vocals(oracles.find(kind)) > network, kind
+            assert vocals(oracles.oracle(kind)) > network, kind
 
 
 def test_what_an_oracle_cannot_use_is_refused(song):
     mixture, references = song
     with pytest.raises(ParameterError, match="IBM1, IBM2"):
-        oracles.find("XYZ")
+        oracles.oracle("XYZ")
     with pytest.raises(ParameterError, match="IBM1 compares magnitudes and IBM2 powers"):
         baselines.find("oracle:IBM")
     for kind in ("IBM1", "IBM-targets"):
-        oracle = oracles.find(kind)
+        oracle = oracles.oracle(kind)
         message = "needs the true stems vocals, accompaniment"
         for given in (None, {"vocals": references["vocals"]}):
             with pytest.raises(ParameterError, match=message):

@@ -8,7 +8,6 @@ import pytest
 import mssviz
 from mssviz import baselines, masks
 from mssviz.errors import Cancelled, ParameterError
-from mssviz.mask_options import MaskChanges, MaskOptions, changed, described_options
 from mssviz.presets import Preset, Weights
 from mssviz.separation import (
     COMPLEX_MASK,
@@ -19,6 +18,7 @@ from mssviz.separation import (
     Separation,
     Store,
 )
+from mssviz.separation.options import MaskChanges, MaskOptions, changed, described_options
 from mssviz.stft import StftParams, magnitude, stft
 
 RATE, PARAMS, N_BINS = 44100, StftParams(), 1024

@@ -9,8 +9,8 @@ import pytest
 
 import mssviz
 from mssviz.errors import ParameterError
-from mssviz.metrics import MEASURES
 from mssviz.plots import PALETTE
+from mssviz.scores.windows import MEASURES
 from mssviz.widgets.scores import ScoreView
 
 N_WINDOWS = 5

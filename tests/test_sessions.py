@@ -246,7 +246,9 @@ def test_estimates_that_are_not_finite_are_refused_and_not_written(tmp_path):
     audio.write_audio(tmp_path / "song.wav", noise(20.0), RATE)
     separator = mssviz.Separator(MODEL, progress=False)
     options = export.FileOptions()
-    [files] = export.plan([tmp_path / "song.wav"], separator.targets, tmp_path / "out", options)
+    [files] = export.stem_paths(
+        [tmp_path / "song.wav"], separator.targets, tmp_path / "out", options
+    )
     separator._network = Wrong(separator.targets)
     with pytest.raises(PretrainedError, match=r"drums is not finite after \d+\.\d s") as caught:
         export.separate_file(separator, tmp_path / "song.wav", files, progress=False)

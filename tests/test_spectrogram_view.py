@@ -3,7 +3,7 @@ import pytest
 import traitlets
 
 from mssviz.errors import ParameterError
-from mssviz.mask_editing import TOOLS, MaskEditor
+from mssviz.separation.editing import TOOLS, MaskEditor
 from mssviz.stft import StftParams, bins_to_hz, frames_to_time, to_db
 from mssviz.widgets import _tiles
 from mssviz.widgets.spectrogram import SLICE_POINTS, SpectrogramView, note_name

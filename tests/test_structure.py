@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import mssviz
-from mssviz import presets
+from mssviz import _moved, presets
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "mssviz"
@@ -73,6 +73,11 @@ def is_foundation(name):
     return name.startswith("_") or name == "errors"
 
 
+def test_the_stated_order_is_short_enough_to_remember():
+    stages = re.search(r"^audio →.*?\n\n", mssviz.__doc__, re.S | re.M).group().count("→") + 1
+    assert stages <= 14
+
+
 def test_the_stated_order_names_every_module():
     modules = {module_of(path) for path in FILES}
     assert set(order()) == {m for m in modules if not is_foundation(m)}
@@ -90,6 +95,12 @@ def test_imports_only_point_back(path):
         assert names.index(imported) < names.index(importer), f"{importer} imports {imported}"
 
 
+@pytest.mark.parametrize(("earlier", "present"), _moved.MOVED.items())
+def test_modules_are_found_under_their_earlier_names(earlier, present):
+    found = importlib.import_module(f"mssviz.{earlier}")
+    assert found is importlib.import_module(f"mssviz.{present}") is getattr(mssviz, earlier)
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_tensorflow_is_imported_by_the_networks_alone(path):
     if module_of(path) == "networks":
@@ -99,6 +110,40 @@ def test_tensorflow_is_imported_by_the_networks_alone(path):
         heavy = name.split(".")[0] in ("tensorflow", "keras") or name.startswith("mssviz.networks.")
         heavy = heavy and not quick
         assert not (heavy and at_module_level), f"{name} at the top of {path.name}"
+
+
+# --- Sizes ------------------------------------------------------------------------------------
+
+MOST_LINES = {"file": 450, "class": 300, "function": 45}
+#: What a comment begins with that says why something is longer.
+EXCUSE = "# long: "
+
+
+def lengths(path):
+    """Lines of a file, of its classes, and of the bodies of its functions without docstrings."""
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    yield "file", path.name, len(lines), text
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        kind, first = "class", node.lineno
+        if not isinstance(node, ast.ClassDef):
+            kind = "function"
+            first = next((part.lineno for part in node.body if not is_text(part)), node.end_lineno)
+        source = "\n".join(lines[node.lineno - 1 : node.end_lineno])
+        yield kind, node.name, node.end_lineno - first + 1, source
+
+
+def is_text(node):
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_nothing_is_longer_than_can_be_read_at_once_unless_it_says_why(path):
+    for kind, name, length, source in lengths(path):
+        if length > MOST_LINES[kind]:
+            assert EXCUSE in source, f"{kind} {name} has {length} lines"
 
 
 # --- Requirements -----------------------------------------------------------------------------

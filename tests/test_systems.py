@@ -4,14 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from mssviz.separate import Separator
 
 import mssviz
 from mssviz import audio, datasets, presets, pretrained, training
 from mssviz.errors import ParameterError, PretrainedError
 from mssviz.networks import Network
 from mssviz.networks._tensorflow import keras
-from mssviz.networks.table import FORMATS, LOSSES, NETWORKS, OPTIMIZERS, PRECISIONS, find
-from mssviz.separate import Separator
+from mssviz.networks.table import FORMATS, LOSSES, NETWORKS, OPTIMIZERS, PRECISIONS, resolve
 from mssviz.separation import MAGNITUDE, SPECTRUM
 
 RATE = 44100
@@ -75,7 +75,7 @@ def test_all_that_the_tables_name_is_there():
     places = [network.builder for network in NETWORKS.values()]
     places += [kind.converter for kind in FORMATS.values()]
     for place in (*places, *LOSSES.values()):
-        assert callable(find(place)), place
+        assert callable(resolve(place)), place
     for name, arguments in OPTIMIZERS.items():
         assert getattr(keras.optimizers, name)(**arguments)
     for precision in PRECISIONS:

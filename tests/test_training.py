@@ -13,15 +13,15 @@ from typer.testing import CliRunner
 
 import mssviz
 from mssviz import audio, cli, datasets, patches, presets, training
-from mssviz.chunks import Chunks, _starts
 from mssviz.errors import Cancelled, ParameterError
 from mssviz.networks import Network
 from mssviz.networks._tensorflow import tf
 from mssviz.networks.fit import Fit
 from mssviz.networks.losses import weighted_l1
-from mssviz.patches import Patches
 from mssviz.stft import stft
 from mssviz.training import Settings, train
+from mssviz.training.chunks import Chunks, _starts
+from mssviz.training.patches import Patches
 
 RATE = 44100
 TARGETS = ("vocals", "accompaniment")

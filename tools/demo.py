@@ -11,7 +11,7 @@ def main(folder: Path) -> None:
     separator = mssviz.Separator("spleeter:2stems")
     options = export.FileOptions(codec="flac", name_format="{instrument}.{codec}", masks=True)
     mixture_file = datasets.example_mixture()
-    [files] = export.plan([mixture_file], separator.targets, folder, options)
+    [files] = export.stem_paths([mixture_file], separator.targets, folder, options)
     written = export.separate_file(separator, mixture_file, files, options=options)
 
     mixture, sources = datasets.examples()["francium"].load()

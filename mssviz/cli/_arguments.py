@@ -10,7 +10,7 @@ import typer
 
 from mssviz._paths import typed
 from mssviz.errors import one_line
-from mssviz.mask_options import Option, described_options
+from mssviz.separation.options import Option, described_options
 
 
 def complain(text: str) -> None:

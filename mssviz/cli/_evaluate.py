@@ -48,10 +48,11 @@ def evaluate(
     verbose: Verbose = False,
 ) -> None:
     """Measure stems against the true ones, or models on MUSDB18: SDR, ISR, SIR, SAR in dB."""
-    from mssviz import _files, evaluation, metrics
-    from mssviz.comparison import Settings
+    from mssviz import _files
+    from mssviz.comparison import Scoring, evaluation
+    from mssviz.scores import summarise
 
-    settings = Settings(window, hop)
+    settings = Scoring(window, hop)
     if csv is not None:
         evaluation.check_output(csv)
     if mus_dir is not None:
@@ -67,7 +68,7 @@ def evaluate(
         raise typer.BadParameter("give two folders of stems, or --mus_dir")
     else:
         table = evaluation.folders(references, estimates, settings, sys.stderr.isatty())
-        typer.echo(metrics.summarise(table).round(2).to_string())
+        typer.echo(summarise(table).round(2).to_string())
     if csv is not None:
         with _files.new_file(csv) as scratch:
             table.to_csv(scratch, index=False)

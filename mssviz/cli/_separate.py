@@ -24,7 +24,7 @@ from mssviz.errors import AudioError, MssvizError
 
 if TYPE_CHECKING:
     from mssviz.networks import Network
-    from mssviz.separate import Separator
+    from mssviz.separators import Separator
 
 
 @with_mask_options
@@ -75,14 +75,14 @@ def separate(
     _check_are_songs(paths)
     if not any(path.exists() for path in paths):  # told before anything slow is imported
         _tell(((path, _is_missing(path)) for path in paths), len(paths), quiet)
-    from mssviz import export, scale
+    from mssviz import _scale, export
 
     choices: dict[str, Any] = {"quality": quality, **mask_options}
     options = export.FileOptions(codec, bitrate, bit_depth, filename_format, masks)  # type: ignore[arg-type]
     separator = _separator(model, fetch=False, **choices)
     targets = _wanted(separator.targets, stem, model)
     songs = [path for path in paths if not path.is_dir()]
-    plans = dict(zip(songs, export.plan(songs, targets, output, options), strict=True))
+    plans = dict(zip(songs, export.stem_paths(songs, targets, output, options), strict=True))
     if any(song.exists() for song in songs):  # fetched only now, as it may take minutes
         separator = _separator(model, progress=not quiet, **choices)
 
@@ -102,7 +102,9 @@ def separate(
         }
         results: Iterable[tuple[Path, Any]] = itertools.chain(
             ((path, _is_folder(path)) for path in paths if path not in plans),
-            scale.spread(export.separate_file_by_name, jobs, workers_of(workers), keep_errors=True),
+            _scale.spread(
+                export.separate_file_by_name, jobs, workers_of(workers), keep_errors=True
+            ),
         )
     else:
         results = _one_by_one(paths, work)
@@ -149,7 +151,7 @@ def _is_folder(path: Path) -> AudioError:
 
 
 def _separator(model: str, **choices: Any) -> "Separator":
-    from mssviz.separate import Separator
+    from mssviz.separators import Separator
 
     class Lean(Separator):
         """What cannot be read is told before TensorFlow is imported; see `lean_import`."""
@@ -180,7 +182,7 @@ def lean_import() -> None:
 def _one_by_one(
     paths: Iterable[Path], work: Callable[[Path], list[Path]]
 ) -> Iterator[tuple[Path, Any]]:
-    # as scale.spread with keep_errors: an error is a result
+    # as _scale.spread with keep_errors: an error is a result
     for path in paths:
         try:
             yield path, work(path)

@@ -93,6 +93,7 @@ def build_demucs(
     ParameterError
         If an option is outside its domain.
     """
+    # long: the layers in one piece, in the order in which the paper draws them
     least = {
         "n_samples": n_samples, "n_channels": n_channels, "channels": channels, "depth": depth,
         "stride": stride, "growth": growth, "decoder_kernel": decoder_kernel,

@@ -67,7 +67,7 @@ class Fit:
         self._strategy = (
             tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
         )
-        self._loss, self._decay = table.find(table.LOSSES[loss]), decay
+        self._loss, self._decay = table.resolve(table.LOSSES[loss]), decay
         with self._strategy.scope():
             with own_settings(precision):
                 self.network = build()

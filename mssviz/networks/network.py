@@ -62,7 +62,7 @@ class Network:
             raise ParameterError(
                 f"network type must be one of {', '.join(table.NETWORKS)} (got {kind!r})"
             )
-        build = table.find(table.NETWORKS[kind].builder)
+        build = table.resolve(table.NETWORKS[kind].builder)
         self.signal = table.NETWORKS[kind].reads
         check_process()
         with own_settings(), _bounded(min(most_numbers or MOST_NUMBERS, MOST_NUMBERS)):

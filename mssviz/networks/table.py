@@ -1,7 +1,7 @@
 """What can be built, read and trained, by name; nothing here imports TensorFlow.
 
 A configuration names a type of network, a format of weights, a loss and an optimizer. These tables
-say which there are, and where in this package each is defined. `find` imports it from there.
+say which there are, and where in this package each is defined. `resolve` imports it from there.
 """
 
 import pkgutil
@@ -16,8 +16,8 @@ class NetworkType:
     Parameters
     ----------
     builder
-        Module and function that builds the Keras model, as `find` takes it. The function is called
-        with the targets, the shape of the input and the options of the configuration.
+        Module and function that builds the Keras model, as `resolve` takes it. The function is
+        called with the targets, the shape of the input and the options of the configuration.
     reads
         What one patch of its input holds: magnitudes, complex spectra or waveforms.
     gives
@@ -37,7 +37,7 @@ class WeightsFormat:
     Parameters
     ----------
     converter
-        Module and function, as `find` takes it, that fills a Keras model: it is called with the
+        Module and function, as `resolve` takes it, that fills a Keras model: it is called with the
         model, the paths of the files in the configuration's order, and the targets, and raises
         `PretrainedError` if they do not fit.
     ending
@@ -89,6 +89,6 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {"Adam": {"epsilon": 1e-8}, "Adadelta": 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
-def find(place: str) -> Any:
+def resolve(place: str) -> Any:
     """What stands at a place of this package, such as ``"unet:build_unet"``; imports TensorFlow."""
     return pkgutil.resolve_name(f"mssviz.networks.{place}")

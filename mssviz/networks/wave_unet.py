@@ -84,6 +84,7 @@ def build_wave_unet(
     ParameterError
         If an option is outside its domain or the length does not fit.
     """
+    # long: the layers in one piece, in the order in which the paper draws them
     least = {"n_channels": n_channels, "levels": levels, "filters": filters,
              "down_kernel": down_kernel, "up_kernel": up_kernel,
              "output_kernel": output_kernel}  # fmt: skip

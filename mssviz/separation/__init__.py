@@ -3,7 +3,8 @@
 In the order of a song's way: `prediction`, `segments`, `masking`, `song`, `run`.
 """
 
-from mssviz.mask_options import (
+from mssviz.separation.masking import Masker, make_masker, synthesise
+from mssviz.separation.options import (
     MAX_SMOOTHING,
     MaskChanges,
     MaskOptions,
@@ -12,7 +13,6 @@ from mssviz.mask_options import (
     described_options,
     given_options,
 )
-from mssviz.separation.masking import Masker, make_masker, synthesise
 from mssviz.separation.prediction import (
     COMPLEX_MASK,
     MAGNITUDE,

@@ -7,8 +7,8 @@ import numpy as np
 from mssviz import masks
 from mssviz._typing import Mask, Stft, Waveform
 from mssviz.errors import ParameterError
-from mssviz.mask_options import MaskOptions
 from mssviz.masks import WienerModel
+from mssviz.separation.options import MaskOptions
 from mssviz.separation.prediction import (
     COMPLEX_MASK,
     MAGNITUDE,

@@ -18,7 +18,7 @@ import numpy as np
 
 from mssviz._typing import AnyArray, Magnitude, Stft
 from mssviz.errors import ParameterError
-from mssviz.mask_options import (
+from mssviz.separation.options import (
     MaskOptions,
     changed,
     described_options,

@@ -17,10 +17,10 @@ from mssviz import audio, plots
 from mssviz._checks import as_path
 from mssviz._files import check_places, mapped_zeros, writing
 from mssviz._typing import AnyArray, Codec, Mask, PathLike, Waveform
-from mssviz.mask_options import MaskChanges, MaskOptions
-from mssviz.measures import level_ratio_db
+from mssviz.audio import level_ratio_db
 from mssviz.presets import Preset
 from mssviz.separation.masking import Masker, make_masker, synthesise
+from mssviz.separation.options import MaskChanges, MaskOptions
 from mssviz.separation.prediction import MAGNITUDE, Prediction, magnitudes_of
 from mssviz.separation.segments import Segment
 from mssviz.stft import Frames, stft_frames

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from mssviz._checks import as_path
 from mssviz._files import alone, cache_folder, writing
 from mssviz._typing import PathLike, Progress
-from mssviz.chunks import Chunks, patch_seconds
 from mssviz.datasets import Track
 from mssviz.errors import ParameterError, one_line
-from mssviz.patches import check_augment
 from mssviz.presets import Preset
 from mssviz.tracks import check_tracks
 from mssviz.training import result, songs
 from mssviz.training.checkpoint import CHECKPOINT, COLUMNS
+from mssviz.training.chunks import Chunks, patch_seconds
+from mssviz.training.patches import check_augment
 from mssviz.training.plans import MUSDB_VALIDATION, plan, preset_of, tiny
 from mssviz.training.result import WEIGHTS
 from mssviz.training.run import REDUCTION, Run, Watch
@@ -116,20 +116,7 @@ def train(
     preset, folder = preset_of(network), as_path(folder, "the folder for the result")
     if settings is None:
         settings = settings_of(preset, bool(validation))
-    check_augment(settings.augment, preset)
-    if settings.chunk_seconds < patch_seconds(preset):
-        raise ParameterError(
-            f"chunk_seconds must be at least a patch, {patch_seconds(preset):.2f} s "
-            f"(got {settings.chunk_seconds})"
-        )
-    n_numbers = (
-        settings.batch_size * (1 + len(preset.targets)) * math.prod(preset.input_shape.values())
-    )
-    if n_numbers > LARGEST_BATCH:
-        raise ParameterError(
-            f"batch_size {settings.batch_size} makes batches of {n_numbers} numbers, at most "
-            f"{LARGEST_BATCH} can be; choose a smaller one"
-        )
+    _check_sizes(settings, preset)
     if not validation and (settings.reduce_after or settings.stop_after):
         raise ParameterError("reduce_after and stop_after need tracks for validation")
     place = as_path(cache, "cache") if cache is not None else cache_folder("spectra")
@@ -158,3 +145,21 @@ def train(
             chunks.decode(progress)
         run.proceed(progress, watch)
     return run.table()
+
+
+def _check_sizes(settings: Settings, preset: Preset) -> None:
+    """Refuse settings that do not fit the length of the network's patches."""
+    check_augment(settings.augment, preset)
+    if settings.chunk_seconds < patch_seconds(preset):
+        raise ParameterError(
+            f"chunk_seconds must be at least a patch, {patch_seconds(preset):.2f} s "
+            f"(got {settings.chunk_seconds})"
+        )
+    n_numbers = (
+        settings.batch_size * (1 + len(preset.targets)) * math.prod(preset.input_shape.values())
+    )
+    if n_numbers > LARGEST_BATCH:
+        raise ParameterError(
+            f"batch_size {settings.batch_size} makes batches of {n_numbers} numbers, at most "
+            f"{LARGEST_BATCH} can be; choose a smaller one"
+        )

@@ -8,9 +8,9 @@ from typing import Any
 
 from mssviz import pretrained
 from mssviz._files import new_file, new_folder, sha256
-from mssviz.chunks import patch_seconds
 from mssviz.errors import FileError, one_line
 from mssviz.presets import Preset
+from mssviz.training.chunks import patch_seconds
 from mssviz.training.settings import Settings
 
 WEIGHTS = "model.weights.h5"

@@ -19,11 +19,11 @@ from mssviz._files import Draft, writing
 from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Progress
 from mssviz.errors import Cancelled, MssvizError, ParameterError
-from mssviz.patches import Chunks, Patches, middles
 from mssviz.presets import Preset
-from mssviz.separate import Separator
+from mssviz.separators import Separator
 from mssviz.training import checkpoint, result
 from mssviz.training.checkpoint import CHECKPOINT, COLUMNS, is_finite
+from mssviz.training.patches import Chunks, Patches, middles
 from mssviz.training.settings import Settings
 
 if TYPE_CHECKING:

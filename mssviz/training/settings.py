@@ -8,8 +8,8 @@ from typing import Any
 
 from mssviz.errors import ParameterError
 from mssviz.networks import table
-from mssviz.patches import check_augment
 from mssviz.presets import Preset
+from mssviz.training.patches import check_augment
 
 
 @dataclass(frozen=True)

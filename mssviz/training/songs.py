@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mssviz._typing import Progress
-from mssviz.chunks import CHOOSE_FOLDER, Chunks, Look
 from mssviz.datasets import MAX_RESIDUAL_DB
 from mssviz.errors import FileError, ParameterError
+from mssviz.training.chunks import CHOOSE_FOLDER, Chunks, Look
 
 #: How many songs are told about each by itself; of the others come the names, or the number.
 _TOLD = 10

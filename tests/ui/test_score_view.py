@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from mssviz.metrics import MEASURES
+from mssviz.scores.windows import MEASURES
 from tests.ui.lab import eventually, screenshot
 
 pytestmark = pytest.mark.ui

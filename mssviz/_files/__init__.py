@@ -1,0 +1,21 @@
+"""Files and folders that are ours: complete or absent, and gone when their process is.
+
+What is written stands under a temporary name until it is complete, so nobody sees half of it. A
+process that is killed cannot tidy up; the next one does, for whatever has such a name and is held
+by no living process any more. Nothing else is ever deleted.
+
+Knows no sound, no model and no data set.
+"""
+
+from mssviz._files.digests import content_digest, is_sealed, seal, sha256
+from mssviz._files.locks import alone, lock
+from mssviz._files.places import cache_folder, chosen_folder
+from mssviz._files.scratch import ScratchFolder, mapped_zeros, temporary_places
+from mssviz._files.temporary import sweep
+from mssviz._files.writing import Draft, check_places, new_file, new_folder, writing
+
+__all__ = [
+    "Draft", "ScratchFolder", "alone", "cache_folder", "check_places", "chosen_folder",
+    "content_digest", "is_sealed", "lock", "mapped_zeros", "new_file", "new_folder", "seal",
+    "sha256", "sweep", "temporary_places", "writing",
+]  # fmt: skip

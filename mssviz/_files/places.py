@@ -1,0 +1,26 @@
+"""Folders that a user may choose by a variable of the environment."""
+
+import os
+from pathlib import Path
+
+
+def cache_folder(*parts: str) -> Path:
+    """Folder for what can be made again: ``$MSSVIZ_CACHE``, else the user's cache.
+
+    Parameters
+    ----------
+    parts
+        Names of folders in it, such as ``"scores"``. None of them need exist.
+    """
+    own = chosen_folder("MSSVIZ_CACHE")
+    if own:
+        return own.joinpath(*parts)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_path("mssviz"), *parts)
+
+
+def chosen_folder(variable: str) -> Path | None:
+    """Folder that a variable of the environment names, if it is set; ``~`` is the home folder."""
+    name = os.environ.get(variable)
+    return Path(os.path.expanduser(name)) if name else None  # noqa: PTH111, may be no user's

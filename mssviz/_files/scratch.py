@@ -1,0 +1,129 @@
+"""Temporary folders and arrays, which end with whoever uses them."""
+
+import errno
+import math
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mssviz._files.places import cache_folder
+from mssviz._files.temporary import made_folder, remove_own, sweep_once
+from mssviz._typing import AnyArray
+from mssviz.errors import FileError, reason
+
+_NOT_OFFERED = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
+_CHUNK = 1 << 20
+_REMEDY = "free some space, or set TMPDIR to a folder on a larger disk"
+
+
+class ScratchFolder:
+    """A temporary folder, removed when it is closed, forgotten, or its process has died.
+
+    Parameters
+    ----------
+    place
+        Folder to make it in; if left out, the first of `temporary_places` that takes it.
+    hidden
+        Whether its name begins with a dot.
+
+    Attributes
+    ----------
+    path : Path
+        Empty, but for a mark.
+
+    Raises
+    ------
+    FileError
+        If it cannot be made.
+    """
+
+    def __init__(self, place: Path | None = None, hidden: bool = False) -> None:
+        self.path, held = _new_scratch_folder(place, hidden)
+        self._end = weakref.finalize(self, remove_own, self.path, held, os.getpid())
+
+    def __enter__(self) -> "ScratchFolder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the folder with all that it holds."""
+        self._end()
+
+
+def _new_scratch_folder(place: Path | None, hidden: bool) -> tuple[Path, int]:
+    failures: list[str] = []
+    for folder in temporary_places() if place is None else [place]:
+        try:
+            sweep_once(folder)
+            return made_folder(folder, f"{'.' * hidden}mssviz-{{}}.tmp")
+        except OSError as error:
+            failures.append(f"{folder} ({reason(error)})")
+    raise FileError(f"no temporary folder can be made in {', '.join(failures)}; {_REMEDY}")
+
+
+def temporary_places() -> Iterator[Path]:
+    """Folders for what does not outlive the process, in order: the system's, then our cache."""
+    with suppress(FileNotFoundError):  # none of the system's can be written to
+        yield Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
+    with suppress(OSError):
+        cache_folder().mkdir(parents=True, exist_ok=True)
+    yield cache_folder()
+
+
+def mapped_zeros(shape: tuple[int, ...], dtype: Any = np.float32) -> AnyArray:
+    """Array of zeros in a temporary file that has no name, so that it ends with the array.
+
+    Its space is reserved before it is mapped: where a disk fills up under a mapped file, the
+    system kills the process.
+
+    Parameters
+    ----------
+    shape, dtype
+        Of the array.
+
+    Raises
+    ------
+    FileError
+        If no place has that much space.
+    """
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    failures: list[str] = []
+    for place in temporary_places():
+        try:
+            with tempfile.TemporaryFile(dir=place) as file:
+                _reserve(file.fileno(), n_bytes)
+                return np.memmap(file, dtype, "r+", shape=shape)
+        except OSError as error:
+            failures.append(f"{place} ({reason(error)}{_free(place)})")
+    size = -(-n_bytes >> 20)
+    raise FileError(
+        f"a temporary file of {size} MiB fits nowhere: {', '.join(failures)}; {_REMEDY}"
+    )
+
+
+def _free(place: Path) -> str:
+    with suppress(OSError):
+        return f", {shutil.disk_usage(place).free >> 20} MiB are free"
+    return ""
+
+
+def _reserve(handle: int, n_bytes: int) -> None:
+    try:
+        os.posix_fallocate(handle, 0, n_bytes)
+        return
+    except AttributeError:  # macOS
+        pass
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
+    for start in range(0, n_bytes, _CHUNK):
+        os.pwrite(handle, bytes(min(_CHUNK, n_bytes - start)), start)

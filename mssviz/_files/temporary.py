@@ -1,0 +1,94 @@
+"""Temporary names of ours: made and held while their process lives, swept when it has died."""
+
+import fcntl
+import functools
+import os
+import re
+import secrets
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+#: Names that nothing but this module gives: of files until they are complete, of folders for good.
+_TEMPORARY = re.compile(r"\.?mssviz-[0-9a-f]{16}\.(?:part|tmp)")
+#: File in every temporary folder of ours; one without it is not ours to empty.
+_MARK = ".made-by-mssviz"
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files and folders of ours that no living process holds any more.
+
+    Parameters
+    ----------
+    folder
+        Whose own entries are looked at, not those of folders in it.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = [Path(e) for e in entries if _TEMPORARY.fullmatch(e.name)]
+    except OSError:  # it may not be read, so there is nothing of ours to be removed
+        return
+    for path in found:
+        with suppress(OSError):  # another process was quicker
+            if path.lstat().st_uid == os.getuid() and not path.is_symlink():
+                _sweep_one(path)
+
+
+#: The same, once in a process.
+sweep_once = functools.cache(sweep)
+
+
+def _sweep_one(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held: its process lives
+        _remove(path)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if not path.is_dir():
+        path.unlink()
+    elif (path / _MARK).is_file():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.rmdir()  # its process died in making it, so it is empty
+
+
+def remove_own(path: Path, held: int, process: int) -> None:
+    """Remove a folder from `made_folder`, unless this process is a fork of the one that made it."""
+    if os.getpid() == process:  # a fork has inherited the object, but not the folder
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(held)
+
+
+def made_file(folder: Path, name: str) -> tuple[Path, int]:
+    """Make and hold a temporary file; its name has ``{}`` for what makes it the only one."""
+    # A sweep can come between making and holding: then what was made is gone, and is made again.
+    while True:
+        path = folder / name.format(secrets.token_hex(8))
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if _hold(path, handle):
+            return path, handle
+
+
+def made_folder(place: Path, name: str) -> tuple[Path, int]:
+    """Make and hold a temporary folder; its name has ``{}`` for what makes it the only one."""
+    while True:
+        path = place / name.format(secrets.token_hex(8))
+        path.mkdir(mode=0o700)
+        with suppress(FileNotFoundError):
+            handle = os.open(path, os.O_RDONLY)
+            if _hold(path, handle):
+                (path / _MARK).touch()
+                return path, handle
+
+
+def _hold(path: Path, handle: int) -> bool:
+    with suppress(OSError):  # a file system without locks: nothing on it is ever swept
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    if path.exists():
+        return True
+    os.close(handle)
+    return False

@@ -1,0 +1,274 @@
+"""Packets of a sound file to samples, each with its time; what cannot be decoded is left out."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from fractions import Fraction
+from itertools import chain
+from typing import Any
+
+import av
+import numpy as np
+
+from mssviz._sound.file import SoundFile, missing_bytes
+from mssviz._sound.framing import FlacFrames, Frame, MpegFrames
+from mssviz._sound.ogg import OggPages
+from mssviz._typing import Waveform
+
+_MPEG4 = "mov,mp4,m4a,3gp,3g2,mj2"
+# Containers whose header states the length to the sample, so that a shorter file is damaged.
+_EXACT_LENGTH = {"wav", "w64", "aiff", "flac", _MPEG4, "caf", "au", "tta"}
+# Containers whose time stamps count samples; those of others are set by what recorded them.
+_EXACT_STAMPS = {*_EXACT_LENGTH, "ogg", "wv", "ape", "mp3", "aac"}
+# Containers in which FFmpeg's seek is exact to the sample; of others, all but FLAC are decoded
+# from their start, at several hundred times real time.
+_EXACT_SEEK = {"wav", "w64", "aiff"}
+_PREROLL_SECONDS = 1.0
+# Codecs whose frames carry checksums that encoders can be trusted to have written.
+_CHECKED = {"flac", "wavpack", "tta", "ape"}
+# A jump in time that is a gap: less than a frame of most codecs, but more than healthy files are
+# off.
+_JUMP_SECONDS, _LOOSE_JUMP_SECONDS = 0.01, 0.05
+_MOST_FAILURES = 1000
+
+# What tells a header's packet in Ogg from one of sound.
+_OGG_HEADERS: dict[str, Callable[[bytes], bool]] = {
+    "vorbis": lambda packet: bool(packet[0] & 1),
+    "opus": lambda packet: packet[:4] == b"Opus",
+}
+
+#: (index of the first sample, or None where it follows on; samples)
+Piece = tuple[int | None, Waveform]
+
+
+class Decoder:
+    """One stream of a sound file.
+
+    Parameters
+    ----------
+    file
+        The file, open.
+    container, stream
+        As FFmpeg opened it.
+    n_channels
+        Of the samples; other counts, in joined files, are brought to it.
+    sample_rate
+        Likewise, in hertz.
+
+    Attributes
+    ----------
+    name : str
+        The file's, for messages.
+    seconds : float or None
+        Length, stated or estimated; None if unknown.
+    stated : int or None
+        Length in samples if it is stated, to the sample.
+    is_estimated : bool
+        Whether `seconds` follows from a bit rate or the like.
+    must_be_complete : bool
+        Whether a file that ends before is damaged for certain.
+    tolerance : int
+        Samples by which a piece's time can differ from where it belongs.
+    restarts : bool
+        Whether times can begin again at 0, or otherwise go back, with sound that is new.
+    lacks_end_mark : bool
+        Whether what tells the file's end is not there, or its last frame is cut off.
+    """
+
+    def __init__(
+        self, file: SoundFile, container: Any, stream: Any, n_channels: int, sample_rate: int
+    ) -> None:
+        self.name, self.n_channels, self.sample_rate = file.name, n_channels, sample_rate
+        self._container, self._stream = container, stream
+        self._context = stream.codec_context
+        self._context.thread_count = 1  # with more, an error comes with another packet
+        if self._context.name in _CHECKED:
+            self._context.options = {"err_detect": "crccheck+explode"}
+        self._resampler: Any = None
+        self._kind: object = None
+        self._format = container.format.name
+        self.must_be_complete = self._format in _EXACT_LENGTH
+        is_exact = self._format in _EXACT_STAMPS
+        self._jump = _JUMP_SECONDS if is_exact else _LOOSE_JUMP_SECONDS
+        self.tolerance = round(self._jump * sample_rate)
+        self.restarts, self.lacks_end_mark = not is_exact, False
+        self._frames: MpegFrames | FlacFrames | OggPages | None = None
+        self._find_frames(file)
+        self.seconds = self._find_length(missing_bytes(file.view()))
+        exact = self.must_be_complete and stream.duration
+        if isinstance(self._frames, MpegFrames):
+            exact = self._frames.stated
+        self.stated = round(self.seconds * sample_rate) if exact and self.seconds else None
+        # Matroska states the length to the millisecond, that of pictures included
+        is_sound = self._format == "matroska,webm" and len(container.streams) == 1
+        self.is_estimated = self.stated is None and not is_sound
+
+    def _find_frames(self, file: SoundFile) -> None:
+        frames: MpegFrames | FlacFrames | OggPages
+        if self._format in ("mp3", "aac"):
+            frames = MpegFrames(file.view(), self.sample_rate, self._format == "aac")
+            self.lacks_end_mark = frames.is_cut
+        elif self._format == "flac":
+            frames = FlacFrames(file.view(), self._context.extradata or b"")
+        elif self._format == "ogg":
+            frames = OggPages(file.view(), self._stream.index)
+            self.lacks_end_mark = not frames.has_end
+            self.restarts = frames.is_joined
+            if frames.is_joined or self._context.name not in _OGG_HEADERS:
+                return
+        else:
+            return
+        self._frames = frames if frames.found else None
+
+    def _find_length(self, n_missing_bytes: int) -> float | None:
+        stream = self._stream
+        if isinstance(self._frames, MpegFrames):
+            return (self._frames.stated or self._frames.n_samples) / self.sample_rate
+        if stream.duration and stream.time_base:
+            missing = n_missing_bytes * 8 / (self._context.bit_rate or 1)
+            return float(stream.duration * stream.time_base) + missing
+        if self._container.duration:
+            return float(self._container.duration / av.time_base)
+        return None
+
+    def end_tolerance(self, frame_length: int) -> int:
+        """Samples by which a healthy file can end before its stated end.
+
+        Parameters
+        ----------
+        frame_length
+            Of the last frame, in samples.
+        """
+        return frame_length if self._format in (_MPEG4, "mp3") else 0
+
+    def pieces(self, first: int) -> Iterator[Piece]:
+        """All samples, from at or before sample `first`, in the order of the file."""
+        if isinstance(self._frames, FlacFrames):
+            return self._of_frames(self._frames.frames(first))
+        if isinstance(self._frames, OggPages):
+            return self._of_pages(self._frames)
+        if self._frames is not None:
+            return self._of_frames(self._frames.frames())
+        return self._of_packets(first)
+
+    def _of_frames(self, frames: Iterator[Frame]) -> Iterator[Piece]:
+        for frame in frames:
+            at, stop = frame.at, frame.at + frame.n_samples
+            for block in self._decoded_frame(frame.data):
+                # Not what the encoder put in front. And where the rate changes, FFmpeg gives a
+                # frame of the new one as if it were of the old, and too long.
+                inside = block[max(0, -at) : max(0, stop - at)]
+                if len(inside):
+                    yield max(0, at), inside
+                at += len(block)
+
+    def _of_pages(self, pages: OggPages) -> Iterator[Piece]:
+        is_header = _OGG_HEADERS[self._context.name]
+        delay = int.from_bytes((self._context.extradata or b"")[10:12], "little")
+        delay = delay if self._context.name == "opus" else 0
+        origin: int | None = None
+        stop = 0
+        for page in pages.pages():
+            packets = [packet for packet in page.packets if not is_header(packet)]
+            if not packets:
+                continue
+            if not page.follows:
+                self._context.flush_buffers()
+            found = [self._decoded_frame(packet) for packet in packets]
+            if not page.follows and self._context.name == "vorbis":
+                found[0] = []  # half of it is of the packet before
+            nothing = np.zeros((0, self.n_channels), np.float32)
+            samples = np.concatenate([nothing, *chain.from_iterable(found)])
+            end = page.end - delay
+            at = end - len(samples)
+            if origin is None:
+                # what begins late without loss is cut out of a longer stream
+                origin = max(0, at) if page.follows else 0
+            at -= origin
+            if page.is_last:
+                # cut; behind a lost page, it comes early by what the encoder added, under a frame
+                at = max(at, stop) if page.follows else at
+                samples = samples[: max(0, end - origin - at)]
+            yield max(0, at), samples[max(0, -at) :]
+            stop = at + len(samples)
+
+    def _decoded_frame(self, data: bytes) -> list[Waveform]:
+        found = self._decoded(av.Packet(data))
+        if found is None and isinstance(self._frames, FlacFrames):
+            shorter = (self._decoded(av.Packet(part)) for part in self._frames.shortened(data))
+            found = next((blocks for blocks in shorter if blocks is not None), None)
+        return [block for _, block in found or ()]
+
+    def _of_packets(self, first: int) -> Iterator[Piece]:
+        origin = (self._stream.start_time or 0) * self._stream.time_base
+        # the first sample's own time is the origin, unless there were others before it
+        is_known = self._seek(first, origin)
+        after: Fraction | None = None
+        for packet in self._packets():
+            time = None if packet.pts is None else packet.pts * packet.time_base
+            if time is not None:
+                if after is not None and abs(time - after) > self._jump:
+                    self._context.flush_buffers()  # what was before must not blend into this
+                after = time + (packet.duration or 0) * packet.time_base
+            found = self._decoded(packet)
+            for at, block in found or ():
+                if at is not None and not is_known:
+                    origin = at
+                yield None if at is None else round((at - origin) * self.sample_rate), block
+                is_known = True
+            is_known = is_known or found is None
+
+    def _seek(self, first: int, origin: Fraction) -> bool:
+        # whether it was done
+        seek = first / self.sample_rate - _PREROLL_SECONDS
+        if seek > 0 and self._format in _EXACT_SEEK:
+            target = int((origin + Fraction(seek)) / self._stream.time_base)
+            with suppress(av.FFmpegError):
+                self._container.seek(target, stream=self._stream)
+                return True
+        return False
+
+    def _packets(self) -> Iterator[Any]:
+        failures = 0
+        while failures < _MOST_FAILURES:
+            try:
+                for packet in self._container.demux(self._stream):
+                    yield packet
+                    failures = 0
+                return
+            except av.FFmpegError:
+                failures += 1
+
+    def _decoded(self, packet: Any) -> list[tuple[Fraction | None, Waveform]] | None:
+        # (time in seconds, samples) each, or None if it cannot be decoded
+        try:
+            return [
+                (None if frame.pts is None or i else frame.pts * frame.time_base, block)
+                for frame in self._context.decode(packet if packet.size else None)
+                for i, block in enumerate(self._converted(frame))
+            ]
+        except (av.FFmpegError, ValueError):
+            self._context.flush_buffers()
+            return None
+
+    def _converted(self, frame: Any) -> Iterator[Waveform]:
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if kind != self._kind:
+            self._kind = kind
+            self._resampler = av.AudioResampler("flt", frame.layout, self.sample_rate)
+        n_channels = frame.layout.nb_channels
+        for converted in self._resampler.resample(frame):
+            packed = converted.to_ndarray().astype(np.float32, copy=False)
+            yield _with_channels(packed.reshape(-1, n_channels), self.n_channels)
+
+
+def _with_channels(block: Waveform, n_channels: int) -> Waveform:
+    present = block.shape[1]
+    if present == n_channels:
+        return block
+    if n_channels == 1:
+        return block.mean(axis=1, keepdims=True)
+    if present == 1:
+        return np.repeat(block, n_channels, axis=1)
+    fitted = np.zeros((len(block), n_channels), np.float32)
+    fitted[:, :present] = block[:, :n_channels]
+    return fitted

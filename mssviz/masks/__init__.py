@@ -1,0 +1,52 @@
+"""Time-frequency masks: how to get from magnitudes or true sources to masks, and apply them.
+
+A mask says, for every bin of the mixture's STFT, which share of it belongs to a source. All
+functions take and return arrays ``(n_frames, n_bins, n_channels)``; several sources are a
+dict in the preset's order.
+"""
+
+from mssviz.masks.ideal import (
+    ideal_amplitude_mask,
+    ideal_binary_masks,
+    ideal_ratio_masks,
+    phase_sensitive_mask,
+)
+from mssviz.masks.multichannel import WienerModel, ideal_wiener, wiener
+from mssviz.masks.ratio import (
+    EPSILON,
+    apply,
+    binary_masks,
+    check_extension,
+    check_level,
+    check_power,
+    check_share,
+    extend,
+    harden,
+    ratio_masks,
+    smooth,
+    threshold,
+    with_phase,
+)
+
+__all__ = [
+    "EPSILON",
+    "WienerModel",
+    "apply",
+    "binary_masks",
+    "check_extension",
+    "check_level",
+    "check_power",
+    "check_share",
+    "extend",
+    "harden",
+    "ideal_amplitude_mask",
+    "ideal_binary_masks",
+    "ideal_ratio_masks",
+    "ideal_wiener",
+    "phase_sensitive_mask",
+    "ratio_masks",
+    "smooth",
+    "threshold",
+    "wiener",
+    "with_phase",
+]

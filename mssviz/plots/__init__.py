@@ -1,0 +1,63 @@
+"""Pictures: spectrograms, masks, masks over spectrograms, differences, scores.
+
+Every function draws into a matplotlib `Axes` and returns the artist; axes are in seconds and
+hertz. Colours are readable with any colour vision (magma, cividis, and blue to orange), and
+follow the figure's own background, so that ``matplotlib.style.context("dark_background")`` or
+`dark` give dark pictures.
+"""
+
+from mssviz.plots.axes import (
+    DIFFERENCE_MAP,
+    LEVEL_MAP,
+    LEVEL_RANGE_DB,
+    MASK_MAP,
+    MAX_COLUMNS,
+    MAX_LABEL,
+    MAX_ROWS,
+    PALETTE,
+    FrequencyScale,
+    check_colors,
+    check_layout,
+    dark,
+    label,
+    neutral,
+    one_line,
+)
+from mssviz.plots.charts import model_boxes, model_pairs, scores
+from mssviz.plots.pictures import (
+    mask,
+    mask_difference,
+    mask_over_spectrogram,
+    separation_figure,
+    song_figure,
+    spectrogram,
+    stems,
+)
+
+__all__ = [
+    "DIFFERENCE_MAP",
+    "LEVEL_MAP",
+    "LEVEL_RANGE_DB",
+    "MASK_MAP",
+    "MAX_COLUMNS",
+    "MAX_LABEL",
+    "MAX_ROWS",
+    "PALETTE",
+    "FrequencyScale",
+    "check_colors",
+    "check_layout",
+    "dark",
+    "label",
+    "mask",
+    "mask_difference",
+    "mask_over_spectrogram",
+    "model_boxes",
+    "model_pairs",
+    "neutral",
+    "one_line",
+    "scores",
+    "separation_figure",
+    "song_figure",
+    "spectrogram",
+    "stems",
+]

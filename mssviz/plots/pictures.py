@@ -1,0 +1,227 @@
+"""Pictures of spectrograms, masks and stems, and figures of several of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mssviz._typing import AnyArray
+from mssviz.plots.axes import (
+    DIFFERENCE_MAP,
+    LEVEL_MAP,
+    LEVEL_RANGE_DB,
+    MASK_MAP,
+    PALETTE,
+    FrequencyScale,
+    Grid,
+    check_same_shape,
+    colorbar,
+    label,
+)
+from mssviz.stft import StftParams, to_db
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+    from matplotlib.figure import Figure
+
+
+def spectrogram(
+    spectrum: AnyArray,
+    params: StftParams,
+    *,
+    ax: "Axes | None" = None,
+    scale: FrequencyScale = "log",
+    start: float = 0.0,
+    seconds: float | None = None,
+    reference: float | None = None,
+) -> "QuadMesh":
+    """Draw the level of an STFT or a magnitude, in dB below the loudest bin.
+
+    Parameters
+    ----------
+    spectrum
+        ``(n_frames, n_bins, n_channels)``, complex or magnitude; channels are averaged.
+    params
+        Its grid.
+    ax
+        Where to draw; the current axes if left out.
+    scale
+        Frequency axis.
+    start
+        Time of the first sample that was transformed, in seconds.
+    seconds
+        Length shown, if the frames are not those of `params` but evenly thinned out.
+    reference
+        Magnitude of 0 dB; the loudest bin's if left out. Give all pictures one to compare.
+    """
+    grid = Grid(np.shape(spectrum), params, scale, start, seconds)
+    level = grid.pool(np.abs(spectrum))
+    peak = reference if reference is not None else float(level.max(initial=0)) or 1.0
+    mesh = grid.draw(to_db(level, reference=peak), ax, LEVEL_MAP, -LEVEL_RANGE_DB, 0)
+    colorbar(mesh, "dB")
+    return mesh
+
+
+def mask(
+    mask: AnyArray,
+    params: StftParams,
+    *,
+    ax: "Axes | None" = None,
+    scale: FrequencyScale = "log",
+    start: float = 0.0,
+    seconds: float | None = None,
+) -> "QuadMesh":
+    """Draw a mask: dark where the source has nothing, light where it has all.
+
+    Parameters as in `spectrogram`, with `mask` ``(n_frames, n_bins, n_channels)`` in [0, 1].
+    """
+    grid = Grid(np.shape(mask), params, scale, start, seconds)
+    mesh = grid.draw(grid.pool(mask), ax, MASK_MAP, 0, 1)
+    colorbar(mesh, "mask")
+    return mesh
+
+
+def mask_over_spectrogram(
+    mask: AnyArray,
+    spectrum: AnyArray,
+    params: StftParams,
+    *,
+    ax: "Axes | None" = None,
+    color: str = PALETTE[0],
+    scale: FrequencyScale = "log",
+    start: float = 0.0,
+) -> "QuadMesh":
+    """Draw the mixture's level in grey and tint it with `color` where the mask lets it through.
+
+    Parameters as in `mask` and `spectrogram`; both arrays have one shape.
+    """
+    from matplotlib.colors import ListedColormap, to_rgb
+
+    check_same_shape(mask, spectrum)
+    grid = Grid(np.shape(mask), params, scale, start)
+    level = grid.pool(np.abs(spectrum))
+    level_db = to_db(level, reference=float(level.max(initial=0)) or 1.0)
+    brightness = np.clip(level_db / LEVEL_RANGE_DB + 1, 0, 1)
+    share = np.clip(grid.pool(mask), 0, 1)
+    # one index for both: the colour map is a table of n brightnesses times n tints
+    n = 24
+    index = np.rint(brightness * (n - 1)) * n + np.rint(share * (n - 1))
+    grey, tint = np.array([0.45, 0.45, 0.45]), np.array(to_rgb(color))
+    steps = np.linspace(0, 1, n)
+    table = [b * ((1 - s) * grey + s * tint) for b in steps for s in steps]
+    return grid.draw(index, ax, ListedColormap(table), 0, n * n - 1)
+
+
+def mask_difference(
+    mask: AnyArray,
+    other: AnyArray,
+    params: StftParams,
+    *,
+    ax: "Axes | None" = None,
+    scale: FrequencyScale = "log",
+    start: float = 0.0,
+) -> "QuadMesh":
+    """Draw ``mask - other``: orange where the first lets less through, violet where more."""
+    check_same_shape(mask, other)
+    grid = Grid(np.shape(mask), params, scale, start)
+    mesh = grid.draw(grid.pool(np.asarray(mask) - np.asarray(other)), ax, DIFFERENCE_MAP, -1, 1)
+    colorbar(mesh, "difference")
+    return mesh
+
+
+def stems(
+    spectra: Mapping[str, AnyArray],
+    params: StftParams,
+    *,
+    axes: "Sequence[Axes] | None" = None,
+    scale: FrequencyScale = "log",
+    start: float = 0.0,
+) -> "list[QuadMesh]":
+    """Draw several spectrograms side by side on one level scale, such as mixture and stems.
+
+    Parameters
+    ----------
+    spectra
+        Title to STFT or magnitude ``(n_frames, n_bins, n_channels)``.
+    params, scale, start
+        As in `spectrogram`.
+    axes
+        One for each; a new row of them if left out.
+    """
+    import matplotlib.pyplot as plt
+
+    if axes is None:
+        width = 4.2 * len(spectra)
+        _, grid = plt.subplots(
+            1, len(spectra), figsize=(width, 3.4), sharey=True, squeeze=False, layout="constrained"
+        )
+        axes = list(grid[0])
+    peak = max(float(np.abs(s).mean(axis=2).max(initial=0)) for s in spectra.values()) or 1.0
+    meshes = []
+    for ax, (title, spectrum) in zip(axes, spectra.items(), strict=True):
+        meshes.append(
+            spectrogram(spectrum, params, ax=ax, scale=scale, start=start, reference=peak)
+        )
+        ax.set_title(label(title))
+        ax.label_outer()
+    return meshes
+
+
+def song_figure(
+    mixture: AnyArray, masks: Mapping[str, AnyArray], params: StftParams, n_frames: int
+) -> "Figure":
+    """Figure of a whole song: the mixture's spectrogram above every mask.
+
+    Parameters
+    ----------
+    mixture
+        Evenly spaced frames of its magnitude, ``(n_columns, n_bins, 1)``.
+    masks
+        Target to the same frames of its mask.
+    params
+        The grid.
+    n_frames
+        Frames of the song, of which these are some.
+    """
+    from matplotlib.figure import Figure
+
+    seconds = n_frames * params.hop_length / params.sample_rate
+    n_rows = 1 + len(masks)
+    figure = Figure(figsize=(11, 2.3 * n_rows), layout="constrained")
+    axes = figure.subplots(n_rows, 1, sharex=True, squeeze=False)[:, 0]
+    spectrogram(mixture, params, ax=axes[0], seconds=seconds)
+    axes[0].set_title("mixture")
+    for ax, (target, values) in zip(axes[1:], masks.items(), strict=True):
+        mask(values, params, ax=ax, seconds=seconds)
+        ax.set_title(f"mask: {label(target)}")
+    for ax in axes:
+        ax.label_outer()
+    return figure
+
+
+def separation_figure(
+    spectrum: AnyArray,
+    masks: Mapping[str, AnyArray],
+    params: StftParams,
+    *,
+    scale: FrequencyScale = "log",
+    start: float = 0.0,
+    width: float = 11.0,
+) -> "Figure":
+    """Figure of an excerpt: for every target, its mask and the mask over the spectrogram."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, 2.5 * len(masks)), layout="constrained")
+    rows = figure.subplots(len(masks), 2, sharex=True, sharey=True, squeeze=False)
+    for i, ((left, right), (target, values)) in enumerate(zip(rows, masks.items(), strict=True)):
+        mask(values, params, ax=left, scale=scale, start=start)
+        left.set_title(f"{label(target)}: mask")
+        mask_over_spectrogram(
+            values, spectrum, params, ax=right, scale=scale, start=start,
+            color=PALETTE[i % len(PALETTE)],
+        )  # fmt: skip
+        right.set_title(f"{label(target)}: what the mask lets through")
+        left.label_outer()
+        right.label_outer()
+    return figure

@@ -1,0 +1,20 @@
+"""How good estimates are: `bss_eval` is the method, `windows` scores a song window by window.
+
+`signals` has measures of a whole signal, and `table` lists all of them for whoever shows them.
+"""
+
+from mssviz.scores.signals import (
+    best_permutation,
+    describe,
+    log_spectral_distance,
+    mse_db,
+    sd_sdr,
+    si_sdr,
+)
+from mssviz.scores.table import MEASURES, OF_TRACKS, OF_WINDOWS, Measure
+from mssviz.scores.windows import evaluate, suggested_dither_db, summarise
+
+__all__ = [
+    "MEASURES", "OF_TRACKS", "OF_WINDOWS", "Measure", "best_permutation", "describe", "evaluate",
+    "log_spectral_distance", "mse_db", "sd_sdr", "si_sdr", "suggested_dither_db", "summarise",
+]  # fmt: skip

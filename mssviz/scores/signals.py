@@ -1,0 +1,258 @@
+"""Measures of a whole signal, beside BSS Eval's windows; and what can be said without true stems.
+
+Every measure rewards something and hides something, which its docstring says. None of them is
+what people hear: for that there is `ListeningTest`.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mssviz import audio
+from mssviz._typing import AnyArray, Waveform
+from mssviz.audio import level_ratio_db
+from mssviz.errors import ParameterError
+from mssviz.stft import StftParams, bins_to_hz, magnitude, stft_frames, to_db
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_GRID = StftParams()
+_BLOCK_FRAMES = 512
+
+
+def si_sdr(reference: AnyArray, estimate: AnyArray) -> float:
+    r"""Scale-invariant SDR of a whole signal, in dB.
+
+    .. math:: 10 \log_{10} \frac{\|\alpha s\|^2}{\|\alpha s - \hat s\|^2},
+              \quad \alpha = \frac{\langle \hat s, s \rangle}{\|s\|^2}
+
+    Channels are taken as one long signal, so a change of panning counts as an error. NaN if
+    either signal is silent; ``inf`` for a copy, or above 120 dB for a scaled one, which rounds.
+
+    Rewards the right shape at any level. Hides a wrong level, and what goes wrong in quiet parts:
+    loud ones decide.
+
+    Parameters
+    ----------
+    reference, estimate
+        ``(n_samples, n_channels)``, same shape.
+
+    References
+    ----------
+    Le Roux, Wisdom, Erdogan and Hershey, "SDR – half-baked or well done?", ICASSP 2019.
+    """
+    s, e = _pair(reference, estimate)
+    if not s.any() or not e.any():
+        return float("nan")
+    target = (e @ s) / (s @ s) * s
+    return _ratio_db(target @ target, np.square(target - e).sum())
+
+
+def sd_sdr(reference: AnyArray, estimate: AnyArray) -> float:
+    r"""Scale-dependent SDR of a whole signal, in dB.
+
+    .. math:: 10 \log_{10} \frac{\|\alpha s\|^2}{\|s - \hat s\|^2}
+
+    with `si_sdr`'s :math:`\alpha`. NaN if either signal is silent; ``inf`` for a copy.
+
+    Rewards the right shape at the right level: a stem that is too soft loses twice, where plain
+    SDR would reward playing safe. Hides the same as `si_sdr` does in quiet parts.
+
+    Parameters
+    ----------
+    reference, estimate
+        ``(n_samples, n_channels)``, same shape.
+
+    References
+    ----------
+    As `si_sdr`.
+    """
+    s, e = _pair(reference, estimate)
+    if not s.any() or not e.any():
+        return float("nan")
+    alpha = (e @ s) / (s @ s)
+    return _ratio_db(alpha**2 * (s @ s), np.square(s - e).sum())
+
+
+def mse_db(reference: AnyArray, estimate: AnyArray) -> float:
+    """Mean squared error, in dB relative to full scale; ``-inf`` for a copy.
+
+    Rewards small errors in absolute terms: defined in silence, too, where ratios are not. Hides
+    how loud the stem is: the same number is good for drums and hopeless for a whisper.
+
+    Parameters
+    ----------
+    reference, estimate
+        ``(n_samples, n_channels)``, same shape.
+    """
+    s, e = _pair(reference, estimate)
+    with np.errstate(divide="ignore"):
+        return float(10 * np.log10(np.square(s - e).mean()))
+
+
+def log_spectral_distance(
+    reference: AnyArray, estimate: AnyArray, sample_rate: int, floor_db: float = -80.0
+) -> float:
+    r"""Log-spectral distance, in dB: 0 for a copy, smaller is better.
+
+    .. math:: \frac{1}{T} \sum_t \sqrt{\frac{1}{F} \sum_f (L_s(t, f) - L_{\hat s}(t, f))^2}
+
+    with levels *L* in dB, of every channel, no lower than `floor_db` re the reference's loudest
+    bin.
+
+    Rewards the right spectrum at every level, soft parts as much as loud ones. Hides phase:
+    a stem with another's phase can score well and sound hollow.
+
+    Parameters
+    ----------
+    reference, estimate
+        ``(n_samples, n_channels)``, same shape.
+    sample_rate
+        In hertz; bins are 4096 samples wide whatever it is.
+    floor_db
+        See above.
+
+    References
+    ----------
+    Gray and Markel, "Distance measures for speech processing", IEEE TASSP 24(5), 1976.
+    """
+    sample_rate = audio.check_sample_rate(sample_rate, "sample_rate")
+    s, e = _checked(reference, estimate)
+    spectra = stft_frames(s, _GRID), stft_frames(e, _GRID)
+    starts = range(0, len(spectra[0]), _BLOCK_FRAMES)
+    loudest = max(float(magnitude(spectra[0][i : i + _BLOCK_FRAMES]).max()) for i in starts)
+    if not loudest:
+        return float("nan")
+    total = 0.0
+    for start in starts:
+        levels = [
+            to_db(magnitude(x[start : start + _BLOCK_FRAMES]), loudest, floor_db) for x in spectra
+        ]
+        squares = np.square(levels[0] - levels[1], dtype=np.float64)
+        total += float(np.sqrt(squares.mean(axis=(1, 2))).sum())
+    return total / len(spectra[0])
+
+
+def best_permutation(
+    references: Mapping[str, AnyArray], estimates: Mapping[str, AnyArray]
+) -> dict[str, str]:
+    """Which estimate belongs to which reference, for stems without labels.
+
+    Parameters
+    ----------
+    references, estimates
+        Name to waveform, all of one shape; as many of either.
+
+    Returns
+    -------
+    dict
+        Reference's name to estimate's, so that the sum of `si_sdr` is largest. A pair with a
+        silent signal counts as the worst.
+
+    References
+    ----------
+    Kuhn, "The Hungarian method for the assignment problem", 1955, as in `scipy.optimize`.
+    """
+    import scipy.optimize
+
+    if len(references) != len(estimates) or not references:
+        raise ParameterError(
+            f"as many estimates as references are needed (got {len(references)} and "
+            f"{len(estimates)})"
+        )
+    scores = np.array(
+        [[si_sdr(true, found) for found in estimates.values()] for true in references.values()]
+    )
+    scores = np.clip(np.nan_to_num(scores, nan=-1000.0), -1000, 1000)
+    rows, columns = scipy.optimize.linear_sum_assignment(-scores)
+    names = list(estimates)
+    return {list(references)[r]: names[c] for r, c in zip(rows, columns, strict=True)}
+
+
+def describe(
+    estimates: Mapping[str, AnyArray], mixture: AnyArray, sample_rate: int
+) -> "pd.DataFrame":
+    """What can be said of stems when the true ones are unknown.
+
+    None of it says that stems are right; it shows when they are suspicious.
+
+    Parameters
+    ----------
+    estimates
+        Target to waveform ``(n_samples, n_channels)``.
+    mixture
+        Of the same shape.
+    sample_rate
+        In hertz.
+
+    Returns
+    -------
+    DataFrame
+        Index ``target``: ``level_db`` (dBFS, RMS), ``share`` (of the energy of all stems: a
+        stem of almost nothing may be absent from the song), ``alike`` and ``alike_to`` (the
+        largest correlation with another stem, at no delay, and which: near 1, one bleeds into
+        the other), ``bandwidth`` (hertz below which 99 % of the energy lies). The attribute
+        ``attrs["residual_db"]`` is the level of mixture minus all stems, relative to the mixture.
+    """
+    import pandas as pd
+
+    sample_rate = audio.check_sample_rate(sample_rate, "sample_rate")
+    stems = {t: _checked(mixture, waveform)[1] for t, waveform in estimates.items()}
+    flat = {t: stem.ravel().astype(np.float64) for t, stem in stems.items()}
+    energy = {t: float(x @ x) for t, x in flat.items()}
+    total = sum(energy.values())
+    rows = []
+    for target, stem in stems.items():
+        alike = {
+            other: float(abs(flat[target] @ flat[other]))
+            / max(1e-30, (energy[target] * energy[other]) ** 0.5)
+            for other in stems
+            if other != target
+        }
+        nearest = max(alike, key=lambda name: alike[name]) if alike else ""
+        rows.append(
+            {
+                "target": target,
+                "level_db": 10 * np.log10(max(energy[target] / stem.size, 1e-30)),
+                "share": energy[target] / total if total else np.nan,
+                "alike": alike.get(nearest, np.nan),
+                "alike_to": nearest,
+                "bandwidth": _bandwidth(stem, sample_rate),
+            }
+        )
+    table = pd.DataFrame(rows).set_index("target")
+    mixed = audio.check_waveform(mixture, "mixture")
+    table.attrs["residual_db"] = level_ratio_db(mixed - np.add.reduce(list(stems.values())), mixed)
+    return table
+
+
+def _bandwidth(stem: Waveform, sample_rate: int) -> float:
+    frames = stft_frames(stem, _GRID)
+    power = np.zeros(_GRID.n_bins)
+    for start in range(0, len(frames), _BLOCK_FRAMES):
+        block = magnitude(frames[start : start + _BLOCK_FRAMES])
+        power += np.square(block, dtype=np.float64).sum(axis=(0, 2))
+    if not power.any():
+        return 0.0
+    index = int(np.searchsorted(np.cumsum(power), 0.99 * power.sum()))
+    return float(bins_to_hz(index, StftParams(sample_rate, _GRID.n_fft, _GRID.hop_length)))
+
+
+def _checked(reference: AnyArray, estimate: AnyArray) -> tuple[Waveform, Waveform]:
+    s = audio.check_waveform(reference, "reference")
+    e = audio.check_waveform(estimate, "estimate")
+    if s.shape != e.shape:
+        raise ParameterError(f"reference and estimate differ in shape ({s.shape}, {e.shape})")
+    return s, e
+
+
+def _pair(reference: AnyArray, estimate: AnyArray) -> tuple[AnyArray, AnyArray]:
+    s, e = _checked(reference, estimate)
+    return s.astype(np.float64).ravel(), e.astype(np.float64).ravel()
+
+
+def _ratio_db(signal: float, error: float) -> float:
+    with np.errstate(divide="ignore"):
+        return float(10 * np.log10(np.float64(signal) / np.float64(error)))

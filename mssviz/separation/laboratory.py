@@ -1,0 +1,185 @@
+"""The mask laboratory: a separated excerpt whose masks can be changed and heard, part by part.
+
+A slider changes the masks of all frames, a stroke those of a few; either way only the frames
+that changed are masked and turned into sound again, so that the answer comes while one listens.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Unpack
+
+import numpy as np
+
+from mssviz import masks
+from mssviz._typing import AnyArray, Stft, Waveform
+from mssviz.audio import level_ratio_db
+from mssviz.errors import ParameterError
+from mssviz.separation import MaskChanges, Separation, given_options
+from mssviz.separation.editing import MaskEditor
+from mssviz.stft import Frames, istft_part, stft_frames, time_to_frames
+
+#: Seconds that are worked on at once in a pass over a long excerpt.
+PART_SECONDS = 10.0
+
+
+class Laboratory:
+    """Masks, strokes on them, and the stems that they let through, all kept up to date.
+
+    Parameters
+    ----------
+    separation
+        Where masks come from. It may still be filled in by the network: then call `remask` and
+        `resound` for the frames that are done.
+    references
+        Target to its true stem, ``(n_samples, n_channels)``, where known: all or none.
+
+    Attributes
+    ----------
+    editor : MaskEditor
+        The present masks; all 0 until `remask`.
+    estimates : dict
+        Target to the stem that the present masks let through, ``(n_samples, n_channels)``;
+        silent until `resound`.
+    oracle_phase : bool
+        Whether stems get the true stems' phase instead of the mixture's.
+    """
+
+    def __init__(
+        self, separation: Separation, references: Mapping[str, Waveform] | None = None
+    ) -> None:
+        if not isinstance(separation, Separation):
+            raise ParameterError(
+                "separation must be what Separator.separate returns (got "
+                f"{type(separation).__name__})"
+            )
+        self.separation = separation
+        self.references = dict(references or {})
+        if self.references and set(self.references) != set(separation.targets):
+            raise ParameterError(
+                f"references must be of {', '.join(separation.targets)} "
+                f"(got {', '.join(self.references)})"
+            )
+        self.oracle_phase = False
+        self.mixture_stft = separation.mixture_stft
+        self.params = separation.preset.stft
+        store, shape = separation.store, self.mixture_stft.shape
+        empty = {target: store.empty(shape) for target in separation.targets}
+        self.editor = MaskEditor(empty, self.params, copy=False)
+        self.estimates: dict[str, Waveform] = {
+            target: store.empty(separation.mixture.shape) for target in separation.targets
+        }
+
+    @property
+    def reference_stfts(self) -> dict[str, Frames]:
+        """Target to the true stem's STFT, computed where it is looked at."""
+        return {t: stft_frames(waveform, self.params) for t, waveform in self.references.items()}
+
+    @property
+    def ideal_masks(self) -> dict[str, Frames]:
+        """Target to its ideal ratio mask, computed where it is looked at."""
+        true = self.reference_stfts
+
+        def of(target: str) -> Frames:
+            def compute(start: int, stop: int) -> AnyArray:
+                spectra = {name: frames[start:stop] for name, frames in true.items()}
+                return masks.ideal_ratio_masks(spectra)[target]
+
+            return Frames(self.mixture_stft.shape, np.float32, compute)
+
+        return {target: of(target) for target in true}
+
+    def set_options(self, oracle_phase: bool = False, **changes: Unpack[MaskChanges]) -> None:
+        """Choose how masks are made; heard and seen after `remask` and `resound`.
+
+        Parameters
+        ----------
+        oracle_phase
+            See `Laboratory`.
+        changes
+            Any of `MaskOptions`.
+
+        Raises
+        ------
+        ParameterError
+            If a value is out of range, or the oracle phase is wanted and true stems are unknown.
+        """
+        if oracle_phase and not self.references:
+            raise ParameterError("the oracle phase needs the true stems; choose the mixture's")
+        self.oracle_phase = oracle_phase
+        present = self.separation.options
+        if any(getattr(present, name) != v for name, v in given_options(changes).items()):
+            self.separation = self.separation.with_options(**changes)
+
+    def parts(
+        self, first: tuple[float, float] | None = None, within: slice | None = None
+    ) -> Iterator[slice]:
+        """Frames in parts of some seconds.
+
+        Parameters
+        ----------
+        first
+            Time, in seconds from the excerpt's beginning, whose frames come before the others.
+        within
+            Which frames; all if left out.
+        """
+        begin, end, _ = (within or slice(None)).indices(self.mixture_stft.shape[0])
+        wanted = slice(begin, begin)
+        if first is not None:
+            start, stop = time_to_frames(np.array(first), self.params)
+            wanted = slice(*np.clip((start, stop + 1), begin, end).tolist())
+        size = round(PART_SECONDS * self.params.sample_rate / self.params.hop_length)
+        for low, high in ((wanted.start, wanted.stop), (begin, wanted.start), (wanted.stop, end)):
+            # of even length, none of a few frames only
+            edges = np.linspace(low, high, 1 + max(1, round((high - low) / size))).astype(int)
+            for start, stop in itertools.pairwise(edges.tolist()):
+                if stop > start:
+                    yield slice(start, stop)
+
+    def remask(self, frames: slice) -> None:
+        """Make the masks of some frames anew; strokes stay."""
+        for block, found in self.separation.masked(frames.start, frames.stop):
+            self.editor.rebase(block, found)
+
+    def resound(self, frames: slice) -> tuple[int, dict[str, Waveform]]:
+        """Turn the present masks of some frames into sound.
+
+        Returns
+        -------
+        start : int
+            Number of the first sample that may have changed.
+        pieces : dict
+            Target to its new samples from there on, ``(any, n_channels)``; they are in
+            `estimates`, too.
+        """
+        params, n_samples = self.params, len(self.separation.mixture)
+        overlap = params.n_fft // params.hop_length - 1
+        wide = slice(
+            max(0, frames.start - overlap), min(self.mixture_stft.shape[0], frames.stop + overlap)
+        )
+        pieces, start = {}, 0
+        for target, spectrum in self._spectra(wide).items():
+            first, piece = istft_part(spectrum, params, wide.start)
+            start = max(0, first)
+            pieces[target] = piece[start - first : n_samples - first]
+            self.estimates[target][start : start + len(pieces[target])] = pieces[target]
+        return start, pieces
+
+    def residual_db(self) -> float:
+        """Level of mixture minus all stems, relative to the mixture, in dB; NaN in silence."""
+        mixture = self.separation.mixture
+        return level_ratio_db(mixture - np.add.reduce(list(self.estimates.values())), mixture)
+
+    def _spectra(self, frames: slice) -> dict[str, Stft]:
+        if self.separation.masker.is_filter and not self.editor.edited:
+            # the filter moves levels between channels, which no mask does
+            blocks = self.separation.segments(frames.start, frames.stop)
+            parts = [self.separation.masker.spectra(segment) for segment in blocks]
+            spectra = {t: np.concatenate([p[t] for p in parts]) for t in self.estimates}
+        else:
+            mixture = self.mixture_stft[frames]
+            found = self.editor.masks
+            spectra = {t: masks.apply(mask[frames], mixture) for t, mask in found.items()}
+        if self.oracle_phase:
+            true = self.reference_stfts
+            spectra = {t: masks.with_phase(s, true[t][frames]) for t, s in spectra.items()}
+        return spectra

@@ -1,0 +1,26 @@
+"""What separates a mixture: networks, classical methods, oracles and blends, found by name.
+
+What a network is worth shows beside the others: above is what a mask could reach at best, see
+`oracles`, below what needs no training. All are a `Model`, so the same masks, sliders, players and
+scores apply to all.
+"""
+
+from mssviz.separators.blend import Blend
+from mssviz.separators.catalogue import (
+    Entry,
+    entries,
+    entry,
+    find,
+    models,
+    options_of,
+)
+from mssviz.separators.catalogue import names_without_weights as names
+from mssviz.separators.classical import CLASSICAL, Classical, Mixture
+from mssviz.separators.model import TWO_STEMS, Model
+from mssviz.separators.network import QUALITIES, Quality, Separator
+
+__all__ = [
+    "CLASSICAL", "QUALITIES", "TWO_STEMS", "Blend", "Classical", "Entry", "Mixture", "Model",
+    "Quality", "Separator", "entries", "entry", "find", "models", "names",
+    "options_of",
+]  # fmt: skip

@@ -1,0 +1,201 @@
+"""Every model by name: networks, oracles, classical methods and blends.
+
+Pickers, comparisons, the command line and `models` all read this catalogue.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from mssviz import presets, pretrained
+from mssviz._typing import PathLike
+from mssviz.presets import Preset
+from mssviz.separation import Kind, MaskOptions
+from mssviz.separators import oracles
+from mssviz.separators.blend import Blend, blended, shares
+from mssviz.separators.classical import CLASSICAL, Classical, Mixture
+from mssviz.separators.model import TWO_STEMS, Model
+from mssviz.separators.network import Separator
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Name of the blend that was published, of networks that each must train, see `Blend`.
+UHLICH = "0.25 uhlich-fnn + 0.75 uhlich-blstm"
+#: Groups whose models separate whatever targets are asked for.
+_OF_ANY = ("oracle", "baseline")
+_PART = re.compile(r"(\d*\.?\d+) (\S.*)")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model, of which nothing has been fetched, built or loaded.
+
+    Parameters
+    ----------
+    group
+        What it is. The ``"baseline"`` is the mixture itself.
+    preset
+        Its targets, grid and description.
+    predicts
+        What its predictions are.
+    options
+        How its masks are made if nothing else is said.
+    state
+        Whether it can be used now, see `pretrained.state`.
+    build
+        Makes it, of the targets given and with ``progress`` and ``fetch`` of `Separator`.
+    """
+
+    group: Literal["network", "oracle", "classical", "baseline", "blend"]
+    preset: Preset
+    predicts: Kind
+    options: MaskOptions
+    state: str
+    build: Callable[..., Model]
+
+
+def entries() -> dict[str, Entry]:
+    """All models that come with mssviz by name: networks first, then those without weights."""
+    names = [*presets.shipped(), *names_without_weights(), UHLICH]
+    return {name: entry(name) for name in names}
+
+
+def names_without_weights() -> dict[str, str]:
+    """Every oracle, classical method and the mixture, with a line that says what it is."""
+    methods = {name: method.title for name, method in CLASSICAL.items()}
+    ideal = {f"oracle:{name}": title for name, title in oracles.titles().items()}
+    return {**ideal, "mixture": Mixture.title, **methods}
+
+
+def entry(name: PathLike) -> Entry:
+    """What is known of a model without fetching or loading anything.
+
+    Parameters
+    ----------
+    name
+        As ``"spleeter:2stems"``, ``"oracle:IRM2"`` or ``"hpss"``; a folder or configuration file of
+        one's own; or a blend, as ``"0.25 my-fnn + 0.75 my-blstm"``, with a weight before each name.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of this name.
+    """
+    text = str(name)
+    if text in CLASSICAL:
+        return _of(Classical(text), "classical", lambda targets, **_: Classical(text))
+    if text == "mixture":
+        return _of(Mixture(), "baseline", lambda targets, **_: Mixture(targets))
+    if text.startswith("oracle:"):
+        kind = text.removeprefix("oracle:")
+        return _of(
+            oracles.oracle(kind), "oracle", lambda targets, **_: oracles.oracle(kind, targets)
+        )
+    if parts := _parts(text):
+        return _blend(parts)
+    preset = presets.find(name)
+    separator = Separator.from_network(preset)
+    state = pretrained.state(preset)
+    build = partial(_separator, name)
+    return Entry("network", preset, separator.kind, separator.options, state, build)
+
+
+def find(name: PathLike, targets: Sequence[str] = TWO_STEMS, **options: Any) -> Model:
+    """Model by name.
+
+    Parameters
+    ----------
+    name
+        As `entry` takes it.
+    targets
+        Of an oracle and of the mixture; other models have their own.
+    options
+        ``progress`` and ``fetch`` of `Separator`, for networks, and any of `MaskOptions`.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of this name, or a mask option is out of range or would do nothing to it.
+    PretrainedError
+        If weights cannot be had.
+    """
+    of_network = {k: options.pop(k) for k in ("progress", "fetch") if k in options}
+    model = entry(name).build(targets, **of_network)
+    model.options = model.kind.change(model.options, options, model.preset.name)
+    return model
+
+
+def options_of(name: PathLike, changes: Mapping[str, Any]) -> MaskOptions:
+    """How a model makes its masks, with some options replaced, without fetching or loading it.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such model, or an option is out of range or would do nothing to it.
+    """
+    found = entry(name)
+    return found.predicts.change(found.options, changes, str(name))
+
+
+def models() -> "pd.DataFrame":
+    """Every model that comes with mssviz.
+
+    Returns
+    -------
+    DataFrame
+        Index ``model``; columns ``kind`` (network, oracle, classical, baseline, blend),
+        ``targets`` (of oracles and the mixture: those that are asked for), ``upper_hz`` (end of
+        the modelled band), ``size_mb`` (weights, 10^6 bytes), ``licence``, ``state`` (on this
+        machine) and ``title``.
+    """
+    import pandas as pd
+
+    rows = [
+        {
+            "model": name,
+            "kind": found.group,
+            "targets": "any"
+            if found.group in ("oracle", "baseline")
+            else ", ".join(preset.targets),
+            "upper_hz": preset.model_bins * preset.stft.sample_rate / preset.stft.n_fft,
+            "size_mb": round(preset.weights.size / 1e6, 1),
+            "licence": preset.licence,
+            "state": found.state,
+            "title": preset.title,
+        }
+        for name, found in entries().items()
+        for preset in [found.preset]
+    ]
+    return pd.DataFrame(rows).set_index("model")
+
+
+def _of(
+    model: Model, group: Literal["oracle", "classical", "baseline"], build: Callable[..., Model]
+) -> Entry:
+    return Entry(group, model.preset, model.kind, model.options, "ready", build)
+
+
+def _separator(name: PathLike, targets: Sequence[str], **options: Any) -> Separator:
+    return Separator(name, **options)
+
+
+def _parts(text: str) -> list[tuple[float, str]]:
+    """Weight and name of each model in a blend's name; empty if it is none."""
+    found = [_PART.fullmatch(part) for part in text.split(" + ")]
+    if len(found) < 2 or not all(found):
+        return []
+    return [(float(match[1]), match[2]) for match in found if match]
+
+
+def _blend(parts: Sequence[tuple[float, str]]) -> Entry:
+    weights, found = [weight for weight, _ in parts], [entry(name) for _, name in parts]
+
+    def build(targets: Sequence[str], **options: Any) -> Blend:
+        return Blend([one.build(targets, **options) for one in found], weights)
+
+    preset = blended([one.preset for one in found], shares(len(found), weights))
+    waiting = [one.state for one in found if one.state != "ready"]
+    return Entry("blend", preset, Blend.kind, MaskOptions(), (*waiting, "ready")[0], build)

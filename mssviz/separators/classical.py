@@ -1,0 +1,160 @@
+"""Classical methods, which need no training, and the mixture itself: what a network must beat.
+
+Sources: FitzGerald, "Harmonic/percussive separation using median filtering", DAFx 2010; Rafii and
+Pardo, "Music/voice separation using the similarity matrix", ISMIR 2012.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mssviz import masks
+from mssviz._typing import AnyArray, Magnitude, Progress
+from mssviz.errors import ParameterError
+from mssviz.separation import MASK, MaskOptions, Run, Separation
+from mssviz.separators.model import GRID, TWO_STEMS, Model, weightless
+from mssviz.stft import Frames, magnitude
+
+
+class Mixture(Model):
+    """The mixture itself as every stem's estimate: what no separation would score.
+
+    Parameters
+    ----------
+    targets
+        Names of the stems.
+    """
+
+    title = "the mixture as every estimate"
+    kind = MASK
+
+    def __init__(self, targets: Sequence[str] = TWO_STEMS) -> None:
+        self.preset = weightless("mixture", self.title, targets)
+        self.options = MaskOptions()
+
+    def begin(
+        self,
+        waveform: AnyArray,
+        sample_rate: int,
+        references: Mapping[str, AnyArray] | None = None,
+    ) -> Run:
+        """As `Model.begin`."""
+        mixture = self.prepared(waveform, sample_rate)
+        shape = (GRID.n_frames(len(mixture)), GRID.n_bins, self.preset.n_channels)
+
+        def ones(start: int, stop: int) -> AnyArray:
+            return np.ones((stop - start, *shape[1:]), np.float32)
+
+        everything = Frames(shape, np.float32, ones)
+        separation = self.separation(mixture, dict.fromkeys(self.targets, everything))
+
+        def work(report: Progress) -> Iterator[slice]:
+            seconds = len(mixture) / self.sample_rate
+            report(seconds, seconds, "separate")
+            yield slice(0, shape[0])
+
+        return Run(separation, work)
+
+
+def _hpss(spectrum: Magnitude) -> tuple[Magnitude, ...]:
+    # percussion is smooth along frequency, harmonic sound along time
+    import librosa
+
+    bins_first = np.moveaxis(spectrum, (0, 1, 2), (2, 1, 0))  # (channels, bins, frames)
+    harmonic, percussive = librosa.decompose.hpss(bins_first, mask=True, power=1.0)
+    return tuple(
+        np.moveaxis(share, (0, 1, 2), (2, 1, 0)) * spectrum for share in (percussive, harmonic)
+    )
+
+
+def _repet_sim(spectrum: Magnitude) -> tuple[Magnitude, ...]:
+    # the accompaniment repeats: what a frame shares with the frames most like it
+    import librosa
+
+    width = round(2 * GRID.sample_rate / GRID.hop_length)
+    mono = spectrum.mean(axis=2).T
+    if mono.shape[1] < 2 * width:
+        width = max(1, mono.shape[1] // 4)
+    alike = librosa.segment.recurrence_matrix(mono, metric="cosine", width=width, sparse=True)
+    repeating = np.stack(
+        [
+            librosa.decompose.nn_filter(spectrum[:, :, c].T, rec=alike, aggregate=np.median).T
+            for c in range(spectrum.shape[2])
+        ],
+        axis=2,
+    ).astype(np.float32)
+    background = np.minimum(spectrum, repeating)
+    return spectrum - background, background
+
+
+def _bands(spectrum: Magnitude) -> tuple[Magnitude, ...]:
+    low = (np.arange(spectrum.shape[1]) * GRID.sample_rate / GRID.n_fft < 200)[None, :, None]
+    return spectrum * low, spectrum * ~low
+
+
+@dataclass(frozen=True)
+class Method:
+    """A classical method: magnitudes of a mixture to those of its stems."""
+
+    title: str
+    targets: tuple[str, ...]
+    separate: Callable[[Magnitude], tuple[Magnitude, ...]]
+    power: float
+    #: frames that are looked at together, and neighbours that are needed on either side
+    n_frames: int
+    margin: int = 0
+    citation: str = ""
+
+
+CLASSICAL = {
+    "hpss": Method(
+        "percussive against harmonic sound, by median filters", ("drums", "other"), _hpss, 2.0,
+        512, 15, "FitzGerald, Harmonic/percussive separation using median filtering, DAFx 2010",
+    ),
+    "repet-sim": Method(
+        "what repeats against what does not", TWO_STEMS, _repet_sim, 1.0, 1292, 0,
+        "Rafii and Pardo, Music/voice separation using the similarity matrix, ISMIR 2012",
+    ),
+    "bands": Method("below against above 200 Hz", ("bass", "other"), _bands, 2.0, 512),
+}  # fmt: skip
+
+
+class Classical(Model):
+    """A method that needs neither training nor true stems.
+
+    Parameters
+    ----------
+    name
+        ``"hpss"``: drums and other, as percussive and harmonic sound. ``"repet-sim"``: vocals
+        and accompaniment, as what does not and what does repeat within half a minute.
+        ``"bands"``: bass and other, as what lies below and above 200 Hz.
+    """
+
+    kind = MASK
+
+    def __init__(self, name: str) -> None:
+        if name not in CLASSICAL:
+            raise ParameterError(f"no method {name!r}: choose one of {', '.join(CLASSICAL)}")
+        self._method = CLASSICAL[name]
+        method = self._method
+        self.preset = weightless(name, method.title, method.targets, method.citation)
+        self.options = MaskOptions()
+
+    def fill(self, separation: Separation, progress: Progress) -> Iterator[slice]:
+        """As `Model.fill`."""
+        spectrum, method = separation.mixture_stft, self._method
+        n_frames, seconds = spectrum.shape[0], len(separation.mixture) / self.sample_rate
+        for start in range(0, n_frames, method.n_frames):
+            stop = min(start + method.n_frames, n_frames)
+            low, high = max(0, start - method.margin), min(n_frames, stop + method.margin)
+            found = method.separate(magnitude(spectrum[low:high]))
+            levels = {
+                target: values[start - low : stop - low]
+                for target, values in zip(self.targets, found, strict=True)
+            }
+            shares = masks.ratio_masks(levels, method.power)
+            for target, mask in shares.items():
+                separation.prediction.values[target][start:stop] = mask
+            progress(seconds * stop / n_frames, seconds, "separate")
+            yield slice(start, stop)

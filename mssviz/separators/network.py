@@ -1,0 +1,273 @@
+"""A song through a network: waveform → STFT → magnitudes → masks → stems.
+
+Spleeter's network reads patches of 512 frames (11.9 s) that do not overlap and do not know of each
+other, so a song can pass through patch by patch with exactly the result of the whole. Networks that
+look further get frames, or samples, of the neighbouring patches as context. Those that give
+waveforms come with a phase of their own: their masks are only what they do to the level.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn, Unpack
+
+import numpy as np
+
+from mssviz import presets, pretrained
+from mssviz._ahead import ahead
+from mssviz._progress import reporter
+from mssviz._spleeter import METHODS
+from mssviz._typing import Magnitude, PathLike, Progress, Waveform
+from mssviz.errors import ParameterError, PretrainedError
+from mssviz.presets import Preset
+from mssviz.separation import (
+    MAGNITUDE,
+    SPECTRUM,
+    MaskChanges,
+    MaskOptions,
+    Segment,
+    Separation,
+    changed,
+    with_margins,
+)
+from mssviz.separators.model import Model
+from mssviz.stft import magnitude, stft_blocks
+
+if TYPE_CHECKING:
+    from mssviz.networks import Network
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How a network is used.
+
+    Parameters
+    ----------
+    variant
+        Ending of the preset that is taken where there is one.
+    options
+        Of masks.
+    """
+
+    variant: str = ""
+    options: MaskChanges = field(default_factory=lambda: MaskChanges())
+
+
+#: Measured in docs/quality.md.
+QUALITIES = {
+    "fast": Quality(),
+    "best": Quality("-16kHz", {"extension": "average"}),
+}
+
+
+class Separator(Model):
+    """A pretrained network, built once, for any number of songs.
+
+    Parameters
+    ----------
+    model
+        Name of a preset (see `models`), a folder with ``config.json`` and weights, or a
+        configuration file, mssviz's or Spleeter's.
+    quality
+        ``"fast"``: as published. ``"best"``: what lost on no song of 37 with the same weights, and
+        often gained for the accompaniment: the network up to 16 kHz where a preset has such a
+        variant, the band above extended; 1.5 times the work. `options` come before both. Of
+        networks that give waveforms there is no other than the published.
+    fetch
+        Fetch missing weights; otherwise their absence is an error.
+    progress
+        For fetching: True for a bar, or a callback.
+    options
+        Any of `MaskOptions`: ``power``, ``extension``, ``mwf``, ``smoothing``,
+        ``hardness``, ``threshold``, ``bandwidth``; left out or None, the preset's.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such preset or an option is out of range.
+    PretrainedError
+        If weights cannot be had.
+
+    Notes
+    -----
+    Mono is separated as stereo with equal channels, and gives stereo stems, as in Spleeter;
+    of more than two channels the first two are separated, with a warning. Other sample rates
+    are converted to the preset's, and stems keep the preset's rate.
+    """
+
+    _network: "Network | None"
+
+    def __init__(
+        self,
+        model: PathLike = "spleeter:2stems",
+        *,
+        quality: str = "fast",
+        fetch: bool = True,
+        progress: bool | Progress = True,
+        **options: Unpack[MaskChanges],
+    ) -> None:
+        if quality not in QUALITIES:
+            raise ParameterError(f"quality must be one of {', '.join(QUALITIES)} (got {quality!r})")
+        wider = f"{model}{QUALITIES[quality].variant}"
+        self._describe(presets.find(wider if wider in presets.shipped() else model))
+        usual = changed(self.options, QUALITIES[quality].options)
+        self.options = self.kind.change(usual, options, self.preset.name)
+        if fetch and pretrained.state(self.preset) != "ready":
+            with reporter(progress, unit="B") as report:
+                pretrained.fetch(self.preset, report)
+
+    @classmethod
+    def from_network(cls, preset: Preset, network: "Network | None" = None) -> "Separator":
+        """A separator of a preset that need not be anywhere but in memory.
+
+        Parameters
+        ----------
+        preset
+            Targets, grid and network, as `network` was built.
+        network
+            With its weights; if left out, the preset's own is loaded where it is needed.
+        """
+        separator = cls.__new__(cls)
+        separator._describe(preset)
+        separator._network = network
+        return separator
+
+    def _describe(self, preset: Preset) -> None:
+        self.preset, self._network = preset, None
+        self.kind = SPECTRUM if preset.gives_waveforms else MAGNITUDE
+        self.options = MaskOptions(power=preset.mask_power, extension=preset.mask_extension)
+
+    if not TYPE_CHECKING:  # where it would give every name a type
+
+        def __getattr__(self, name: str) -> NoReturn:
+            remedy = f": {METHODS[name]}" if name in METHODS else ""
+            raise AttributeError(f"a {type(self).__name__} has no {name!r}{remedy}")
+
+    def fingerprint(self) -> str:
+        """As `Model.fingerprint`, with the weights."""
+        weights = pretrained.fingerprint(self.preset)
+        return f"{super().fingerprint()} {weights}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the network, which another process builds for itself."""
+        return {**self.__dict__, "_network": None}
+
+    @property
+    def network(self) -> "Network":
+        """The network, built at first use."""
+        if self._network is None:
+            self._network = pretrained.load(self.preset)
+        return self._network
+
+    def fill(self, separation: Separation, progress: Progress) -> Iterator[slice]:
+        """As `Model.fill`: the parts are the network's patches."""
+        mixture, done = separation.mixture, 0
+        for segment in self.segments([mixture], progress, len(mixture)):
+            frames = slice(done, done + len(segment.mixture))
+            for target, values in segment.values.items():
+                separation.prediction.values[target][frames] = values
+            done = frames.stop
+            yield frames
+
+    def segments(
+        self, blocks: Iterable[Waveform], progress: Progress, n_samples: int | None = None
+    ) -> Iterator[Segment]:
+        """Run a stream of samples through the network, one patch at a time.
+
+        Parameters
+        ----------
+        blocks
+            ``(any, n_channels)`` at the preset's sample rate and channels.
+        progress
+            Called after each patch, in seconds.
+        n_samples
+            Length of the stream, if known, for `progress`.
+
+        Raises
+        ------
+        PretrainedError
+            If the network gives every target the same magnitude, as one without weights does, or
+            anything that is not finite.
+        """
+        hop = self.preset.stft.hop_length / self.sample_rate
+        total = None if n_samples is None else n_samples / self.sample_rate
+        of_patches = self._of_waveforms if self.preset.gives_waveforms else self._of_spectra
+        done = 0
+        for segment in of_patches(blocks):
+            _check_answers(segment.values, self.preset, done * hop)
+            done += len(segment.mixture)
+            seconds = done * hop
+            progress(seconds if total is None else min(seconds, total), total, "separate")
+            yield segment
+
+    def _of_spectra(self, blocks: Iterable[Waveform]) -> Iterator[Segment]:
+        n_patch, context = self.preset.patch_frames, self.preset.context
+        n_core, n_bins = n_patch - 2 * context, self.preset.model_bins
+        # while TensorFlow is imported and the network built, reading has begun
+        with ahead(stft_blocks(blocks, self.preset.stft, n_core)) as spectra:
+            network = self.network
+            read = magnitude if network.signal == "magnitude" else np.asarray
+            for part in with_margins((Segment(spectrum, {}) for spectrum in spectra), context):
+                spectrum = part.mixture
+                first = context - part.before
+                shape = (1, n_patch, spectrum.shape[2], n_bins)
+                # memory order of spectra, see stft
+                patch = np.moveaxis(np.zeros(shape, read(spectrum[:0]).dtype), 2, 3)
+                patch[0, first : first + len(spectrum)] = read(spectrum[:, :n_bins])
+                core = part.core(spectrum)
+                frames = slice(context, context + len(core))
+                found = network(patch)
+                yield Segment(core, {name: values[0, frames] for name, values in found.items()})
+
+    def _of_waveforms(self, blocks: Iterable[Waveform]) -> Iterator[Segment]:
+        n_patch, context = self.preset.patch_samples, self.preset.context
+        n_channels, n_core = self.preset.n_channels, n_patch - 2 * context
+
+        def together() -> Iterator[Waveform]:
+            # mixture and stems side by side, as channels
+            for patch, n_samples in _patches(blocks, n_core, context, n_channels):
+                stems = self.network(patch[np.newaxis]).values()
+                parts = [patch, *(stem[0] for stem in stems)]
+                yield np.concatenate([_middle(part, n_core)[:n_samples] for part in parts], axis=1)
+
+        n_frames = max(1, n_core // self.preset.stft.hop_length)
+        for spectra in stft_blocks(together(), self.preset.stft, n_frames):
+            mixture, *stems = np.split(spectra, 1 + len(self.targets), axis=2)
+            yield Segment(mixture, dict(zip(self.targets, stems, strict=True)))
+
+
+def _patches(
+    blocks: Iterable[Waveform], n_core: int, context: int, n_channels: int
+) -> Iterator[tuple[Waveform, int]]:
+    """Patches with context on either side, and how many samples of the core are the song's."""
+    n_patch = n_core + 2 * context
+    samples = np.zeros((context, n_channels), np.float32)
+    for block in blocks:
+        samples = np.concatenate([samples, block])
+        while len(samples) >= n_patch:
+            yield samples[:n_patch], n_core
+            samples = samples[n_core:]
+    while len(samples) > context:
+        missing = max(0, n_patch - len(samples))
+        yield np.pad(samples[:n_patch], ((0, missing), (0, 0))), len(samples) - context
+        samples = samples[n_core:]
+
+
+def _middle(waveform: Waveform, n_samples: int) -> Waveform:
+    first = (len(waveform) - n_samples) // 2
+    return waveform[first : first + n_samples]
+
+
+def _check_answers(magnitudes: Mapping[str, Magnitude], preset: Preset, seconds: float) -> None:
+    for target, values in magnitudes.items():
+        if not np.isfinite(values).all():
+            raise PretrainedError(
+                f"{preset.name}: the network's {target} is not finite after {seconds:.1f} s, so no "
+                "stem can be made of it: its weights are damaged, or the sound lies far above full "
+                "scale"
+            )
+    first, *others = magnitudes.values()
+    if others and first.any() and all(np.array_equal(first, other) for other in others):
+        raise PretrainedError(
+            f"{preset.name}: every mask is exactly 1/{len(magnitudes)}: the network has no trained "
+            f"weights; run: {pretrained.fetch_command(preset)}"
+        )
