@@ -25,9 +25,9 @@ import numpy as np
 import mssviz
 from benchmarks.separate import PEER, WORK, make_peer
 from mssviz import audio, datasets, metrics, presets
+from mssviz.training import Settings, train
 from mssviz.training.chunks import Chunks
 from mssviz.training.patches import AUGMENTATIONS, Patches
-from mssviz.training import Settings, train
 
 TARGETS = ("vocals", "accompaniment")
 BATCH = 4

@@ -101,6 +101,12 @@ def load_audio(
         names the seconds.
     ParameterError
         If offset or duration make no sense for it.
+
+    Examples
+    --------
+    >>> waveform, sample_rate = mssviz.load_audio(mssviz.datasets.example_mixture(), duration=2.0)
+    >>> waveform.shape, sample_rate
+    ((88200, 2), 44100)
     """
     with AudioReader(path, offset, duration, sample_rate, stream) as reader:
         blocks = list(reader.blocks())
@@ -438,6 +444,14 @@ def write_audio(
     ------
     AudioError
         If the waveform is not fit or the file cannot be written; nothing is left half-written.
+
+    Examples
+    --------
+    >>> sine = 0.5 * np.sin(2 * np.pi * 440 * np.arange(44100) / 44100)
+    >>> mssviz.write_audio("a4.flac", sine[:, np.newaxis].astype(np.float32), 44100)
+    >>> waveform, sample_rate = mssviz.load_audio("a4.flac")
+    >>> waveform.shape
+    (44100, 1)
     """
     waveform = check_waveform(waveform)
     warn_of_integers(waveform, one_line(path))

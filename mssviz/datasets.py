@@ -45,7 +45,17 @@ MAX_RESIDUAL_DB = -25.0
 
 
 def examples() -> dict[str, Track]:
-    """The excerpts at hand: `"francium"` and, where museval is installed, `"musdb"`."""
+    """The excerpts at hand: `"francium"` and, where museval is installed, `"musdb"`.
+
+    Examples
+    --------
+    >>> song = mssviz.examples()["francium"]
+    >>> list(song.stems)
+    ['vocals', 'drums', 'other']
+    >>> mixture, sources, repairs = song.excerpt(0, 2).sound()
+    >>> mixture.shape
+    (88200, 2)
+    """
     tracks = {"francium": _francium()}
     musdb = _musdb_excerpt()
     if musdb:

@@ -2,30 +2,85 @@
 
 
 class MssvizError(Exception):
-    """Any failure that mssviz foresees; its text is one line, meant for the user."""
+    """Any failure that mssviz foresees; its text is one line, meant for the user.
+
+    Examples
+    --------
+    >>> try:
+    ...     mssviz.Separator("spleeter:2stems", power=-1)
+    ... except mssviz.MssvizError as error:
+    ...     print(error)
+    mask exponent must lie in (0, 64] (got -1)
+    """
 
     def __str__(self) -> str:
         return one_line(super().__str__())
 
 
 class ParameterError(MssvizError, ValueError):
-    """An argument, an option or a configuration is outside its domain."""
+    """An argument, an option or a configuration is outside its domain.
+
+    Examples
+    --------
+    >>> mssviz.Separator("spleeter:3stems")
+    Traceback (most recent call last):
+        ...
+    mssviz.errors.ParameterError: no preset 'spleeter:3stems': choose one of spleeter:2stems, ...
+    """
 
 
 class AudioError(MssvizError):
-    """A sound file or a waveform cannot be read, used or written."""
+    """A sound file or a waveform cannot be read, used or written.
+
+    Examples
+    --------
+    >>> mssviz.load_audio("no such song.mp3")
+    Traceback (most recent call last):
+        ...
+    mssviz.errors.AudioError: no such song.mp3: no such file; check its name and folder
+    """
 
 
 class FileError(MssvizError):
-    """A file or a folder that is no sound cannot be written, or holds what must not be replaced."""
+    """A file or a folder that is no sound cannot be written, or holds what must not be replaced.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> Path("masks.npz").mkdir()
+    >>> editor = mssviz.MaskEditor({"vocals": np.ones((8, 2049, 2))}, mssviz.stft.StftParams())
+    >>> editor.save("masks.npz")
+    Traceback (most recent call last):
+        ...
+    mssviz.errors.FileError: masks.npz: ...
+    """
 
 
 class PretrainedError(MssvizError):
-    """Weights are missing, damaged, or belong to another network."""
+    """Weights are missing, damaged, or belong to another network.
+
+    Examples
+    --------
+    >>> mssviz.Separator("uhlich-fnn")
+    Traceback (most recent call last):
+        ...
+    mssviz.errors.PretrainedError: uhlich-fnn has no weights that can be fetched; train it: ...
+    """
 
 
 class Cancelled(MssvizError):  # noqa: N818, nothing went wrong
-    """The user stopped a long computation; raise it from a progress callback to stop one."""
+    """The user stopped a long computation; raise it from a progress callback to stop one.
+
+    Examples
+    --------
+    >>> def stop(done, total, what):
+    ...     raise mssviz.Cancelled("that is enough")
+    >>> separator = mssviz.Separator("spleeter:2stems")
+    >>> separator.separate(np.zeros((44100, 2), np.float32), 44100, progress=stop)
+    Traceback (most recent call last):
+        ...
+    mssviz.errors.Cancelled: that is enough
+    """
 
 
 def one_line(text: object) -> str:

@@ -65,6 +65,13 @@ def separate_files(
         If a file cannot be read or written; stems of those before are complete and stay.
     PretrainedError
         If weights cannot be had.
+
+    Examples
+    --------
+    >>> song = mssviz.datasets.example_mixture()
+    >>> [stems] = mssviz.separate_files(song, "stems", duration=2.0, progress=False)
+    >>> [stem.as_posix() for stem in stems.values()]
+    ['stems/mixture/vocals.wav', 'stems/mixture/accompaniment.wav']
     """
     check_keywords(options, [field.name for field in fields(FileOptions)])
     chosen = FileOptions(**options)

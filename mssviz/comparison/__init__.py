@@ -88,6 +88,15 @@ def compare(
     ------
     ParameterError
         If there is nothing to compare, or models are given in a way that workers cannot use.
+
+    Examples
+    --------
+    >>> songs = {"francium": mssviz.examples()["francium"].excerpt(0, 2)}
+    >>> models = ["oracle:IRM2", "mixture"]
+    >>> table = mssviz.compare(songs, models, cache="scores", progress=False)
+    >>> sdr = mssviz.comparison.summary(table)["SDR"]
+    >>> bool(sdr["vocals", "oracle:IRM2"] > sdr["vocals", "mixture"])
+    True
     """
     scoring = settings or Scoring()
     models = [models] if isinstance(models, str) else models

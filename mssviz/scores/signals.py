@@ -42,6 +42,15 @@ def si_sdr(reference: AnyArray, estimate: AnyArray) -> float:
     References
     ----------
     Le Roux, Wisdom, Erdogan and Hershey, "SDR – half-baked or well done?", ICASSP 2019.
+
+    Examples
+    --------
+    >>> true = np.random.default_rng(0).normal(size=(44100, 2))
+    >>> mssviz.si_sdr(true, 0.5 * true)
+    inf
+    >>> noise = np.random.default_rng(1).normal(size=(44100, 2))
+    >>> round(mssviz.si_sdr(true, true + 0.1 * noise))
+    20
     """
     s, e = _pair(reference, estimate)
     if not s.any() or not e.any():

@@ -106,6 +106,15 @@ def evaluate(
     Vincent, Gribonval and Févotte, "Performance measurement in blind audio source separation",
     IEEE TASLP 14(4), 2006. Stöter, Liutkus and Ito, "The 2018 signal separation evaluation
     campaign", LVA/ICA 2018.
+
+    Examples
+    --------
+    >>> song = mssviz.examples()["francium"].excerpt(0, 2)
+    >>> mixture, sources, _ = song.sound()
+    >>> true = {"vocals": sources["vocals"], "rest": sources["drums"] + sources["other"]}
+    >>> scores = mssviz.evaluate(true, {"vocals": mixture, "rest": mixture}, 44100)
+    >>> scores[["target", "time"]].values.tolist()
+    [['vocals', 0.0], ['vocals', 1.0], ['rest', 0.0], ['rest', 1.0]]
     """
     import pandas as pd
 
@@ -211,6 +220,12 @@ def summarise(scores: "pd.DataFrame") -> "pd.DataFrame":
         Index ``target``, columns ``SDR``, ``ISR``, ``SIR``, ``SAR`` in dB, and ``windows`` and
         ``silent`` counting windows, and those without a score for silence; and, if `scores` have
         such a column, ``repaired``, counting those without one for that.
+
+    Examples
+    --------
+    >>> columns = {"time": [0.0, 1.0], "SDR": [4.0, 6.0], "ISR": 9.0, "SIR": 8.0, "SAR": 7.0}
+    >>> mssviz.summarise(pd.DataFrame({"target": "vocals", **columns})).loc["vocals", "SDR"].item()
+    5.0
     """
     columns = list(MEASURES)
     check_table(scores, ("target", *MEASURES), "mssviz.evaluate; for one of mssviz.compare call "

@@ -119,6 +119,18 @@ class MaskEditor:
     copy
         Whether to leave `masks` as they are; otherwise they are painted on themselves, and
         must be float32.
+
+    Examples
+    --------
+    >>> from mssviz.separation.editing import Stroke
+    >>> masks = {"vocals": np.full((100, 2049, 2), 0.5), "rest": np.full((100, 2049, 2), 0.5)}
+    >>> editor = mssviz.MaskEditor(masks, mssviz.stft.StftParams())
+    >>> changed = editor.apply(Stroke("vocals", "erase", [(0.5, 1000.0), (1.0, 1000.0)]))
+    >>> float(editor.masks["vocals"].min()), float(editor.masks["rest"].max())
+    (0.0, 1.0)
+    >>> undone = editor.undo()
+    >>> editor.edited
+    False
     """
 
     def __init__(

@@ -42,6 +42,18 @@ class Laboratory:
         silent until `resound`.
     oracle_phase : bool
         Whether stems get the true stems' phase instead of the mixture's.
+
+    Examples
+    --------
+    >>> waveform, sample_rate = mssviz.load_audio(mssviz.datasets.example_mixture(), duration=2.0)
+    >>> separation = mssviz.Separator().separate(waveform, sample_rate, progress=False)
+    >>> laboratory = mssviz.Laboratory(separation)
+    >>> laboratory.set_options(hardness=1.0)
+    >>> for frames in laboratory.parts():
+    ...     laboratory.remask(frames)
+    ...     first, pieces = laboratory.resound(frames)
+    >>> laboratory.estimates["vocals"].shape
+    (88200, 2)
     """
 
     def __init__(

@@ -51,6 +51,16 @@ class Separation:
         How masks are made.
     store
         For what is computed from the others.
+
+    Examples
+    --------
+    >>> waveform, sample_rate = mssviz.load_audio(mssviz.datasets.example_mixture(), duration=2.0)
+    >>> separation = mssviz.Separator().separate(waveform, sample_rate, progress=False)
+    >>> separation.mixture_stft.shape == separation.masks["vocals"].shape
+    True
+    >>> binary = separation.with_options(hardness=1.0)
+    >>> sorted(set(binary.masks["vocals"][:, :1024].ravel().tolist()))
+    [0.0, 1.0]
     """
 
     preset: Preset

@@ -150,6 +150,11 @@ def models() -> "pd.DataFrame":
         ``targets`` (of oracles and the mixture: those that are asked for), ``upper_hz`` (end of
         the modelled band), ``size_mb`` (weights, 10^6 bytes), ``licence``, ``state`` (on this
         machine) and ``title``.
+
+    Examples
+    --------
+    >>> mssviz.models().loc["spleeter:2stems", ["kind", "targets"]].tolist()
+    ['network', 'vocals, accompaniment']
     """
     import pandas as pd
 

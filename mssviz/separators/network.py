@@ -92,6 +92,14 @@ class Separator(Model):
     Mono is separated as stereo with equal channels, and gives stereo stems, as in Spleeter;
     of more than two channels the first two are separated, with a warning. Other sample rates
     are converted to the preset's, and stems keep the preset's rate.
+
+    Examples
+    --------
+    >>> waveform, sample_rate = mssviz.load_audio(mssviz.datasets.example_mixture(), duration=2.0)
+    >>> separator = mssviz.Separator("spleeter:2stems", power=1.0)
+    >>> separation = separator.separate(waveform, sample_rate, progress=False)
+    >>> separation.estimates["vocals"].shape
+    (88200, 2)
     """
 
     _network: "Network | None"

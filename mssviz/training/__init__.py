@@ -109,6 +109,16 @@ def train(
     References
     ----------
     Hennequin, Khlif, Voituret and Moussallam, "Spleeter", JOSS 5(50):2154, 2020.
+
+    Examples
+    --------
+    >>> songs = {"francium": mssviz.examples()["francium"]}
+    >>> settings = mssviz.training.Settings(steps=2, epoch_steps=2, batch_size=1, chunks=1)
+    >>> history = mssviz.train(
+    ...     songs, "my model", "tiny", settings=settings, cache="spectra", progress=False
+    ... )
+    >>> mssviz.Separator("my model").targets
+    ('vocals', 'accompaniment')
     """
     check_tracks(tracks)
     if validation:
