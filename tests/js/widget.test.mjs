@@ -83,7 +83,10 @@ test("nothing outlives the view", () => {
   el.dispatchEvent(new Event("click"));
   mock.timers.tick(1000);
   assert.deepEqual(heard, ["click", "time", "end"]);
-  assert.deepEqual([listeners.size, model.sent.length, el.emptied, "mssvizTest" in el], [0, 0, true, false]);
+  assert.deepEqual(
+    [listeners.size, model.sent.length, el.emptied, "mssvizTest" in el],
+    [0, 0, true, false],
+  );
   mock.timers.reset();
 });
 

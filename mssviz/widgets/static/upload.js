@@ -51,7 +51,9 @@ export class Transfer {
     try {
       chunk = await this.file.slice(received, received + CHUNK_BYTES).arrayBuffer();
     } catch (error) {
-      this.cancel(`${this.file.name} cannot be read (${error.message}); is it a folder, or has it changed?`);
+      this.cancel(
+        `${this.file.name} cannot be read (${error.message}); is it a folder, or has it changed?`,
+      );
     }
     if (!this.over) this.tell({ kind: "chunk", offset: received }, [chunk]);
   }
@@ -130,7 +132,10 @@ class UploadView {
       ["change:accept", () => this.showSettings()],
       ["change:description", () => this.showSettings()],
       ["change:_arrived", () => this.showArrived()],
-      ["msg:custom", (message) => message.id === this.transfer?.id && this.transfer.receive(message)],
+      [
+        "msg:custom",
+        (message) => message.id === this.transfer?.id && this.transfer.receive(message),
+      ],
     ];
     for (const [event, handler] of this.handlers) this.model.on(event, handler);
   }
