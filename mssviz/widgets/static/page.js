@@ -93,15 +93,19 @@ class PagePicture {
     const key = `${layer}|${level}`;
     if (!this.levels.has(key)) {
       const how = layer.startsWith("mask/") ? "mean" : "max";
-      const values = level ? halve(this.at(layer, level - 1), this.geometry.bins, how) : this.base(layer);
+      const values = level
+        ? halve(this.at(layer, level - 1), this.geometry.bins, how)
+        : this.base(layer);
       this.levels.set(key, values);
     }
     return this.levels.get(key);
   }
 
   answer(message) {
-    if (message.kind === "tiles") return message.tiles.map((tile) => this.tile(tile, message.channel));
-    if (message.kind === "read") return [[{ ...message, kind: "reading", reading: this.read(message) }, []]];
+    if (message.kind === "tiles")
+      return message.tiles.map((tile) => this.tile(tile, message.channel));
+    if (message.kind === "read")
+      return [[{ ...message, kind: "reading", reading: this.read(message) }, []]];
     if (message.kind === "slices") return [this.slices(message)];
     return [];
   }
@@ -123,7 +127,9 @@ class PagePicture {
   }
 
   names(prefix) {
-    return Object.keys(this.layers).filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length));
+    return Object.keys(this.layers)
+      .filter((n) => n.startsWith(prefix))
+      .map((n) => n.slice(prefix.length));
   }
 
   read(message) {
@@ -131,8 +137,12 @@ class PagePicture {
     const value = (layer) => this.base(layer)[frame * this.geometry.bins + bin];
     const stems = {};
     for (const name of this.names("mask/")) {
-      stems[name] = { mask: value(`mask/${name}`) / 255, level_db: this.db(value(`estimate/${name}`)) };
-      if (this.layers[`reference/${name}`]) stems[name].reference_db = this.db(value(`reference/${name}`));
+      stems[name] = {
+        mask: value(`mask/${name}`) / 255,
+        level_db: this.db(value(`estimate/${name}`)),
+      };
+      if (this.layers[`reference/${name}`])
+        stems[name].reference_db = this.db(value(`reference/${name}`));
     }
     return {
       frame,
@@ -151,17 +161,26 @@ class PagePicture {
     const { bins, frames, first, hop } = this.geometry;
     const layers = ["mixture", ...this.names("mask/").map((name) => `estimate/${name}`)];
     const across = layers.map((layer) =>
-      Float32Array.from(this.base(layer).subarray(frame * bins, (frame + 1) * bins), (v) => this.db(v)),
+      Float32Array.from(this.base(layer).subarray(frame * bins, (frame + 1) * bins), (v) =>
+        this.db(v),
+      ),
     );
     const along = layers.map((layer) =>
       Float32Array.from({ length: frames }, (_, t) => this.db(this.base(layer)[t * bins + bin])),
     );
-    const content = { kind: "slices", id: message.id, names: layers, start: first, stop: first + (frames - 1) * hop };
+    const content = {
+      kind: "slices",
+      id: message.id,
+      names: layers,
+      start: first,
+      stop: first + (frames - 1) * hop,
+    };
     return [content, [...across, ...along]];
   }
 }
 
 /** Put the widgets into the page. */
+// biome-ignore lint/correctness/noUnusedVariables: the page calls it
 async function show(registry) {
   const data = JSON.parse(document.getElementById("mssviz-data").textContent);
   const layers = {};
