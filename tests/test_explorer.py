@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mssviz
-from mssviz import datasets, masks
+from mssviz import datasets, mask_options, masks
 from mssviz.mask_editing import Stroke
 from mssviz.stft import stft
 from mssviz.training import Settings
@@ -47,6 +47,27 @@ def test_a_slider_changes_the_masks_without_the_network(explorer, monkeypatch):
     assert explorer.separation.options.power == 4.0
     explorer.controls.power.value = 2.0
     explorer.wait()
+
+
+def test_a_bandwidth_stays_with_a_model_of_another_band(explorer):
+    slider = explorer.controls.bandwidth
+    assert slider.value == slider.max == 11.0
+    slider.value = 9.0
+    explorer.controls.model.value = "bands"
+    explorer.separate()
+    assert (slider.value, slider.max) == (9.0, 22.1)
+    assert explorer.separation.options.bandwidth == 9000
+    slider.value = slider.max
+    explorer.controls.model.value = "spleeter:2stems"
+    explorer.separate()
+    assert slider.value == slider.max == 11.0
+    assert explorer.separation.options.bandwidth == np.inf
+
+
+def test_controls_have_the_options_names(explorer):
+    assert set(mask_options.described_options()) <= set(dir(explorer.controls))
+    with pytest.raises(AttributeError, match="no control 'loudness'"):
+        _ = explorer.controls.loudness
 
 
 def test_an_error_ends_the_work_and_says_what(explorer, monkeypatch):
