@@ -2,8 +2,8 @@
 
 A signal's life is the order of the modules, and imports only point back:
 
-audio → stft → plots → masks, mask_options, mask_editing, measures → networks → presets, pretrained
-→ separation, separate
+audio → stft → plots → masks, mask_options, mask_editing, measures, loudness
+→ networks → presets, pretrained → separation, separate
 → oracles, baselines, laboratory → bss_eval, metrics → tracks, datasets
 → scale, comparison, evaluation → chunks, patches, training → export → widgets, cli
 

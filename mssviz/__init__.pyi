@@ -8,6 +8,7 @@ from . import errors as errors
 from . import evaluation as evaluation
 from . import export as export
 from . import laboratory as laboratory
+from . import loudness as loudness
 from . import mask_editing as mask_editing
 from . import mask_options as mask_options
 from . import masks as masks
