@@ -159,6 +159,9 @@ def test_a_stroke_on_a_picture_that_is_gone_is_not_painted_on_the_next(painted):
     painted.wait()
     assert painted.view is not old
     assert not painted.editor.edited
+    old.selection = [0.5, 1.0]
+    painted.wait()
+    assert painted.session.result.selection is None
 
 
 def test_a_first_run_that_is_cancelled_leaves_nothing_and_can_be_repeated(song):

@@ -12,7 +12,7 @@ import traitlets as t
 from mssviz._files import new_file
 from mssviz._typing import AnyArray, PathLike
 from mssviz.errors import ParameterError
-from mssviz.loudness import k_weighting as k_weighting
+from mssviz.loudness import k_weighting as k_weighting  # can be imported from here, too
 from mssviz.loudness import loudness_lufs as loudness_lufs
 from mssviz.widgets import _encode, _listening_answers, _static
 from mssviz.widgets._listening_trials import OPEN, check_trials, default_question, new_pages

@@ -243,9 +243,9 @@ class _Display(Listener):
         explorer = self._explorer
         new = explorer.stage.show(result)
         if new is not None:
-            session, controls = explorer.session, explorer.controls
+            session, controls, picture = explorer.session, explorer.controls, new.picture
             new.on_stroke(lambda stroke: session.paint(stroke, controls.sum_to_one.value))
-            new.on_select(session.select)
+            new.on_select(lambda part: session.select(part) if explorer.view is picture else None)
         if result is not None and result.complete:
             explorer.controls.fit(result.model, bool(result.laboratory.references))
             self.settled(result)
