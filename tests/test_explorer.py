@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mssviz
-from mssviz import datasets, masks
+from mssviz import datasets, mask_options, masks
 from mssviz.separation.editing import Stroke
 from mssviz.stft import stft
 from mssviz.training import Settings
@@ -29,12 +29,12 @@ def test_separating_gives_masks_stems_and_scores(explorer):
 def test_a_stroke_changes_masks_sound_and_scores_and_can_be_undone(explorer):
     before, scores = explorer.estimates["vocals"].copy(), explorer.scores
     mask = explorer.editor.masks["vocals"].copy()
-    explorer._edit(lambda editor: editor.apply(Stroke("vocals", "erase", [(1, 400), (2, 400)])))
+    explorer.session.paint(Stroke("vocals", "erase", [(1, 400), (2, 400)]))
     explorer.wait()
     assert not np.array_equal(explorer.estimates["vocals"], before)
     assert np.array_equal(explorer.mixer.waveform("vocals"), explorer.estimates["vocals"])
     assert not explorer.scores.equals(scores)
-    explorer._undo.click()
+    explorer.controls.undo.click()
     explorer.wait()
     assert np.array_equal(explorer.editor.masks["vocals"], mask)
     assert np.allclose(explorer.estimates["vocals"], before, atol=1e-6)
@@ -42,26 +42,46 @@ def test_a_stroke_changes_masks_sound_and_scores_and_can_be_undone(explorer):
 
 def test_a_slider_changes_the_masks_without_the_network(explorer, monkeypatch):
     monkeypatch.setattr("mssviz.separate.Separator.segments", None)
-    explorer._masks.by_option["power"].value = 4.0
+    explorer.controls.power.value = 4.0
     explorer.wait()
     assert explorer.separation.options.power == 4.0
-    explorer._masks.by_option["power"].value = 2.0
+    explorer.controls.power.value = 2.0
     explorer.wait()
+
+
+def test_a_bandwidth_stays_with_a_model_of_another_band(explorer):
+    slider = explorer.controls.bandwidth
+    assert slider.value == slider.max == 11.0
+    slider.value = 9.0
+    explorer.controls.model.value = "bands"
+    explorer.separate()
+    assert (slider.value, slider.max) == (9.0, 22.1)
+    assert explorer.separation.options.bandwidth == 9000
+    slider.value = slider.max
+    explorer.controls.model.value = "spleeter:2stems"
+    explorer.separate()
+    assert slider.value == slider.max == 11.0
+    assert explorer.separation.options.bandwidth == np.inf
+
+
+def test_controls_have_the_options_names(explorer):
+    assert set(mask_options.described_options()) <= set(dir(explorer.controls))
+    with pytest.raises(AttributeError, match="no control 'loudness'"):
+        _ = explorer.controls.loudness
 
 
 def test_an_error_ends_the_work_and_says_what(explorer, monkeypatch):
     def fail(*_):
         raise RuntimeError("no <b>luck</b>")
 
-    monkeypatch.setattr(explorer, "_load", fail)
-    monkeypatch.setattr("threading.excepthook", lambda _: None)
-    explorer._go.click()
+    monkeypatch.setattr(datasets.Track, "sound", fail)
+    explorer.controls.separate.click()
     explorer.wait()
-    assert "no &lt;b&gt;luck" in explorer._status.value
-    assert not explorer._go.disabled
+    assert "no &lt;b&gt;luck" in explorer.controls.status.value
+    assert not explorer.controls.separate.disabled
     monkeypatch.undo()
     explorer.separate()
-    assert explorer._status.value == ""
+    assert explorer.controls.status.value == ""
 
 
 def test_wrong_arguments_are_refused():
@@ -92,14 +112,14 @@ def test_a_second_model_is_set_beside_the_first():
     assert strips["vocals"] == ["vocals", "vocals (true)", "vocals (oracle:IRM2)"]
     sound = explorer.mixer.waveform("vocals (oracle:IRM2)")
     assert np.array_equal(sound, explorer.rival.estimates["vocals"])
-    assert "accompaniment · oracle:IRM2" in explorer._score_table.value
+    assert "accompaniment · oracle:IRM2" in explorer.stage.score_table.value
 
 
 def test_what_is_left_over_is_compared_only_with_the_same_left_over():
     explorer = mssviz.explore(duration=3, compare="hpss")  # drums, other
     explorer.separate()
     assert not any(show.endswith("/hpss") for show in explorer.view.shows)
-    assert "hpss" not in explorer._score_table.value
+    assert "hpss" not in explorer.stage.score_table.value
 
 
 def test_an_oracle_without_true_stems_says_what_it_needs(tmp_path, example):
@@ -107,45 +127,45 @@ def test_an_oracle_without_true_stems_says_what_it_needs(tmp_path, example):
     explorer = mssviz.explore(tmp_path / "song.flac", model="oracle:IBM1")
     with pytest.raises(mssviz.ParameterError, match="needs the true stems"):
         explorer.separate()
-    assert "needs the true stems" in explorer._status.value
+    assert "needs the true stems" in explorer.controls.status.value
 
 
 def test_a_selection_is_measured_alone(explorer):
     explorer.view.selection = [1.0, 3.0]
     explorer.wait()
     assert sorted(set(explorer.scores["time"])) == [1.0, 2.0]
-    assert "Of the selection, 1.0 to 3.0 s" in explorer._score_table.value
+    assert "Of the selection, 1.0 to 3.0 s" in explorer.stage.score_table.value
     explorer.view.selection = None
     explorer.wait()
     assert len(set(explorer.scores["time"])) == 4
 
 
 def test_strokes_stay_when_a_slider_moves(explorer):
-    explorer._edit(lambda editor: editor.apply(Stroke("vocals", "erase", [(1, 400), (2, 400)])))
-    explorer._masks.by_option["hardness"].value = 0.5
+    explorer.session.paint(Stroke("vocals", "erase", [(1, 400), (2, 400)]))
+    explorer.controls.hardness.value = 0.5
     explorer.wait()
     assert explorer.editor.can_undo
     frame, index = 60, 37  # 1.35 s, 398 Hz
     assert explorer.editor.masks["vocals"][frame, index].max() < 0.05
-    explorer._masks.by_option["hardness"].value = 0.0
-    explorer._undo.click()
+    explorer.controls.hardness.value = 0.0
+    explorer.controls.undo.click()
     explorer.wait()
     assert np.array_equal(explorer.editor.masks["vocals"], explorer.separation.masks["vocals"][:])
 
 
 def test_a_filter_gives_way_to_masks_when_painted_on(explorer):
-    explorer._masks.by_option["mwf"].value = 1
+    explorer.controls.mwf.value = 1
     explorer.wait()
     filtered = explorer.separation.estimates["vocals"]
     assert np.allclose(explorer.estimates["vocals"], filtered, atol=1e-6)
-    explorer._edit(lambda editor: editor.apply(Stroke("vocals", "erase", [(1, 400), (2, 400)])))
+    explorer.session.paint(Stroke("vocals", "erase", [(1, 400), (2, 400)]))
     explorer.wait()
     tail = slice(3 * 44100, None)  # far from the stroke, and yet of the effective mask now
     assert not np.allclose(explorer.estimates["vocals"][tail], filtered[tail], atol=1e-6)
-    explorer._undo.click()
+    explorer.controls.undo.click()
     explorer.wait()
     assert np.allclose(explorer.estimates["vocals"], filtered, atol=1e-6)
-    explorer._masks.by_option["mwf"].value = 0
+    explorer.controls.mwf.value = 0
     explorer.wait()
 
 
@@ -169,10 +189,10 @@ def waveform_model(tmp_path_factory, example):
 def test_a_model_that_gives_waveforms_is_explored_by_its_effective_masks(waveform_model, tmp_path):
     explorer = mssviz.explore(str(Path(waveform_model).parent / "song"), model=waveform_model)
     explorer.separate()
-    assert explorer._masks.by_option["power"].disabled
-    assert explorer._masks.by_option["mwf"].disabled
-    assert not explorer._phase.disabled
-    assert "gives waveforms, not masks" in explorer._masks.note.value
+    assert explorer.controls.power.disabled
+    assert explorer.controls.mwf.disabled
+    assert not explorer.controls.oracle_phase.disabled
+    assert "gives waveforms, not masks" in explorer.controls.masks.note.value
     separation, estimate = explorer.separation, explorer.estimates["vocals"].copy()
     assert np.allclose(estimate, separation.estimates["vocals"], atol=1e-5)
     spectrum = stft(separation.estimates["vocals"], separation.preset.stft)
@@ -180,14 +200,14 @@ def test_a_model_that_gives_waveforms_is_explored_by_its_effective_masks(wavefor
     loud = abs(np.asarray(separation.mixture_stft)) > 1e-2
     found = np.asarray(explorer.editor.masks["vocals"])
     assert np.allclose(found[loud], effective[loud], atol=1e-3)
-    explorer._edit(lambda editor: editor.apply(Stroke("vocals", "erase", [(1, 400), (2, 400)])))
+    explorer.session.paint(Stroke("vocals", "erase", [(1, 400), (2, 400)]))
     explorer.wait()
     assert not np.array_equal(explorer.estimates["vocals"], estimate)
-    explorer._model.value = "repet-sim"
+    explorer.controls.model.value = "repet-sim"
     explorer.separate()
-    assert explorer._masks.by_option["power"].disabled
-    assert not explorer._masks.by_option["hardness"].disabled
-    assert "its masks are given and not ratios" in explorer._masks.note.value
+    assert explorer.controls.power.disabled
+    assert not explorer.controls.hardness.disabled
+    assert "its masks are given and not ratios" in explorer.controls.masks.note.value
 
 
 def test_masks_of_another_grid_are_not_laid_over_each_other(waveform_model):
@@ -198,11 +218,11 @@ def test_masks_of_another_grid_are_not_laid_over_each_other(waveform_model):
 
 def test_the_picker_says_what_has_yet_to_be_trained():
     explorer = mssviz.explore()
-    labels = {name: label for label, name in explorer._model.options}
+    labels = {name: label for label, name in explorer.controls.model.options}
     assert "to be trained" in labels["umx"] or "will be fetched" in labels["umx"]
     assert labels["wave-unet"].endswith("(to be trained)")
     assert "umx-tiny" not in labels
-    explorer._model.value = "wave-unet"
+    explorer.controls.model.value = "wave-unet"
     with pytest.raises(mssviz.PretrainedError, match="mssviz train -p wave-unet"):
         explorer.separate()
-    assert "mssviz train -p wave-unet" in explorer._status.value
+    assert "mssviz train -p wave-unet" in explorer.controls.status.value

@@ -14,6 +14,7 @@ import mssviz
 from mssviz import baselines
 from mssviz.separation import Run
 from mssviz.separation.editing import Stroke
+from mssviz.widgets._box import owned
 
 RATE = 44100
 STROKE = Stroke("vocals", "erase", [(0.5, 400), (1, 400)])
@@ -39,7 +40,7 @@ class Slow:
     def __init__(self, explorer, error=None):
         self.begun, self.go, self._error = threading.Event(), threading.Event(), error
         self._model = baselines.find("mixture", baselines.TWO_STEMS)
-        explorer._models["mixture", baselines.TWO_STEMS] = self
+        explorer.session.models["mixture", baselines.TWO_STEMS] = self
 
     def __getattr__(self, name):
         return getattr(self._model, name)
@@ -67,13 +68,18 @@ def explored(song, **options):
     return explorer
 
 
+def on_page(explorer):
+    """Views that the explorer's page holds."""
+    views = (mssviz.SpectrogramView, mssviz.Mixer, mssviz.ScoreView)
+    return {widget for widget in owned(explorer) if isinstance(widget, views)}
+
+
 def shown(explorer):
     """What a run must not change, and whether it is still open."""
     parts = (explorer.view, explorer.mixer, explorer.score_view)
-    stages = (explorer._picture_stage, explorer._mixer_stage, explorer._score_stage)
-    assert [stage.children for stage in stages] == [(part,) for part in parts]
+    assert on_page(explorer) == set(parts)
     assert all(part.comm is not None for part in parts)
-    return (explorer.laboratory, *parts, explorer._score_table.value)
+    return (explorer.laboratory, *parts, explorer.stage.score_table.value)
 
 
 # --- Results ----------------------------------------------------------------------------------
@@ -82,7 +88,7 @@ def shown(explorer):
 @pytest.fixture
 def painted(song):
     explorer = explored(song)
-    explorer._edit(lambda editor: editor.apply(STROKE))
+    explorer.session.paint(STROKE)
     explorer.wait()
     return explorer
 
@@ -92,20 +98,20 @@ def assert_kept(explorer, before, mask):
     assert shown(explorer) == before
     assert np.array_equal(explorer.editor.masks["vocals"], mask)
     assert explorer.editor.can_undo
-    assert not explorer._undo.disabled
+    assert not explorer.controls.undo.disabled
     # and it can be worked on
-    explorer._undo.click()
-    explorer._masks.by_option["hardness"].value = 0.5
+    explorer.controls.undo.click()
+    explorer.controls.hardness.value = 0.5
     explorer.wait()
     assert explorer.separation.options.hardness == 0.5
 
 
 def test_a_song_that_cannot_be_read_keeps_the_result_and_its_strokes(painted, tmp_path):
     before, mask = shown(painted), painted.editor.masks["vocals"].copy()
-    painted._path.value = str(tmp_path / "none.wav")
+    painted.controls.path.value = str(tmp_path / "none.wav")
     with pytest.raises(mssviz.AudioError, match=r"none\.wav"):
         painted.separate()
-    assert "none.wav" in painted._status.value
+    assert "none.wav" in painted.controls.status.value
     assert_kept(painted, before, mask)
 
 
@@ -114,60 +120,61 @@ def test_a_network_that_fails_keeps_the_result_and_its_strokes(painted):
     Slow(painted, RuntimeError("no memory")).go.set()
     with pytest.raises(RuntimeError, match="no memory"):
         painted.separate()
-    assert "no memory" in painted._status.value
+    assert "no memory" in painted.controls.status.value
     assert_kept(painted, before, mask)
 
 
 def test_a_cancelled_run_keeps_the_result_and_its_strokes(painted):
     before, mask = shown(painted), painted.editor.masks["vocals"].copy()
     model = Slow(painted)
-    painted._go.click()
+    painted.controls.separate.click()
     assert model.begun.wait(20)
     assert shown(painted) == before  # it stays while the network works
-    assert painted._progress.value == 0.5
-    painted._cancel.click()
+    assert painted.controls.progress.value == 0.5
+    painted.controls.cancel.click()
     painted.wait()
-    assert painted._status.value == "Cancelled."
+    assert painted.status == "Cancelled."
     assert_kept(painted, before, mask)
 
 
 def test_the_next_result_takes_the_place_of_the_last(painted, tmp_path):
     before = shown(painted)
     mssviz.write_audio(tmp_path / "other.wav", noise(7), RATE)
-    painted._path.value = str(tmp_path / "other.wav")
+    painted.controls.path.value = str(tmp_path / "other.wav")
     painted.separate()
     painted.wait()
     assert painted.laboratory is not before[0]
     assert [widget.comm for widget in before[1:4]] == [None] * 3
-    assert painted._picture_stage.children == (painted.view,)
-    assert painted._mixer_stage.children == (painted.mixer,)
-    assert painted._score_stage.children == ()
-    assert "true stems are unknown" in painted._score_table.value
-    assert painted._undo.disabled
+    assert on_page(painted) == {painted.view, painted.mixer}
+    assert "true stems are unknown" in painted.stage.score_table.value
+    assert painted.controls.undo.disabled
 
 
 def test_a_stroke_on_a_picture_that_is_gone_is_not_painted_on_the_next(painted):
     model, old = Slow(painted), painted.view
-    painted._go.click()
+    painted.controls.separate.click()
     assert model.begun.wait(20)
-    old._receive(old, {"kind": "stroke", "tool": "erase", "points": [[0.5, 400]]}, [])
+    old._handle_custom_msg({"kind": "stroke", "tool": "erase", "points": [[0.5, 400]]}, [])
     model.go.set()
     painted.wait()
     assert painted.view is not old
     assert not painted.editor.edited
+    old.selection = [0.5, 1.0]
+    painted.wait()
+    assert painted.session.result.selection is None
 
 
 def test_a_first_run_that_is_cancelled_leaves_nothing_and_can_be_repeated(song):
     explorer = mssviz.explore(song, "mixture")
     model = Slow(explorer)
-    explorer._go.click()
+    explorer.controls.separate.click()
     assert model.begun.wait(20)
-    assert explorer._picture_stage.children == (explorer.view,)  # masks fill in
+    assert on_page(explorer) == {explorer.view}  # masks fill in
     assert explorer.laboratory is None
     explorer.cancel()
     explorer.wait()
     assert explorer.view is None
-    assert explorer._picture_stage.children == ()
+    assert on_page(explorer) == set()
     model.go.set()
     explorer.separate()
     assert explorer.view is not None
@@ -185,20 +192,20 @@ def test_a_cancelled_stroke_is_taken_back_from_mask_and_sound(painted):
 
     painted.laboratory.parts = lambda *_: iter([slice(0, 40), slice(40, 80)])
     painted.laboratory.resound = and_cancel
-    painted._paint(Stroke("vocals", "paint", [(0.2, 3000), (1.5, 3000)]))
+    painted.session.paint(Stroke("vocals", "paint", [(0.2, 3000), (1.5, 3000)]))
     painted.wait()
     assert resounded.is_set()
-    assert painted._status.value == "Cancelled."
+    assert painted.status == "Cancelled."
     assert np.array_equal(painted.editor.masks["vocals"], mask)
     assert np.allclose(painted.estimates["vocals"], sound, atol=1e-6)
     assert np.array_equal(painted.mixer.waveform("vocals"), painted.estimates["vocals"])
 
 
 def test_a_stroke_that_cannot_be_painted_says_why(painted):
-    painted._paint(Stroke("guitar", "paint", [(0.2, 3000)]))
+    painted.session.paint(Stroke("guitar", "paint", [(0.2, 3000)]))
     painted.wait()
-    assert "no stem" in painted._status.value
-    assert not painted._go.disabled
+    assert "no stem" in painted.controls.status.value
+    assert not painted.controls.separate.disabled
 
 
 # --- What is typed and given ------------------------------------------------------------------
@@ -227,22 +234,22 @@ def test_an_array_is_refused_with_the_way_to_go():
         mssviz.explore(noise(0))
 
 
-@pytest.mark.parametrize(("box", "value"), [("_offset", -1.0), ("_duration", 0.0)])
-def test_typed_values_out_of_range_are_refused_and_stay_as_typed(song, box, value):
+@pytest.mark.parametrize(("name", "value"), [("offset", -1.0), ("duration", 0.0)])
+def test_typed_values_out_of_range_are_refused_and_stay_as_typed(song, name, value):
     explorer = mssviz.explore(song, "mixture")
-    getattr(explorer, box).value = value
+    getattr(explorer.controls, name).value = value
     with pytest.raises(mssviz.ParameterError, match="must be"):
         explorer.separate()
-    assert getattr(explorer, box).value == value
-    assert "must be" in explorer._status.value
+    assert getattr(explorer.controls, name).value == value
+    assert "must be" in explorer.controls.status.value
 
 
 def test_a_duration_of_none_is_the_whole_song(song):
     explorer = explored(song, duration=None)
-    assert explorer._duration.disabled
+    assert explorer.controls.duration.disabled
     assert len(explorer.separation.mixture) == 2 * RATE
-    explorer._whole.value = False
-    explorer._duration.value = 1.0
+    explorer.controls.whole.value = False
+    explorer.controls.duration.value = 1.0
     assert len(explorer.separate().mixture) == RATE
 
 
@@ -250,7 +257,7 @@ def test_a_path_from_home_is_found(song, monkeypatch):
     monkeypatch.setenv("HOME", str(song.parent))
     assert explored("~/song").references
     explorer = mssviz.explore(model="mixture")
-    explorer._song.value, explorer._path.value = "own file", " ~/song "
+    explorer.controls.song.value, explorer.controls.path.value = "own file", " ~/song "
     assert len(explorer.separate().mixture) == 2 * RATE
 
 
@@ -264,11 +271,11 @@ def test_stems_in_mono_are_scored(tmp_path):
 
 def test_scores_and_title_are_of_the_run_and_not_of_what_was_chosen_since(song, tmp_path):
     explorer = explored(song, offset=0.5)
-    explorer._path.value, explorer._offset.value = "/another.wav", 9.0
-    explorer._undo.click()
+    explorer.controls.path.value, explorer.controls.offset.value = "/another.wav", 9.0
+    explorer.controls.undo.click()
     explorer.view.selection = [0.5, 1.5]
     explorer.wait()
-    assert "Of the selection, 0.5 to 1.5 s" in explorer._score_table.value
+    assert "Of the selection, 0.5 to 1.5 s" in explorer.stage.score_table.value
     page = explorer.save_html(tmp_path / "page.html").read_text("utf-8")
     assert "<title>song · mixture</title>" in page
 
@@ -278,11 +285,11 @@ HOSTILE = "<img src=x onerror=alert(1)> $5 {0} %s.wav"
 
 def test_markup_in_a_name_stays_text(tmp_path):
     explorer = mssviz.explore(model="mixture", duration=1)
-    explorer._song.value, explorer._path.value = "own file", str(tmp_path / HOSTILE)
+    explorer.controls.song.value, explorer.controls.path.value = "own file", str(tmp_path / HOSTILE)
     with pytest.raises(mssviz.AudioError):
         explorer.separate()
-    assert "&lt;img src=x onerror=alert(1)&gt; $5 {0} %s.wav" in explorer._status.value
-    assert "<img" not in explorer._status.value
+    assert "&lt;img src=x onerror=alert(1)&gt; $5 {0} %s.wav" in explorer.controls.status.value
+    assert "<img" not in explorer.controls.status.value
     mssviz.write_audio(tmp_path / HOSTILE, noise(0), RATE)
     explorer.separate()
     page = explorer.save_html(tmp_path / "page.html").read_text("utf-8")
@@ -292,16 +299,16 @@ def test_markup_in_a_name_stays_text(tmp_path):
 
 def test_warnings_are_shown(song, monkeypatch):
     explorer = mssviz.explore(song, "mixture")
-    load = explorer._load
+    load = mssviz.datasets.from_folder
 
-    def and_warn(rate):
+    def and_warn(folder):
         warnings.warn("song.mp3: <3 s> were filled with silence", stacklevel=2)
-        return load(rate)
+        return load(folder)
 
-    monkeypatch.setattr(explorer, "_load", and_warn)
+    monkeypatch.setattr(mssviz.datasets, "from_folder", and_warn)
     with pytest.warns(UserWarning, match="filled with silence"):
         explorer.separate()
-    assert "song.mp3: &lt;3 s&gt; were filled" in explorer._status.value
+    assert "song.mp3: &lt;3 s&gt; were filled" in explorer.controls.status.value
 
 
 def damaged(path, seconds):
@@ -318,19 +325,19 @@ def test_windows_that_touch_damage_have_no_score(tmp_path):
     damaged(tmp_path / "vocals.flac", 2.5 / 4)
     with pytest.warns(UserWarning, match="damaged, silence replaces"):
         explorer = explored(tmp_path)
-    assert "vocals.flac: damaged, silence replaces 2." in explorer._status.value
+    assert "vocals.flac: damaged, silence replaces 2." in explorer.controls.status.value
     scores = explorer.scores.set_index("target").loc["vocals"]
     assert scores["repaired"].tolist() == [False, False, True, False]
     assert scores["SDR"].isna().tolist() == [False, False, True, False]
     assert explorer.score_view._table["repaired"] == [False, False, True, False]
-    said = explorer._score_table.value
+    said = explorer.stage.score_table.value
     assert "Files of this song are damaged, silence replaces 2." in said
     assert "windows that touch this have no score, and the whole has no SI-SDR." in said
     # a part beside it is as good as any
     explorer.view.selection = [3.0, 4.0]
     explorer.wait()
     assert not explorer.scores["SDR"].isna().any()
-    assert "damaged" not in explorer._score_table.value
+    assert "damaged" not in explorer.stage.score_table.value
     explorer.view.selection = [2.0, 4.0]
     explorer.wait()
     assert explorer.score_view._table["repaired"] == [True, False]
@@ -345,12 +352,12 @@ def test_names_too_long_for_a_path_are_refused():
     with pytest.raises(mssviz.ParameterError, match="no such folder"):
         mssviz.datasets.from_folder(long)
     explorer = mssviz.explore(model="mixture")
-    explorer._song.value, explorer._path.value = "own file", long
+    explorer.controls.song.value, explorer.controls.path.value = "own file", long
     with pytest.raises(mssviz.AudioError, match="cannot be opened"):
         explorer.separate()
-    assert "cannot be opened" in explorer._status.value
-    assert len(explorer._status.value) < 700
-    explorer._path.value = "~nobody-of-this-name/song.wav"
+    assert "cannot be opened" in explorer.controls.status.value
+    assert len(explorer.controls.status.value) < 700
+    explorer.controls.path.value = "~nobody-of-this-name/song.wav"
     with pytest.raises(mssviz.AudioError, match="no such file"):
         explorer.separate()
 
@@ -358,7 +365,10 @@ def test_names_too_long_for_a_path_are_refused():
 def test_a_pasted_path_may_stand_in_quotes(tmp_path):
     mssviz.write_audio(tmp_path / "a song.wav", noise(0, 1), RATE)
     explorer = mssviz.explore(model="mixture")
-    explorer._song.value, explorer._path.value = "own file", f'"{tmp_path / "a song.wav"}"'
+    explorer.controls.song.value, explorer.controls.path.value = (
+        "own file",
+        f'"{tmp_path / "a song.wav"}"',
+    )
     explorer.separate()
     assert len(explorer.separation.mixture) == RATE
 
@@ -368,12 +378,14 @@ def test_why_there_are_no_scores_is_told(song):
     explorer.separate()
     explorer.wait()
     assert explorer.scores is None
-    assert "accompaniment, vocals do not tell what bass, other are" in explorer._score_table.value
+    assert (
+        "accompaniment, vocals do not tell what bass, other are" in explorer.stage.score_table.value
+    )
 
 
 def test_a_rival_of_another_grid_is_refused_before_it_is_fetched(monkeypatch):
     explorer = mssviz.explore(compare="wave-unet")
-    monkeypatch.delattr(mssviz.Explorer, "_find")
+    monkeypatch.delattr(baselines, "find")
     with pytest.raises(mssviz.ParameterError, match=r"wave-unet and .* at different"):
         explorer.separate()
 
@@ -387,7 +399,7 @@ def test_a_warning_is_shown_in_each_run(tmp_path):
         warnings.simplefilter("default")
         for _ in range(3):
             explorer.separate()
-            assert "song.flac: damaged, silence replaces 2." in explorer._status.value
+            assert "song.flac: damaged, silence replaces 2." in explorer.controls.status.value
 
 
 # --- Closing ----------------------------------------------------------------------------------
@@ -397,14 +409,13 @@ def test_closing_frees_every_widget_array_and_model(song):
     gc.collect()
     before = set(_instances)
     explorer = explored(song, compare="hpss")
-    result = explorer._result
     kept = [
-        *(explorer, result.laboratory, result.laboratory.separation, result.rival),
-        *(result.view, result.mixer, result.score_view, *explorer._models.values()),
-        *(result.laboratory.estimates["vocals"], result.laboratory.separation.mixture),
+        *(explorer, explorer.laboratory, explorer.separation, explorer.rival),
+        *(explorer.view, explorer.mixer, explorer.score_view, *explorer.session.models.values()),
+        *(explorer.estimates["vocals"], explorer.separation.mixture),
     ]
     references = [weakref.ref(thing) for thing in kept]
-    del result, kept
+    del kept
     explorer.close()
     assert set(_instances) == before
     del explorer
@@ -414,16 +425,16 @@ def test_closing_frees_every_widget_array_and_model(song):
 
 def test_closing_ends_what_is_going_on_and_removes_uploads(song, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    before = set(threading.enumerate())
     explorer = mssviz.explore(song, "mixture")
-    upload = explorer._upload
-    upload._receive(upload, {"kind": "begin", "id": "a", "name": "x.wav", "size": 9}, [])
+    begin = {"kind": "begin", "id": "a", "name": "x.wav", "size": 9}
+    explorer.controls.upload._handle_custom_msg(begin, [])
     assert list(tmp_path.rglob("upload.part"))
     model = Slow(explorer)
-    explorer._go.click()
+    explorer.controls.separate.click()
     assert model.begun.wait(20)
-    thread = explorer._work._thread
     explorer.close()
-    assert not thread.is_alive()
+    assert set(threading.enumerate()) <= before
     assert not list(tmp_path.rglob("upload.part"))
     explorer.close()  # twice does no harm
     with pytest.raises(mssviz.ParameterError, match="closed"):

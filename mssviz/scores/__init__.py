@@ -3,6 +3,7 @@
 `signals` has measures of a whole signal, and `table` lists all of them for whoever shows them.
 """
 
+from mssviz.scores.loudness import loudness_lufs
 from mssviz.scores.signals import (
     best_permutation,
     describe,
@@ -16,5 +17,6 @@ from mssviz.scores.windows import evaluate, suggested_dither_db, summarise
 
 __all__ = [
     "MEASURES", "OF_TRACKS", "OF_WINDOWS", "Measure", "best_permutation", "describe", "evaluate",
-    "log_spectral_distance", "mse_db", "sd_sdr", "si_sdr", "suggested_dither_db", "summarise",
+    "log_spectral_distance", "loudness_lufs", "mse_db", "sd_sdr", "si_sdr",
+    "suggested_dither_db", "summarise",
 ]  # fmt: skip

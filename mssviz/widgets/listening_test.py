@@ -1,158 +1,30 @@
 """The listening test: stems of several models compared blind, in the notebook, without a server."""
 
-import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 import anywidget
 import numpy as np
-import scipy.signal
 import traitlets as t
 
-from mssviz import audio
 from mssviz._files import new_file
-from mssviz._typing import AnyArray, PathLike, Waveform
+from mssviz._typing import AnyArray, PathLike
 from mssviz.errors import ParameterError
-from mssviz.widgets import _encode, _static
+from mssviz.scores.loudness import k_weighting as k_weighting  # can be imported from here, too
+from mssviz.scores.loudness import loudness_lufs as loudness_lufs
+from mssviz.widgets import _encode, _listening_answers, _static
+from mssviz.widgets._listening_trials import OPEN, check_trials, default_question, new_pages
+from mssviz.widgets._listening_trials import low_anchor as low_anchor
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Method = Literal["mushra", "ab"]
 
-REFERENCE, ANCHOR, NO_PREFERENCE = "reference", "anchor", "no preference"
 #: Rates that every browser's Web Audio can be asked for, in hertz.
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 96_000
-#: Rating of the hidden reference below which BS.1534 doubts a trial, and the share of such
-#: trials above which it excludes the listener.
-RELIABLE_RATING, RELIABLE_SHARE = 90, 0.15
-_CONFIDENCE = 0.95
-_BLOCK_SECONDS, _ABSOLUTE_GATE, _RELATIVE_GATE = 0.4, -70.0, -10.0
-# ids of the sounds of a trial say where they stand on the page and nothing else
-_OPEN = "open"
-
-
-def loudness_lufs(waveform: AnyArray, sample_rate: int) -> float:
-    r"""Integrated loudness: mean power under K-weighting, quiet passages left out.
-
-    .. math:: L = -0.691 + 10 \log_{10} \sum_c z_c
-
-    with :math:`z_c` the mean square of channel *c* over those blocks of 400 ms (a new one each
-    100 ms) that exceed -70 LUFS and then -10 LU relative to the mean of those. A sound shorter
-    than 400 ms is one block.
-
-    Parameters
-    ----------
-    waveform
-        ``(n_samples, n_channels)``, one or two channels, 1.0 being full scale.
-    sample_rate
-        In hertz, 8000 or more.
-
-    Returns
-    -------
-    float
-        In LUFS (the same as LKFS); -inf if no block exceeds -70 LUFS. A sine of 997 Hz and full
-        scale in one channel gives -3.01.
-
-    References
-    ----------
-    ITU-R BS.1770-5, Algorithms to measure audio programme loudness and true-peak audio level,
-    annex 1.
-    """
-    waveform = audio.check_waveform(waveform)
-    if waveform.shape[1] > 2:
-        raise ParameterError(
-            f"loudness is defined here for one or two channels (got {waveform.shape[1]})"
-        )
-    if sample_rate < MIN_SAMPLE_RATE:
-        raise ParameterError(f"sample_rate must be {MIN_SAMPLE_RATE} Hz or more")
-    weighted = scipy.signal.sosfilt(k_weighting(sample_rate), waveform.astype(np.float64), axis=0)
-    block = min(len(weighted), round(_BLOCK_SECONDS * sample_rate))
-    energy = np.concatenate([[0.0], np.cumsum((weighted**2).sum(axis=1))])
-    step = round(_BLOCK_SECONDS / 4 * sample_rate)
-    starts = np.arange(0, len(weighted) - block + 1, step)
-    power = np.maximum(energy[starts + block] - energy[starts], 0) / block
-    power = power[_lufs(power) > _ABSOLUTE_GATE]
-    if not len(power):
-        return -math.inf
-    power = power[_lufs(power) > _lufs(power.mean()) + _RELATIVE_GATE]
-    return float(_lufs(power.mean()))
-
-
-def k_weighting(sample_rate: int) -> AnyArray:
-    """Filters of BS.1770, shelf and high-pass, as second-order sections ``(2, 6)``.
-
-    The standard tabulates them at 48 kHz; these are the analogue prototypes of that table, given
-    to the bilinear transform at the wanted rate. At 48 kHz they are the table's to 1e-6.
-    """
-
-    def section(frequency: float, q: float, high: float, band: float, low: float) -> list[float]:
-        k = math.tan(math.pi * frequency / sample_rate)
-        b = [high + band * k / q + low * k * k, 2 * (low * k * k - high)]
-        b.append(high - band * k / q + low * k * k)
-        a = [1 + k / q + k * k, 2 * (k * k - 1), 1 - k / q + k * k]
-        return [value / a[0] for value in (*b, *a)]
-
-    gain = 10 ** (3.999843853973347 / 20)
-    shelf = section(1681.974450955533, 0.7071752369554196, gain, gain**0.4996667741545416, 1.0)
-    # the table's high-pass has the numerator 1, -2, 1, so its pass band lies 0.04 dB above 0 dB
-    frequency, q = 38.13547087602444, 0.5003270373238773
-    k = math.tan(math.pi * frequency / 48_000)
-    return np.array([shelf, section(frequency, q, 1 + k / q + k * k, 0.0, 0.0)])
-
-
-def low_anchor(waveform: Waveform, sample_rate: int) -> Waveform:
-    """Low-pass filter a reference at 3.5 kHz, which makes the low anchor of BS.1534.
-
-    Within 0.1 dB up to 3.5 kHz, below -50 dB from 4 kHz on; linear phase, not delayed.
-
-    Parameters
-    ----------
-    waveform
-        ``(n_samples, n_channels)``.
-    sample_rate
-        In hertz, 8000 or more.
-
-    References
-    ----------
-    ITU-R BS.1534-3, Method for the subjective assessment of intermediate quality level of audio
-    systems (MUSHRA), section 5.1.
-    """
-    n_taps, beta = scipy.signal.kaiserord(65, 500 / (sample_rate / 2))
-    taps = scipy.signal.firwin(n_taps | 1, 3750, window=("kaiser", beta), fs=sample_rate)
-    filtered = scipy.signal.oaconvolve(waveform.astype(np.float64), taps[:, None], axes=0)
-    first = len(taps) // 2
-    return filtered[first : first + len(waveform)].astype(np.float32)
-
-
-@dataclass
-class _Condition:
-    """One sound to be judged on a page, and what the listener did with it."""
-
-    name: str
-    waveform: Waveform
-    gain_db: float
-    rating: int | None = None
-    times_played: int = 0
-    seconds: float = 0.0
-
-
-@dataclass
-class _Page:
-    """What is judged at once; `conditions` in the order shown."""
-
-    trial: str
-    conditions: list[_Condition]
-    reference: _Condition | None
-    choice: int | None = None  # in an A/B test: 0, 1, or 2 for neither
-
-    def sounds(self) -> dict[str, _Condition]:
-        """Every sound by the id that the browser knows it under."""
-        numbered = {str(i): c for i, c in enumerate(self.conditions, start=1)}
-        return numbered if self.reference is None else {_OPEN: self.reference} | numbered
 
 
 class ListeningTest(anywidget.AnyWidget):
@@ -250,15 +122,15 @@ class ListeningTest(anywidget.AnyWidget):
             raise ParameterError(f"anchors must be 'lowpass', a mapping or None (got {anchors!r})")
         if method == "ab" and isinstance(anchors, Mapping):
             raise ParameterError("an A/B test has no anchors; name them as models in stimuli")
-        trials = _check_trials(stimuli, references or {}, anchors, method, sample_rate)
-        self._order = np.random.default_rng(seed)
-        self._pages = self._new_pages(trials, method, sample_rate, loudness_match)
+        trials = check_trials(stimuli, references or {}, anchors, method, sample_rate)
+        order = np.random.default_rng(seed)
+        self._pages = new_pages(trials, method, sample_rate, loudness_match, order)
         self._current, self._reveal = 0, reveal
         self._encoded: tuple[int, dict[str, bytes]] = (-1, {})
         super().__init__()
         self.set_trait("method", method)
         self.set_trait("sample_rate", int(sample_rate))
-        self.set_trait("question", question or _question(method, bool(references)))
+        self.set_trait("question", question or default_question(method, bool(references)))
         self._show()
         self.on_msg(self._receive)
 
@@ -273,11 +145,7 @@ class ListeningTest(anywidget.AnyWidget):
         from 1, ``gain_db`` what loudness matching did. A/B: one row per trial and pair; ``a``
         and ``b`` are the models on either side, ``choice`` one of them or ``"no preference"``.
         """
-        import pandas as pd
-
-        if self.method == "ab":
-            return pd.DataFrame(self._choices(), columns=[*_AB_COLUMNS])
-        return pd.DataFrame(self._ratings(), columns=[*_MUSHRA_COLUMNS])
+        return _listening_answers.results(self._pages, self.method)
 
     def summary(self) -> "pd.DataFrame":
         """Figures per condition, each with its 95 % confidence interval.
@@ -287,21 +155,7 @@ class ListeningTest(anywidget.AnyWidget):
         share of wins among the decided comparisons, with Wilson's interval. The intervals are
         over trials of this one listener, not over listeners.
         """
-        import pandas as pd
-
-        if self.method == "ab":
-            names = dict.fromkeys(c.name for page in self._pages for c in page.conditions)
-            rows = {name: _preference(name, self._choices()) for name in sorted(names)}
-        else:
-            ratings = self._ratings()
-            names = dict.fromkeys(row["condition"] for row in ratings)
-            rows = {
-                name: _mean([row["rating"] for row in ratings if row["condition"] == name])
-                for name in names
-            }
-        table = pd.DataFrame.from_dict(rows, orient="index", columns=_summary_columns(self.method))
-        best = table.columns[0] if self.method == "mushra" else "share"
-        return table.rename_axis("condition").sort_values(best, ascending=False, kind="stable")
+        return _listening_answers.summary(self._pages, self.method)
 
     @property
     def reliable(self) -> bool | None:
@@ -310,11 +164,7 @@ class ListeningTest(anywidget.AnyWidget):
         False if the hidden reference was rated below 90 in more than 15 % of the trials that
         had one.
         """
-        ratings = [row["rating"] for row in self._ratings() if row["condition"] == REFERENCE]
-        if not ratings:
-            return None
-        missed = sum(rating < RELIABLE_RATING for rating in ratings)
-        return missed <= RELIABLE_SHARE * len(ratings)
+        return _listening_answers.reliable(self._pages)
 
     def save(self, path: PathLike) -> Path:
         """Write `results` as CSV; the file gets its name when it is complete.
@@ -330,60 +180,7 @@ class ListeningTest(anywidget.AnyWidget):
             scratch.write_text(text, encoding="utf-8")
         return path
 
-    def _ratings(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "trial": page.trial,
-                "condition": condition.name,
-                "rating": condition.rating,
-                "position": position,
-                "times_played": condition.times_played,
-                "seconds_listened": round(condition.seconds, 3),
-                "gain_db": round(condition.gain_db, 3),
-                "method": "mushra",
-            }
-            for page in self._pages
-            for position, condition in enumerate(page.conditions, start=1)
-            if condition.rating is not None
-        ]
-
-    def _choices(self) -> list[dict[str, Any]]:
-        rows = []
-        for page in self._pages:
-            if page.choice is None:
-                continue
-            a, b = page.conditions
-            row: dict[str, Any] = {"trial": page.trial, "a": a.name, "b": b.name}
-            row["choice"] = (a.name, b.name, NO_PREFERENCE)[page.choice]
-            for side, condition in (("a", a), ("b", b)):
-                row[f"times_played_{side}"] = condition.times_played
-                row[f"seconds_listened_{side}"] = round(condition.seconds, 3)
-                row[f"gain_db_{side}"] = round(condition.gain_db, 3)
-            rows.append(row | {"method": "ab"})
-        return rows
-
     # --- pages --------------------------------------------------------------------------------
-
-    def _new_pages(
-        self, trials: list["_Trial"], method: str, sample_rate: int, match: bool
-    ) -> list[_Page]:
-        pages = []
-        for i in self._order.permutation(len(trials)):
-            trial = trials[i]
-            gains = _gains_db(trial.sounds, sample_rate, match)
-            groups = [trial.rated]
-            if method == "ab":
-                pairs = list(itertools.combinations(trial.rated, 2))
-                groups = [list(pairs[k]) for k in self._order.permutation(len(pairs))]
-            for group in groups:
-                shuffled = [group[k] for k in self._order.permutation(len(group))]
-                conditions = [_Condition(n, trial.sounds[n], gains[n]) for n in shuffled]
-                reference = None
-                if REFERENCE in trial.sounds:  # shown openly; the hidden one counts apart
-                    sound = trial.sounds[REFERENCE]
-                    reference = _Condition(REFERENCE, sound, gains[REFERENCE])
-                pages.append(_Page(trial.name, conditions, reference))
-        return pages
 
     def _show(self) -> None:
         state: dict[str, Any] = {"trial": self._current, "n_trials": len(self._pages)}
@@ -394,13 +191,13 @@ class ListeningTest(anywidget.AnyWidget):
                 "name": page.trial,
                 "ids": list(sounds),
                 "ratings": {
-                    i: c.rating for i, c in sounds.items() if c.rating is not None and i != _OPEN
+                    i: c.rating for i, c in sounds.items() if c.rating is not None and i != OPEN
                 },
                 "played": [i for i, c in sounds.items() if c.times_played],
                 "choice": page.choice,
             }
         elif self._reveal:
-            state["table"] = _as_text(self.summary())
+            state["table"] = _listening_answers.as_text(self.summary())
         self.set_trait("state", state)
 
     # --- messages from the browser ------------------------------------------------------------
@@ -477,167 +274,6 @@ class ListeningTest(anywidget.AnyWidget):
             self.send(message, [cache[key]])
 
 
-_MUSHRA_COLUMNS = (
-    "trial", "condition", "rating", "position", "times_played", "seconds_listened", "gain_db",
-    "method",
-)  # fmt: skip
-_AB_COLUMNS = (
-    "trial", "a", "b", "choice", "times_played_a", "times_played_b", "seconds_listened_a",
-    "seconds_listened_b", "gain_db_a", "gain_db_b", "method",
-)  # fmt: skip
-
-
-@dataclass
-class _Trial:
-    """All sounds of a trial by name, and the names of those that are judged."""
-
-    name: str
-    sounds: dict[str, Waveform]
-    rated: list[str]
-
-
-def _check_trials(
-    stimuli: Mapping[str, Mapping[str, AnyArray]],
-    references: Mapping[str, AnyArray],
-    anchors: Mapping[str, AnyArray] | str | None,
-    method: str,
-    sample_rate: int,
-) -> list[_Trial]:
-    if not isinstance(stimuli, Mapping) or not all(
-        isinstance(models, Mapping) for models in stimuli.values()
-    ):
-        raise ParameterError(
-            "stimuli must be a dict of trial to a dict of model to waveform, such as "
-            f'{{"song": {{"mine": mine, "theirs": theirs}}}} (got {type(stimuli).__name__})'
-        )
-    if not stimuli:
-        raise ParameterError("stimuli must hold at least one trial (got none)")
-    given = anchors if isinstance(anchors, Mapping) else {}
-    for what, mapping in (("references", references), ("anchors", given)):
-        for trial in mapping:
-            if trial not in stimuli:
-                raise ParameterError(
-                    f"{what} names {trial!r}; choose from {', '.join(map(str, stimuli))}"
-                )
-    trials = []
-    for trial, models in stimuli.items():
-        least, taken = (2, (NO_PREFERENCE, REFERENCE)) if method == "ab" else (1, _RESERVED)
-        if len(models) < least:
-            raise ParameterError(f"{trial} must have {least} models or more (got {len(models)})")
-        sounds = dict(models)
-        for name in (trial, *models):
-            if not isinstance(name, str) or name in taken:
-                raise ParameterError(f"a name must be text other than {taken} (got {name!r})")
-        rated = list(models)
-        if trial in references:
-            sounds[REFERENCE] = references[trial]
-        sounds = _check_sounds(trial, sounds)
-        if method == "mushra" and trial in references:
-            rated.append(REFERENCE)
-            if anchors == "lowpass":
-                sounds[ANCHOR] = low_anchor(sounds[REFERENCE], sample_rate)
-        if trial in given:
-            sounds = _check_sounds(trial, sounds | {ANCHOR: given[trial]})
-        if ANCHOR in sounds and method == "mushra":
-            rated.append(ANCHOR)
-        trials.append(_Trial(trial, sounds, rated))
-    return trials
-
-
-_RESERVED = (REFERENCE, ANCHOR)
-
-
-def _check_sounds(trial: str, sounds: Mapping[str, AnyArray]) -> dict[str, Waveform]:
-    checked = {n: audio.check_waveform(w, f"{trial}, {n}") for n, w in sounds.items()}
-    lengths = {name: len(waveform) for name, waveform in checked.items()}
-    if len(set(lengths.values())) > 1:
-        raise ParameterError(
-            f"sounds of {trial} must be of one length; cut or pad them (got {lengths})"
-        )
-    n_channels = max(waveform.shape[1] for waveform in checked.values())
-    if n_channels > 2:
-        raise ParameterError(f"sounds of {trial} must have one or two channels (got {n_channels})")
-    # a browser plays mono on both sides, 3 dB louder than it would be measured beside stereo
-    return {name: audio.to_channels(waveform, n_channels) for name, waveform in checked.items()}
-
-
-def _gains_db(sounds: Mapping[str, Waveform], sample_rate: int, match: bool) -> dict[str, float]:
-    gains = dict.fromkeys(sounds, 0.0)
-    if match:
-        loudness = {name: loudness_lufs(w, sample_rate) for name, w in sounds.items()}
-        heard = {name: level for name, level in loudness.items() if math.isfinite(level)}
-        quietest = min(heard.values(), default=0.0)
-        gains |= {name: quietest - level for name, level in heard.items()}
-    # samples beyond full scale would clip on their way: lower all alike
-    scaled = {n: np.abs(w).max(initial=0) * 10 ** (gains[n] / 20) for n, w in sounds.items()}
-    over_db = 20 * math.log10(max(1.0, *scaled.values()))
-    return {name: gain - over_db for name, gain in gains.items()}
-
-
-def _question(method: str, referenced: bool) -> str:
-    if method == "ab":
-        better = "is closer to the reference" if referenced else "sounds better"
-        return f"Which of the two {better}?"
-    if referenced:
-        return "How close is the quality of each sound to that of the reference?"
-    return "How good is the quality of each sound?"
-
-
-def _lufs(power: Any) -> Any:
-    with np.errstate(divide="ignore"):
-        return -0.691 + 10 * np.log10(power)
-
-
 def _is_amount(value: Any) -> TypeGuard[float]:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and math.isfinite(value) and value >= 0
-
-
-def _summary_columns(method: str) -> list[str]:
-    interval = ["ci_low", "ci_high"]
-    if method == "ab":
-        return ["wins", "losses", "ties", "n", "share", *interval]
-    return ["mean", "median", "n", *interval]
-
-
-def _mean(ratings: Sequence[float]) -> list[float]:
-    from scipy.stats import t as student
-
-    n, mean = len(ratings), float(np.mean(ratings))
-    half = math.nan
-    if n > 1:
-        half = student.ppf((1 + _CONFIDENCE) / 2, n - 1) * np.std(ratings, ddof=1) / math.sqrt(n)
-    return [mean, float(np.median(ratings)), n, mean - half, mean + half]
-
-
-def _preference(name: str, choices: Sequence[Mapping[str, Any]]) -> list[float]:
-    from scipy.stats import binomtest
-
-    mine = [row["choice"] for row in choices if name in (row["a"], row["b"])]
-    wins, ties = mine.count(name), mine.count(NO_PREFERENCE)
-    decided = len(mine) - ties
-    if not decided:
-        return [wins, 0, ties, len(mine), math.nan, math.nan, math.nan]
-    interval = binomtest(wins, decided).proportion_ci(_CONFIDENCE, method="wilson")
-    share = wins / decided
-    return [wins, decided - wins, ties, len(mine), share, interval.low, interval.high]
-
-
-def _as_text(table: "pd.DataFrame") -> list[list[str]]:
-    def text(column: str, value: Any) -> str:
-        if isinstance(value, float) and math.isnan(value):
-            return "–"
-        if column in ("share", "ci_low", "ci_high") and "share" in table:
-            return f"{100 * value:.0f} %"
-        return f"{value:.1f}" if column in ("mean", "median", "ci_low", "ci_high") else str(value)
-
-    header = [_HEADERS.get(column, column) for column in ["condition", *table.columns]]
-    columns = list(table.columns)
-    rows = [
-        [str(name), *(text(c, v) for c, v in zip(columns, row, strict=True))]
-        for name, row in zip(table.index, table.itertuples(index=False, name=None), strict=True)
-    ]
-    return [header, *rows]
-
-
-_HEADERS = {"ci_low": "95 % from", "ci_high": "95 % to", "share": "share of wins"}

@@ -8,8 +8,8 @@ import numpy as np
 import traitlets as t
 
 from mssviz.errors import ParameterError
-from mssviz.metrics import MEASURES
 from mssviz.plots import PALETTE, check_colors
+from mssviz.scores.windows import MEASURES
 from mssviz.widgets import _static
 from mssviz.widgets._view import TIMELINE, View
 

@@ -9,8 +9,8 @@ import traitlets as t
 
 from mssviz._typing import AnyArray
 from mssviz.errors import MssvizError, ParameterError, reason
-from mssviz.mask_editing import TOOLS, Stroke
 from mssviz.plots import PALETTE, check_colors, check_layout
+from mssviz.separation.editing import TOOLS, Stroke
 from mssviz.stft import StftParams, to_db
 from mssviz.widgets import _static, _tiles
 from mssviz.widgets._view import TIMELINE, View

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from mssviz import datasets, metrics, plots
+from mssviz import datasets, plots
 from mssviz._typing import PathLike
 from mssviz.datasets import Track
 from mssviz.errors import Cancelled, MssvizError, ParameterError
 from mssviz.presets import Preset
-from mssviz.separate import Separator
+from mssviz.scores import evaluate, suggested_dither_db
 from mssviz.separation import Separation
+from mssviz.separators import Separator
 from mssviz.training import preset_of, train
 from mssviz.widgets import _encode
 from mssviz.widgets._box import Box
@@ -139,9 +140,9 @@ class TrainingView(Box):
         rate = model.sample_rate
         self.separation = model.separate(self._mixture, rate, progress=False)
         window = min(1.0, len(self._mixture) / rate)
-        scores = metrics.evaluate(
+        scores = evaluate(
             self._references, dict(self.separation.estimates), rate, window=window, hop=window,
-            dither_db=metrics.suggested_dither_db(self._references),
+            dither_db=suggested_dither_db(self._references),
         )  # fmt: skip
         for target, found in scores.groupby("target")["SDR"].median().items():
             self.sdr[str(target)].append(float(found))

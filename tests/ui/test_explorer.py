@@ -318,7 +318,7 @@ def slowly(separation, progress):
         go.wait(60)
 
 separator.fill = slowly
-explorer._models["spleeter:2stems", ("vocals", "accompaniment")] = separator
+explorer.session.models["spleeter:2stems", ("vocals", "accompaniment")] = separator
 explorer
 """
     page = run_cell(code)

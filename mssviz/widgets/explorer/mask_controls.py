@@ -8,7 +8,7 @@ import ipywidgets as w
 
 from mssviz.errors import ParameterError
 from mssviz.plots import one_line
-from mssviz.separation import Kind, MaskChanges, MaskOptions, Option, changed, described_options
+from mssviz.separation import Kind, MaskOptions, Option, described_options
 
 STYLE = {"description_width": "7.5em"}
 
@@ -59,13 +59,6 @@ class MaskControls:
             found["bandwidth"] = math.inf
         return found
 
-    def changes(self, kind: Kind) -> MaskChanges:
-        """What they say of the options that change anything for this kind of prediction."""
-        values = self.values
-        given = {name: values[name] for name in kind.options}
-        usable = kind.usable(changed(MaskOptions(), given))
-        return {name: value for name, value in given.items() if name in usable}  # type: ignore[return-value]
-
     def fit(self, kind: Kind, model: str, band_khz: float) -> None:
         """Lock what does nothing for a model.
 
@@ -80,14 +73,12 @@ class MaskControls:
         """
         self._kind, self._model = kind, model
         bandwidth = self.by_option["bandwidth"]
-        if bandwidth.max != band_khz:
-            with bandwidth.hold_trait_notifications():
-                bandwidth.max = bandwidth.value = band_khz
+        unlimited = bandwidth.value >= bandwidth.max
+        with bandwidth.hold_trait_notifications():
+            bandwidth.max = band_khz
+            if unlimited:
+                bandwidth.value = band_khz
         self._lock()
-
-    def reaches(self, band_khz: float) -> bool:
-        """Whether the slider for the bandwidth is for a model whose band ends there."""
-        return bool(self.by_option["bandwidth"].max == band_khz)
 
     def _lock(self) -> None:
         if self._kind is None:

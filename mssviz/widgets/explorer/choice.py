@@ -1,0 +1,108 @@
+"""What is to be separated: a song, an excerpt of it, and the models."""
+
+import math
+import numbers
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mssviz import audio, datasets
+from mssviz._paths import is_folder, typed
+from mssviz._typing import PathLike
+from mssviz.errors import ParameterError
+from mssviz.plots import one_line
+from mssviz.separators import entry
+from mssviz.tracks import Sound, Track
+
+DEFAULT_SECONDS, LEAST_SECONDS = 15.0, 0.1
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A song, an excerpt of it, and the models that are to separate it.
+
+    Nothing is checked before the work begins, so that whatever was typed can be refused there.
+
+    Parameters
+    ----------
+    song
+        A track, or the path of a sound file or of a folder of stems.
+    model
+        Name of a preset, or of a model without weights, see `mssviz.models`.
+    rival
+        Name of a second model whose result is set beside the first's; empty for none.
+    offset
+        Beginning of the excerpt, in seconds from the song's beginning, 0 or more.
+    duration
+        Length of the excerpt, in seconds, 0.1 or more; None for all of the song.
+    """
+
+    song: Track | PathLike
+    model: str = "spleeter:2stems"
+    rival: str = ""
+    offset: float = 0.0
+    duration: float | None = DEFAULT_SECONDS
+
+    @property
+    def title(self) -> str:
+        """Song and model, for people."""
+        if isinstance(self.song, Track):
+            song = f"{self.song.name} · {self.song.licence}"
+        else:
+            song = Path(self.song).name
+        return f"{one_line(song)} · {one_line(self.model)}"
+
+    @property
+    def rival_name(self) -> str:
+        """The second model, for people, told from the first where both have one name."""
+        return f"{self.rival}, untouched" if self.rival == self.model else self.rival
+
+    def check(self) -> None:
+        """Raise `ParameterError` unless masks of both models can be laid over each other."""
+        if not self.rival:
+            return
+        if entry(self.rival).preset.stft != entry(self.model).preset.stft:
+            raise ParameterError(
+                f"{self.rival} and {self.model} work at different sample rates or windows, so "
+                "their masks cannot be laid over each other; compare others, or use mssviz.compare"
+            )
+
+    def load(self, sample_rate: int) -> Sound:
+        """Read the excerpt, with the true stems where they are known.
+
+        Parameters
+        ----------
+        sample_rate
+            Rate to convert to, in hertz.
+
+        Raises
+        ------
+        ParameterError
+            If the times are no excerpt's, or no song is named.
+        AudioError
+            If the song cannot be read.
+        """
+        check_excerpt(self.offset, self.duration)
+        if isinstance(self.song, Track):
+            return self.song.sound(self.offset, self.duration, sample_rate)
+        text = str(self.song).strip()
+        if not text:
+            raise ParameterError("no file chosen: upload one, or type its path")
+        path = Path(typed(text))
+        if is_folder(path):
+            return datasets.from_folder(path).sound(self.offset, self.duration, sample_rate)
+        mixture, _ = audio.load_audio(path, self.offset, self.duration, sample_rate)
+        return Sound(mixture, {}, [])  # without true stems, nothing is measured
+
+
+def check_excerpt(offset: Any, duration: Any) -> None:
+    """Raise `ParameterError` unless these are times of an excerpt, in seconds."""
+    for name, value, least in (("offset", offset, 0.0), ("duration", duration, LEAST_SECONDS)):
+        if name == "duration" and value is None:
+            continue
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if not number or not least <= float(value) < math.inf:
+            raise ParameterError(
+                f"{name} must be {least:g} s or more"
+                f"{', or None for the whole song' if least else ''} (got {value!r})"
+            )

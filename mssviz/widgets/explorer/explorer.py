@@ -1,0 +1,266 @@
+"""The explorer as one widget: its session, controls and stage, joined."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+
+from mssviz._typing import PathLike, Waveform
+from mssviz.separation import Separation
+from mssviz.separation.editing import MaskEditor
+from mssviz.separation.laboratory import Laboratory
+from mssviz.separators import entry, options_of
+from mssviz.widgets import _static
+from mssviz.widgets._box import Box
+from mssviz.widgets.explorer.choice import DEFAULT_SECONDS
+from mssviz.widgets.explorer.controls import Controls
+from mssviz.widgets.explorer.result import Result
+from mssviz.widgets.explorer.session import Session
+from mssviz.widgets.explorer.stage import Stage
+from mssviz.widgets.explorer.work import Listener, Status
+from mssviz.widgets.mixer import Mixer
+from mssviz.widgets.page import save_page
+from mssviz.widgets.scores import ScoreView
+from mssviz.widgets.spectrogram import SpectrogramView
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def explore(
+    song: PathLike | None = None, model: str = "spleeter:2stems", **options: Any
+) -> "Explorer":
+    """Make an explorer; display it as a cell's last expression.
+
+    Parameters
+    ----------
+    song
+        A sound file, a folder with the stems of a song, or the name of an example (see
+        `datasets.examples`); the shipped excerpt if left out.
+    model
+        Name of a preset, or of a model without weights, see `mssviz.models`.
+    options
+        Of `Explorer`: ``compare``, ``offset``, ``duration``, and any of `MaskOptions`.
+
+    Notes
+    -----
+    Running a cell again closes the explorer that it made before. Elsewhere, `Explorer.close` frees
+    what one holds.
+    """
+    return Explorer(song, model, **options)
+
+
+class Explorer(Box):
+    """Widget around one `Laboratory`; what it shows can be had in Python, too.
+
+    A result stays until the next one is complete: a run that fails or is cancelled changes nothing.
+
+    Parameters
+    ----------
+    song, model
+        As in `explore`.
+    compare
+        Name of a second model, whose masks and stems are set beside the model's.
+    offset
+        Beginning of the excerpt, in seconds, 0 or more.
+    duration
+        Its length, in seconds, 0.1 or more, or as far as the song goes; None for all of it.
+    options
+        Any of `MaskOptions`, as far as the sliders go; the model's own where left out.
+
+    Attributes
+    ----------
+    controls : Controls
+        Pickers, buttons and sliders by name: ``explorer.controls.power.value = 4``,
+        ``explorer.controls.undo.click()``.
+    session : Session
+        What does the work: ``explorer.session.paint(stroke)``.
+    stage : Stage
+        Where the result is shown.
+
+    Raises
+    ------
+    ParameterError
+        If a value is outside its domain, or there is no such model.
+    AudioError
+        If there is no such song.
+    """
+
+    def __init__(
+        self,
+        song: PathLike | None = None,
+        model: PathLike = "spleeter:2stems",
+        *,
+        compare: PathLike | None = None,
+        offset: float = 0.0,
+        duration: float | None = DEFAULT_SECONDS,
+        **options: Any,
+    ) -> None:
+        if compare:
+            entry(compare)  # an unknown name is an error, not another's picker
+        chosen = options_of(model, options)
+        self.controls = Controls(song, str(model), str(compare or ""), offset, duration, chosen)
+        self.stage = Stage(self.controls.strokes)
+        self.session = Session(_Display(self))
+        style = w.HTML(f"<style>{_static.style('explorer.css', 'score_table.css')}</style>")
+        controls = self.controls
+        super().__init__([style, controls.pickers, controls.status, controls.sliders, self.stage])
+        self.add_class("mssviz-explorer")
+        self._connect()
+        self.take_place()
+
+    # --- the same from code -------------------------------------------------------------------
+
+    def separate(self) -> Separation:
+        """Separate the chosen excerpt and wait for the result.
+
+        Raises
+        ------
+        MssvizError
+            What the page shows in its status line.
+        """
+        return self.session.separate(self.controls.choice())
+
+    def cancel(self) -> None:
+        """Stop the work in progress at the next patch."""
+        self.session.cancel()
+
+    def wait(self) -> None:
+        """Wait until the work started by a button, a slider or the brush is done, scores too."""
+        self.session.wait()
+
+    def withdraw(self) -> None:
+        """End all work and close every widget; what was found stays."""
+        self.session.end()
+        if self.stage.views is not None:
+            self.stage.views.close()
+        super().withdraw()
+
+    def close(self) -> None:
+        """End all work, close every widget, and let go of songs, models and results."""
+        if "session" in vars(self):  # not of one that was refused
+            self.withdraw()
+            self.session.close()
+            self.stage.views = None
+
+    @property
+    def status(self) -> str:
+        """What the status line says of the work: warnings, or why it has failed."""
+        return "\n".join(self.session.status.messages)
+
+    @property
+    def laboratory(self) -> Laboratory | None:
+        """The excerpt with its present masks and stems; None before the first run's end."""
+        return self.session.laboratory
+
+    @property
+    def rival(self) -> Separation | None:
+        """What the second model made of it."""
+        return self.session.result.rival if self.session.result else None
+
+    @property
+    def view(self) -> SpectrogramView | None:
+        """The picture."""
+        return self.stage.views.picture if self.stage.views else None
+
+    @property
+    def mixer(self) -> Mixer | None:
+        """The mixer."""
+        return self.stage.views.mixer if self.stage.views else None
+
+    @property
+    def score_view(self) -> ScoreView | None:
+        """The scores' course, once they are measured."""
+        return self.stage.views.score_view if self.stage.views else None
+
+    @property
+    def scores(self) -> "pd.DataFrame | None":
+        """Scores window by window, of the selected part or else of the whole excerpt.
+
+        None where true stems are unknown; ``time`` counts from the excerpt's beginning.
+        """
+        result = self.session.result
+        return result.scores.windows if result and result.scores else None
+
+    @property
+    def separation(self) -> Separation | None:
+        """Of the last run, with the present options."""
+        return self.laboratory.separation if self.laboratory else None
+
+    @property
+    def editor(self) -> MaskEditor | None:
+        """The masks that are shown and heard, strokes of the brush included."""
+        return self.laboratory.editor if self.laboratory else None
+
+    @property
+    def references(self) -> dict[str, Waveform] | None:
+        """True stems of the excerpt, where known."""
+        return (self.laboratory.references or None) if self.laboratory else None
+
+    @property
+    def estimates(self) -> dict[str, Waveform]:
+        """Stems that the present masks, strokes included, let through."""
+        return self.session.complete_result().laboratory.estimates
+
+    def save_html(self, path: PathLike) -> Path:
+        """Write what is shown as one HTML file that works without a kernel or a network.
+
+        Parameters
+        ----------
+        path
+            Of the file. Spectrograms, masks, readout, mixer and scores work in it; levels and
+            masks are rounded to 8 bits, which it says.
+        """
+        result, views = self.session.complete_result(), self.stage.views
+        assert views is not None
+        assert views.mixer is not None
+        return save_page(
+            path, result.title, views.picture, views.mixer, views.score_view,
+            self.stage.score_table.value,
+        )  # fmt: skip
+
+    def _connect(self) -> None:
+        controls, session = self.controls, self.session
+        controls.separate.on_click(lambda _: session.begin(controls.choice()))
+        controls.cancel.on_click(lambda _: session.cancel())
+        controls.undo.on_click(lambda _: session.undo())
+        controls.redo.on_click(lambda _: session.redo())
+        session.set_options(**controls.options())
+        for control in controls.option_controls():
+            control.observe(lambda _: session.set_options(**controls.options()), "value")
+
+
+class _Display(Listener):
+    """Shows on an explorer's controls and stage what its session tells."""
+
+    def __init__(self, explorer: Explorer) -> None:
+        self._explorer = explorer
+
+    def status_changed(self, status: Status) -> None:
+        self._explorer.controls.show_status(status)
+
+    def result_changed(self, result: Result | None) -> None:
+        explorer = self._explorer
+        new = explorer.stage.show(result)
+        if new is not None:
+            session, controls, picture = explorer.session, explorer.controls, new.picture
+            new.on_stroke(lambda stroke: session.paint(stroke, controls.sum_to_one.value))
+            new.on_select(lambda part: session.select(part) if explorer.view is picture else None)
+        if result is not None and result.complete:
+            explorer.controls.fit(result.model, bool(result.laboratory.references))
+            self.settled(result)
+
+    def masks_changed(self, frames: slice) -> None:
+        if self._explorer.stage.views:
+            self._explorer.stage.views.repaint(frames)
+
+    def sound_changed(self, samples: slice) -> None:
+        if self._explorer.stage.views:
+            self._explorer.stage.views.resound(samples)
+
+    def settled(self, result: Result) -> None:
+        self._explorer.controls.show_strokes(result.laboratory.editor)
+        self._explorer.stage.show_level(result)
+
+    def scores_changed(self, result: Result, measuring: bool) -> None:
+        self._explorer.stage.show_scores(result, measuring)

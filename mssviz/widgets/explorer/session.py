@@ -1,0 +1,341 @@
+"""The explorer's work without its page: songs, models, results, strokes, scores.
+
+It needs no widgets: ipywidgets, anywidget and traitlets are not imported.
+"""
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import Any, Unpack
+
+from mssviz import datasets
+from mssviz.errors import Cancelled, ParameterError
+from mssviz.separation import MaskChanges, Run, Separation
+from mssviz.separation.editing import MaskEditor, Stroke
+from mssviz.separation.laboratory import Laboratory
+from mssviz.separators import TWO_STEMS, Model, find
+from mssviz.widgets.explorer.choice import Choice
+from mssviz.widgets.explorer.result import Result
+from mssviz.widgets.explorer.scoring import Scorer
+from mssviz.widgets.explorer.work import Listener, Status, Work
+
+#: Between parts of a long excerpt, in which the kernel answers the widgets.
+PAUSE_SECONDS = 0.1
+
+#: Changes masks, and says in which frames.
+Change = Callable[[MaskEditor], slice]
+
+
+class Session:
+    """Separates songs, changes masks and measures, one thing after the other in the background.
+
+    A result stays until the next one is complete: a run that fails or is cancelled changes nothing.
+
+    Parameters
+    ----------
+    listener
+        Is told what changes.
+
+    Attributes
+    ----------
+    result : Result or None
+        The latest; while a first run is at work, the one that it fills in.
+    models : dict
+        (name, targets of an oracle) to the model that has been found for it. One that you put
+        there is used in its place.
+
+    Examples
+    --------
+    >>> session = Session()
+    >>> separation = session.separate(Choice("song.mp3", duration=30))  # doctest: +SKIP
+    >>> session.set_options(power=4)
+    """
+
+    def __init__(self, listener: Listener | None = None) -> None:
+        self.result: Result | None = None
+        self.models: dict[tuple[str, tuple[str, ...]], Model] = {}
+        self._listener = listener or Listener()
+        self._wanted: dict[str, Any] = {}
+        self._work = Work(self._listener.status_changed)
+        self._scorer = Scorer(self._listener.scores_changed)
+
+    @property
+    def status(self) -> Status:
+        """How the work stands, and what must be said of it."""
+        return self._work.status
+
+    @property
+    def laboratory(self) -> Laboratory | None:
+        """The excerpt with its present masks and stems; None before the first run's end."""
+        return self.result.laboratory if self.result and self.result.complete else None
+
+    # --- what can be asked of it --------------------------------------------------------------
+
+    def separate(self, choice: Choice) -> Separation:
+        """Separate, and wait for the result and its scores.
+
+        Raises
+        ------
+        MssvizError
+            If it cannot be done; the last result stays.
+        """
+        failures: list[BaseException] = []
+        self.begin(choice, failures.append)
+        try:
+            self.wait()
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
+        if failures:
+            raise failures[0]
+        return self.complete_result().laboratory.separation
+
+    def begin(
+        self, choice: Choice, fail: Callable[[BaseException], object] = lambda _: None
+    ) -> None:
+        """Separate when what was begun before is done.
+
+        Parameters
+        ----------
+        choice
+            What to separate.
+        fail
+            Called with the error, if there is one.
+        """
+        if self._work.closed:
+            raise ParameterError("this explorer is closed: make another one")
+        self._work.do(lambda: self._separate(choice, fail), "separate")
+
+    def set_options(self, oracle_phase: bool = False, **options: Unpack[MaskChanges]) -> None:
+        """Choose how masks are made, of this result and those that follow.
+
+        Parameters
+        ----------
+        oracle_phase
+            Whether stems get the true stems' phase, where those are known.
+        options
+            Any of `MaskOptions`; what does nothing for a model is left out there. Others stay as
+            they are.
+        """
+        self._wanted = {**self._wanted, "oracle_phase": oracle_phase, **options}
+        self._work.do(self._remask, "remask")
+
+    def paint(self, stroke: Stroke, sum_to_one: bool = True) -> None:
+        """Change masks with a stroke.
+
+        Parameters
+        ----------
+        stroke
+            Of the brush.
+        sum_to_one
+            Whether the other stems' masks make up for it.
+        """
+
+        def apply(editor: MaskEditor) -> slice:
+            editor.sum_to_one = sum_to_one
+            return editor.apply(stroke, self._work.report_share)
+
+        self._change(apply, MaskEditor.undo)
+
+    def undo(self) -> None:
+        """Take the last stroke back."""
+        self._change(MaskEditor.undo, MaskEditor.redo)
+
+    def redo(self) -> None:
+        """Paint the stroke again that was taken back last."""
+        self._change(MaskEditor.redo, MaskEditor.undo)
+
+    def select(self, selection: Sequence[float] | None) -> None:
+        """Measure a part alone, and make its masks first from now on.
+
+        Parameters
+        ----------
+        selection
+            (start, stop) in seconds from the song's beginning; None for all of the excerpt.
+        """
+        if self.result is not None:
+            self.result.selection = (selection[0], selection[1]) if selection else None
+            self._measure()
+
+    def cancel(self) -> None:
+        """Stop the work in progress at the next patch."""
+        self._work.cancel()
+
+    def wait(self) -> None:
+        """Wait until everything that was begun is done, scores too."""
+        self._work.wait()
+        self._scorer.wait()
+
+    def end(self) -> None:
+        """Stop all work, and take no more; what was found stays."""
+        self._work.close()
+        self._scorer.close()
+
+    def close(self) -> None:
+        """End it, and let go of songs, models and results."""
+        self.end()
+        self.result = None
+        self.models = {}
+
+    def complete_result(self) -> Result:
+        """The result, or `ParameterError` if there is none."""
+        if self.result is None or not self.result.complete:
+            raise ParameterError("nothing is separated yet: call separate() or press the button")
+        return self.result
+
+    # --- separating ---------------------------------------------------------------------------
+
+    def _separate(self, choice: Choice, fail: Callable[[BaseException], object]) -> None:
+        with self._work.announced(fail):
+            gc.collect()  # explorers that are gone may still hold as much as this one will
+            choice.check()
+            model = self._find(choice.model)
+            rival = self._find(choice.rival, model.targets) if choice.rival else None
+            self._work.doing("read the song")
+            with self._work.warnings_noted():
+                result, run, beside = _prepare(choice, model, rival)
+            try:
+                self._run(result, run, beside)
+                result.complete = True
+                self._show(result)
+            except BaseException:
+                self._drop(result)
+                raise
+        self._measure()
+
+    def _run(self, result: Result, run: Run, beside: Run | None) -> None:
+        """Let the networks work, then make all masks and stems with the wanted options."""
+        first = self.result is None
+        if first:  # masks fill in; later runs leave the earlier result where it is
+            self._show(result)
+        self._work.doing("load the model")
+        for frames in run.proceed(self._work.report):
+            if first:
+                result.laboratory.remask(frames)
+                self._listener.masks_changed(frames)
+        if beside:
+            beside.finish(self._work.report)
+        settings = result.applicable(self._wanted)
+        self._make_masks(result, settings)
+        result.settings = settings
+
+    def _show(self, result: Result) -> None:
+        """Put a result in place of the earlier one, which stays if the listener cannot show it."""
+        before, self.result = self.result, result
+        try:
+            self._listener.result_changed(result)
+        except BaseException:
+            self.result = before
+            raise
+
+    def _drop(self, result: Result) -> None:
+        """Take away what a first run that failed has shown."""
+        if self.result is result:
+            self.result = None
+            self._listener.result_changed(None)
+
+    def _find(self, name: str, targets: tuple[str, ...] = TWO_STEMS) -> Model:
+        if (name, targets) not in self.models:
+            found = find(name, targets, progress=self._work.report_fetch)
+            self.models[name, targets] = found
+        return self.models[name, targets]
+
+    def _measure(self) -> None:
+        result = self.result
+        if result is not None and result.complete:
+            self._scorer.measure(result)
+
+    # --- masks --------------------------------------------------------------------------------
+
+    def _remask(self) -> None:
+        """Make all masks anew with the wanted options: what is selected first."""
+        result = self.result
+        if result is None or not result.complete:
+            return  # nothing is separated yet, or not any more
+        settings = result.applicable(self._wanted)
+        if settings == result.settings:
+            return
+        with self._work.announced():
+            result.settings = None
+            if not self._make_masks(result, settings):
+                return
+            result.settings = settings
+            self._listener.settled(result)
+        self._measure()
+
+    def _make_masks(self, result: Result, settings: dict[str, Any]) -> bool:
+        """Make masks and stems; False if other options are wanted meanwhile."""
+        laboratory = result.laboratory
+        laboratory.set_options(**settings)
+        self._work.doing("make masks")
+        for frames in laboratory.parts(result.selected()):
+            self._work.check()
+            laboratory.remask(frames)
+            self._resound(result, frames)
+            if result is self.result:
+                self._listener.masks_changed(frames)
+            if not result.complete:
+                continue
+            if self._work.waits("remask") or self._work.waits("separate"):
+                return False
+            # the first part is what is looked at and heard: let the view ask for its tiles
+            self._work.check(PAUSE_SECONDS)
+        return True
+
+    def _resound(self, result: Result, frames: slice) -> None:
+        samples = result.resound(frames)
+        if result.complete:
+            self._listener.sound_changed(samples)
+
+    # --- strokes ------------------------------------------------------------------------------
+
+    def _change(self, change: Change, back: Change) -> None:
+        result = self.result
+        if result is not None and result.complete:
+            self._work.do(lambda: self._edit(result, change, back))
+
+    def _edit(self, result: Result, change: Change, back: Change) -> None:
+        """Change the masks, show and play the result at once, then measure.
+
+        Where that is cancelled, `back` takes the change back.
+        """
+        if result is not self.result:
+            return  # another one has taken its place meanwhile
+        editor = result.laboratory.editor
+        with self._work.announced():
+            was_edited = editor.edited
+            frames = change(editor)
+            if frames.stop <= frames.start:
+                return
+            try:
+                self._tell_edit(result, frames, was_edited, self._work.check)
+            except Cancelled:
+                was_edited = editor.edited
+                back(editor)
+                self._tell_edit(result, frames, was_edited, lambda: None)
+                raise
+            finally:
+                self._listener.settled(result)
+        self._measure()
+
+    def _tell_edit(
+        self, result: Result, frames: slice, was_edited: bool, check: Callable[[], None]
+    ) -> None:
+        for part in result.edited_parts(frames, was_edited):
+            check()
+            self._resound(result, part)
+        self._listener.masks_changed(frames)
+
+
+def _prepare(choice: Choice, model: Model, rival: Model | None) -> tuple[Result, Run, Run | None]:
+    """Read the song and check everything, before the network runs."""
+    mixture, found, repairs = choice.load(model.sample_rate)
+    # as many channels as the mixture will have
+    sources = {n: model.prepared(stem, model.sample_rate, n) for n, stem in found.items()}
+    references = datasets.to_targets(sources, model.targets)
+    run = model.begin(mixture, model.sample_rate, sources)
+    beside = rival.begin(mixture, model.sample_rate, sources) if rival else None
+    result = Result(
+        model, Laboratory(run.separation, references), choice.title, choice.offset,
+        beside.separation if beside else None, choice.rival_name, repairs, list(found),
+    )  # fmt: skip
+    return result, run, beside

@@ -1,0 +1,109 @@
+"""Where the explorer shows a result: picture, scores and mixer, and what must be said of them."""
+
+import html
+
+import ipywidgets as w
+
+from mssviz.plots import one_line
+from mssviz.widgets.explorer.result import Result, Scores
+from mssviz.widgets.explorer.views import Views
+
+
+class Stage(w.VBox):
+    """The views of the present result one above the other; empty while there is none.
+
+    Parameters
+    ----------
+    tools
+        Stand above the picture.
+
+    Attributes
+    ----------
+    views : Views or None
+        Of the result that is shown.
+    level_note, score_note, score_table : HTML
+    """
+
+    def __init__(self, tools: w.Widget) -> None:
+        self.views: Views | None = None
+        self._picture, self._scores, self._mixer = w.VBox(), w.VBox(), w.VBox()
+        self.level_note, self.score_note, self.score_table = w.HTML(), w.HTML(), w.HTML()
+        self._scored: Scores | None = None
+        super().__init__(
+            [
+                tools,
+                self._picture,
+                self._scores,
+                self._mixer,
+                self.level_note,
+                self.score_note,
+                self.score_table,
+            ]
+        )
+
+    def show(self, result: Result | None) -> Views | None:
+        """Show a result in place of the last one, whose views are closed.
+
+        Returns
+        -------
+        Views or None
+            Those of the result if they are new, to be listened to.
+        """
+        before = self.views
+        kept = before is not None and before.result is result
+        views = before if kept else Views(result) if result else None
+        try:
+            if views is not None and views.result.complete:
+                views.add_mixer()
+        except BaseException:
+            if views is not None and not kept:
+                views.close()
+            raise
+        self.views, self._scored = views, None
+        self._picture.children = (views.picture,) if views else ()
+        self._mixer.children = (views.mixer,) if views and views.mixer else ()
+        self._scores.children, self.score_table.value = (), ""
+        if before is not None and not kept:
+            before.close()
+        return None if kept else views
+
+    def show_level(self, result: Result) -> None:
+        """Say how much of the mixture is in no stem."""
+        self.level_note.value = _small(
+            "Stems play at their true relative level. Mixture minus all stems: "
+            f"{result.laboratory.residual_db():.1f} dB."
+        )
+
+    def show_scores(self, result: Result, measuring: bool) -> None:
+        """Show a result's scores, or why there are none; nothing if it is not on the stage."""
+        self.score_note.value = _small("measuring …") if measuring else ""
+        views, scores = self.views, result.scores
+        if views is None or views.result is not result:
+            return
+        if result.no_scores:
+            known = result.laboratory.references
+            self.score_table.value = (alert if known else _small)(result.no_scores)
+        elif scores is not None and scores is not self._scored:
+            views.show_scores(scores)
+            self._scores.children = (views.score_view,)
+            self.score_table.value = _table(scores)
+        self._scored = scores
+
+
+def alert(text: str) -> str:
+    """A text that is read out at once, as HTML."""
+    return (
+        '<div role="alert" style="border-left:4px solid #D55E00;padding:4px 10px">'
+        f"{html.escape(one_line(text, 500))}</div>"
+    )
+
+
+def _small(text: str) -> str:
+    return f"<small>{html.escape(text, False)}</small>"
+
+
+def _table(scores: Scores) -> str:
+    return scores.summary.to_html(
+        float_format=lambda v: f"{v:.1f}", na_rep="–", border=0, escape=True,
+        classes="mssviz-scores",
+    ) + _small(" ".join(scores.notes))  # fmt: skip

@@ -1,0 +1,128 @@
+"""The views of one result, linked along the song's time axis."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets as w
+
+from mssviz import plots
+from mssviz.separation.editing import Stroke
+from mssviz.widgets._box import owned
+from mssviz.widgets._view import link
+from mssviz.widgets.explorer.result import Result, Scores
+from mssviz.widgets.explorer.scoring import SCORE_WINDOW
+from mssviz.widgets.mixer import Mixer
+from mssviz.widgets.scores import ScoreView
+from mssviz.widgets.spectrogram import SpectrogramView
+
+
+class Views:
+    """Picture, mixer and scores of a result.
+
+    Parameters
+    ----------
+    result
+        May be incomplete: then its masks can be looked at while they are filled in.
+
+    Attributes
+    ----------
+    result : Result
+    picture : SpectrogramView
+    mixer : Mixer or None
+        None until `add_mixer`.
+    score_view : ScoreView or None
+        None until `show_scores`.
+    """
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        self.mixer: Mixer | None = None
+        self.score_view: ScoreView | None = None
+        self._links: list[w.Widget] = []
+        self._colors = dict(zip(result.laboratory.separation.targets, plots.PALETTE, strict=False))
+        self.picture = self._new_picture()
+
+    def on_stroke(self, callback: Callable[[Stroke], None]) -> None:
+        """Call `callback` with every stroke of the brush."""
+        self.picture.on_stroke(callback)
+
+    def on_select(self, callback: Callable[[Sequence[float] | None], None]) -> None:
+        """Call `callback` with what is selected, (start, stop) in seconds of the song, or None."""
+        self.picture.observe(lambda change: callback(change["new"]), "selection")
+
+    def add_mixer(self) -> None:
+        """Make the mixer, of all stems as they are now."""
+        if self.mixer is not None:
+            return
+        laboratory, rival = self.result.laboratory, self.result.rival
+        tracks = {"mixture": laboratory.separation.mixture}
+        pairs: dict[str, list[str]] = {}
+        rivals = {t: rival.estimates[t] for t in self.result.shared_targets() if rival}
+        for target, estimate in laboratory.estimates.items():
+            tracks[target] = estimate
+            others = {}
+            if laboratory.references:
+                others[f"{target} (true)"] = laboratory.references[target]
+            if target in rivals:
+                others[f"{target} ({self.result.rival_name})"] = rivals[target]
+            tracks |= others
+            pairs[target] = list(others)
+        mixer = Mixer(
+            tracks,
+            laboratory.separation.sample_rate,
+            pairs=pairs,
+            colors={"mixture": "#888888", **self._colors},
+            offset=self.result.offset,
+        )
+        mixer.adjust("mixture", muted=True)
+        self._links += link(self.picture, mixer)
+        self.mixer = mixer
+
+    def repaint(self, frames: slice) -> None:
+        """Show the masks of some frames as they are now."""
+        self.picture.set_masks(self.result.laboratory.editor.masks, frames)
+
+    def resound(self, samples: slice) -> None:
+        """Play the stems' samples as they are now."""
+        if self.mixer is None:
+            return
+        laboratory = self.result.laboratory
+        start = self.mixer.offset + samples.start / laboratory.separation.sample_rate
+        for target, estimate in laboratory.estimates.items():
+            self.mixer.replace(target, estimate[samples], start)
+
+    def show_scores(self, scores: Scores) -> None:
+        """Draw scores on the picture's time axis."""
+        if self.score_view is not None:
+            self.score_view.set_scores(scores.windows)
+            return
+        self.score_view = ScoreView(
+            scores.windows, window=SCORE_WINDOW, colors=self._colors, offset=self.result.offset
+        )
+        self._links += link(self.picture, self.score_view)
+
+    def close(self) -> None:
+        """Close all widgets."""
+        for widget in (*self._links, self.picture, self.mixer, self.score_view):
+            if widget is not None:
+                for part in (*owned(widget), widget):
+                    part.close()
+        self._links = []
+
+    def _new_picture(self) -> SpectrogramView:
+        laboratory, rival = self.result.laboratory, self.result.rival
+        compare: dict[str, dict[str, Any]] = {}
+        if laboratory.references:
+            compare["ideal ratio mask"] = dict(laboratory.ideal_masks)
+        if rival:
+            found = rival.masks
+            compare[self.result.rival_name] = {t: found[t] for t in self.result.shared_targets()}
+        return SpectrogramView(
+            laboratory.mixture_stft,
+            laboratory.params,
+            laboratory.editor.masks,
+            references=laboratory.reference_stfts,
+            compare=compare,
+            colors=self._colors,
+            offset=self.result.offset,
+        )

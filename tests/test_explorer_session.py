@@ -1,0 +1,246 @@
+"""The explorer's session: all its work from a song to scores, without a page or a widget."""
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import mssviz
+from mssviz import baselines
+from mssviz.separation import Run
+from mssviz.separation.editing import Stroke
+from mssviz.widgets.explorer.choice import Choice
+from mssviz.widgets.explorer.session import Session
+from mssviz.widgets.explorer.work import Listener
+
+RATE = 44100
+STROKE = Stroke("vocals", "erase", [(0.5, 400), (1, 400)])
+
+
+class Log(Listener):
+    """Writes down what it is told."""
+
+    def __init__(self):
+        self.told = []
+        self.statuses = []
+
+    def status_changed(self, status):
+        self.statuses.append(status)
+
+    def result_changed(self, result):
+        self.told.append(("result", result and result.complete))
+
+    def masks_changed(self, frames):
+        self.told.append(("masks", frames))
+
+    def sound_changed(self, samples):
+        self.told.append(("sound", samples))
+
+    def settled(self, result):
+        self.told.append(("settled", result))
+
+    def scores_changed(self, result, measuring):
+        self.told.append(("scores", measuring))
+
+    def kinds(self):
+        """What was told since the last call, each kind once in a row."""
+        names, self.told = [name for name, _ in self.told], []
+        return [n for n, before in zip(names, [None, *names], strict=False) if n != before]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for seed, name in enumerate(("vocals", "accompaniment")):
+        noise = np.random.default_rng(seed).normal(0, 0.1, (2 * RATE, 2)).astype(np.float32)
+        mssviz.write_audio(tmp_path / f"{name}.wav", noise, RATE)
+    return tmp_path
+
+
+@pytest.fixture
+def log():
+    return Log()
+
+
+@pytest.fixture
+def session(log):
+    session = Session(log)
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def separated(session, folder, log):
+    session.separate(Choice(folder, "mixture"))
+    log.told = []
+    return session
+
+
+def test_a_song_is_read_separated_and_measured_and_each_step_is_told(session, folder, log):
+    separation = session.separate(Choice(folder, "mixture", offset=0.5))
+    assert len(separation.mixture) == 1.5 * RATE
+    assert session.laboratory.separation is separation
+    assert session.result.title == f"{folder.name} · mixture"
+    assert set(session.result.scores.summary.index) == {"vocals", "accompaniment"}
+    assert ("result", False) in log.told  # to be looked at while it is filled in
+    assert ("result", True) in log.told
+    assert log.told[-1] == ("scores", False)
+    assert log.statuses[0].phase == "working"
+    assert "read the song" in [status.doing for status in log.statuses]
+    assert session.status == log.statuses[-1]
+    assert (session.status.phase, session.status.share) == ("done", 1.0)
+
+
+def test_options_change_masks_sound_and_scores(separated, log):
+    before = separated.result.scores
+    separated.set_options(hardness=0.5, power=3)
+    separated.wait()
+    assert separated.laboratory.separation.options.hardness == 0.5
+    # masks of the mixture are given: an exponent would do nothing
+    assert separated.laboratory.separation.options.power == 2
+    assert separated.result.scores is not before
+    assert log.kinds()[-2:] == ["settled", "scores"]
+    separated.set_options(threshold=0.6)
+    separated.wait()
+    assert separated.laboratory.separation.options.hardness == 0.5
+
+
+def test_options_are_kept_for_the_next_song(session, folder):
+    session.set_options(hardness=0.5, oracle_phase=True)
+    session.separate(Choice(folder, "mixture"))
+    assert session.laboratory.separation.options.hardness == 0.5
+    assert session.laboratory.oracle_phase
+    session.separate(Choice(folder / "vocals.wav", "mixture"))
+    assert session.laboratory.separation.options.hardness == 0.5
+    assert not session.laboratory.oracle_phase  # there is none to take
+    assert session.result.scores is None
+    assert "true stems are unknown" in session.result.no_scores
+
+
+def test_a_stroke_is_painted_and_taken_back_and_painted_again(separated, log):
+    editor = separated.laboratory.editor
+    mask, sound = editor.masks["vocals"].copy(), separated.laboratory.estimates["vocals"].copy()
+    separated.paint(STROKE, sum_to_one=False)
+    separated.wait()
+    assert log.kinds() == ["sound", "masks", "settled", "scores"]
+    painted = editor.masks["vocals"].copy()
+    assert not np.array_equal(painted, mask)
+    assert np.array_equal(editor.masks["accompaniment"], np.ones_like(mask))
+    separated.undo()
+    separated.wait()
+    assert np.array_equal(editor.masks["vocals"], mask)
+    assert np.allclose(separated.laboratory.estimates["vocals"], sound, atol=1e-6)
+    separated.redo()
+    separated.wait()
+    assert np.array_equal(editor.masks["vocals"], painted)
+
+
+def test_what_is_told_of_a_stroke_is_where_the_sound_changes(separated, log):
+    before = separated.laboratory.estimates["vocals"].copy()
+    separated.paint(STROKE)
+    separated.wait()
+    changed = np.flatnonzero((separated.laboratory.estimates["vocals"] != before).any(axis=1))
+    (samples,) = [what for kind, what in log.told if kind == "sound"]
+    assert samples.start <= changed[0]
+    assert changed[-1] < samples.stop < len(before)
+
+
+def test_a_selection_is_measured_alone(separated):
+    separated.select((0.0, 1.0))
+    separated.wait()
+    assert set(separated.result.scores.windows["time"]) == {0.0}
+    assert "Of the selection, 0.0 to 1.0 s." in separated.result.scores.notes
+    separated.select(None)
+    separated.wait()
+    assert set(separated.result.scores.windows["time"]) == {0.0, 1.0}
+
+
+def test_a_run_that_fails_leaves_the_earlier_result(separated, folder, log):
+    separated.paint(STROKE)
+    separated.wait()
+    before = separated.result
+    log.told = []
+    with pytest.raises(mssviz.AudioError, match=r"none\.wav"):
+        separated.separate(Choice(folder / "none.wav", "mixture"))
+    assert separated.result is before
+    assert log.told == []
+    assert separated.status.phase == "failed"
+    assert "none.wav" in separated.status.messages[0]
+    separated.undo()
+    separated.wait()
+    assert not before.laboratory.editor.edited
+
+
+def test_what_a_listener_cannot_show_takes_no_results_place(separated, folder, log, monkeypatch):
+    def refuse(_):
+        raise RuntimeError("no room on the page")
+
+    before = separated.result
+    monkeypatch.setattr(log, "result_changed", refuse)
+    with pytest.raises(RuntimeError, match="no room"):
+        separated.separate(Choice(folder, "mixture"))
+    assert separated.result is before
+
+
+class Endless:
+    """Model that works until it is cancelled."""
+
+    def __init__(self):
+        self.begun = threading.Event()
+        self._model = baselines.find("mixture")
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+    def begin(self, *sound):
+        run = self._model.begin(*sound)
+
+        def work(progress):
+            while True:
+                progress(1, 2, "separate")
+                self.begun.set()
+                yield slice(0, 1)
+
+        return Run(run.separation, work)
+
+
+@pytest.mark.parametrize("stop", [Session.cancel, Session.close])
+def test_work_can_be_cancelled_and_closed(session, folder, log, stop):
+    model = session.models["mixture", baselines.TWO_STEMS] = Endless()
+    session.begin(Choice(folder, "mixture"))
+    assert model.begun.wait(20)
+    stop(session)
+    session.wait()
+    assert session.status.phase == "cancelled"
+    assert session.status.messages == ("Cancelled.",)
+    assert session.result is None
+    assert log.told[-1] == ("result", None)
+
+
+def test_a_closed_session_lets_go_of_everything(separated, folder):
+    separated.close()
+    assert separated.laboratory is None
+    assert separated.models == {}
+    with pytest.raises(mssviz.ParameterError, match="closed"):
+        separated.separate(Choice(folder, "mixture"))
+
+
+def test_models_of_other_grids_are_refused(session, folder):
+    with pytest.raises(mssviz.ParameterError, match="different sample rates or windows"):
+        session.separate(Choice(folder, "mixture", "wave-unet"))
+
+
+@pytest.mark.slow
+def test_no_widget_is_needed():
+    """All of the above, in a process that has none."""
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['ipywidgets', 'anywidget', 'traitlets']))\n"
+        "import pytest\n"
+        "sys.exit(pytest.main([sys.argv[1], '-k', 'not needed', '-p', 'no:cacheprovider']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, __file__],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
