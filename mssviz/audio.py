@@ -5,7 +5,7 @@ needed; only Vorbis is written by libsndfile, as PyAV's FFmpeg has no good encod
 Resampling is soxr's, very high quality.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
 from types import TracebackType
 from typing import cast, get_args
@@ -20,7 +20,7 @@ from mssviz._files import Draft, writing
 from mssviz._sound.decoding import Decoder
 from mssviz._sound.encoding import open_sink
 from mssviz._sound.file import SoundFile
-from mssviz._sound.timeline import Timeline, regroup
+from mssviz._sound.timeline import Timeline, describe_repairs, regroup
 from mssviz._sound.waveforms import (
     MAX_CHANNELS,
     MAX_SAMPLE_RATE,
@@ -286,20 +286,6 @@ class AudioReader:
         if self.repairs and self.repairs[-1][1] == start:
             start = self.repairs.pop()[0]
         self.repairs.append((start, stop))
-
-
-def describe_repairs(repairs: Sequence[tuple[float, float]]) -> str:
-    """Say where silence stands for what could not be decoded, for a warning.
-
-    Parameters
-    ----------
-    repairs
-        As in `AudioReader`.
-    """
-    spans = [f"{start:.2f} to {stop:.2f} s" for start, stop in repairs[:5]]
-    more = f" and {len(repairs) - 5} more pieces" if len(repairs) > 5 else ""
-    total = sum(stop - start for start, stop in repairs)
-    return f"damaged, silence replaces {', '.join(spans)}{more} ({total:.2f} s in all)"
 
 
 class AudioWriter:

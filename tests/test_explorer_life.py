@@ -385,7 +385,7 @@ def test_why_there_are_no_scores_is_told(song):
 
 def test_a_rival_of_another_grid_is_refused_before_it_is_fetched(monkeypatch):
     explorer = mssviz.explore(compare="wave-unet")
-    monkeypatch.delattr(baselines, "find")
+    monkeypatch.setattr("mssviz.widgets.explorer.session.find", None)
     with pytest.raises(mssviz.ParameterError, match=r"wave-unet and .* at different"):
         explorer.separate()
 

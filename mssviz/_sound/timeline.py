@@ -1,6 +1,6 @@
 """A song's samples at their times: what could not be decoded is silence of its length."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -197,3 +197,17 @@ def regroup(pieces: Iterable[Waveform], size: int) -> Iterator[tuple[Waveform, b
         ready = np.concatenate(pending)
     if ready is not None:
         yield ready, True
+
+
+def describe_repairs(repairs: Sequence[tuple[float, float]]) -> str:
+    """Say where silence stands for what could not be decoded, for a warning.
+
+    Parameters
+    ----------
+    repairs
+        As in `AudioReader`.
+    """
+    spans = [f"{start:.2f} to {stop:.2f} s" for start, stop in repairs[:5]]
+    more = f" and {len(repairs) - 5} more pieces" if len(repairs) > 5 else ""
+    total = sum(stop - start for start, stop in repairs)
+    return f"damaged, silence replaces {', '.join(spans)}{more} ({total:.2f} s in all)"

@@ -1,0 +1,85 @@
+"""The strips of a mixer: what each can play, and what may be set on it."""
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from mssviz.errors import ParameterError
+from mssviz.plots import PALETTE, check_colors
+
+MIN_GAIN_DB, MAX_GAIN_DB = -60.0, 12.0
+
+
+def new_strips(
+    choices: Mapping[str, Sequence[str]], colors: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """A strip for each entry of `choices`: centred, at 0 dB, playing its own track."""
+    palette = itertools.cycle(PALETTE)
+    return [
+        {
+            "name": name,
+            "color": colors.get(name, color),
+            "gain_db": 0.0,
+            "pan": 0.0,
+            "muted": False,
+            "solo": False,
+            "choices": list(names),
+            "shows": name,
+        }
+        for (name, names), color in zip(choices.items(), palette, strict=False)
+    ]
+
+
+def check_pairs(
+    pairs: Mapping[str, str | Sequence[str]], tracks: Collection[str]
+) -> dict[str, list[str]]:
+    """What each strip can play, its own track first."""
+    others = {n: list(o) if isinstance(o, list | tuple) else [o] for n, o in pairs.items()}
+    alternatives = list(itertools.chain.from_iterable(others.values()))
+    for name in (*others, *alternatives):
+        if name not in tracks:
+            raise ParameterError(f"pairs names {name!r}; choose from {', '.join(tracks)}")
+    for name in alternatives:
+        if name in others or alternatives.count(name) > 1:
+            raise ParameterError(
+                f"{name} can be an alternative of one strip only, and then has none itself "
+                f"(got pairs {others}); give the track once more under another name"
+            )
+    return {n: [n, *others.get(n, [])] for n in tracks if n not in alternatives}
+
+
+def check_strip_colors(colors: Mapping[str, str], tracks: Collection[str]) -> Mapping[str, str]:
+    """Refuse colours of what is no track."""
+    for name in colors:
+        if name not in tracks:
+            raise ParameterError(f"colors names {name!r}; choose from {', '.join(tracks)}")
+    return colors
+
+
+def check_strip(strip: Mapping[str, Any]) -> dict[str, Any]:
+    """A strip that somebody has changed, with numbers as floats."""
+    wanted = {"name", "color", "gain_db", "pan", "muted", "solo", "choices", "shows"}
+    if set(strip) != wanted:
+        raise ParameterError(f"a strip has {', '.join(sorted(wanted))} (got {sorted(strip)})")
+    check_colors({strip["name"]: strip["color"]})
+    for flag in ("muted", "solo"):
+        if not isinstance(strip[flag], bool):
+            raise ParameterError(f"{flag} must be True or False (got {strip[flag]!r})")
+    if strip["shows"] not in strip["choices"]:
+        raise ParameterError(
+            f"shows must be one of {', '.join(strip['choices'])} (got {strip['shows']!r})"
+        )
+    gain_db = in_range(strip["gain_db"], MIN_GAIN_DB, MAX_GAIN_DB, "gain_db", " dB")
+    return dict(strip) | {"gain_db": gain_db, "pan": in_range(strip["pan"], -1, 1, "pan")}
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number, which True and False are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def in_range(value: Any, low: float, high: float, what: str, unit: str = "") -> float:
+    """A number of a range, ends included; `what` and `unit` are for the message."""
+    if not is_number(value) or not low <= value <= high:
+        raise ParameterError(f"{what} must lie between {low:g} and {high:g}{unit} (got {value!r})")
+    return float(value)
