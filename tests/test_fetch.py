@@ -581,7 +581,7 @@ def test_published_weights_from_a_folder_and_a_wheel(separator, place, tmp_path,
     genuine = pretrained.weights_folder(separator.preset)
     monkeypatch.setenv("MSSVIZ_PRETRAINED", str(place))
     assert pretrained.state(separator.preset) == "not fetched"
-    assert "not fetched" in set(pretrained.models()["state"])
+    assert "not fetched" in set(mssviz.models()["state"])
     pretrained.fetch(separator.preset, source=genuine)
     assert pretrained.state(separator.preset) == "ready"
     wheel = tmp_path / "some.whl"

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mssviz.errors import Cancelled, FileError, ParameterError
@@ -172,7 +172,15 @@ def test_the_masks_given_are_copied():
     assert same(masks, even_masks())
 
 
+#: A comb that moves within one frame, which is changed alone.
+NARROW_COMB = Stroke(
+    "vocals", "comb", [(0.0, 2.0), (-0.015625, 0.0)], radius_seconds=0.001953125, radius_hertz=20,
+    softness=1, value=0,
+)  # fmt: skip
+
+
 @lean
+@example(seed=0, movement=[NARROW_COMB], sum_to_one=False, cuts=[1])
 @given(
     seed=seeds, movement=some_strokes, sum_to_one=st.booleans(),
     cuts=st.lists(st.integers(0, N_FRAMES), max_size=3),

@@ -184,7 +184,7 @@ def test_what_are_no_stems_of_a_track(stems):
         ({"targets": "vocals"}, "list of two or more"),
         ({"targets": None}, "list of two or more"),
         ({"options": [1]}, "must be a dict"),
-        ({"settings": {"window": 1}}, "comparison.Settings"),
+        ({"settings": {"window": 1}}, "comparison.Scoring"),
         ({"cache": 5}, "cache must be a path"),
     ],
     ids=repr,

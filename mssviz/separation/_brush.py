@@ -26,7 +26,7 @@ def along(
     seconds: AnyArray,
     hertz: AnyArray,
     check: Check,
-    comb: bool = False,
+    comb: tuple[float, float] | None = None,
 ) -> AnyArray:
     """Strength of a brush that is drawn along points.
 
@@ -43,7 +43,8 @@ def along(
     check
         See `Check`.
     comb
-        Whether all multiples of the points' frequencies are painted, too.
+        To paint all multiples of the points' frequencies, too: how far frames and bins are apart,
+        in seconds and hertz, which a few frames alone do not tell. None for the points alone.
 
     Returns
     -------
@@ -57,7 +58,7 @@ def along(
     """
     pieces = _pieces(points)
     if comb:
-        pieces = _subdivided(pieces, radii, seconds, hertz)
+        pieces = _subdivided(pieces, radii, comb, len(hertz))
     lows, highs = pieces.min(axis=1), pieces.max(axis=1)
     start, stop = _within(seconds, lows[:, 0] - radii[0], highs[:, 0] + radii[0])
     low, high = _within(hertz, lows[:, 1] - radii[1], highs[:, 1] + radii[1])
@@ -70,7 +71,7 @@ def along(
         bins = slice(low[i], high[i])
         for first in range(start[i], stop[i], _FRAMES):
             frames = slice(first, min(first + _FRAMES, stop[i]))
-            found = _distance(piece, radii, seconds[frames, None], hertz[bins], comb)
+            found = _distance(piece, radii, seconds[frames, None], hertz[bins], comb is not None)
             np.minimum(distance[frames, bins], found, out=distance[frames, bins])
         check(done[i] / max(done[-1], 1))
     return _falloff(distance, softness)
@@ -129,14 +130,13 @@ def _pieces(points: Points) -> AnyArray:
 
 
 def _subdivided(
-    pieces: AnyArray, radii: tuple[float, float], seconds: AnyArray, hertz: AnyArray
+    pieces: AnyArray, radii: tuple[float, float], spacing: tuple[float, float], n_bins: int
 ) -> AnyArray:
     # so short that a bin stays nearest to the same multiple of a piece's frequency
-    grid = [values[1] - values[0] if len(values) > 1 else 0.0 for values in (seconds, hertz)]
-    step = np.maximum(np.array(radii) / 3, np.array(grid) / 2)
+    step = np.maximum(np.array(radii) / 3, np.array(spacing) / 2)
     movement = pieces[:, 1] - pieces[:, 0]
     counts = np.maximum(np.ceil(np.abs(movement / step).max(axis=1)), 1)
-    _check_work(counts.sum() * len(hertz))
+    _check_work(counts.sum() * n_bins)
     n = counts.astype(int)
     place = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
     steps = np.repeat(movement / counts[:, None], n, axis=0)

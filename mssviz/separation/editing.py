@@ -326,9 +326,10 @@ class MaskEditor:
         if stroke.tool == "lasso":
             return _brush.inside(stroke.points, seconds, hertz, check).astype(np.float32)
         radii = (stroke.radius_seconds, stroke.radius_hertz)
-        return _brush.along(
-            stroke.points, radii, stroke.softness, seconds, hertz, check, stroke.tool == "comb"
-        )
+        rate = self.params.sample_rate
+        spacing = (self.params.hop_length / rate, rate / self.params.n_fft)
+        comb = spacing if stroke.tool == "comb" else None
+        return _brush.along(stroke.points, radii, stroke.softness, seconds, hertz, check, comb)
 
 
 def _read_masks(path: Path, stems: Sequence[str], shape: tuple[int, ...]) -> dict[str, Mask]:
