@@ -67,22 +67,31 @@ function halve(values, bins, how) {
   return half;
 }
 
-/** Answers a spectrogram view from the page's layers. */
+/** Answers a spectrogram view, from the layers whose values the page has. */
 class PagePicture {
-  constructor(layers, geometry, peakDb) {
-    this.layers = layers;
-    this.geometry = geometry;
+  constructor(stored, { _layers, _geometry }, peakDb) {
+    this.layers = _layers;
+    this.geometry = _geometry;
     this.peakDb = peakDb;
+    this.values = new Map(Object.entries(stored));
     this.levels = new Map();
   }
 
-  base(layer) {
-    if (this.layers[layer]) return this.layers[layer];
-    // what a mask lets through: levels in decibels add up
-    const mask = this.layers[layer.replace(/^estimate/, "mask")];
-    const loss = Float32Array.from({ length: 256 }, (_, m) => this.lossOf(m));
-    this.layers[layer] = this.layers.mixture.map((v, i) => Math.max(0, v + loss[mask[i]]));
-    return this.layers[layer];
+  /** The layer of a kind, of a stem if it is of one. */
+  find(kind, stem = null) {
+    return this.layers.find((layer) => layer.kind === kind && layer.stem === stem);
+  }
+
+  /** All values of a layer; an estimate's are made of the mask's and the mixture's. */
+  base({ name, kind, stem }) {
+    if (!this.values.has(name) && kind === "estimate") {
+      const mask = this.base(this.find("mask", stem));
+      // what a mask lets through: levels in decibels add up
+      const loss = Float32Array.from({ length: 256 }, (_, m) => this.lossOf(m));
+      const levels = this.base(this.find("mixture")).map((v, i) => Math.max(0, v + loss[mask[i]]));
+      this.values.set(name, levels);
+    }
+    return this.values.get(name);
   }
 
   lossOf(mask) {
@@ -90,10 +99,9 @@ class PagePicture {
   }
 
   at(layer, level) {
-    const key = `${layer}|${level}`;
+    const key = `${layer.name}|${level}`;
     if (!this.levels.has(key)) {
-      const how = layer.startsWith("mask/") ? "mean" : "max";
-      const values = level ? halve(this.at(layer, level - 1), this.geometry.bins, how) : this.base(layer);
+      const values = level ? halve(this.at(layer, level - 1), this.geometry.bins, layer.pool) : this.base(layer);
       this.levels.set(key, values);
     }
     return this.levels.get(key);
@@ -106,10 +114,11 @@ class PagePicture {
     return [];
   }
 
-  tile([layer, level, index], channel) {
+  tile([name, level, index], channel) {
     const size = this.geometry.tileColumns * this.geometry.bins;
+    const layer = this.layers.find((one) => one.name === name);
     const values = this.at(layer, level).slice(index * size, (index + 1) * size);
-    return [{ kind: "tile", layer, level, index, channel }, [values]];
+    return [{ kind: "tile", layer: name, level, index, channel }, [values]];
   }
 
   place({ seconds, hertz }) {
@@ -122,24 +131,23 @@ class PagePicture {
     return value > 0 ? (value / 255 - 1) * this.geometry.rangeDb + this.peakDb : -160;
   }
 
-  names(prefix) {
-    return Object.keys(this.layers).filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length));
-  }
-
   read(message) {
     const [frame, bin] = this.place(message);
     const value = (layer) => this.base(layer)[frame * this.geometry.bins + bin];
+    const level_db = (layer) => this.db(value(layer));
     const stems = {};
-    for (const name of this.names("mask/")) {
-      stems[name] = { mask: value(`mask/${name}`) / 255, level_db: this.db(value(`estimate/${name}`)) };
-      if (this.layers[`reference/${name}`]) stems[name].reference_db = this.db(value(`reference/${name}`));
+    for (const mask of this.layers.filter(({ kind }) => kind === "mask")) {
+      const { stem } = mask;
+      stems[stem] = { mask: value(mask) / 255, level_db: level_db(this.find("estimate", stem)) };
+      const reference = this.find("reference", stem);
+      if (reference) stems[stem].reference_db = level_db(reference);
     }
     return {
       frame,
       bin,
       time: this.geometry.first + frame * this.geometry.hop,
       frequency: bin * this.geometry.hertzPerBin,
-      level_db: this.db(value("mixture")),
+      level_db: level_db(this.find("mixture")),
       note: "",
       stems,
       rounded: true,
@@ -149,14 +157,14 @@ class PagePicture {
   slices(message) {
     const [frame, bin] = this.place(message);
     const { bins, frames, first, hop } = this.geometry;
-    const layers = ["mixture", ...this.names("mask/").map((name) => `estimate/${name}`)];
+    const layers = [this.find("mixture"), ...this.layers.filter(({ kind }) => kind === "estimate")];
     const across = layers.map((layer) =>
       Float32Array.from(this.base(layer).subarray(frame * bins, (frame + 1) * bins), (v) => this.db(v)),
     );
     const along = layers.map((layer) =>
       Float32Array.from({ length: frames }, (_, t) => this.db(this.base(layer)[t * bins + bin])),
     );
-    const content = { kind: "slices", id: message.id, names: layers, start: first, stop: first + (frames - 1) * hop };
+    const content = { kind: "slices", id: message.id, names: layers.map(({ stem }) => stem ?? "mixture"), start: first, stop: first + (frames - 1) * hop };
     return [content, [...across, ...along]];
   }
 }
@@ -166,7 +174,7 @@ async function show(registry) {
   const data = JSON.parse(document.getElementById("mssviz-data").textContent);
   const layers = {};
   for (const [name, text] of Object.entries(data.layers)) layers[name] = await inflate(text);
-  const picture = new PagePicture(layers, data.spectrogram._geometry, data.peakDb);
+  const picture = new PagePicture(layers, data.spectrogram, data.peakDb);
   const view = new PageModel(data.spectrogram, (message) => picture.answer(message));
   const mixer = new PageModel(data.mixer, (message) => {
     if (message.kind !== "ask") return [];

@@ -113,7 +113,7 @@ class View {
     this.course = make("canvas", "mssviz-course", { "aria-hidden": "true" });
     this.stage.append(this.canvas, this.overlay, this.slice);
     this.legend = make("div", "mssviz-legend");
-    for (const { name, color } of this.model.get("_layers")) {
+    for (const { name, color } of this.model.get("_stems")) {
       const item = make("span", "mssviz-key", { title: name }, oneLine(name));
       item.style.setProperty("--key", color);
       this.legend.append(item);
@@ -178,7 +178,7 @@ class View {
     });
     const box = make("label", "mssviz-field", {}, "on");
     const select = make("select");
-    for (const { name } of this.model.get("_layers")) {
+    for (const { name } of this.model.get("_stems")) {
       select.append(make("option", "", { value: name }, oneLine(name)));
     }
     select.value = this.model.get("brush").target;
@@ -429,7 +429,7 @@ class View {
   forget({ layers, start, stop }) {
     const columns = this.geometry.tileColumns;
     const touched = (key, tile) =>
-      layers.some((prefix) => tile.layer.startsWith(prefix)) &&
+      layers.includes(tile.layer) &&
       tile.index <= ((stop - 1) >> tile.level) / columns &&
       tile.index + 1 > (start >> tile.level) / columns;
     for (const [key, tile] of this.cache.tiles) {
@@ -478,7 +478,7 @@ class View {
     const row = make("tr");
     for (const title of titles) row.append(make("th", "", {}, title));
     table.append(row);
-    for (const { name, color } of this.model.get("_layers")) {
+    for (const { name, color } of this.model.get("_stems")) {
       const stem = reading.stems[name];
       if (!stem) continue;
       const cells = [stem.mask.toFixed(phases ? 4 : 2), formatDb(stem.level_db)];
@@ -542,11 +542,21 @@ class View {
     });
   }
 
+  /** Record of the layer that is shown. */
+  get shown() {
+    const show = this.model.get("show");
+    return this.model.get("_layers").find(({ name }) => name === show);
+  }
+
   /** Layers that the present picture is made of. */
   layers() {
-    const show = this.model.get("show");
-    if (show !== "hues") return [show];
-    return ["mixture", ...this.model.get("_layers").map(({ name }) => `mask/${name}`)];
+    const { shown } = this;
+    if (shown.kind !== "hues") return [shown];
+    const all = this.model.get("_layers");
+    return [
+      ...all.filter(({ kind }) => kind === "mixture"),
+      ...all.filter(({ kind }) => kind === "mask"),
+    ];
   }
 
   paint() {
@@ -556,10 +566,10 @@ class View {
     const level = chooseLevel(framesPerPixel, this.geometry.levels);
     const wanted = [];
     this.columnsAt = new Map();
-    const planes = this.layers().map((layer) => this.plane(layer, level, wanted));
+    const planes = this.layers().map(({ name }) => this.plane(name, level, wanted));
     if (wanted.length) this.request(wanted);
-    if (state.show === "hues") this.paintAllHues(planes);
-    else this.paintOne(planes[0], state.show);
+    if (this.shown.kind === "hues") this.paintAllHues(planes);
+    else this.paintOne(planes[0], this.shown.values);
     this.blankOutside(width, height);
     const context = this.canvas.getContext("2d");
     const { ratio } = this.size;
@@ -645,8 +655,8 @@ class View {
       this.rows = binRows(this.inner.height, { low, high, scale }, this.geometry.bins, this.geometry.hertzPerBin);
     }
     if (!this.pooled.has(key)) {
-      const how = /^(mask|difference)\//.test(tile.layer) ? "mean" : "max";
-      this.pooled.set(key, poolRows(tile.values, this.geometry.bins, this.rows, how));
+      const { pool } = this.model.get("_layers").find(({ name }) => name === tile.layer);
+      this.pooled.set(key, poolRows(tile.values, this.geometry.bins, this.rows, pool));
       if (this.pooled.size > 160) this.pooled.delete(this.pooled.keys().next().value);
     }
     return this.pooled.get(key);
@@ -678,19 +688,18 @@ class View {
       this.hueSums.fill(0);
       this.shareSums.fill(0);
     }
-    const layers = this.model.get("_layers");
+    const layers = this.model.get("_stems");
     stems.forEach((mask, k) => addHue(this.hueSums, this.shareSums, mask, hueTable(layers[k].color)));
     paintHues(this.words, level, this.hueSums, this.shareSums, this.brightness(), GREY);
   }
 
-  paintOne(plane, show) {
+  paintOne(plane, values) {
     const palettes = this.model.get("_palettes");
-    const kind = show.split("/")[0];
     const straight = Float32Array.from({ length: 256 }, (_, i) => i / 255);
     const table =
-      kind === "mask"
+      values === "share"
         ? colorTable(palettes.cividis, straight)
-        : kind === "difference"
+        : values === "difference"
           ? colorTable(palettes.PuOr, straight)
           : colorTable(palettes[this.model.get("colormap")], this.brightness());
     paintColors(this.words, plane, table);
@@ -802,7 +811,7 @@ class View {
   paintSlices() {
     const visible = this.slices && this.model.get("pinned");
     if (!visible) return;
-    const colors = ["#999999", ...this.model.get("_layers").map(({ color }) => color)];
+    const colors = ["#999999", ...this.model.get("_stems").map(({ color }) => color)];
     const n = this.slices.names.length;
     const floor = Math.max(this.model.get("floor_db"), -120) - 20;
     const level = (db) => Math.min(Math.max((db - floor) / (0 - floor), 0), 1);
@@ -840,8 +849,7 @@ class View {
       press(button, tool === this.model.get("tool"));
     }
     this.canvas.style.cursor = this.model.get("tool") === "look" ? "crosshair" : "none";
-    const hues = this.model.get("show") === "hues";
-    this.legend.hidden = !hues;
+    this.legend.hidden = this.shown.kind !== "hues";
   }
 
   close() {
