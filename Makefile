@@ -1,7 +1,7 @@
 # make explore   set everything up, then JupyterLab on the explorer notebook
 # make test      set everything up, then all tests
 # make demo      the main job without a browser: stems, mask picture, score table
-# make lint      ruff, types, notebooks without outputs
+# make lint      ruff, types, notebooks without outputs, JavaScript and CSS (needs Node.js)
 # make bench     speed and memory beside Deezer's own package
 # make setup     .venv with pinned packages (implied by all of these)
 
@@ -9,6 +9,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+NODE_STAMP := tools/js/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: setup explore test demo lint bench clean weights
@@ -18,6 +19,10 @@ setup: $(STAMP)
 $(STAMP): requirements.lock pyproject.toml tools/setup.sh
 	@sh tools/setup.sh $(VENV)
 	@touch $(STAMP)
+
+$(NODE_STAMP): tools/js/package-lock.json tools/js/setup.sh
+	@sh tools/js/setup.sh
+	@touch $(NODE_STAMP)
 
 weights: $(STAMP)
 	@$(BIN)/mssviz models fetch spleeter:2stems
@@ -31,14 +36,15 @@ test: weights
 demo: weights
 	@$(BIN)/python tools/demo.py demo-output
 
-lint: $(STAMP)
+lint: $(STAMP) $(NODE_STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
+	@tools/js/node_modules/.bin/biome check --error-on-warnings
 
 bench: weights
 	@$(BIN)/python benchmarks/separate.py $(BENCH_OPTIONS)
 
 clean:
-	rm -rf $(VENV) demo-output artifacts
+	rm -rf $(VENV) tools/js/node_modules demo-output artifacts

@@ -54,12 +54,20 @@ test("rows of pixels share the bins without gaps when there are fewer rows", () 
     const { from, to } = axes.binRows(height, view, BINS, HERTZ_PER_BIN);
     const counts = new Int32Array(BINS);
     for (let y = 0; y < height; y++) for (let b = from[y]; b < to[y]; b++) counts[b]++;
-    assert.ok(counts.every((count) => count === 1), `${height} rows`);
+    assert.ok(
+      counts.every((count) => count === 1),
+      `${height} rows`,
+    );
   }
 });
 
 test("rows of pixels cover what is in view on every scale, top row highest", () => {
-  for (const [low, high] of [[40, 22050], [300, 700], [1000, 1040], [20000, 22050]]) {
+  for (const [low, high] of [
+    [40, 22050],
+    [300, 700],
+    [1000, 1040],
+    [20000, 22050],
+  ]) {
     for (const view of views(low, high)) {
       const { from, to } = axes.binRows(360, view, BINS, HERTZ_PER_BIN);
       for (let y = 0; y < 360; y++) {
@@ -79,7 +87,15 @@ test("rows of pixels cover what is in view on every scale, top row highest", () 
 });
 
 test("the coarsest level with a column for every pixel is chosen", () => {
-  for (const [framesPerPixel, level] of [[0.01, 0], [1, 0], [1.99, 0], [2, 1], [7.9, 2], [8, 3], [1e9, 5]]) {
+  for (const [framesPerPixel, level] of [
+    [0.01, 0],
+    [1, 0],
+    [1.99, 0],
+    [2, 1],
+    [7.9, 2],
+    [8, 3],
+    [1e9, 5],
+  ]) {
     assert.equal(axes.chooseLevel(framesPerPixel, 6), level);
   }
   assert.equal(axes.chooseLevel(100, 1), 0);
@@ -106,7 +122,12 @@ test("ticks are round, within the range and about as many as asked for", () => {
   assert.deepEqual(axes.niceTicks(0, 10, 5), [0, 2, 4, 6, 8, 10]);
   assert.deepEqual(axes.niceTicks(0.1, 0.5, 4), [0.1, 0.2, 0.3, 0.4, 0.5]);
   assert.deepEqual(axes.niceTicks(-1, 1, 4), [-1, -0.5, 0, 0.5, 1]);
-  for (const [low, high] of [[0, 3e-3], [17.3, 200.1], [-5, 1e6], [1000, 1000.2]]) {
+  for (const [low, high] of [
+    [0, 3e-3],
+    [17.3, 200.1],
+    [-5, 1e6],
+    [1000, 1000.2],
+  ]) {
     for (const count of [1, 3, 6, 12]) {
       const ticks = axes.niceTicks(low, high, count);
       const step = ticks.length > 1 ? ticks[1] - ticks[0] : 0;
@@ -122,8 +143,14 @@ test("ticks are round, within the range and about as many as asked for", () => {
 });
 
 test("frequencies to label are within the view", () => {
-  assert.deepEqual(axes.frequencyTicks({ scale: "log", low: 40, high: 1000 }, 6), [50, 100, 200, 500, 1000]);
-  assert.deepEqual(axes.frequencyTicks({ scale: "linear", low: 0, high: 20000 }, 4), [0, 5000, 10000, 15000, 20000]);
+  assert.deepEqual(
+    axes.frequencyTicks({ scale: "log", low: 40, high: 1000 }, 6),
+    [50, 100, 200, 500, 1000],
+  );
+  assert.deepEqual(
+    axes.frequencyTicks({ scale: "linear", low: 0, high: 20000 }, 4),
+    [0, 5000, 10000, 15000, 20000],
+  );
   for (const view of views(430, 470)) {
     const ticks = axes.frequencyTicks(view, 6);
     assert.ok(ticks.length >= 3);
@@ -149,7 +176,12 @@ test("zooming keeps the fixed value where it is", () => {
 
 test("zooming and moving stay within limits", () => {
   const limits = [-1, 100];
-  for (const range of [[-1, 100], [-1, 5], [95, 100], [30, 31]]) {
+  for (const range of [
+    [-1, 100],
+    [-1, 5],
+    [95, 100],
+    [30, 31],
+  ]) {
     for (const factor of [1e-6, 0.5, 1, 3, 1e6]) {
       for (const around of [range[0], (range[0] + range[1]) / 2, range[1]]) {
         const [a, b] = axes.zoomRange(range, factor, around, limits, 0.1);

@@ -6,7 +6,11 @@ import { test } from "node:test";
 import * as lt from "../../mssviz/widgets/static/listening_test.js";
 
 const page = (changes = {}) => ({
-  ids: ["open", "1", "2", "3"], played: [], ratings: {}, choice: null, ...changes,
+  ids: ["open", "1", "2", "3"],
+  played: [],
+  ratings: {},
+  choice: null,
+  ...changes,
 });
 
 test("the five labels share the scale evenly, its ends included", () => {
@@ -18,7 +22,10 @@ test("the five labels share the scale evenly, its ends included", () => {
 test("sounds are named by their place alone", () => {
   assert.equal(lt.soundName("open", "mushra"), "Reference");
   assert.equal(lt.soundName("2", "mushra"), "Sound 2");
-  assert.deepEqual(["1", "2"].map((id) => lt.soundName(id, "ab")), ["A", "B"]);
+  assert.deepEqual(
+    ["1", "2"].map((id) => lt.soundName(id, "ab")),
+    ["A", "B"],
+  );
 });
 
 test("a page is done when every sound has been heard and rated; the reference need not be", () => {

@@ -17,10 +17,17 @@ test("decibels and factors are each other's inverse, down to silence", () => {
 
 test("levels and pans read well", () => {
   assert.deepEqual([-60, -6, -0.01, 0, 1.5].map(timeline.formatDb), [
-    "silent", "−6.0 dB", "0.0 dB", "0.0 dB", "+1.5 dB",
+    "silent",
+    "−6.0 dB",
+    "0.0 dB",
+    "0.0 dB",
+    "+1.5 dB",
   ]);
   assert.deepEqual([-1, -0.4, 0, 0.25].map(timeline.formatPan), [
-    "100 % left", "40 % left", "centre", "25 % right",
+    "100 % left",
+    "40 % left",
+    "centre",
+    "25 % right",
   ]);
 });
 
@@ -51,7 +58,12 @@ test("peaks of the stretches that some samples touch are those of all of them", 
   for (const length of [1, 5, 64, 1000]) {
     const samples = Float32Array.from({ length }, (_, i) => Math.cos(i * i));
     for (const n of [1, 7, 64, 300]) {
-      for (const [start, stop] of [[0, 1], [0, length], [length - 1, length], [length >> 1, length]]) {
+      for (const [start, stop] of [
+        [0, 1],
+        [0, length],
+        [length - 1, length],
+        [length >> 1, length],
+      ]) {
         const changed = samples.slice();
         for (let i = start; i < stop; i++) changed[i] = 2 + i;
         const [first, last] = timeline.touched(start, stop, length, n);
@@ -86,7 +98,11 @@ test("all strips compare at once; those with fewer choices stay", () => {
     { choices: ["c"], shows: "c" },
   ];
   const shown = (position) => timeline.comparedAt(strips, position).map((s) => s.shows);
-  assert.deepEqual([0, 1, 2].map(shown), [["a", "b", "c"], ["a2", "b2", "c"], ["a3", "b2", "c"]]);
+  assert.deepEqual([0, 1, 2].map(shown), [
+    ["a", "b", "c"],
+    ["a2", "b2", "c"],
+    ["a3", "b2", "c"],
+  ]);
   assert.deepEqual(timeline.comparedAt(strips, 0)[1], { ...strips[1], shows: "b" });
   assert.deepEqual(strips.map(timeline.nextChoice), [1, 0, 0]);
 });

@@ -93,12 +93,15 @@ test("pixels are red, green, blue, opaque in memory", () => {
 
 test("a table of colours looks values up in a palette", () => {
   const hex = (n) => n.toString(16).padStart(2, "0");
-  const palette = Array.from({ length: 256 }, (_, i) => hex(i) + hex(255 - i) + "07").join("");
+  const palette = Array.from({ length: 256 }, (_, i) => `${hex(i)}${hex(255 - i)}07`).join("");
   const straight = Float32Array.from({ length: 256 }, (_, i) => i / 255);
   picture.colorTable(palette, straight).forEach((word, i) => {
     assert.deepEqual(channels(word), [i, 255 - i, 7, 255]);
   });
-  const ends = picture.colorTable(palette, straight.map((u) => (u < 0.5 ? 0 : 1)));
+  const ends = picture.colorTable(
+    palette,
+    straight.map((u) => (u < 0.5 ? 0 : 1)),
+  );
   assert.deepEqual(channels(ends[100]), [0, 255, 7, 255]);
   assert.deepEqual(channels(ends[200]), [255, 0, 7, 255]);
   const pixels = new Uint32Array(3);
@@ -173,7 +176,13 @@ test("hues equal a picture in floating point within 2 of 255", () => {
 
 test("silence is black, the loudest bin without masks is grey", () => {
   const brightness = picture.brightnessTable(120, -80, 0, 1);
-  const found = paintAll(Uint8Array.of(0, 255), [Uint8Array.of(255, 0)], ["#ff0000"], brightness, 118);
+  const found = paintAll(
+    Uint8Array.of(0, 255),
+    [Uint8Array.of(255, 0)],
+    ["#ff0000"],
+    brightness,
+    118,
+  );
   assert.deepEqual(channels(found[0]), [0, 0, 0, 255]);
   assert.deepEqual(channels(found[1]), [118, 118, 118, 255]);
 });
@@ -181,6 +190,12 @@ test("silence is black, the loudest bin without masks is grey", () => {
 test("many stems at full strength become white and no other colour", () => {
   const colors = Array(8).fill("#ffffff");
   const brightness = picture.brightnessTable(120, -80, 0, 1);
-  const [word] = paintAll(Uint8Array.of(255), colors.map(() => Uint8Array.of(255)), colors, brightness, 118);
+  const [word] = paintAll(
+    Uint8Array.of(255),
+    colors.map(() => Uint8Array.of(255)),
+    colors,
+    brightness,
+    118,
+  );
   assert.deepEqual(channels(word), [255, 255, 255, 255]);
 });

@@ -59,7 +59,11 @@ test("every time belongs to one window, or none", () => {
 
 test("overlapping windows are drawn around their middles, without overlap", () => {
   const spans = overlapping.times.map((_, i) => scores.windowSpan(i, overlapping));
-  assert.deepEqual(spans, [[0.75, 1.25], [1.25, 1.75], [1.75, 2.25]]);
+  assert.deepEqual(spans, [
+    [0.75, 1.25],
+    [1.25, 1.75],
+    [1.75, 2.25],
+  ]);
   assert.equal(scores.windowAt(1.3, overlapping), 1);
 });
 
@@ -69,12 +73,18 @@ test("runs end at windows without score and where windows are apart", () => {
   assert.deepEqual(runs([1, NaN, 3, 4], seconds), [[0], [2, 3]]);
   assert.deepEqual(runs([NaN, NaN, NaN, NaN], seconds), []);
   assert.deepEqual(runs([1, 2, 3], { times: [0, 1, 3], window: 1, step: 1 }), [[0, 1], [2]]);
-  const thirds = { times: [0, 0.3, 0.6000000000000001, 0.8999999999999999], window: 0.3, step: 0.3 };
+  const thirds = {
+    times: [0, 0.3, 0.6000000000000001, 0.8999999999999999],
+    window: 0.3,
+    step: 0.3,
+  };
   assert.equal(runs([1, 2, 3, 4], thirds).length, 1);
 });
 
 test("scores are read with a minus, and silence is a word", () => {
-  const texts = [1.234, -1.236, -0.001, Infinity, -Infinity, NaN].map((db) => scores.formatScore(db));
+  const texts = [1.234, -1.236, -0.001, Infinity, -Infinity, NaN].map((db) =>
+    scores.formatScore(db),
+  );
   assert.deepEqual(texts, ["1.23", "−1.24", "0.00", "∞", "−∞", "silent"]);
   assert.equal(scores.formatScore(NaN, "damaged"), "damaged");
 });

@@ -12,7 +12,9 @@ function transfer(bytes, name = "song.wav") {
   const posts = [];
   const post = (message, buffers) => posts.push({ ...message, buffers });
   const steps = [];
-  const made = new Transfer(new File([content], name), post, (t) => steps.push([t.received, t.over]));
+  const made = new Transfer(new File([content], name), post, (t) =>
+    steps.push([t.received, t.over]),
+  );
   return { made, posts, steps, content };
 }
 
@@ -24,7 +26,10 @@ test("bytes are read by people", () => {
 test("each chunk waits for the answer to the last, and none exceeds a mebibyte", async () => {
   const { made, posts, content } = transfer(2 * MIB + 5);
   assert.equal(posts.length, 1);
-  assert.deepEqual({ ...posts[0], id: "" }, { kind: "begin", id: "", name: "song.wav", size: content.length, buffers: undefined });
+  assert.deepEqual(
+    { ...posts[0], id: "" },
+    { kind: "begin", id: "", name: "song.wav", size: content.length, buffers: undefined },
+  );
   let sent = Buffer.alloc(0);
   while (sent.length < content.length) {
     await made.receive({ kind: "taken", received: sent.length });
@@ -68,7 +73,10 @@ test("cancelling tells the kernel once, and late answers are passed over", async
   made.cancel();
   await reading;
   await made.receive({ kind: "taken", received: 2 * MIB });
-  assert.deepEqual(posts.map(({ kind }) => kind), ["begin", "chunk", "cancel"]);
+  assert.deepEqual(
+    posts.map(({ kind }) => kind),
+    ["begin", "chunk", "cancel"],
+  );
   assert.deepEqual(steps.at(-1), [MIB, true]);
   assert.equal(made.failure, undefined);
 });
@@ -77,13 +85,24 @@ test("what the kernel refuses is said in its words", async () => {
   const { made, posts } = transfer(10);
   await made.receive({ kind: "failed", text: "The kernel's disk is full" });
   assert.equal(made.failure, "The kernel's disk is full");
-  assert.deepEqual(posts.map(({ kind }) => kind), ["begin"]);
+  assert.deepEqual(
+    posts.map(({ kind }) => kind),
+    ["begin"],
+  );
 });
 
 test("a file that cannot be read ends the transfer", async () => {
   const posts = [];
-  const gone = { name: "folder", size: 4096, slice: () => ({ arrayBuffer: () => Promise.reject(new Error("gone")) }) };
-  const made = new Transfer(gone, (message) => posts.push(message.kind), () => {});
+  const gone = {
+    name: "folder",
+    size: 4096,
+    slice: () => ({ arrayBuffer: () => Promise.reject(new Error("gone")) }),
+  };
+  const made = new Transfer(
+    gone,
+    (message) => posts.push(message.kind),
+    () => {},
+  );
   await made.receive({ kind: "taken", received: 0 });
   assert.match(made.failure, /folder cannot be read \(gone\)/);
   assert.deepEqual(posts, ["begin", "cancel"]);

@@ -98,7 +98,9 @@ export function frequencyTicks({ scale, low, high }, count) {
 
 /** 1500 as "1.5 k", 50 as "50 ": the unit is put behind. */
 export function formatHertz(hertz) {
-  return hertz >= 1000 ? `${Number((hertz / 1000).toPrecision(4))} k` : `${Number(hertz.toPrecision(4))} `;
+  return hertz >= 1000
+    ? `${Number((hertz / 1000).toPrecision(4))} k`
+    : `${Number(hertz.toPrecision(4))} `;
 }
 
 /** Zoom [start, stop] by a factor around a fixed value, kept within limits and above `least`. */

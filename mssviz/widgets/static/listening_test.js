@@ -352,7 +352,8 @@ class ListeningTestView {
   rate(id, rating, { atOnce = false } = {}) {
     if (this.state.ratings[id] !== rating) {
       this.changed.set(id, rating);
-      (this.unsent ??= new Map()).set(id, rating);
+      this.unsent ??= new Map();
+      this.unsent.set(id, rating);
     }
     if (atOnce) this.sendRatings();
     else this.sending ??= setTimeout(() => this.sendRatings(), SEND_MS);
@@ -414,7 +415,13 @@ class ListeningTestView {
   buildTrial(state) {
     const { trial, n_trials: count, name, ids } = state;
     this.heading = element("h3", "heading", { tabindex: "-1" }, `Trial ${trial + 1} of ${count}`);
-    const about = element("div", "about", {}, this.heading, element("span", "name", { title: name }, oneLine(name)));
+    const about = element(
+      "div",
+      "about",
+      {},
+      this.heading,
+      element("span", "name", { title: name }, oneLine(name)),
+    );
     const bar = element("progress", "progress", { max: count, "aria-label": "Trials done" });
     bar.value = trial;
     const question = element("p", "question", {}, this.model.get("question"));

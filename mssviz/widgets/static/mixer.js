@@ -358,7 +358,7 @@ class MixerView {
   loopInBuffer() {
     const loop = this.model.get("selection");
     const rate = this.model.get("sample_rate");
-    return loop && loop.map((time) => toSample(time - this.first, rate));
+    return loop?.map((time) => toSample(time - this.first, rate));
   }
 
   /** Bring what sounds in line with the trait `playing`. */

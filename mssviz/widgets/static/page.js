@@ -101,15 +101,19 @@ class PagePicture {
   at(layer, level) {
     const key = `${layer.name}|${level}`;
     if (!this.levels.has(key)) {
-      const values = level ? halve(this.at(layer, level - 1), this.geometry.bins, layer.pool) : this.base(layer);
+      const values = level
+        ? halve(this.at(layer, level - 1), this.geometry.bins, layer.pool)
+        : this.base(layer);
       this.levels.set(key, values);
     }
     return this.levels.get(key);
   }
 
   answer(message) {
-    if (message.kind === "tiles") return message.tiles.map((tile) => this.tile(tile, message.channel));
-    if (message.kind === "read") return [[{ ...message, kind: "reading", reading: this.read(message) }, []]];
+    if (message.kind === "tiles")
+      return message.tiles.map((tile) => this.tile(tile, message.channel));
+    if (message.kind === "read")
+      return [[{ ...message, kind: "reading", reading: this.read(message) }, []]];
     if (message.kind === "slices") return [this.slices(message)];
     return [];
   }
@@ -159,18 +163,26 @@ class PagePicture {
     const { bins, frames, first, hop } = this.geometry;
     const layers = [this.find("mixture"), ...this.layers.filter(({ kind }) => kind === "estimate")];
     const across = layers.map((layer) =>
-      Float32Array.from(this.base(layer).subarray(frame * bins, (frame + 1) * bins), (v) => this.db(v)),
+      Float32Array.from(this.base(layer).subarray(frame * bins, (frame + 1) * bins), (v) =>
+        this.db(v),
+      ),
     );
     const along = layers.map((layer) =>
       Float32Array.from({ length: frames }, (_, t) => this.db(this.base(layer)[t * bins + bin])),
     );
-    const content = { kind: "slices", id: message.id, names: layers.map(({ stem }) => stem ?? "mixture"), start: first, stop: first + (frames - 1) * hop };
+    const content = {
+      kind: "slices",
+      id: message.id,
+      names: layers.map(({ stem }) => stem ?? "mixture"),
+      start: first,
+      stop: first + (frames - 1) * hop,
+    };
     return [content, [...across, ...along]];
   }
 }
 
 /** Put the widgets into the page. */
-async function show(registry) {
+export async function show(registry) {
   const data = JSON.parse(document.getElementById("mssviz-data").textContent);
   const layers = {};
   for (const [name, text] of Object.entries(data.layers)) layers[name] = await inflate(text);

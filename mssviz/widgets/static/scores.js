@@ -126,7 +126,8 @@ class ScoresView {
     this.handlers = repaint.map((name) => [`change:${name}`, () => this.schedule()]);
     this.handlers.push(["change:measure", () => this.showMeasure()]);
     this.handlers.push(["change:_table", () => this.read()]);
-    for (const name of ["height", "pinned"]) this.handlers.push([`change:${name}`, () => this.resize()]);
+    for (const name of ["height", "pinned"])
+      this.handlers.push([`change:${name}`, () => this.resize()]);
     for (const [event, handler] of this.handlers) this.model.on(event, handler);
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.el);
@@ -228,7 +229,13 @@ class ScoresView {
       const silent = repaired.length - damaged - scored.length;
       const left = `${silent} silent${damaged ? `, ${damaged} damaged` : ""}`;
       const title = `${name}: median of ${scored.length} of ${repaired.length} windows (${left})`;
-      const key = make("span", "mssviz-key", { title }, oneLine(name), make("span", "mssviz-median", {}, middle));
+      const key = make(
+        "span",
+        "mssviz-key",
+        { title },
+        oneLine(name),
+        make("span", "mssviz-median", {}, middle),
+      );
       key.style.setProperty("--key", color);
       return key;
     });
@@ -238,8 +245,12 @@ class ScoresView {
       const why = repaired.some(Boolean) ? "silent or damaged" : "silent";
       items.push(make("span", "mssviz-silent", { title }, why));
     }
-    if (this.columns.some((values) => values.some((value) => levelToUnit(value, this.range).beyond))) {
-      items.push(make("span", "", { title: "the score lies beyond the axis" }, "▲▼ beyond the axis"));
+    if (
+      this.columns.some((values) => values.some((value) => levelToUnit(value, this.range).beyond))
+    ) {
+      items.push(
+        make("span", "", { title: "the score lies beyond the axis" }, "▲▼ beyond the axis"),
+      );
     }
     this.legend.replaceChildren(...items);
   }
@@ -253,12 +264,18 @@ class ScoresView {
         ? HINT
         : `window from ${formatSeconds(times[index])} to ${formatSeconds(times[index] + window)} s`;
     const head = make("tr", "", {}, make("th"));
-    for (const name of Object.keys(MEASURES)) head.append(make("th", this.drawn(name), { scope: "col" }, name));
+    for (const name of Object.keys(MEASURES))
+      head.append(make("th", this.drawn(name), { scope: "col" }, name));
     const rows = this.targets.map(({ name, color, values }) => {
       const label = make("th", "mssviz-key", { scope: "row" }, oneLine(name));
       label.style.setProperty("--key", color);
       const cells = Object.entries(values).map(([measure, column]) =>
-        make("td", this.drawn(measure), {}, formatScore(index < 0 ? median(column) : column[index], why)),
+        make(
+          "td",
+          this.drawn(measure),
+          {},
+          formatScore(index < 0 ? median(column) : column[index], why),
+        ),
       );
       return make("tr", "", {}, label, ...cells);
     });

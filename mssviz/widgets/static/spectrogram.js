@@ -83,7 +83,10 @@ class View {
   }
 
   get frequencyLimits() {
-    return [this.model.get("scale") === "log" ? 20 : 0, this.geometry.hertzPerBin * (this.geometry.bins - 1)];
+    return [
+      this.model.get("scale") === "log" ? 20 : 0,
+      this.geometry.hertzPerBin * (this.geometry.bins - 1),
+    ];
   }
 
   // --- building ------------------------------------------------------------------------------
@@ -132,7 +135,9 @@ class View {
 
   addSelect(label, trait) {
     const box = make("label", "mssviz-field", {}, label);
-    const options = this.choices(trait).map(([value, text]) => make("option", "", { value }, oneLine(text, 80)));
+    const options = this.choices(trait).map(([value, text]) =>
+      make("option", "", { value }, oneLine(text, 80)),
+    );
     const select = make("select", "", {}, ...options);
     select.value = this.model.get(trait);
     select.addEventListener("change", () => this.save({ [trait]: select.value }), this.signal());
@@ -190,7 +195,15 @@ class View {
     box.append(select);
     this.brushbar.append(box);
     const bar = this.brushbar;
-    this.addRange("Width ±", "brush.radius_seconds", 0.02, 0.5, 0.01, (v) => `${v.toFixed(2)} s`, bar);
+    this.addRange(
+      "Width ±",
+      "brush.radius_seconds",
+      0.02,
+      0.5,
+      0.01,
+      (v) => `${v.toFixed(2)} s`,
+      bar,
+    );
     this.addRange("Height ±", "brush.radius_hertz", 20, 2000, 10, (v) => `${v} Hz`, bar);
     this.addRange("Soft", "brush.softness", 0, 1, 0.1, (v) => v.toFixed(1), bar);
     this.el.append(this.brushbar);
@@ -258,7 +271,8 @@ class View {
     const { seconds, unit } = this.place(event);
     const factor = Math.exp(Math.max(-60, Math.min(60, event.deltaY)) * 0.006);
     if (event.ctrlKey || event.shiftKey) this.zoomFrequency(factor, 1 - unit);
-    else if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) this.pan(event.deltaX / this.inner.width, 0);
+    else if (Math.abs(event.deltaX) > Math.abs(event.deltaY))
+      this.pan(event.deltaX / this.inner.width, 0);
     else this.zoomTime(factor, seconds);
   }
 
@@ -298,14 +312,16 @@ class View {
       ArrowRight: () => this.pan(0.1, 0),
       ArrowUp: () => this.pan(0, 0.1),
       ArrowDown: () => this.pan(0, -0.1),
-      "+": () => (event.shiftKey ? this.zoomFrequency(0.8, 0.5) : this.zoomTime(0.8, (start + stop) / 2)),
+      "+": () =>
+        event.shiftKey ? this.zoomFrequency(0.8, 0.5) : this.zoomTime(0.8, (start + stop) / 2),
       "*": () => this.zoomFrequency(0.8, 0.5),
       "-": () => this.zoomTime(1.25, (start + stop) / 2),
       _: () => this.zoomFrequency(1.25, 0.5),
       Home: () => this.showAll(),
       Enter: () =>
         this.save({ pinned: [(start + stop) / 2, unitToFrequency(0.5, { low, high, ...axis })] }),
-      Escape: () => (this.stroke ? this.dropStroke() : this.save({ pinned: null, selection: null })),
+      Escape: () =>
+        this.stroke ? this.dropStroke() : this.save({ pinned: null, selection: null }),
     };
     actions["="] = actions["+"];
     if (!actions[event.key]) return;
@@ -323,7 +339,8 @@ class View {
     this.moved = false;
     this.from = place;
     const tool = this.model.get("tool");
-    if (tool !== "look" && this.pointers.size === 1) this.stroke = { tool, points: [[place.seconds, place.hertz]] };
+    if (tool !== "look" && this.pointers.size === 1)
+      this.stroke = { tool, points: [[place.seconds, place.hertz]] };
     else if (this.pointers.size > 1) this.stroke = null;
     this.selecting = event.shiftKey && tool === "look";
   }
@@ -350,7 +367,9 @@ class View {
     if (this.pointers.size === 2) this.pinch(event.pointerId, now);
     else if (this.selecting) {
       const [first, last] = this.timeLimits;
-      const ends = [this.from.seconds, place.seconds].map((s) => Math.min(Math.max(s, first), last));
+      const ends = [this.from.seconds, place.seconds].map((s) =>
+        Math.min(Math.max(s, first), last),
+      );
       ends.sort((a, b) => a - b);
       if (ends[1] - ends[0] >= LEAST_SECONDS) this.save({ selection: ends });
     } else {
@@ -428,13 +447,13 @@ class View {
 
   forget({ layers, start, stop }) {
     const columns = this.geometry.tileColumns;
-    const touched = (key, tile) =>
+    const touched = (tile) =>
       layers.includes(tile.layer) &&
       tile.index <= ((stop - 1) >> tile.level) / columns &&
       tile.index + 1 > (start >> tile.level) / columns;
-    for (const [key, tile] of this.cache.tiles) {
+    for (const tile of this.cache.tiles.values()) {
       // keep showing the old picture until the new one has come
-      if (touched(key, tile)) tile.stale = true;
+      if (touched(tile)) tile.stale = true;
     }
     this.waiting.clear();
     this.askSlices();
@@ -447,7 +466,12 @@ class View {
       return;
     }
     this.readsOut += 1;
-    this.model.send({ kind: "read", id: ++this.requestId, seconds: place.seconds, hertz: place.hertz });
+    this.model.send({
+      kind: "read",
+      id: ++this.requestId,
+      seconds: place.seconds,
+      hertz: place.hertz,
+    });
   }
 
   askSlices() {
@@ -472,9 +496,13 @@ class View {
       (reading.rounded ? " · rounded to 8 bits" : "");
     const table = make("table");
     const known = Object.values(reading.stems).some((stem) => "reference_db" in stem);
-    const titles = ["", "mask", "level", "phase", ...(known ? ["true level", "true phase"] : [])].filter(
-      (title) => phases || !title.endsWith("phase"),
-    );
+    const titles = [
+      "",
+      "mask",
+      "level",
+      "phase",
+      ...(known ? ["true level", "true phase"] : []),
+    ].filter((title) => phases || !title.endsWith("phase"));
     const row = make("tr");
     for (const title of titles) row.append(make("th", "", {}, title));
     table.append(row);
@@ -504,11 +532,19 @@ class View {
     const pinned = this.model.get("pinned");
     const outer = pictureWidth(width, Boolean(pinned));
     const room = width - outer;
-    if (this.size && this.size.outer === outer && this.size.height === height && this.size.ratio === ratio) {
+    if (
+      this.size &&
+      this.size.outer === outer &&
+      this.size.height === height &&
+      this.size.ratio === ratio
+    ) {
       return;
     }
     this.size = { width, outer, height, ratio, room };
-    this.inner = { width: outer - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom };
+    this.inner = {
+      width: outer - MARGIN.left - MARGIN.right,
+      height: height - MARGIN.top - MARGIN.bottom,
+    };
     for (const canvas of [this.canvas, this.overlay]) fit(canvas, outer, height, ratio);
     fit(this.slice, room, height, ratio);
     fit(this.course, pinned ? outer : 0, pinned ? SLICE_HEIGHT : 0, ratio);
@@ -626,7 +662,8 @@ class View {
   gather(plane, layer, channel, level, index, columns, from, to, wanted) {
     const key = `${layer}|${channel}|${level}|${index}`;
     const tile = this.cache.get(key);
-    if ((!tile || tile.stale) && wanted && !this.waiting.has(key)) wanted.push([key, [layer, level, index]]);
+    if ((!tile || tile.stale) && wanted && !this.waiting.has(key))
+      wanted.push([key, [layer, level, index]]);
     if (!tile) return false;
     const pooled = this.poolTile(key, tile);
     const stride = tile.values.length / this.geometry.bins;
@@ -652,7 +689,12 @@ class View {
     if (axis !== this.axis) {
       this.axis = axis;
       this.pooled.clear();
-      this.rows = binRows(this.inner.height, { low, high, scale }, this.geometry.bins, this.geometry.hertzPerBin);
+      this.rows = binRows(
+        this.inner.height,
+        { low, high, scale },
+        this.geometry.bins,
+        this.geometry.hertzPerBin,
+      );
     }
     if (!this.pooled.has(key)) {
       const { pool } = this.model.get("_layers").find(({ name }) => name === tile.layer);
@@ -689,7 +731,9 @@ class View {
       this.shareSums.fill(0);
     }
     const layers = this.model.get("_stems");
-    stems.forEach((mask, k) => addHue(this.hueSums, this.shareSums, mask, hueTable(layers[k].color)));
+    stems.forEach((mask, k) =>
+      addHue(this.hueSums, this.shareSums, mask, hueTable(layers[k].color)),
+    );
     paintHues(this.words, level, this.hueSums, this.shareSums, this.brightness(), GREY);
   }
 
@@ -785,7 +829,8 @@ class View {
     context.strokeStyle = "#ffffff";
     context.lineWidth = 1.5;
     context.beginPath();
-    for (const [seconds, hertz] of this.stroke.points) context.lineTo(this.x(seconds), this.y(hertz));
+    for (const [seconds, hertz] of this.stroke.points)
+      context.lineTo(this.x(seconds), this.y(hertz));
     if (this.stroke.tool === "lasso") context.closePath();
     context.stroke();
     const [seconds, hertz] = this.stroke.points[this.stroke.points.length - 1];
@@ -803,7 +848,15 @@ class View {
       const top = this.y(n * hertz + radius_hertz);
       const bottom = this.y(Math.max(n * hertz - radius_hertz, this.state.low * 0.5 + 1));
       context.beginPath();
-      context.ellipse(this.x(seconds), (top + bottom) / 2, across, Math.abs(bottom - top) / 2, 0, 0, 2 * Math.PI);
+      context.ellipse(
+        this.x(seconds),
+        (top + bottom) / 2,
+        across,
+        Math.abs(bottom - top) / 2,
+        0,
+        0,
+        2 * Math.PI,
+      );
       context.stroke();
     }
   }
@@ -828,7 +881,8 @@ class View {
       spectrum.beginPath();
       for (let y = 0; y < this.inner.height; y++) {
         let loudest = -200;
-        for (let b = this.rows.from[y]; b < this.rows.to[y]; b++) loudest = Math.max(loudest, across[b]);
+        for (let b = this.rows.from[y]; b < this.rows.to[y]; b++)
+          loudest = Math.max(loudest, across[b]);
         spectrum.lineTo(4 + level(loudest) * (room - 12), MARGIN.top + y);
       }
       spectrum.stroke();
@@ -836,7 +890,9 @@ class View {
       course.strokeStyle = colors[k];
       course.beginPath();
       along.forEach((db, i) => {
-        const at = this.slices.start + (i / Math.max(along.length - 1, 1)) * (this.slices.stop - this.slices.start);
+        const at =
+          this.slices.start +
+          (i / Math.max(along.length - 1, 1)) * (this.slices.stop - this.slices.start);
         course.lineTo(this.x(at), SLICE_HEIGHT - 4 - level(db) * (SLICE_HEIGHT - 8));
       });
       course.stroke();
@@ -844,7 +900,8 @@ class View {
   }
 
   updateControls() {
-    for (const [trait, select] of Object.entries(this.selects)) select.value = this.model.get(trait);
+    for (const [trait, select] of Object.entries(this.selects))
+      select.value = this.model.get(trait);
     for (const [tool, button] of this.tools ?? []) {
       press(button, tool === this.model.get("tool"));
     }

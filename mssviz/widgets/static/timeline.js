@@ -35,7 +35,8 @@ export function formatTime(seconds, decimals = 1) {
   const fraction = decimals ? `.${String(units % scale).padStart(decimals, "0")}` : "";
   const pad = (value) => String(value).padStart(2, "0");
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  return (h ? `${h}:${pad(m)}` : `${m}`) + `:${pad(s)}${fraction}`;
+  const minutes = h ? `${h}:${pad(m)}` : m;
+  return `${minutes}:${pad(s)}${fraction}`;
 }
 
 /**

@@ -1,6 +1,7 @@
 // A file to the kernel: in chunks, the next when the last has been written.
 
 import { button, keepKeys, make } from "./elements.js";
+import { asWidget } from "./widget.js";
 
 const CHUNK_BYTES = 1 << 20;
 const PATIENCE_MS = 30_000;
@@ -51,7 +52,9 @@ export class Transfer {
     try {
       chunk = await this.file.slice(received, received + CHUNK_BYTES).arrayBuffer();
     } catch (error) {
-      this.cancel(`${this.file.name} cannot be read (${error.message}); is it a folder, or has it changed?`);
+      this.cancel(
+        `${this.file.name} cannot be read (${error.message}); is it a folder, or has it changed?`,
+      );
     }
     if (!this.over) this.tell({ kind: "chunk", offset: received }, [chunk]);
   }
@@ -79,13 +82,11 @@ export class Transfer {
 }
 
 class UploadView {
-  constructor(model, el) {
-    this.model = model;
-    this.el = el;
-    this.transfer = null;
-    this.aborter = new AbortController();
+  constructor(widget) {
+    Object.assign(this, { widget, model: widget.model, el: widget.el, transfer: null });
     this.build();
     this.listen();
+    widget.onEnd(() => this.cancel());
     this.showSettings();
     this.showArrived();
   }
@@ -111,28 +112,27 @@ class UploadView {
   }
 
   listen() {
-    const on = (target, type, handler) =>
-      target.addEventListener(type, handler, { signal: this.aborter.signal });
-    keepKeys(this.el, { signal: this.aborter.signal });
-    on(this.choose, "click", () => this.input.click());
-    on(this.input, "change", () => {
+    const { widget, el } = this;
+    keepKeys(el, { signal: widget.signal });
+    widget.on(this.choose, "click", () => this.input.click());
+    widget.on(this.input, "change", () => {
       this.take([...this.input.files]);
       this.input.value = ""; // so that the same file can be chosen again
     });
-    for (const type of ["dragenter", "dragover"]) on(this.el, type, (event) => this.drag(event));
-    on(this.el, "dragleave", (event) => this.leave(event));
-    on(this.el, "drop", (event) => {
+    for (const type of ["dragenter", "dragover"]) widget.on(el, type, (event) => this.drag(event));
+    widget.on(el, "dragleave", (event) => this.leave(event));
+    widget.on(el, "drop", (event) => {
       this.drag(event);
-      this.el.classList.remove("mssviz-upload-over");
+      el.classList.remove("mssviz-upload-over");
       this.take([...event.dataTransfer.files]);
     });
-    this.handlers = [
-      ["change:accept", () => this.showSettings()],
-      ["change:description", () => this.showSettings()],
-      ["change:_arrived", () => this.showArrived()],
-      ["msg:custom", (message) => message.id === this.transfer?.id && this.transfer.receive(message)],
-    ];
-    for (const [event, handler] of this.handlers) this.model.on(event, handler);
+    for (const name of ["accept", "description"]) {
+      widget.onModel(`change:${name}`, () => this.showSettings());
+    }
+    widget.onModel("change:_arrived", () => this.showArrived());
+    widget.onModel("msg:custom", (message) => {
+      if (message.id === this.transfer?.id) this.transfer.receive(message);
+    });
   }
 
   // the notebook would take a dropped file for its own
@@ -199,19 +199,9 @@ class UploadView {
     this.bar.style.setProperty("--part", `${percent}%`);
     this.percent.textContent = `${percent} %`;
   }
-
-  close() {
-    this.cancel();
-    this.aborter.abort();
-    for (const [event, handler] of this.handlers) this.model.off(event, handler);
-    this.el.replaceChildren();
-  }
 }
 
-export default {
-  render({ model, el }) {
-    const view = new UploadView(model, el);
-    el.mssvizUpload = view;
-    return () => view.close();
-  },
-};
+export default asWidget("mssvizUpload", (widget) => {
+  new UploadView(widget);
+  return widget;
+});

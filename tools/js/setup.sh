@@ -1,0 +1,15 @@
+#!/bin/sh
+# Install the linter of JavaScript and CSS beside this file, as package-lock.json has it.
+set -eu
+cd "$(dirname "$0")"
+
+fail() {
+    printf 'mssviz: %s\n' "$*" >&2
+    exit 1
+}
+
+for program in node npm; do
+    command -v "$program" >/dev/null ||
+        fail "make lint needs Node.js 20.19 or later for JavaScript and CSS, and $program is not on the PATH"
+done
+npm ci --silent || fail "the linter could not be installed; run 'npm ci' in tools/js to see why (network? proxy?)"
