@@ -122,7 +122,7 @@ def save_page(
         script=_script("spectrogram", SpectrogramView._module)
         + _script("mixer", Mixer._module)
         + _script("scores", ScoreView._module)
-        + _static.module("page.js"),
+        + _static.module("page/page.js"),
     )
     with new_file(path) as scratch:
         scratch.write_text(page, encoding="utf-8")

@@ -49,7 +49,7 @@ class ScoreView(View):
     """
 
     shared = TIMELINE
-    _module = "scores.js"
+    _module = "scores/view.js"
     _esm = _static.module(_module)
     _css = _static.style("scores.css")
 

@@ -60,7 +60,7 @@ class SpectrogramView(View):
     """
 
     shared = TIMELINE
-    _module = "spectrogram.js"
+    _module = "spectrogram/view.js"
     _esm = _static.module(_module)
     _css = _static.style("spectrogram.css")
 

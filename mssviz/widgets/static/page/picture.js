@@ -1,57 +1,4 @@
-// A saved page: the same widgets without a kernel. Data is in the page, rounded to 8 bits.
-
-/** Bytes of gzipped base64. */
-async function inflate(text) {
-  const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-/** What a widget's view needs of a model: state, events, and somebody who answers messages. */
-class PageModel {
-  constructor(state, answer) {
-    this.state = state;
-    this.answer = answer;
-    this.listeners = new Map();
-  }
-
-  get(name) {
-    return this.state[name];
-  }
-
-  set(name, value) {
-    if (JSON.stringify(this.state[name]) === JSON.stringify(value)) return;
-    this.state[name] = value;
-    this.fire(`change:${name}`);
-  }
-
-  on(event, callback) {
-    this.listeners.set(event, [...(this.listeners.get(event) ?? []), callback]);
-  }
-
-  off(event, callback) {
-    const left = (this.listeners.get(event) ?? []).filter((one) => callback && one !== callback);
-    this.listeners.set(event, left);
-  }
-
-  fire(event, ...values) {
-    for (const callback of this.listeners.get(event) ?? []) callback(...values);
-  }
-
-  save_changes() {}
-
-  send(message) {
-    Promise.resolve(this.answer(message)).then((answers) => {
-      for (const [content, buffers] of answers ?? []) this.fire("msg:custom", content, buffers);
-    });
-  }
-}
-
-/** Keep a trait of two models the same. */
-function link(first, second, trait) {
-  first.on(`change:${trait}`, () => second.set(trait, first.get(trait)));
-  second.on(`change:${trait}`, () => first.set(trait, second.get(trait)));
-}
+// What a kernel would answer to a spectrogram view, from values that are rounded to 8 bits.
 
 /** Half as many columns: the larger of two, or their mean. */
 function halve(values, bins, how) {
@@ -68,7 +15,7 @@ function halve(values, bins, how) {
 }
 
 /** Answers a spectrogram view, from the layers whose values the page has. */
-class PagePicture {
+export class PagePicture {
   constructor(stored, { _layers, _geometry }, peakDb) {
     this.layers = _layers;
     this.geometry = _geometry;
@@ -178,27 +125,5 @@ class PagePicture {
       stop: first + (frames - 1) * hop,
     };
     return [content, [...across, ...along]];
-  }
-}
-
-/** Put the widgets into the page. */
-export async function show(registry) {
-  const data = JSON.parse(document.getElementById("mssviz-data").textContent);
-  const layers = {};
-  for (const [name, text] of Object.entries(data.layers)) layers[name] = await inflate(text);
-  const picture = new PagePicture(layers, data.spectrogram, data.peakDb);
-  const view = new PageModel(data.spectrogram, (message) => picture.answer(message));
-  const mixer = new PageModel(data.mixer, (message) => {
-    if (message.kind !== "ask") return [];
-    return Object.entries(data.audio).map(([name, { gain, bytes }]) => [
-      { kind: "audio", name, version: 1, gain },
-      [Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))],
-    ]);
-  });
-  const models = { spectrogram: view, mixer };
-  if (data.scores) models.scores = new PageModel(data.scores, () => []);
-  for (const [name, model] of Object.entries(models)) {
-    for (const trait of data.shared[name] ?? []) link(view, model, trait);
-    registry[name].render({ model, el: document.getElementById(`mssviz-${name}`) });
   }
 }
