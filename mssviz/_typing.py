@@ -34,18 +34,3 @@ Codec = Literal["wav", "flac", "mp3", "ogg", "m4a", "wma"]
 
 #: Called with (done, total, what); `total` is None while unknown. Raise `Cancelled` to stop.
 Progress = Callable[[float, float | None, str], None]
-
-#: Type of network to what it reads: magnitudes or complex spectra, both of which give magnitudes,
-#: or waveforms, which give waveforms.
-SIGNALS = {
-    "unet": "magnitude",
-    "blstm": "magnitude",
-    "fnn": "magnitude",
-    "openunmix": "magnitude",
-    "d3net": "magnitude",
-    "phase_features": "spectrum",
-    "xumx": "spectrum",
-    "wave_unet": "waveform",
-    "demucs": "waveform",
-    "bs_roformer": "waveform",
-}

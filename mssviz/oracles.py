@@ -22,7 +22,7 @@ from mssviz._stems import parts_of
 from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import ParameterError
 from mssviz.masks import WienerModel
-from mssviz.presets import Preset, Weights
+from mssviz.presets import WEIGHTLESS, Preset, Weights
 from mssviz.separate import Model
 from mssviz.separation import MASK, SPECTRUM, Kind, MaskOptions, Run, Store
 from mssviz.stft import Frames, StftParams, stft_frames
@@ -75,7 +75,7 @@ def weightless(name: str, title: str, targets: Sequence[str], citation: str = ""
         mask_power=2.0,
         mask_extension="zeros",
         model={},
-        weights=Weights(format="none", folder="", files={}),
+        weights=Weights(format=WEIGHTLESS, folder="", files={}),
         licence="MIT",
         citation=citation,
     )

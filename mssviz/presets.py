@@ -15,15 +15,16 @@ from typing import Any, get_args
 from mssviz._checks import as_path
 from mssviz._fetch import check_address, check_wheel
 from mssviz._paths import exists, is_folder
-from mssviz._typing import SIGNALS, Extension, PathLike
+from mssviz._typing import Extension, PathLike
 from mssviz._values import Values, check_option, is_name, is_sha256, read_json, shown
 from mssviz.errors import ParameterError, one_line, reason
+from mssviz.networks.table import FORMATS, NETWORKS
 from mssviz.stft import StftParams
 
 #: Ending of the names of small variants.
 TINY = "-tiny"
-#: Kinds of `Weights`.
-FORMATS = ("spleeter", "keras", "openunmix", "demucs", "none")
+#: Format of a model that has no weights.
+WEIGHTLESS = "none"
 #: Name of the weights that Keras writes.
 KERAS_WEIGHTS = "model.weights.h5"
 CONFIG = "config.json"
@@ -45,7 +46,8 @@ class Weights:
     ----------
     format
         ``"spleeter"``: TensorFlow 1 checkpoint ``model.*``; ``"keras"``: ``model.weights.h5``;
-        ``"openunmix"`` and ``"demucs"``: files of PyTorch; ``"none"``: the model has no weights.
+        ``"openunmix"``, ``"xumx"`` and ``"demucs"``: files of PyTorch;
+        `WEIGHTLESS`: there are none.
     folder
         Name below the place for weights (see `pretrained`), or a user's own absolute path, within
         the folder of the configuration. Nothing is fetched into that folder itself.
@@ -120,12 +122,14 @@ class Preset:
     @property
     def signal(self) -> str:
         """What the network reads: ``"magnitude"``, ``"spectrum"`` or ``"waveform"``."""
-        return SIGNALS.get(self.model.get("type", ""), "magnitude")
+        kind = NETWORKS.get(self.model.get("type", ""))
+        return kind.reads if kind else "magnitude"
 
     @property
     def gives_waveforms(self) -> bool:
         """Whether estimates come with a phase of their own, so that no mask makes them."""
-        return self.signal == "waveform"
+        kind = NETWORKS.get(self.model.get("type", ""))
+        return kind is not None and kind.gives == "waveform"
 
     @property
     def patch_length(self) -> int:
@@ -232,7 +236,7 @@ def _tiny(config: Any) -> Iterator[dict[str, Any]]:
 
 
 #: Weights of a network that has yet to be trained.
-_UNTRAINED = {"format": "none", "folder": "", "files": {}}
+_UNTRAINED = {"format": WEIGHTLESS, "folder": "", "files": {}}
 
 
 def _checked(path: Path, content: Any) -> Preset:
@@ -259,7 +263,7 @@ def _preset(config: Values, weights: Weights, path: Path) -> Preset:
         config.whole("hop_length", 1, 1 << 15),
     )
     model = _model(Values(config.raw("model"), "model"))
-    is_waveform = SIGNALS[model["type"]] == "waveform"
+    is_waveform = NETWORKS[model["type"]].reads == "waveform"
     n_bins = config.whole("model_bins", 1, grid.n_bins)
     n_channels = config.whole("n_channels", 1, 64)
     most = _LARGEST_PATCH // (n_channels * (1 if is_waveform else n_bins))
@@ -291,7 +295,7 @@ def _is_shipped(path: Path) -> bool:
 
 
 def _model(model: Values) -> dict[str, Any]:
-    model.choice("type", SIGNALS)
+    model.choice("type", NETWORKS)
     for name, option in model.content.items():
         most = _MOST_REPEATS if _REPEATS.fullmatch(name) else 1 << 16
         check_option(option, f"model.{name}", most)
@@ -300,11 +304,12 @@ def _model(model: Values) -> dict[str, Any]:
 
 def _weights(weights: Values, path: Path) -> Weights:
     files = Values(weights.raw("files"), "weights.files").content
-    kind = weights.choice("format", FORMATS)
+    kind = weights.choice("format", (*FORMATS, WEIGHTLESS))
+    ending = FORMATS[kind].ending if kind in FORMATS else ""
     for name, digest in files.items():
-        if not is_name(name) or (kind == "keras" and not name.endswith(".weights.h5")):
-            ending = ", which ends in .weights.h5" if kind == "keras" else ""
-            raise ParameterError(f"weights.files must have plain names{ending} (got {shown(name)})")
+        if not is_name(name) or not name.endswith(ending):
+            which = f", which end in {ending}" if ending else ""
+            raise ParameterError(f"weights.files must have plain names{which} (got {shown(name)})")
         if digest is not None and not is_sha256(digest, 8):
             raise ParameterError(
                 f"weights.files: SHA-256 of {name} must be 8 to 64 hexadecimal digits in lower "

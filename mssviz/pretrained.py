@@ -12,7 +12,7 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from mssviz._files import ScratchFolder, cache_folder, chosen_folder, lock, new_
 from mssviz._typing import PathLike, Progress
 from mssviz._values import is_sha256, read_json
 from mssviz.errors import MssvizError, ParameterError, PretrainedError, reason
+from mssviz.networks import table
 from mssviz.presets import Preset
 
 if TYPE_CHECKING:
@@ -300,7 +301,9 @@ def load(preset: Preset) -> "Network":
     _verify_folder(preset, folder)
     with _one_error(folder):
         network = _build(preset, folder)
-        _fill(network.model, preset, folder)
+        paths = [folder / name for name in preset.weights.files]
+        convert = table.find(table.FORMATS[preset.weights.format].converter)
+        convert(network.model, paths, preset.targets)
         for variable in network.model.weights:
             if not np.isfinite(variable.numpy()).all():
                 raise PretrainedError(
@@ -313,13 +316,11 @@ def load(preset: Preset) -> "Network":
 def _build(preset: Preset, folder: Path) -> "Network":
     """A user's own network has no more numbers than the files that are there for it."""
     from mssviz.networks import Network
-    from mssviz.networks.keras_file import check_signature
 
     if preset.path is None:
         return Network(preset.model, preset.targets, preset.input_shape)
     paths = [folder / name for name in preset.weights.files]
-    if preset.weights.format == "keras":
-        check_signature(paths[0])
+    _check_signatures(paths, preset.weights.format)
     # two bytes each, or some that compress well
     n_bytes = sum(path.stat().st_size * (8 if path.suffix == ".gz" else 1) for path in paths)
     try:
@@ -328,31 +329,15 @@ def _build(preset: Preset, folder: Path) -> "Network":
         raise PretrainedError(f"{paths[0]}: {error}") from error
 
 
-def _fill(model: Any, preset: Preset, folder: Path) -> None:
-    weights = preset.weights
-    path = folder / next(iter(weights.files))
-    if weights.format == "spleeter":
-        from mssviz.networks.convert_spleeter import load_checkpoint
-
-        load_checkpoint(model, folder / "model", preset.targets)
-    elif weights.format == "openunmix":
-        from mssviz.networks.convert_openunmix import load_openunmix
-
-        n_networks = len(preset.targets) - bool(preset.model.get("residual"))
-        load_openunmix(model, folder, preset.targets[:n_networks])
-    elif weights.format == "demucs":
-        from mssviz.networks.convert_demucs import load_demucs
-
-        load_demucs(model, path, preset.targets)
-    elif weights.format == "keras":
-        from mssviz.networks.keras_file import load_keras
-
-        load_keras(model, path)
-    else:
-        raise ParameterError(
-            f"{preset.name}: weights are in format spleeter, openunmix, demucs or keras "
-            f"(got {weights.format!r})"
-        )
+def _check_signatures(paths: Sequence[Path], name: str) -> None:
+    """Refuse files that do not begin as their format says, before their size is believed."""
+    signature = table.FORMATS[name].signature
+    for path in paths:
+        with path.open("rb") as file:
+            if file.read(len(signature)) != signature:
+                raise PretrainedError(
+                    f"{path}: not a file of weights in format {name}; train or copy it again"
+                )
 
 
 @contextmanager

@@ -22,11 +22,8 @@ import numpy as np
 from mssviz import _fetch, presets, pretrained
 from mssviz.errors import MssvizError
 from mssviz.networks import Network
-from mssviz.networks.convert_demucs import load_demucs
-from mssviz.networks.convert_openunmix import load_openunmix
-from mssviz.networks.convert_spleeter import load_checkpoint, name_table
-from mssviz.networks.keras_file import load_keras
-from mssviz.networks.torch_file import read_torch
+from mssviz.networks.converters import demucs, keras, openunmix, spleeter
+from mssviz.networks.converters.torch_file import read_torch
 
 GOLDEN = Path(__file__).parent / "golden"
 CONFIG = {
@@ -145,13 +142,13 @@ class Originals:
         variables = {f"{v.path}": v.numpy() for v in self.unet.weights}
         tensors = {
             theirs: variables[ours] if ours else np.zeros(1, np.float32)
-            for theirs, ours in name_table(["a"]).items()
+            for theirs, ours in spleeter.name_table(["a"]).items()
         }
         tf.raw_ops.SaveV2(
             prefix=str(self.folder / "model"), tensor_names=list(tensors),
             shape_and_slices=[""] * len(tensors), tensors=list(tensors.values()),
         )  # fmt: skip
-        load_checkpoint(self.unet, self.folder / "model", ["a"])
+        spleeter.load(self.unet, [self.folder / "model.index"], ["a"])
 
     def config(self, rng):
         text = json.dumps(nonsense(CONFIG, rng))
@@ -174,7 +171,7 @@ class Originals:
     def h5(self, rng):
         path = self.folder / "damaged.weights.h5"
         path.write_bytes(flipped(self.keras, rng))
-        load_keras(self.network.model, path)
+        keras.load(self.network.model, [path], self.network.targets)
 
     def checkpoint(self, rng):
         damaged = self.folder / "damaged"
@@ -183,17 +180,17 @@ class Originals:
             if (name == "index") == (rng.random() < 0.7):
                 content = flipped(content, rng)
             damaged.with_name(f"damaged.{name}").write_bytes(content)
-        load_checkpoint(self.unet, damaged, ["a"])
+        spleeter.load(self.unet, [self.folder / "damaged.index"], ["a"])
 
     def openunmix(self, rng):
         (self.folder / "vocals.pth").write_bytes(flipped(self.pth, rng))
-        load_openunmix(self.unmix, self.folder, ["vocals"])
+        openunmix.load(self.unmix, [self.folder / "vocals.pth"], ["vocals"])
 
     def demucs(self, rng):
         path = self.folder / "demucs.th"
         content = flipped(self.th[int(rng.integers(len(self.th)))], rng)
         path.write_bytes(gzip.compress(content) if rng.random() < 0.2 else content)
-        load_demucs(self.separates, path, ["drums", "bass", "vocals"])
+        demucs.load(self.separates, [path], ["drums", "bass", "vocals"])
 
     def torch(self, rng):
         name = ("torch_zip.pth", "torch_legacy.pth")[int(rng.integers(2))]

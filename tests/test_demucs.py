@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from mssviz.errors import ParameterError, PretrainedError
-from mssviz.networks import convert_demucs, demucs
+from mssviz.networks import demucs
 from mssviz.networks._tensorflow import keras
-from mssviz.networks.convert_demucs import load_demucs, load_state, name_table
+from mssviz.networks.converters import demucs as converter
+from mssviz.networks.converters.demucs import load, load_state, name_table
 from mssviz.networks.demucs import build_demucs, sinc_filters, valid_length
 
 TARGETS = ("drums", "bass", "vocals")
@@ -174,7 +175,7 @@ def test_files_of_both_versions(golden, written, small, name):
     model = build_demucs(TARGETS, **SMALL, resample=False) if name == "v1" else small
     for layer in model.layers:
         layer.set_weights([np.full_like(w, np.nan) for w in layer.get_weights()])
-    load_demucs(model, written(name), TARGETS)
+    load(model, [written(name)], TARGETS)
     expected = state(golden, "small/")
     assert np.array_equal(model.get_layer("encoder2_conv").kernel, expected["encoder.1.0.weight"].T)
     backward = model.get_layer("blstm2").backward_layer.cell
@@ -195,14 +196,14 @@ def test_half_precision_is_read(golden, small):
 
 def test_quantised_files_are_refused(written, small):
     with pytest.raises(PretrainedError, match="quantised"):
-        load_demucs(small, written("quantized"), TARGETS)
+        load(small, [written("quantized")], TARGETS)
 
 
 def test_damaged_files_are_refused(tmp_path, golden, small):
     path = tmp_path / "cut.th"
     path.write_bytes(golden["file_state"].tobytes()[:5000])
     with pytest.raises(PretrainedError, match=r"cut\.th"):
-        load_demucs(small, path, TARGETS)
+        load(small, [path], TARGETS)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +223,7 @@ def test_damaged_files_are_refused(tmp_path, golden, small):
 def test_other_networks_files_are_refused(written, name, options, targets, match):
     model = build_demucs(targets, **{**SMALL, **options})
     with pytest.raises(PretrainedError, match=match):
-        load_demucs(model, written(name), targets)
+        load(model, [written(name)], targets)
 
 
 OWN = {"sources": list(TARGETS), "channels": 2, "depth": 2}
@@ -253,9 +254,9 @@ def test_contents_that_are_refused(monkeypatch, small, content, match):
             return {**content, "klass": named[content["klass"]]}
         return (named[content[0]], *content[1:]) if isinstance(content, tuple) else content
 
-    monkeypatch.setattr(convert_demucs, "read_torch", read)
+    monkeypatch.setattr(converter, "read_torch", read)
     with pytest.raises(PretrainedError, match=match):
-        load_demucs(small, NOWHERE, TARGETS)
+        load(small, [NOWHERE], TARGETS)
 
 
 def test_tensors_that_are_none_are_refused(golden, small):

@@ -807,7 +807,7 @@ def test_a_pickle_is_never_executed(own, tmp_path, kind):
             np.save(file, hostile, allow_pickle=True)
         else:
             np.savez(file, weights=hostile)
-    with pytest.raises(PretrainedError, match="not a weights file of Keras"):
+    with pytest.raises(PretrainedError, match="not a file of weights in format keras"):
         mssviz.Separator(own).separate(np.zeros((4410, 2)), 44100, progress=False)
     assert not witness.exists()
     pickle.loads(pickle.dumps(Hostile(witness))).close()  # it would have left a trace

@@ -10,7 +10,7 @@ from mssviz.errors import ParameterError, PretrainedError
 from mssviz.networks import Network
 from mssviz.networks._tensorflow import keras
 from mssviz.networks.blstm import build_blstm
-from mssviz.networks.convert_spleeter import name_table
+from mssviz.networks.converters.spleeter import name_table
 from mssviz.networks.unet import build_unet
 
 PER_STEM = 9_824_711

@@ -9,7 +9,7 @@ import mssviz
 from mssviz import presets, pretrained
 from mssviz.errors import ParameterError, PretrainedError
 from mssviz.networks._tensorflow import keras, tf
-from mssviz.networks.convert_openunmix import UNUSED, load_openunmix, name_table
+from mssviz.networks.converters.openunmix import UNUSED, load, name_table
 from mssviz.networks.openunmix import build_openunmix, set_statistics
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "openunmix.npz")
@@ -60,12 +60,16 @@ def test_table_names_every_variable_and_every_tensor():
     assert not set(theirs) & UNUSED
 
 
+def files(folder):
+    return [folder / f"{target}.pth" for target in TARGETS]
+
+
 # --- Golden values ----------------------------------------------------------------------------
 
 
 def test_converted_weights_give_what_openunmix_gives(folder):
     model = build_openunmix(TARGETS, **SMALL)
-    load_openunmix(model, folder, TARGETS)
+    load(model, files(folder), TARGETS)
     for target, found in zip(TARGETS, model(GOLDEN["mixture"]), strict=True):
         expected = GOLDEN[target]
         assert np.ptp(expected) > 5
@@ -74,7 +78,7 @@ def test_converted_weights_give_what_openunmix_gives(folder):
 
 def test_weights_survive_keras_own_format(folder, tmp_path):
     model, other = (build_openunmix(TARGETS, **SMALL) for _ in range(2))
-    load_openunmix(model, folder, TARGETS)
+    load(model, files(folder), TARGETS)
     model.save_weights(tmp_path / "model.weights.h5")
     other.load_weights(tmp_path / "model.weights.h5")
     for one, two in zip(model.weights, other.weights, strict=True):
@@ -90,7 +94,7 @@ def test_weights_of_another_network_are_refused(folder):
         model = build_openunmix(targets, **{**SMALL, **changes})
         before = [np.array(w) for w in model.weights]
         with pytest.raises(PretrainedError, match=match) as error:
-            load_openunmix(model, folder, TARGETS)
+            load(model, files(folder), TARGETS)
         assert "\n" not in str(error.value)
         assert all(np.array_equal(w, kept) for w, kept in zip(model.weights, before, strict=True))
 
@@ -110,7 +114,7 @@ def test_a_file_without_a_state_dictionary_is_refused(folder):
         (Path(__file__).parent / "golden/torch_zip.pth").read_bytes()
     )
     with pytest.raises(PretrainedError, match=r"drums\.pth: holds no state dictionary"):
-        load_openunmix(build_openunmix(TARGETS, **SMALL), folder, TARGETS)
+        load(build_openunmix(TARGETS, **SMALL), files(folder), TARGETS)
 
 
 # --- A folder as its training leaves it -------------------------------------------------------
@@ -203,7 +207,7 @@ def test_wrong_options_are_refused(options, match):
 
 def test_bins_above_the_limit_are_written_but_not_read(folder):
     model = build_openunmix(TARGETS, **SMALL)
-    load_openunmix(model, folder, TARGETS)
+    load(model, files(folder), TARGETS)
     x = noise(1, 9, 17, 2)
     louder = x.copy()
     louder[:, :, 11:] *= 2

@@ -139,7 +139,7 @@ def run(code, **environment):
 
 def test_another_backend_by_default_is_told_and_does_not_matter():
     code = (
-        "import mssviz.networks, os, keras\n"
+        "import mssviz.networks.network, os, keras\n"
         "print(keras.config.backend(), os.environ['KERAS_BACKEND'])"
     )
     found = run(code, KERAS_BACKEND="jax")
@@ -152,7 +152,7 @@ def test_another_backend_in_use_is_one_line():
         "import sys, types; keras = types.ModuleType('keras'); sys.modules['keras'] = keras\n"
         "keras.config = types.SimpleNamespace(backend=lambda: 'torch')\n"
         "import mssviz\n"
-        "try:\n import mssviz.networks\n"
+        "try:\n import mssviz.networks.network\n"
         "except mssviz.MssvizError as error: print(error)"
     )
     found = run(code)

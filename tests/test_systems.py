@@ -8,8 +8,9 @@ import pytest
 import mssviz
 from mssviz import audio, datasets, presets, pretrained, training
 from mssviz.errors import ParameterError, PretrainedError
-from mssviz.networks import BUILDERS, Network
-from mssviz.networks.losses import LOSSES
+from mssviz.networks import Network
+from mssviz.networks._tensorflow import keras
+from mssviz.networks.table import FORMATS, LOSSES, NETWORKS, OPTIMIZERS, PRECISIONS, find
 from mssviz.separate import Separator
 from mssviz.separation import MAGNITUDE, SPECTRUM
 
@@ -41,7 +42,7 @@ def song(tmp_path_factory):
 
 def test_every_kind_of_network_has_a_preset_and_what_it_reads():
     kinds = {preset.model["type"] for preset in presets.shipped().values()}
-    assert kinds == set(BUILDERS) == set(presets.SIGNALS)
+    assert kinds == set(NETWORKS)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -70,8 +71,15 @@ def test_the_settings_of_a_preset_are_settings_and_fit_it(name):
     assert settings.loss in LOSSES
 
 
-def test_losses_have_the_names_that_settings_take():
-    assert tuple(LOSSES) == training.LOSSES
+def test_all_that_the_tables_name_is_there():
+    places = [network.builder for network in NETWORKS.values()]
+    places += [kind.converter for kind in FORMATS.values()]
+    for place in (*places, *LOSSES.values()):
+        assert callable(find(place)), place
+    for name, arguments in OPTIMIZERS.items():
+        assert getattr(keras.optimizers, name)(**arguments)
+    for precision in PRECISIONS:
+        assert keras.dtype_policies.get(precision).name == precision
 
 
 @pytest.mark.parametrize("name", SMALL)

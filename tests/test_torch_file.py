@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mssviz.errors import PretrainedError
-from mssviz.networks.torch_file import read_torch
+from mssviz.networks.converters.torch_file import read_torch
 
 GOLDEN = Path(__file__).parent / "golden"
 FORMATS = ("torch_zip.pth", "torch_legacy.pth")

@@ -6,7 +6,7 @@ import pytest
 
 from mssviz.errors import ParameterError, PretrainedError
 from mssviz.networks._tensorflow import tf
-from mssviz.networks.convert_openunmix import load_xumx
+from mssviz.networks.converters.xumx import load
 from mssviz.networks.openunmix import build_openunmix
 from mssviz.networks.xumx import EDGE, WAVEFORM_WEIGHT, build_xumx, combination_loss
 from mssviz.stft import StftParams, stft
@@ -40,7 +40,7 @@ def test_network_has_as_many_parameters_as_open_unmix():
 
 def test_converted_weights_give_what_asteroid_gives(path):
     model = build_xumx(TARGETS, **SMALL)
-    load_xumx(model, path, TARGETS)
+    load(model, [path], TARGETS)
     found = model(in_parts(GOLDEN["targets"].sum(0)))
     for target, estimate in zip(TARGETS, found, strict=True):
         expected = GOLDEN["estimates"][SAVED.index(target)]
@@ -54,12 +54,12 @@ def test_weights_of_another_network_are_refused(path):
         ("0 tensors missing, 32 unknown", {"n_layers": 1}),
     ):
         with pytest.raises(PretrainedError, match=match):
-            load_xumx(build_xumx(TARGETS, **{**SMALL, **options}), path, TARGETS)
+            load(build_xumx(TARGETS, **{**SMALL, **options}), [path], TARGETS)
     with pytest.raises(PretrainedError, match="38 unknown"):
-        load_xumx(build_xumx(TARGETS[:3], **SMALL), path, TARGETS[:3])
+        load(build_xumx(TARGETS[:3], **SMALL), [path], TARGETS[:3])
     path.write_bytes((Path(__file__).parent / "golden/torch_zip.pth").read_bytes())
     with pytest.raises(PretrainedError, match="holds no state dictionary"):
-        load_xumx(build_xumx(TARGETS, **SMALL), path, TARGETS)
+        load(build_xumx(TARGETS, **SMALL), [path], TARGETS)
 
 
 def test_every_target_hears_the_others():

@@ -171,7 +171,7 @@ def lean_import() -> None:
         hidden = []
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
-        import mssviz.networks  # noqa: F401
+        import mssviz.networks.network  # noqa: F401
     finally:
         for module in hidden:
             del sys.modules[module]

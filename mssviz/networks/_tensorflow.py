@@ -88,7 +88,7 @@ if keras.config.backend() != "tensorflow":
     raise MssvizError(
         f"mssviz needs Keras with TensorFlow, but this process has imported it with the backend "
         f"{keras.config.backend()!r}: restart it, and set KERAS_BACKEND to tensorflow or import "
-        "mssviz.networks before keras"
+        "mssviz.networks.network before keras"
     )
 
 __all__ = ["check_process", "keras", "own_settings", "tf"]

@@ -16,19 +16,11 @@ import numpy as np
 
 from mssviz._typing import AnyArray
 from mssviz.errors import FileError, ParameterError, reason
+from mssviz.networks import table
 from mssviz.networks._tensorflow import keras, own_settings, tf
-from mssviz.networks.losses import LOSSES
 
 if TYPE_CHECKING:
     from mssviz.networks import Network
-
-#: Spleeter's names to optimizers; epsilon as in TensorFlow 1.
-OPTIMIZERS: dict[str, Callable[[], Any]] = {
-    "Adam": lambda: keras.optimizers.Adam(epsilon=1e-8),
-    "Adadelta": keras.optimizers.Adadelta,
-    "SGD": keras.optimizers.SGD,
-}
-PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 class Fit:
@@ -39,8 +31,8 @@ class Fit:
     build
         Makes the network; called twice, for the trained one and the average.
     optimizer, loss, precision
-        Names from `OPTIMIZERS`, `losses.LOSSES` and `PRECISIONS`. In mixed precision the layers
-        compute in 16 bits, weights and losses stay in 32.
+        Names from `table.OPTIMIZERS`, `table.LOSSES` and `table.PRECISIONS`. In mixed precision
+        the layers compute in 16 bits, weights and losses stay in 32.
     decay
         Share of the average that stays at each step, in [0, 1): it reaches back over about
         ``1 / (1 - decay)`` steps. Early on it is less, ``(1 + step) / (10 + step)``, so that
@@ -75,13 +67,14 @@ class Fit:
         self._strategy = (
             tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
         )
-        self._loss, self._decay = LOSSES[loss], decay
+        self._loss, self._decay = table.find(table.LOSSES[loss]), decay
         with self._strategy.scope():
             with own_settings(precision):
                 self.network = build()
             self.average = build()
             with own_settings():
-                self._optimizer = OPTIMIZERS[optimizer]()
+                arguments = table.OPTIMIZERS[optimizer]
+                self._optimizer = getattr(keras.optimizers, optimizer)(**arguments)
                 if precision == "mixed_float16":
                     self._optimizer = keras.optimizers.LossScaleOptimizer(self._optimizer)
                 self._optimizer.build(self.network.model.trainable_variables)

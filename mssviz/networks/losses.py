@@ -13,10 +13,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mssviz.networks._tensorflow import tf
-from mssviz.networks.bs_roformer import multi_resolution_loss
-from mssviz.networks.xumx import combination_loss
-
-Loss = Callable[[Sequence[Any], Sequence[Any], Any], Any]
 
 
 def l1(estimates: Sequence[Any], targets: Sequence[Any], mixture: Any = None) -> Any:
@@ -32,17 +28,6 @@ def weighted_l1(estimates: Sequence[Any], targets: Sequence[Any], mixture: Any =
 def mean_square(estimates: Sequence[Any], targets: Sequence[Any], mixture: Any = None) -> Any:
     """Mean square of the difference of magnitudes, or of samples."""
     return _each(lambda e, t: _mean(tf.square(e - t)), estimates, targets)
-
-
-#: Names of losses in `training.Settings`; the first two are Spleeter's.
-LOSSES: dict[str, Loss] = {
-    "L1_mask": l1,
-    "weighted_L1_mask": weighted_l1,
-    "L1": l1,
-    "MSE": mean_square,
-    "combination": combination_loss,
-    "multi_resolution": multi_resolution_loss,
-}
 
 
 def _each(

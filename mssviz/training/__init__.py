@@ -23,13 +23,13 @@ from mssviz.training.checkpoint import CHECKPOINT, COLUMNS
 from mssviz.training.plans import MUSDB_VALIDATION, plan, preset_of, tiny
 from mssviz.training.result import WEIGHTS
 from mssviz.training.run import REDUCTION, Run, Watch
-from mssviz.training.settings import LOSSES, Settings, settings_of
+from mssviz.training.settings import Settings, settings_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "CHECKPOINT", "COLUMNS", "LOSSES", "MUSDB_VALIDATION", "REDUCTION", "VALIDATION_SECONDS",
+    "CHECKPOINT", "COLUMNS", "MUSDB_VALIDATION", "REDUCTION", "VALIDATION_SECONDS",
     "WEIGHTS", "Settings", "Watch", "check_augment", "patch_seconds", "plan", "preset_of",
     "settings_of", "tiny", "train",
 ]  # fmt: skip

@@ -7,11 +7,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from mssviz.errors import ParameterError
+from mssviz.networks import table
 from mssviz.patches import check_augment
 from mssviz.presets import Preset
-
-#: Names of losses, see `networks.losses`.
-LOSSES = ("L1_mask", "weighted_L1_mask", "L1", "MSE", "combination", "multi_resolution")
 
 
 @dataclass(frozen=True)
@@ -29,8 +27,8 @@ class Settings:
     learning_rate
         Of the first steps.
     optimizer, loss, precision
-        ``"Adam"``, ``"Adadelta"`` or ``"SGD"``; ``"L1_mask"`` or another of `networks.losses`;
-        ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``. See `networks.fit`.
+        Names from `networks.table`: ``"Adam"``, ``"Adadelta"`` or ``"SGD"``; ``"L1_mask"`` or
+        another loss; ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``.
     decay
         Of the average of weights, see `networks.fit.Fit`; 0 for none.
     chunk_seconds, chunks
@@ -93,10 +91,10 @@ class Settings:
 
 _COUNTS = ("steps", "epoch_steps", "batch_size", "chunks", "reduce_after", "stop_after", "seed")
 _OPTIONAL = ("reduce_after", "stop_after", "mixture")
-_NAMES = {
-    "optimizer": ("Adam", "Adadelta", "SGD"),
-    "loss": LOSSES,
-    "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
+_NAMES: dict[str, Iterable[str]] = {
+    "optimizer": table.OPTIMIZERS,
+    "loss": table.LOSSES,
+    "precision": table.PRECISIONS,
     "mixture": ("file", "sum"),
 }
 #: No count is larger: seeds of random numbers have 32 bits.

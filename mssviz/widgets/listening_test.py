@@ -206,7 +206,7 @@ class ListeningTest(anywidget.AnyWidget):
     systems (MUSHRA), 2015.
     """
 
-    _module = "listening_test.js"
+    _module = "listening_test/view.js"
     _esm = _static.module(_module)
     _css = _static.style("listening_test.css")
 

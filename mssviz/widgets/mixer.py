@@ -56,7 +56,7 @@ class Mixer(View):
     """
 
     shared = ("time", "selection")
-    _module = "mixer.js"
+    _module = "mixer/view.js"
     _esm = _static.module(_module)
     _css = _static.style("mixer.css")
 

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import * as lt from "../../mssviz/widgets/static/listening_test.js";
+import { positionAfter, taper } from "../../mssviz/widgets/static/listening_test/run.js";
+import * as lt from "../../mssviz/widgets/static/listening_test/wording.js";
 
 const page = (changes = {}) => ({
   ids: ["open", "1", "2", "3"],
@@ -65,15 +66,15 @@ test("keys choose sounds that there are, and leave a control its own", () => {
 });
 
 test("ends are faded alike, the middle stays", () => {
-  const faded = lt.taper(new Float32Array(10).fill(1), 2);
+  const faded = taper(new Float32Array(10).fill(1), 2);
   assert.deepEqual([...faded], [0.25, 0.75, 1, 1, 1, 1, 1, 1, 0.75, 0.25]);
-  assert.equal(lt.taper(new Float32Array(1).fill(1), 5)[0], 1);
+  assert.equal(taper(new Float32Array(1).fill(1), 5)[0], 1);
 });
 
 test("a position wraps in a loop and ends without one", () => {
-  assert.equal(lt.positionAfter(1, 0.5, 4, false), 1.5);
-  assert.equal(lt.positionAfter(1, 3, 4, false), null);
-  assert.equal(lt.positionAfter(1, 3.5, 4, true), 0.5);
-  assert.equal(lt.positionAfter(1, 11, 4, true), 0);
-  assert.equal(lt.positionAfter(1, -0.1, 4, true), 1);
+  assert.equal(positionAfter(1, 0.5, 4, false), 1.5);
+  assert.equal(positionAfter(1, 3, 4, false), null);
+  assert.equal(positionAfter(1, 3.5, 4, true), 0.5);
+  assert.equal(positionAfter(1, 11, 4, true), 0);
+  assert.equal(positionAfter(1, -0.1, 4, true), 1);
 });

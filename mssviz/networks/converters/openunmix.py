@@ -1,4 +1,4 @@
-"""Weights of Open-Unmix and X-UMX as PyTorch saved them, by an explicit table of names.
+"""Weights of Open-Unmix as PyTorch saved them, by an explicit table of names.
 
 Dense layers are stored transposed. An LSTM has two biases there, whose sum is the one of Keras;
 both order the four gates as input, forget, cell, output.
@@ -12,7 +12,7 @@ import numpy as np
 
 from mssviz._typing import AnyArray
 from mssviz.errors import PretrainedError
-from mssviz.networks.torch_file import read_torch
+from mssviz.networks.converters.torch_file import read_torch
 
 #: What files of Open-Unmix may hold beside weights; the last three until 2020.
 UNUSED = frozenset([
@@ -56,17 +56,17 @@ def name_table(target: str, n_layers: int = 3) -> dict[str, tuple[str, ...]]:
     return table
 
 
-def load_openunmix(model: Any, folder: Path, targets: Sequence[str]) -> None:
-    """Copy the files ``<target>.pth`` of a folder into a network of `build_openunmix`.
+def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
+    """Copy files ``TARGET.pth``, one of each target, into a network of `build_openunmix`.
 
     Parameters
     ----------
     model
         Keras model of the same targets.
-    folder
-        With one state dictionary a target.
+    paths
+        Of files with one state dictionary each, named like their targets.
     targets
-        Names of the files.
+        The model's; what all others leave of the mixture has no file.
 
     Raises
     ------
@@ -74,67 +74,28 @@ def load_openunmix(model: Any, folder: Path, targets: Sequence[str]) -> None:
         If a file cannot be read, or names, counts or shapes differ in any way.
     """
     wanted: dict[str, tuple[Path, str, AnyArray]] = {}
-    for target in targets:
-        path = folder / f"{target}.pth"
-        tensors = _tensors(read_torch(path), path)
-        table = name_table(target, _n_layers(model, target))
-        wanted |= _matched({n: t for n, t in tensors.items() if n not in UNUSED}, table, path)
-    _assign(model, wanted, folder)
+    by_target = {path.stem: path for path in paths}
+    for target in (target for target in targets if target in by_target):
+        path = by_target[target]
+        found = tensors(read_torch(path), path)
+        table = name_table(target, n_layers(model, target))
+        wanted |= matched({n: t for n, t in found.items() if n not in UNUSED}, table, path)
+    assign(model, wanted, paths[0].parent)
 
 
-def load_xumx(model: Any, path: Path, targets: Sequence[str]) -> None:
-    """Copy a model that asteroid saved (``XUMX.serialize``) into a network of `build_xumx`.
-
-    Parameters
-    ----------
-    model
-        Keras model of the same targets, in any order.
-    path
-        File with ``state_dict``.
-    targets
-        The model's.
-
-    Raises
-    ------
-    PretrainedError
-        If the file cannot be read, or names, counts or shapes differ in any way.
-    """
-    saved = read_torch(path)
-    tensors = _tensors(saved.get("state_dict") if isinstance(saved, dict) else None, path)
-    unused = {"encoder.0.window", "decoder.window"}
-    table: dict[str, tuple[str, ...]] = {}
-    for target in targets:
-        renamed = {
-            "fc1": f"layer_enc.{target}.enc.0",
-            "bn1": f"layer_enc.{target}.enc.1",
-            "lstm": f"layer_lstm.{target}",
-            "fc2": f"layer_dec.{target}.dec.0",
-            "bn2": f"layer_dec.{target}.dec.1",
-            "fc3": f"layer_dec.{target}.dec.3",
-            "bn3": f"layer_dec.{target}.dec.4",
-        }
-        unused |= {f"{renamed[norm]}.num_batches_tracked" for norm in ("bn1", "bn2", "bn3")}
-        for ours, parts in name_table(target, _n_layers(model, target)).items():
-            layers = [part.partition(".") for part in parts]
-            table[ours] = tuple(
-                f"{renamed[layer]}.{rest}" if rest else f"mean_scale.{layer}_{target}"
-                for layer, _, rest in layers
-            )
-    wanted = _matched({n: t for n, t in tensors.items() if n not in unused}, table, path)
-    _assign(model, wanted, path)
-
-
-def _n_layers(model: Any, target: str) -> int:
+def n_layers(model: Any, target: str) -> int:
+    """Number of LSTM layers that a target has."""
     return sum(layer.name.startswith(f"{target}_lstm") for layer in model.layers)
 
 
-def _tensors(found: Any, path: Path) -> Mapping[str, AnyArray]:
+def tensors(found: Any, path: Path) -> Mapping[str, AnyArray]:
+    """Check that what a file holds is a state dictionary: names to arrays."""
     if not isinstance(found, dict) or not all(isinstance(t, np.ndarray) for t in found.values()):
         raise PretrainedError(f"{path}: holds no state dictionary; choose a file of weights")
     return {str(name): tensor for name, tensor in found.items()}
 
 
-def _matched(
+def matched(
     tensors: Mapping[str, AnyArray], table: Mapping[str, tuple[str, ...]], path: Path
 ) -> dict[str, tuple[Path, str, AnyArray]]:
     """Values of every variable, with the file and the tensor that they come from."""
@@ -156,7 +117,8 @@ def _matched(
     return found
 
 
-def _assign(model: Any, wanted: Mapping[str, tuple[Path, str, AnyArray]], place: Path) -> None:
+def assign(model: Any, wanted: Mapping[str, tuple[Path, str, AnyArray]], place: Path) -> None:
+    """Give every variable of a model its values; `place` is named where they do not match."""
     variables = {variable.path: variable for variable in model.weights}
     if set(variables) != set(wanted):
         raise PretrainedError(f"the network's variables do not match {place}: build its type")

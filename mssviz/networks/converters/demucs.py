@@ -17,7 +17,7 @@ import numpy as np
 
 from mssviz._typing import AnyArray
 from mssviz.errors import PretrainedError
-from mssviz.networks.torch_file import read_torch
+from mssviz.networks.converters.torch_file import read_torch
 
 _QUANTIZED = "compressed"
 #: Options of its code that `build_demucs` does not have, and what it is like.
@@ -63,15 +63,15 @@ def name_table(depth: int, lstm_layers: int, targets: Sequence[str]) -> dict[str
     return table
 
 
-def load_demucs(model: Any, path: Path, targets: Sequence[str]) -> None:
+def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
     """Copy a file's tensors into a network of `build_demucs`.
 
     Parameters
     ----------
     model
         Keras model of the same targets, in the same order.
-    path
-        File of version 1 or 2.
+    paths
+        Of the one file, of version 1 or 2.
     targets
         The file's targets, in its order: drums, bass, other, vocals in all published ones.
 
@@ -86,6 +86,7 @@ def load_demucs(model: Any, path: Path, targets: Sequence[str]) -> None:
     Files with the tensors alone do not tell the stride, nor whether the layers work at twice the
     rate: in those of version 2 they do.
     """
+    (path,) = paths
     demucs, other, namespace = (type(name, (), {}) for name in ("Demucs", "Other", "Namespace"))
     content = read_torch(
         path,

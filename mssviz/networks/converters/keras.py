@@ -7,6 +7,7 @@ times as many with the state of an optimizer.
 
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,30 @@ import h5py
 
 from mssviz.errors import PretrainedError, reason
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _DEEPEST = 32
 _MOST_ENTRIES = 100_000
 #: Such as the states of random numbers.
 _SPARE_NUMBERS = 10_000
 
 
-def load_keras(model: Any, path: Path) -> None:
+def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
     """Fill a network with the weights of a file.
+
+    Parameters
+    ----------
+    model
+        Keras model.
+    paths
+        Of the one file.
+    targets
+        The model's, which the file does not name.
 
     Raises
     ------
     PretrainedError
         If the file is none of Keras, is damaged, or holds another network's weights.
     """
-    check_signature(path)
+    (path,) = paths
     try:
         with h5py.File(path, "r") as opened:
             _check_group(opened, 4 * model.count_params() + _SPARE_NUMBERS, path)
@@ -43,14 +52,6 @@ def load_keras(model: Any, path: Path) -> None:
             f"{path}: weights do not fit the network of its configuration ({reason(error)}); "
             "train or copy them again"
         ) from error
-
-
-def check_signature(path: Path) -> None:
-    """Refuse a file that does not begin like one of HDF5."""
-    with path.open("rb") as file:
-        signature = file.read(len(_SIGNATURE))
-    if signature != _SIGNATURE:
-        raise PretrainedError(f"{path}: not a weights file of Keras (HDF5); train or copy it again")
 
 
 def _check_group(top: Any, most_numbers: int, path: Path) -> None:

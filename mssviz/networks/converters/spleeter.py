@@ -48,15 +48,15 @@ def name_table(targets: Sequence[str]) -> dict[str, str | None]:
     return table
 
 
-def load_checkpoint(model: Any, prefix: Path, targets: Sequence[str]) -> None:
+def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
     """Copy a checkpoint's tensors into a network of `build_unet`.
 
     Parameters
     ----------
     model
         Keras model of the same targets, in the same order.
-    prefix
-        Path of the checkpoint without ``.index``.
+    paths
+        Of the checkpoint's files, of which one ends in ``.index``.
     targets
         The checkpoint's targets, in its order.
 
@@ -65,6 +65,7 @@ def load_checkpoint(model: Any, prefix: Path, targets: Sequence[str]) -> None:
     PretrainedError
         If the checkpoint cannot be read, or names, counts or shapes differ in any way.
     """
+    prefix = next(path for path in paths if path.suffix == ".index").with_suffix("")
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         shapes = reader.get_variable_to_shape_map()

@@ -1,0 +1,188 @@
+"""A network, ready to run on patches, and bounds on how large one may be."""
+
+import math
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from mssviz._typing import AnyArray
+from mssviz.errors import MssvizError, ParameterError, reason
+from mssviz.networks import table
+from mssviz.networks._tensorflow import check_process, keras, own_settings, tf
+
+#: Numbers that a network may have: 1.6 GB; the largest that is shipped has 0.27e9.
+MOST_NUMBERS = 400_000_000
+_MOST_VARIABLES = 20_000
+#: Numbers that a layer may give for one patch: 256 MiB; among the shipped, 115 MB.
+_LARGEST_OUTPUT = 1 << 26
+_BUILDING = threading.RLock()
+
+
+class Network:
+    """A Keras model with the names of its targets, ready to run on patches.
+
+    Parameters
+    ----------
+    model_config
+        ``{"type": one of `table.NETWORKS`, ...}`` with the builder's keyword arguments.
+    targets
+        Names of the sources.
+    shape
+        Of the input, by the builder's names: ``patch_frames, n_bins, n_channels``, or
+        ``n_samples, n_channels`` of networks that read waveforms. See `Preset.input_shape`.
+    most_numbers
+        Weights that it may have, such as those that are in its files; if left out, `MOST_NUMBERS`.
+
+    Raises
+    ------
+    ParameterError
+        If the options make no network, or one that is too large.
+
+    Attributes
+    ----------
+    model : keras.Model
+    targets : tuple of str
+    signal : str
+        What it reads: ``"magnitude"``, ``"spectrum"`` or ``"waveform"``.
+    """
+
+    def __init__(
+        self,
+        model_config: Mapping[str, Any],
+        targets: Sequence[str],
+        shape: Mapping[str, int],
+        most_numbers: int | None = None,
+    ) -> None:
+        options = dict(model_config)
+        kind = options.pop("type", None)
+        if kind not in table.NETWORKS:
+            raise ParameterError(
+                f"network type must be one of {', '.join(table.NETWORKS)} (got {kind!r})"
+            )
+        build = table.find(table.NETWORKS[kind].builder)
+        self.signal = table.NETWORKS[kind].reads
+        check_process()
+        with own_settings(), _bounded(min(most_numbers or MOST_NUMBERS, MOST_NUMBERS)):
+            try:
+                self.model = build(targets, **shape, **options)
+            except MssvizError:
+                raise
+            except Exception as error:  # Keras finds what is wrong where it gets to it
+                raise ParameterError(
+                    f"options of network {kind!r} are wrong: {reason(error)}"
+                ) from error
+        _check_outputs(self.model)
+        self.targets = tuple(targets)
+        example: tuple[int, ...]
+        if self.signal == "waveform":
+            example = (shape["n_samples"], shape["n_channels"])
+        else:
+            example = (shape["patch_frames"], shape["n_channels"], shape["n_bins"])
+        dtype = tf.complex64 if self.signal == "spectrum" else tf.float32
+        # what is traced is plain TensorFlow; converting it first would write it to a file
+        self._run = tf.function(
+            self._forward,
+            input_signature=[tf.TensorSpec((None, *example), dtype)],
+            autograph=False,
+        )
+
+    def forward(self, mixture: Any, training: bool) -> list[Any]:
+        """Estimates of a batch of tensors.
+
+        Parameters
+        ----------
+        mixture
+            ``(n_patches, T, F, C)``, magnitudes or complex spectra, or ``(n_patches, N, C)``.
+        training
+            Whether layers behave as in training.
+
+        Returns
+        -------
+        list
+            One tensor a target: magnitudes ``(n_patches, T, F, C)``, or waveforms
+            ``(n_patches, n_out, C)`` from the middle.
+        """
+        if self.signal == "spectrum":
+            mixture = tf.stack([tf.math.real(mixture), tf.math.imag(mixture)], axis=-1)
+        with own_settings():
+            outputs = self.model(mixture, training=training)
+        return list(outputs) if isinstance(outputs, list | tuple) else [outputs]  # one target
+
+    def _forward(self, mixture: Any) -> list[Any]:
+        if self.signal == "waveform":
+            return self.forward(mixture, training=False)
+        # numpy keeps (frames, channels, bins) in memory, the network reads (frames, bins, channels)
+        outputs = self.forward(tf.transpose(mixture, (0, 1, 3, 2)), training=False)
+        return [tf.transpose(output, (0, 1, 3, 2)) for output in outputs]
+
+    def __call__(self, mixture: AnyArray) -> dict[str, AnyArray]:
+        """Run the network.
+
+        Parameters
+        ----------
+        mixture
+            ``(n_patches, patch_frames, n_bins, n_channels)``, linear magnitudes, float32, or
+            spectra, complex64; or waveforms ``(n_patches, n_samples, n_channels)``.
+
+        Returns
+        -------
+        dict
+            Target to estimated magnitude, same shape; or waveform, as long or, from the middle,
+            shorter.
+        """
+        check_process()
+        if self.signal == "waveform":
+            outputs = self._run(mixture)
+            return {t: o.numpy() for t, o in zip(self.targets, outputs, strict=True)}
+        outputs = self._run(np.ascontiguousarray(np.moveaxis(mixture, 3, 2)))
+        return {
+            target: np.moveaxis(output.numpy(), 2, 3)
+            for target, output in zip(self.targets, outputs, strict=True)
+        }
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+@contextmanager
+def _bounded(most_numbers: int) -> Iterator[None]:
+    """Refuse a network before the weights are made that would be too many."""
+    n_numbers = n_variables = 0
+
+    def counted(layer: Any, shape: Any = None, *args: Any, **options: Any) -> Any:
+        nonlocal n_numbers, n_variables
+        n_numbers += math.prod((shape,) if isinstance(shape, int) else shape or ())
+        n_variables += 1
+        if n_numbers > most_numbers or n_variables > _MOST_VARIABLES:
+            raise _TooLargeError
+        return add_weight(layer, shape, *args, **options)
+
+    with _BUILDING:
+        add_weight = keras.Layer.add_weight
+        keras.Layer.add_weight = counted
+        try:
+            yield
+        except ParameterError as error:
+            if n_numbers <= most_numbers and n_variables <= _MOST_VARIABLES:
+                raise
+            raise ParameterError(
+                f"the network has over {most_numbers} numbers, or {_MOST_VARIABLES} arrays of "
+                "them, more than its weights or than can be; check the options under model, or "
+                "choose the configuration that the weights belong to"
+            ) from error
+        finally:
+            keras.Layer.add_weight = add_weight
+
+
+def _check_outputs(model: Any) -> None:
+    nodes = (node for operation in model.operations for node in operation._inbound_nodes)
+    tensors = (tensor for node in nodes for tensor in node.output_tensors)
+    if (largest := max(math.prod(n or 1 for n in t.shape) for t in tensors)) > _LARGEST_OUTPUT:
+        raise ParameterError(
+            f"a layer of the network gives {largest} numbers for one patch, at most "
+            f"{_LARGEST_OUTPUT} can be; choose shorter patches"
+        )

@@ -1,0 +1,94 @@
+"""What can be built, read and trained, by name; nothing here imports TensorFlow.
+
+A configuration names a type of network, a format of weights, a loss and an optimizer. These tables
+say which there are, and where in this package each is defined. `find` imports it from there.
+"""
+
+import pkgutil
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class NetworkType:
+    """One architecture.
+
+    Parameters
+    ----------
+    builder
+        Module and function that builds the Keras model, as `find` takes it. The function is called
+        with the targets, the shape of the input and the options of the configuration.
+    reads
+        What one patch of its input holds: magnitudes, complex spectra or waveforms.
+    gives
+        What it estimates of each target: magnitudes, of which masks are made, or waveforms, which
+        have a phase of their own.
+    """
+
+    builder: str
+    reads: Literal["magnitude", "spectrum", "waveform"] = "magnitude"
+    gives: Literal["magnitude", "waveform"] = "magnitude"
+
+
+@dataclass(frozen=True)
+class WeightsFormat:
+    """One way in which weights are kept in files.
+
+    Parameters
+    ----------
+    converter
+        Module and function, as `find` takes it, that fills a Keras model: it is called with the
+        model, the paths of the files in the configuration's order, and the targets, and raises
+        `PretrainedError` if they do not fit.
+    ending
+        Of every file's name; any if empty.
+    signature
+        The first bytes of every file; any if empty.
+    """
+
+    converter: str
+    ending: str = ""
+    signature: bytes = b""
+
+
+NETWORKS = {
+    "unet": NetworkType("unet:build_unet"),
+    "blstm": NetworkType("blstm:build_blstm"),
+    "fnn": NetworkType("fnn:build_fnn"),
+    "openunmix": NetworkType("openunmix:build_openunmix"),
+    "d3net": NetworkType("d3net:build_d3net"),
+    "phase_features": NetworkType("phase_features:build_phase_features", "spectrum"),
+    "xumx": NetworkType("xumx:build_xumx", "spectrum"),
+    "wave_unet": NetworkType("wave_unet:build_wave_unet", "waveform", "waveform"),
+    "demucs": NetworkType("demucs:build_demucs", "waveform", "waveform"),
+    "bs_roformer": NetworkType("bs_roformer:build_bs_roformer", "waveform", "waveform"),
+}
+
+FORMATS = {
+    "spleeter": WeightsFormat("converters.spleeter:load"),
+    "openunmix": WeightsFormat("converters.openunmix:load", ".pth"),
+    "xumx": WeightsFormat("converters.xumx:load"),
+    "demucs": WeightsFormat("converters.demucs:load"),
+    "keras": WeightsFormat("converters.keras:load", ".weights.h5", b"\x89HDF\r\n\x1a\n"),
+}
+
+#: Losses by the names that training's settings have for them; the first two are Spleeter's.
+LOSSES = {
+    "L1_mask": "losses:l1",
+    "weighted_L1_mask": "losses:weighted_l1",
+    "L1": "losses:l1",
+    "MSE": "losses:mean_square",
+    "combination": "xumx:combination_loss",
+    "multi_resolution": "bs_roformer:multi_resolution_loss",
+}
+
+#: Classes of ``keras.optimizers`` to their arguments; epsilon as in TensorFlow 1.
+OPTIMIZERS: dict[str, dict[str, Any]] = {"Adam": {"epsilon": 1e-8}, "Adadelta": {}, "SGD": {}}
+
+#: Policies of Keras for the numbers that layers compute with.
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+def find(place: str) -> Any:
+    """What stands at a place of this package, such as ``"unet:build_unet"``; imports TensorFlow."""
+    return pkgutil.resolve_name(f"mssviz.networks.{place}")

@@ -1,0 +1,121 @@
+// The desk: the mixer's state as Python holds it, and what people set on it.
+
+import { clamp, comparedAt, loopBetween, nextChoice } from "../timeline.js";
+
+const SHORTEST_LOOP = 0.1; // s, as in Python
+const NEW_LOOP = 4; // s
+
+/** Traits of the model, in song time and decibels. */
+export class Desk {
+  constructor(widget) {
+    this.widget = widget;
+    this.lastLoop = null;
+  }
+
+  get(name) {
+    return this.widget.model.get(name);
+  }
+
+  get strips() {
+    return this.get("strips");
+  }
+
+  /** Names of all tracks, whether they are played or not. */
+  get names() {
+    return this.strips.flatMap((strip) => strip.choices);
+  }
+
+  /** Song time at which the tracks start. */
+  get first() {
+    return this.get("offset");
+  }
+
+  get duration() {
+    return this.get("duration");
+  }
+
+  /** Song time at which the tracks end. */
+  get last() {
+    return this.first + this.duration;
+  }
+
+  /** Part of the tracks' length, 0 to 1, that lies before a song time. */
+  share(time) {
+    return (time - this.first) / this.duration;
+  }
+
+  /** Song time within the tracks. */
+  clamp(time) {
+    return clamp(time, this.first, this.last);
+  }
+
+  save(values) {
+    this.widget.save(values);
+  }
+
+  // --- strips
+
+  changed(index, changes) {
+    return this.strips.map((strip, i) => (i === index ? { ...strip, ...changes } : strip));
+  }
+
+  /** Move a fader of a strip. */
+  move(index, changes) {
+    this.widget.saveSoon({ strips: this.changed(index, changes) });
+  }
+
+  moveMaster(db) {
+    this.widget.saveSoon({ master_db: db });
+  }
+
+  /** Switch "muted" or "solo" of a strip, if there is such a strip. */
+  toggle(index, flag) {
+    if (index >= this.strips.length) return;
+    this.save({ strips: this.changed(index, { [flag]: !this.strips[index][flag] }) });
+  }
+
+  /** Let a strip play one of its choices. */
+  compare(index, shows) {
+    this.save({ strips: this.changed(index, { shows }) });
+  }
+
+  compareNext(index) {
+    const strip = this.strips[index];
+    this.compare(index, strip.choices[nextChoice(strip)]);
+  }
+
+  /** The next choice on all strips at once, counted on the first of those with most of them. */
+  compareAll() {
+    const most = Math.max(...this.strips.map((strip) => strip.choices.length));
+    const leading = this.strips.find((strip) => strip.choices.length === most);
+    this.save({ strips: comparedAt(this.strips, nextChoice(leading)) });
+  }
+
+  // --- loop
+
+  /** Loop between two song times in any order; null if they are too close. */
+  loopBetween(a, b) {
+    return loopBetween(a, b, this.first, this.last, SHORTEST_LOOP);
+  }
+
+  setLoop(loop) {
+    if (loop) this.lastLoop = loop;
+    this.save({ selection: loop });
+  }
+
+  /** Loop no more; or the last loop again, or a few seconds from the playhead on. */
+  toggleLoop(now) {
+    if (this.get("selection")) return this.setLoop(null);
+    const start = Math.min(now, this.last - SHORTEST_LOOP);
+    const ahead = [start, Math.min(start + NEW_LOOP, this.last)];
+    return this.setLoop(this.lastLoop ?? ahead);
+  }
+
+  /** Move the loop's start (0) or stop (1) to the playhead. */
+  loopHere(edge, now) {
+    const [start, stop] = this.get("selection") ?? [this.first, this.last];
+    const [a, b] = edge === 0 ? [now, stop] : [start, now];
+    const loop = a < b && this.loopBetween(a, b);
+    if (loop) this.setLoop(loop);
+  }
+}
