@@ -323,7 +323,7 @@ def test_windows_that_touch_damage_have_no_score(tmp_path):
     scores = explorer.scores.set_index("target").loc["vocals"]
     assert scores["repaired"].tolist() == [False, False, True, False]
     assert scores["SDR"].isna().tolist() == [False, False, True, False]
-    assert explorer.score_view._table["repaired"] == [False, False, True, False]
+    assert explorer.score_view.get_state()["_table"]["repaired"] == [False, False, True, False]
     said = explorer._score_table.value
     assert "Files of this song are damaged, silence replaces 2." in said
     assert "windows that touch this have no score, and the whole has no SI-SDR." in said
@@ -334,7 +334,7 @@ def test_windows_that_touch_damage_have_no_score(tmp_path):
     assert "damaged" not in explorer._score_table.value
     explorer.view.selection = [2.0, 4.0]
     explorer.wait()
-    assert explorer.score_view._table["repaired"] == [True, False]
+    assert explorer.score_view.get_state()["_table"]["repaired"] == [True, False]
 
 
 def test_names_too_long_for_a_path_are_refused():

@@ -119,9 +119,9 @@ def save_page(
         ),
         # a "<" could end the script element: names come from files
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
-        script=_script("spectrogram", SpectrogramView._module)
-        + _script("mixer", Mixer._module)
-        + _script("scores", ScoreView._module)
+        script=_script("spectrogram", SpectrogramView.module)
+        + _script("mixer", Mixer.module)
+        + _script("scores", ScoreView.module)
         + _static.module("page/page.js"),
     )
     with new_file(path) as scratch:

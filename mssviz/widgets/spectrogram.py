@@ -60,8 +60,8 @@ class SpectrogramView(View):
     """
 
     shared = TIMELINE
-    _module = "spectrogram/view.js"
-    _esm = _static.module(_module)
+    module = "spectrogram/view.js"
+    _esm = _static.module(module)
     _css = _static.style("spectrogram.css")
 
     start = t.Float(0.0, help="left edge, seconds").tag(sync=True)
