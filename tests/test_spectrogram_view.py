@@ -4,58 +4,25 @@ import traitlets
 
 from mssviz.errors import ParameterError
 from mssviz.mask_editing import TOOLS, MaskEditor
-from mssviz.stft import StftParams, bins_to_hz, frames_to_time, to_db
 from mssviz.widgets import _tiles
-from mssviz.widgets._picture_data import SLICE_POINTS, note_name
 from mssviz.widgets.spectrogram import SpectrogramView
-
-PARAMS = StftParams(sample_rate=8000, n_fft=64, hop_length=16)
-N_FRAMES, N_BINS = 600, PARAMS.n_bins
-STEMS = ("vocals", "drums")
-HERTZ = bins_to_hz(np.arange(N_BINS), PARAMS)
-
-
-def random_song(seed=0, n_frames=N_FRAMES, n_channels=2):
-    rng = np.random.default_rng(seed)
-    shape = (n_frames, N_BINS, n_channels)
-
-    def spectrum():
-        level = 10 ** rng.uniform(-4, 1, shape)
-        return (level * np.exp(2j * np.pi * rng.uniform(size=shape))).astype(np.complex64)
-
-    share = rng.uniform(0, 1, shape).astype(np.float32)
-    masks = dict(zip(STEMS, (share, 1 - share), strict=True))
-    other = rng.uniform(0, 1, shape).astype(np.float32)
-    compare = dict(zip(STEMS, (other, 1 - other), strict=True))
-    return spectrum(), masks, {"vocals": spectrum()}, compare
+from tests.pictures import (
+    HERTZ,
+    N_BINS,
+    N_FRAMES,
+    PARAMS,
+    Arrays,
+    level_db,
+    random_song,
+)
 
 
-class Lazy:
-    """What is read from a file: a shape, and slices along its frames."""
+class Song(Arrays):
+    """A song's arrays and a view of them, and what it answers."""
 
-    def __init__(self, values):
-        self._values = values
-        self.shape = values.shape
-
-    def __getitem__(self, frames):
-        assert isinstance(frames, slice)
-        return self._values[frames]
-
-
-class Song:
-    """A view, its arrays, and what it answers."""
-
-    def __init__(self, lazy=False, n_frames=N_FRAMES, n_channels=2, **options):
-        arrays = random_song(0, n_frames, n_channels)
-        self.mixture, self.masks, self.references, self.compare = arrays
-        wrap = Lazy if lazy else np.asarray
-        self.view = SpectrogramView(
-            wrap(self.mixture), PARAMS,
-            *({stem: wrap(a) for stem, a in self.masks.items()},),
-            references={stem: wrap(a) for stem, a in self.references.items()},
-            compare={"other": {stem: wrap(a) for stem, a in self.compare.items()}},
-            **options,
-        )  # fmt: skip
+    def __init__(self, offset=0.0, **traits):
+        super().__init__(offset=offset)
+        self.view = SpectrogramView(**self.given(), **traits)
 
     def ask(self, **message):
         return list(self.view.answers(message))
@@ -71,9 +38,6 @@ class Song:
         assert values.flags.c_contiguous
         return values
 
-    def time(self, frame):
-        return self.view.offset + float(frames_to_time(frame, PARAMS))
-
 
 @pytest.fixture
 def song():
@@ -86,15 +50,6 @@ def sent(song, monkeypatch):
     messages = []
     monkeypatch.setattr(song.view, "send", lambda *message: messages.append(message))
     return messages
-
-
-def level_db(values, channel):
-    level = _tiles.channel_view(values, channel)
-    return to_db(level, reference=PARAMS.n_fft / 4, floor_db=-160)
-
-
-def shown_share(mask, channel):
-    return {"left": mask[..., 0], "right": mask[..., -1]}.get(channel, mask.mean(axis=-1))
 
 
 # --- Building ---------------------------------------------------------------------------------
@@ -173,141 +128,22 @@ def test_bad_values_of_traits_are_refused(song, trait, value, message):
 
 
 @pytest.mark.parametrize("channel", _tiles.CHANNELS)
-@pytest.mark.parametrize("n_channels", [1, 2])
-@pytest.mark.parametrize("lazy", [False, True])
-def test_a_reading_is_exact_in_every_channel_view(channel, n_channels, lazy):
-    song = Song(lazy, n_frames=20, n_channels=n_channels, offset=5.0)
-    song.view.channel = channel
-    for frame, index in [(0, 0), (7, 3), (19, N_BINS - 1)]:
-        found = song.view.read(song.time(frame) + 0.0009, HERTZ[index] - 60)
-        assert (found["frame"], found["bin"]) == (frame, index)
-        assert found["time"] == pytest.approx(song.time(frame))
-        assert found["frequency"] == HERTZ[index]
-        assert found["note"] == note_name(HERTZ[index])
-
-        def db(values, place=(frame, index), channel=channel):
-            return pytest.approx(float(level_db(values, channel)[place]), abs=1e-3)
-
-        assert found["level_db"] == db(song.mixture)
-        assert list(found["stems"]) == list(STEMS)
-        for stem, values in found["stems"].items():
-            share = shown_share(song.masks[stem], channel)[frame, index]
-            assert values["mask"] == pytest.approx(float(share), abs=1e-6)
-            assert values["level_db"] == db(song.masks[stem] * song.mixture)
-            phase = np.angle(song.mixture[frame, index, 0])
-            assert values["phase"] == pytest.approx(float(phase), abs=1e-6)
-        true = song.references["vocals"]
-        assert found["stems"]["vocals"]["reference_db"] == db(true)
-        assert found["stems"]["vocals"]["reference_phase"] == pytest.approx(
-            float(np.angle(true[frame, index, 0])), abs=1e-6
-        )
-        assert "reference_db" not in found["stems"]["drums"]
-
-
-def test_readings_outside_the_song_are_of_its_nearest_bin(song):
-    assert song.view.read(-99, -5)["frame"] == 0
-    found = song.view.read(99, 1e6)
-    assert (found["frame"], found["bin"]) == (N_FRAMES - 1, N_BINS - 1)
-
-
-@pytest.mark.parametrize("channel", _tiles.CHANNELS)
-@pytest.mark.parametrize("lazy", [False, True])
-def test_slices_are_exact(channel, lazy):
-    song = Song(lazy, channel=channel, offset=5.0)
+def test_a_reading_and_slices_are_of_the_channels_and_the_time_that_are_shown(channel):
+    song = Song(channel=channel, offset=5.0)
     song.view.start, song.view.stop = song.time(100), song.time(300)
-    message, buffers = song.view.slices(song.time(40), HERTZ[9])
-    assert message["names"] == ["mixture", *STEMS]
-    first, last = (round((message[end] - song.time(0)) / 0.002) for end in ("start", "stop"))
-    assert 99 <= first <= 100
-    assert 300 <= last <= 301
-    arrays = [np.frombuffer(buffer, "<f4") for buffer in buffers]
-    spectra = [song.mixture, *(song.masks[stem] * song.mixture for stem in STEMS)]
-    for values, across, along in zip(spectra, arrays[:3], arrays[3:], strict=True):
-        levels = level_db(values, channel)
-        assert np.allclose(across, levels[40], atol=1e-3)
-        assert np.allclose(along, levels[first : last + 1, 9], atol=1e-3)
-
-
-def long_slices():
-    # a little more than two frames for each point
-    song = Song(lazy=True, n_frames=2 * SLICE_POINTS + 50)
-    song.view.start, song.view.stop = song.time(0), song.time(2 * SLICE_POINTS + 50)
-    message, buffers = song.view.slices(0.1, 500)
-    return song, message, np.frombuffer(buffers[3], "<f4")
-
-
-def test_the_points_of_a_long_slice_are_no_more_than_can_be_drawn():
-    _, _, course = long_slices()
-    assert len(course) <= SLICE_POINTS
-
-
-def test_the_times_of_a_long_slice_are_those_of_its_first_and_last_point():
-    song, message, course = long_slices()
-    frames = [round((message[end] - song.time(0)) / 0.002) for end in ("start", "stop")]
-    expected = level_db(song.mixture, "mean")[frames, 4]
-    assert course[[0, -1]] == pytest.approx(expected, abs=1e-3)
-
-
-def test_a_view_beside_the_song_has_empty_courses(song):
-    song.view.start, song.view.stop = 50.0, 60.0
-    _, buffers = song.view.slices(0.1, 500)
-    assert [len(buffer) // 4 for buffer in buffers] == [N_BINS] * 3 + [0] * 3
-
-
-# --- Notes ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("frequency", "text"),
-    [
-        (440, "A4 +0 ct"),
-        (261.6256, "C4 +0 ct"),
-        (261.63, "C4 +0 ct"),
-        (27.5, "A0 +0 ct"),
-        (440 * 2 ** (12 / 1200), "A4 +12 ct"),
-        (440 * 2 ** (49 / 1200), "A4 +49 ct"),
-        (440 * 2 ** (51 / 1200), "A♯4 -49 ct"),
-        (246.9417, "B3 +0 ct"),
-        (246.9417 * 2 ** (51 / 1200), "C4 -49 ct"),
-        (8.1758, "C-1 +0 ct"),
-        (8.0, "C-1 -38 ct"),
-        (7.99, ""),
-        (0, ""),
-    ],
-)
-def test_notes(frequency, text):
-    assert note_name(frequency) == text
-
-
-def test_notes_are_at_most_half_a_semitone_away():
-    for frequency in np.geomspace(8, 22050, 500):
-        assert -50 <= int(note_name(frequency).split()[1]) <= 50
+    place = (song.time(40), HERTZ[9])
+    found = song.view.read(*place)
+    assert found["level_db"] == pytest.approx(
+        float(level_db(song.mixture, channel)[40, 9]), abs=1e-3
+    )
+    message, buffers = song.view.slices(*place)
+    assert message["start"] == pytest.approx(song.view.start, abs=0.003)
+    assert message["stop"] == pytest.approx(song.view.stop, abs=0.003)
+    spectrum = np.frombuffer(buffers[0], "<f4")
+    assert spectrum[found["bin"]] == pytest.approx(found["level_db"], abs=1e-3)
 
 
 # --- Messages ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("channel", _tiles.CHANNELS)
-@pytest.mark.parametrize("lazy", [False, True])
-def test_tiles_of_all_layers(channel, lazy):
-    song = Song(lazy)
-    peak = np.abs(song.mixture).max()
-    frames = slice(256, 512)
-
-    def levels(values):
-        return _tiles.quantise_level(_tiles.channel_view(values[frames], channel), peak)
-
-    mask = song.masks["drums"]
-    difference = (mask - song.compare["drums"])[frames]
-    expected = {
-        "mixture": levels(song.mixture),
-        "mask/drums": _tiles.quantise_share(shown_share(mask, channel)[frames]),
-        "estimate/drums": levels(mask * song.mixture),
-        "reference/vocals": levels(song.references["vocals"]),
-        "difference/drums/other": _tiles.quantise_difference(shown_share(difference, channel)),
-    }
-    for layer, values in expected.items():
-        assert np.array_equal(song.tile(layer, channel, index=1), values)
 
 
 def test_names_of_stems_and_models_may_have_slashes():
@@ -329,14 +165,6 @@ def test_names_of_stems_and_models_may_have_slashes():
     assert np.array_equal(values, _tiles.quantise_difference(difference))
     for layer in view.layers[1:]:
         assert view.layer_values(layer.name).shape == (20, N_BINS)
-
-
-def test_levels_are_pooled_by_maximum_and_masks_by_mean(song):
-    fine = song.tile("mixture")
-    assert np.array_equal(song.tile("mixture", level=1)[:128], np.maximum(fine[::2], fine[1::2]))
-    fine = song.tile("mask/drums").astype(float)
-    coarse = song.tile("mask/drums", level=1)[:128]
-    assert np.abs(coarse - (fine[::2] + fine[1::2]) / 2).max() <= 0.5
 
 
 def test_every_tile_is_a_message_of_its_own(song):
