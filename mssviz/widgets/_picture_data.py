@@ -41,6 +41,8 @@ class PictureData:
     ----------
     layers : dict of str to Layer
         What can be shown, by name.
+    offset : float
+        As given, in seconds.
     n_frames, n_bins : int
     hop : float
         Distance of neighbouring frames, in seconds.
@@ -69,7 +71,7 @@ class PictureData:
         self.hop = params.hop_length / params.sample_rate
         self.first = offset - params.n_fft / 2 / params.sample_rate
         self.hertz_per_bin = params.sample_rate / params.n_fft
-        self._params = params
+        self.offset, self._params = offset, params
         self._mixture, self._masks, self._references = mixture, dict(masks), dict(references)
         self._compare = {other: dict(stems) for other, stems in compare.items()}
         for arrays in (self._masks, self._references, *self._compare.values()):
@@ -89,6 +91,22 @@ class PictureData:
         """Time of the last sample, in seconds."""
         half_window = self._params.n_fft / 2 / self._params.sample_rate
         return self.first + (self.n_frames - 1) * self.hop - half_window
+
+    @property
+    def geometry(self) -> dict[str, float]:
+        """What the browser has to know of the grid and of tiles, in seconds, hertz and dB."""
+        return {
+            "frames": self.n_frames,
+            "bins": self.n_bins,
+            "hop": self.hop,
+            "first": self.first,
+            "hertzPerBin": self.hertz_per_bin,
+            "tileColumns": _tiles.TILE_COLUMNS,
+            "levels": _tiles.n_levels(self.n_frames),
+            "rangeDb": _tiles.RANGE_DB,
+            "end": self.end,
+            "offset": self.offset,
+        }
 
     @property
     def peak_db(self) -> float:

@@ -133,7 +133,7 @@ class SpectrogramView(View):
         given = colors or {}
         super().__init__(
             **{**defaults, **traits},
-            _geometry=self._geometry_of_data(),
+            _geometry=self._data.geometry,
             _stems=[
                 {"name": name, "color": given.get(name, PALETTE[i % len(PALETTE)])}
                 for i, name in enumerate(stems)
@@ -151,22 +151,6 @@ class SpectrogramView(View):
             },
         )
         self.on_msg(self._receive)
-
-    def _geometry_of_data(self) -> dict[str, float]:
-        """What the browser has to know of the grid, in seconds and hertz."""
-        data = self._data
-        return {
-            "frames": data.n_frames,
-            "bins": data.n_bins,
-            "hop": data.hop,
-            "first": data.first,
-            "hertzPerBin": data.hertz_per_bin,
-            "tileColumns": _tiles.TILE_COLUMNS,
-            "levels": _tiles.n_levels(data.n_frames),
-            "rangeDb": _tiles.RANGE_DB,
-            "end": data.end,
-            "offset": self.offset,
-        }
 
     @property
     def layers(self) -> list[Layer]:
