@@ -125,7 +125,16 @@ def test_names_are_text(browser, tmp_path):
     page = browser.new_page()
     page.goto(path.as_uri())
     expect(page.get_by_role("heading")).to_have_text(hostile)
-    page.wait_for_timeout(500)
+    page.wait_for_function(SETTLED)
     assert page.title() == hostile
+    page.get_by_role("combobox", name="Show").select_option(f"estimate/{hostile}")
+    page.wait_for_function(SETTLED)
+    colors = page.evaluate(
+        """() => {
+            const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+            return new Set(view.painter.words).size;
+        }"""
+    )
+    assert colors > 10
     assert page.locator("img").count() == 0
     page.close()
