@@ -11,6 +11,9 @@ KindName = Literal["hues", "mixture", "mask", "estimate", "reference", "differen
 Values = Literal["hues", "level", "share", "difference"]
 InPage = Literal["stored", "derived", "absent"]
 
+#: Colour maps of values that are no levels; those of levels people choose.
+FIXED_COLORMAPS: dict[Values, str] = {"share": "cividis", "difference": "PuOr"}
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -97,7 +100,7 @@ class Layer:
             "kind": self.kind,
             "stem": self.stem,
             "other": self.other,
-            "values": self.properties.values,
+            "colormap": FIXED_COLORMAPS.get(self.properties.values),
             "pool": self.pool,
         }
 

@@ -13,14 +13,12 @@ from mssviz.mask_editing import TOOLS, Stroke
 from mssviz.plots import PALETTE, check_colors
 from mssviz.stft import StftParams
 from mssviz.widgets import _static, _tiles
-from mssviz.widgets._layers import Layer
+from mssviz.widgets._layers import FIXED_COLORMAPS, Layer
 from mssviz.widgets._picture_data import PictureData
 from mssviz.widgets._view import TIMELINE, View
 
 SCALES = ("log", "mel", "linear")
 COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
-#: Colour maps of layers that are no levels.
-FIXED_COLORMAPS = {"share": "cividis", "difference": "PuOr"}
 #: Tiles that one message may ask for; a view asks for less, in several messages.
 MAX_TILES = 256
 

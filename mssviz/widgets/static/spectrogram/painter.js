@@ -36,8 +36,8 @@ export class Painter {
 
   /** Paint a layer from its planes; `columns` are -1 where the song is not. */
   paint(layer, planes, columns) {
-    if (layer.values === "hues") this.paintHues(planes);
-    else paintColors(this.words, planes[0], this.colors(layer.values));
+    if (layer.kind === "hues") this.paintHues(planes);
+    else paintColors(this.words, planes[0], this.colors(layer));
     this.blankOutside(columns);
     this.scratch.getContext("2d").putImageData(this.pixels, 0, 0);
     const context = cleared(this.canvas, this.plot.size.ratio);
@@ -46,11 +46,10 @@ export class Painter {
     this.paintAxes(context);
   }
 
-  /** Colour of each 8-bit value. */
-  colors(values) {
+  /** Colour of each 8-bit value: levels are shown as people want them, others as they are. */
+  colors({ colormap }) {
     const palettes = this.model.get("_palettes");
-    if (values === "share") return colorTable(palettes.cividis, STRAIGHT);
-    if (values === "difference") return colorTable(palettes.PuOr, STRAIGHT);
+    if (colormap) return colorTable(palettes[colormap], STRAIGHT);
     return colorTable(palettes[this.model.get("colormap")], this.brightness());
   }
 

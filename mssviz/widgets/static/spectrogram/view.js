@@ -107,7 +107,7 @@ class SpectrogramView {
   /** Layers whose values the picture is painted from. */
   get sources() {
     const { layer } = this;
-    if (layer.values !== "hues") return [layer];
+    if (layer.kind !== "hues") return [layer];
     const layers = this.model.get("_layers");
     const all = (wanted) => layers.filter(({ kind }) => kind === wanted);
     return [...all("mixture"), ...all("mask")];
