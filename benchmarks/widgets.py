@@ -115,8 +115,11 @@ RESPONSE = """async (key) => {
     const before = mixer.versions;
     const stems = ["vocals", "accompaniment"];
     let tiles = 0;
-    const take = view.takeTile;
-    view.takeTile = (...args) => { tiles ||= performance.now(); take.apply(view, args); };
+    const take = view.tiles.take;
+    view.tiles.take = (...args) => {
+        tiles ||= performance.now();
+        take.apply(view.tiles, args);
+    };
     const start = performance.now();
     const label = [...document.querySelectorAll(".widget-label")];
     const row = label.find((e) => e.textContent === "Exponent").parentElement;
@@ -127,7 +130,7 @@ RESPONSE = """async (key) => {
     }
     const sound = performance.now();
     while (!tiles) await new Promise((done) => setTimeout(done, 1));
-    view.takeTile = take;
+    view.tiles.take = take;
     return [tiles - start, sound - start];
 }"""
 
@@ -190,8 +193,8 @@ def main() -> None:
             page.locator(".mssviz-picture").wait_for(timeout=120_000)
             start = time.perf_counter()
             page.wait_for_function(lab.SETTLED, timeout=60_000)
-            inner = page.evaluate(f"() => {VIEW}.inner")
-            sent = page.evaluate(f"() => {VIEW}.cache.bytes") / 2**20
+            inner = page.evaluate(f"() => {VIEW}.plot.inner")
+            sent = page.evaluate(f"() => {VIEW}.tiles.cache.bytes") / 2**20
             print(f"picture of {inner['width']} x {inner['height']} pixels, 5 masks as hues")
             print(f"first picture {time.perf_counter() - start:.1f} s after the widget stood")
             print(f"kernel to browser before zooming: {sent:.1f} MiB")
@@ -200,7 +203,7 @@ def main() -> None:
                 timed(page, what, action)
             timed(page, "slider to repaint", gamma)
             heap = page.evaluate("() => performance.memory.usedJSHeapSize") / 2**20
-            cached = page.evaluate(f"() => {VIEW}.cache.bytes") / 2**20
+            cached = page.evaluate(f"() => {VIEW}.tiles.cache.bytes") / 2**20
             print(f"tiles kept: {cached:.0f} MiB; JavaScript heap: {heap:.0f} MiB")
             page.close()
             page = browser.new_context(viewport={"width": 1430, "height": 1600}).new_page()

@@ -115,6 +115,16 @@ def test_a_second_model_is_set_beside_the_first():
     assert "accompaniment · oracle:IRM2" in explorer.stage.score_table.value
 
 
+def test_a_second_model_that_is_given_by_its_path_is_shown_like_any_other():
+    folder = str(Path(__file__).parents[1] / "pretrained" / "spleeter-2stems")
+    explorer = mssviz.explore(duration=2, model="oracle:IRM2", compare=folder)
+    separation = explorer.separate()
+    explorer.view.show = f"difference/vocals/{folder}"
+    ours, theirs = (np.asarray(s.masks["vocals"]) for s in (separation, explorer.rival))
+    shown = explorer.view.layer_values(explorer.view.show).astype(float)
+    assert np.abs((shown - 128) / 127 - (ours - theirs).mean(axis=2)).max() < 0.005
+
+
 def test_what_is_left_over_is_compared_only_with_the_same_left_over():
     explorer = mssviz.explore(duration=3, compare="hpss")  # drums, other
     explorer.separate()

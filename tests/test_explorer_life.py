@@ -154,7 +154,8 @@ def test_a_stroke_on_a_picture_that_is_gone_is_not_painted_on_the_next(painted):
     model, old = Slow(painted), painted.view
     painted.controls.separate.click()
     assert model.begun.wait(20)
-    old._handle_custom_msg({"kind": "stroke", "tool": "erase", "points": [[0.5, 400]]}, [])
+    stroke = {"kind": "stroke", "tool": "erase", "points": [[0.5, 400]]}
+    assert list(old.answers(stroke)) == []
     model.go.set()
     painted.wait()
     assert painted.view is not old
@@ -329,7 +330,7 @@ def test_windows_that_touch_damage_have_no_score(tmp_path):
     scores = explorer.scores.set_index("target").loc["vocals"]
     assert scores["repaired"].tolist() == [False, False, True, False]
     assert scores["SDR"].isna().tolist() == [False, False, True, False]
-    assert explorer.score_view._table["repaired"] == [False, False, True, False]
+    assert explorer.score_view.get_state()["_table"]["repaired"] == [False, False, True, False]
     said = explorer.stage.score_table.value
     assert "Files of this song are damaged, silence replaces 2." in said
     assert "windows that touch this have no score, and the whole has no SI-SDR." in said
@@ -340,7 +341,7 @@ def test_windows_that_touch_damage_have_no_score(tmp_path):
     assert "damaged" not in explorer.stage.score_table.value
     explorer.view.selection = [2.0, 4.0]
     explorer.wait()
-    assert explorer.score_view._table["repaired"] == [True, False]
+    assert explorer.score_view.get_state()["_table"]["repaired"] == [True, False]
 
 
 def test_names_too_long_for_a_path_are_refused():

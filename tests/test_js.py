@@ -11,7 +11,6 @@ import pytest
 from mssviz.widgets import _static
 
 FILES = sorted(p.relative_to(_static.STATIC).as_posix() for p in _static.STATIC.rglob("*.js"))
-LONG = {"scores.js", "spectrogram.js"}  # not in rooms yet
 SUITES = sorted((Path(__file__).parent / "js").glob("*.test.mjs"))
 
 
@@ -46,7 +45,7 @@ def test_every_module_joined_with_its_imports_parses_and_stands_alone(node, name
     run(node, "--check", module)
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name not in LONG])
+@pytest.mark.parametrize("name", FILES)
 def test_no_file_is_longer_than_a_reader_keeps_in_mind(name):
     assert len((_static.STATIC / name).read_text("utf-8").splitlines()) <= 250
 

@@ -28,23 +28,28 @@ def table(targets=("vocals", "drums"), times=range(N_WINDOWS), seed=0):
     return pd.concat(tables, ignore_index=True)
 
 
+def told(view):
+    """What the browser is told of windows and scores."""
+    return view.get_state()["_table"]
+
+
 def test_windows_that_touch_damage_are_told():
     scores = table(times=[0, 1, 2])
-    assert ScoreView(scores)._table["repaired"] == [False] * 3
+    assert told(ScoreView(scores))["repaired"] == [False] * 3
     damaged = scores.assign(repaired=scores["time"] == 1)
-    assert ScoreView(damaged)._table["repaired"] == [False, True, False]
+    assert told(ScoreView(damaged))["repaired"] == [False, True, False]
 
 
 def test_the_state_holds_the_table():
     scores = table()
     view = mssviz.ScoreView(scores, colors={"drums": "teal"}, offset=30)
-    assert view._table["times"] == [30, 31, 32, 33, 34]
-    assert view._table["window"] == view._table["step"] == 1
-    assert [(t["name"], t["color"]) for t in view._table["targets"]] == [
+    assert told(view)["times"] == [30, 31, 32, 33, 34]
+    assert told(view)["window"] == told(view)["step"] == 1
+    assert [(t["name"], t["color"]) for t in told(view)["targets"]] == [
         ("vocals", PALETTE[0]),
         ("drums", "teal"),
     ]
-    for target in view._table["targets"]:
+    for target in told(view)["targets"]:
         rows = scores[scores["target"] == target["name"]]
         for measure in MEASURES:
             assert target[measure] == rows[measure].tolist()
@@ -73,25 +78,25 @@ def test_a_table_from_evaluate_fits():
     estimates = {name: w + 0.01 * rng.normal(size=w.shape) for name, w in references.items()}
     scores = mssviz.evaluate(references, estimates, 8000, window=0.5, hop=0.5)
     view = ScoreView(scores, window=0.5)
-    assert view._table["times"] == [0, 0.5, 1, 1.5]
-    assert view._table["targets"][1]["SDR"][2] is None
+    assert told(view)["times"] == [0, 0.5, 1, 1.5]
+    assert told(view)["targets"][1]["SDR"][2] is None
     assert view.stop == 2
 
 
 def test_rows_come_in_any_order_and_missing_windows_have_no_score():
     scores = table().drop(index=[1, 7]).sample(frac=1, random_state=0)
     view = ScoreView(scores, window=1.0)
-    assert view._table["times"] == [0, 1, 2, 3, 4]
+    assert told(view)["times"] == [0, 1, 2, 3, 4]
     missing = {
         target["name"]: [i for i, v in enumerate(target["SDR"]) if v is None]
-        for target in view._table["targets"]
+        for target in told(view)["targets"]
     }
     assert missing == {"vocals": [1], "drums": [2]}
 
 
 def test_overlapping_windows_are_drawn_as_wide_as_they_are_apart():
     view = ScoreView(table(times=[0, 0.5, 1.0]), window=2.0)
-    assert view._table["step"] == 0.5
+    assert told(view)["step"] == 0.5
     assert view.stop == 3
     assert ScoreView(table(times=[0, 4]), window=2.0)._table["step"] == 2
     assert ScoreView(table(times=[7]), window=2.0)._table["step"] == 2
@@ -104,18 +109,18 @@ def test_other_scores_replace_the_table_and_keep_the_view():
     scores = table(targets=("vocals", "drums", "bass"), seed=1)
     view.set_scores(scores)
     assert changes == ["_table"]
-    assert [t["name"] for t in view._table["targets"]] == ["vocals", "drums", "bass"]
-    assert view._table["targets"][0]["SDR"] == scores["SDR"][:N_WINDOWS].tolist()
+    assert [t["name"] for t in told(view)["targets"]] == ["vocals", "drums", "bass"]
+    assert told(view)["targets"][0]["SDR"] == scores["SDR"][:N_WINDOWS].tolist()
     state = (view.start, view.stop, view.time, view.measure, view.selection)
     assert state == (1, 3, 2, "SIR", [1, 2])
 
 
 def test_a_table_that_is_refused_leaves_the_old_one():
     view = ScoreView(table())
-    before = view._table
+    before = told(view)
     with pytest.raises(ParameterError):
         view.set_scores(table().iloc[:0])
-    assert view._table is before
+    assert told(view) is before
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,26 @@ def test_frames_are_computed_block_by_block_once_and_only_when_needed():
     assert sorted(calls) == blocks
 
 
+def test_blocks_are_kept_up_to_a_limit_over_all_pyramids_of_a_cache(monkeypatch):
+    block, n_bins = _tiles.BLOCK_FRAMES, 3
+    monkeypatch.setattr(_tiles, "CACHE_BYTES", 2 * block * n_bins)
+    cache = _tiles.BlockCache()
+    songs = [random_bytes(seed, block, n_bins) for seed in range(3)]
+    calls = []
+
+    def pyramid(values):
+        return _tiles.Pyramid(
+            values.shape, lambda a, b: calls.append(b) or values[a:b], "max", cache
+        )
+
+    pyramids = [pyramid(values) for values in songs]
+    for values, one in [*zip(songs, pyramids, strict=True)] * 2:
+        assert np.array_equal(whole_level(one, 0), values)
+        blocks = [cache.get(key) for key in cache.keys()]  # noqa: SIM118, no dict
+        assert sum(block.nbytes for block in blocks) <= _tiles.CACHE_BYTES
+    assert len(calls) == 6  # the oldest of three is gone when it is asked for again
+
+
 @lean
 @given(seed=seeds, n_frames=st.integers(1, 3000), ends=st.tuples(st.floats(0, 1), st.floats(0, 1)))
 def test_forgotten_frames_are_computed_anew_at_all_levels(seed, n_frames, ends):

@@ -29,13 +29,29 @@ def channel_view(values: AnyArray, channel: Channel) -> AnyArray:
     ``"mean"`` averages absolute values; ``"mid"`` and ``"side"`` are half of the sum and of the
     difference of the first two channels. Mono gives the one channel, and silence for ``"side"``.
     """
-    if channel == "mean":
+    if check_channel(channel) == "mean":
         return np.abs(values).mean(axis=2)
     left, right = values[:, :, 0], values[:, :, min(1, values.shape[2] - 1)]
     if channel in ("left", "right"):
         return np.abs(left if channel == "left" else right)
-    if channel in ("mid", "side"):
-        return np.abs(left + right if channel == "mid" else left - right) / 2
+    return np.abs(left + right if channel == "mid" else left - right) / 2
+
+
+def mask_view(mask: AnyArray, channel: Channel) -> AnyArray:
+    """Reduce a mask, or a difference of two, to ``(n_frames, n_bins)``.
+
+    ``"left"`` and ``"right"`` give that channel, all others the channels' mean.
+    """
+    if channel in ("left", "right"):
+        return mask[:, :, 0 if channel == "left" else min(1, mask.shape[2] - 1)]
+    return mask.mean(axis=2)
+
+
+def check_channel(channel: str) -> Channel:
+    """Refuse what is no view of channels."""
+    for known in CHANNELS:
+        if channel == known:
+            return known
     raise ParameterError(f"channel must be one of {', '.join(CHANNELS)} (got {channel!r})")
 
 

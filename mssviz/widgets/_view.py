@@ -18,6 +18,8 @@ class View(anywidget.AnyWidget):
 
     #: Which traits of `TIMELINE` it has, and shares with the views that it is linked with.
     shared: ClassVar[tuple[str, ...]] = ()
+    #: Its entry file below ``static/``; a saved page runs the same.
+    module: ClassVar[str]
 
     def saved_state(self) -> dict[str, Any]:
         """Traits that a page without a kernel needs to show the same: all that JSON can hold."""

@@ -63,8 +63,8 @@ class Mixer(View):
     """
 
     shared = ("time", "selection")
-    _module = "mixer/view.js"
-    _esm = _static.module(_module)
+    module = "mixer/view.js"
+    _esm = _static.module(module)
     _css = _static.style("mixer.css")
 
     # What the browser writes is not echoed back to it: a late echo would undo a newer change.

@@ -12,6 +12,8 @@ import numpy as np
 from mssviz._files import new_file
 from mssviz._typing import AnyArray, PathLike
 from mssviz.widgets import _static
+from mssviz.widgets._layers import Layer
+from mssviz.widgets._tiles import RANGE_DB
 from mssviz.widgets.mixer import Mixer
 from mssviz.widgets.scores import ScoreView
 from mssviz.widgets.spectrogram import SpectrogramView
@@ -88,23 +90,11 @@ def save_page(
         If the file cannot be written.
     """
     path = Path(path)
-    shows = [s for s in view.shows if s.partition("/")[0] != "difference"]
-    layers = [s for s in shows if s.partition("/")[0] in ("mixture", "mask", "reference")]
-    shown = {
-        "_choices": view._choices
-        | {
-            "show": [choice for choice in view._choices["show"] if choice[0] in shows],
-            "channel": [("mean", "mean")],
-            "tool": [],
-        },
-        "show": view.show if view.show in shows else shows[0],
-        "channel": "mean",
-        "tool": "look",
-    }
+    stored = [layer for layer in view.layers if layer.properties.in_page == "stored"]
     data = {
-        "layers": {name: _packed(_audible(view, name)) for name in layers},
+        "layers": {layer.name: _packed(_audible(view, layer)) for layer in stored},
         "peakDb": view.peak_db,
-        "spectrogram": view.saved_state() | shown,
+        "spectrogram": view.saved_state(),
         "mixer": mixer.saved_state(),
         "shared": {
             name: list(other.shared)
@@ -117,7 +107,7 @@ def save_page(
             for name, ogg in mixer.encoded("ogg").items()
         },
     }
-    step_db = view._geometry["rangeDb"] / 255
+    step_db = RANGE_DB / 255
     page = _TEMPLATE.format(
         title=html.escape(title),
         style=_static.style("spectrogram.css", "mixer.css", "scores.css", "score_table.css"),
@@ -129,10 +119,10 @@ def save_page(
         ),
         # a "<" could end the script element: names come from files
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
-        script=_script("spectrogram", SpectrogramView._module)
-        + _script("mixer", Mixer._module)
-        + _script("scores", ScoreView._module)
-        + _static.module("page.js"),
+        script=_script("spectrogram", SpectrogramView.module)
+        + _script("mixer", Mixer.module)
+        + _script("scores", ScoreView.module)
+        + _static.module("page/page.js"),
     )
     with new_file(path) as scratch:
         scratch.write_text(page, encoding="utf-8")
@@ -145,12 +135,12 @@ def _script(name: str, module: str) -> str:
     return "{\n" + re.sub(r"^export (?=function|class|const)", "", code, flags=re.M) + "}\n"
 
 
-def _audible(view: SpectrogramView, layer: str) -> AnyArray:
+def _audible(view: SpectrogramView, layer: Layer) -> AnyArray:
     # what nobody sees or hears is noise that does not compress: half of the file
-    values = view.layer_values(layer)
-    if layer.startswith("mask/"):
+    values = view.layer_values(layer.name)
+    if layer.properties.values != "level":
         return values
-    least = np.uint8(round((FLOOR_DB / view._geometry["rangeDb"] + 1) * 255))
+    least = np.uint8(round((FLOOR_DB / RANGE_DB + 1) * 255))
     return np.where(values < least, 0, values)
 
 

@@ -49,8 +49,8 @@ class ScoreView(View):
     """
 
     shared = TIMELINE
-    _module = "scores.js"
-    _esm = _static.module(_module)
+    module = "scores/view.js"
+    _esm = _static.module(module)
     _css = _static.style("scores.css")
 
     # What the browser writes is not echoed back to it: a late echo would undo a newer change.

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { pictureWidth } from "../../mssviz/widgets/static/axes.js";
-import * as scores from "../../mssviz/widgets/static/score_windows.js";
+import * as scores from "../../mssviz/widgets/static/scores/windows.js";
 
 const values = (...list) => Float64Array.from(list);
 const seconds = { times: [10, 11, 12, 13], window: 1, step: 1 };

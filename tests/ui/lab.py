@@ -22,7 +22,7 @@ START_SECONDS = 90
 #: Whether a spectrogram view has every tile that its picture asked for, and has painted them.
 SETTLED = """() => {
     const view = document.querySelector(".mssviz-spectrogram")?.mssvizSpectrogram;
-    return view && view.cache.tiles.size && !view.waiting.size && !view.dirty;
+    return view && view.tiles.cache.tiles.size && !view.tiles.waiting.size && !view.dirty;
 }"""
 OPTIONS = (
     "--no-sandbox",

@@ -23,10 +23,11 @@ WORK_MS = 30_000
 #: Whether masks are shown in the first ten, and in the last three seconds.
 HUE_SHARES = """() => {
     const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
-    const { width, height } = view.inner;
+    const { width, height } = view.plot.inner;
+    const sums = view.painter.shareSums;
     const part = (from, to) => {
         for (let y = 0; y < height; y++) {
-            for (let x = from; x < to; x++) if (view.shareSums?.[y * width + x]) return true;
+            for (let x = from; x < to; x++) if (sums?.[y * width + x]) return true;
         }
         return false;
     };

@@ -51,7 +51,7 @@ def test_reads_what_python_holds_to_8_bits(page, explorer):
     readout = page.locator(".mssviz-spectrogram .mssviz-readout")
     expect(readout).to_contain_text("rounded to 8 bits")
     reading = page.evaluate(
-        "() => document.querySelector('.mssviz-spectrogram').mssvizSpectrogram.reading"
+        "() => document.querySelector('.mssviz-spectrogram').mssvizSpectrogram.readout.reading"
     )
     exact = explorer.view.read(reading["time"], reading["frequency"])
     assert (reading["frame"], reading["bin"]) == (exact["frame"], exact["bin"])
@@ -69,8 +69,8 @@ def test_zooms_and_shows_other_pictures(page):
         page.mouse.wheel(0, -100)
     span = page.evaluate(
         """() => {
-            const { state } = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
-            return state.stop - state.start;
+            const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+            return view.plot.axes.stop - view.plot.axes.start;
         }"""
     )
     assert span < 8
@@ -78,8 +78,8 @@ def test_zooms_and_shows_other_pictures(page):
     page.wait_for_timeout(400)
     colors = page.evaluate(
         """() => {
-            const { words } = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
-            return new Set(words).size;
+            const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+            return new Set(view.painter.words).size;
         }"""
     )
     assert colors > 50
@@ -125,7 +125,16 @@ def test_names_are_text(browser, tmp_path):
     page = browser.new_page()
     page.goto(path.as_uri())
     expect(page.get_by_role("heading")).to_have_text(hostile)
-    page.wait_for_timeout(500)
+    page.wait_for_function(SETTLED)
     assert page.title() == hostile
+    page.get_by_role("combobox", name="Show").select_option(f"estimate/{hostile}")
+    page.wait_for_function(SETTLED)
+    colors = page.evaluate(
+        """() => {
+            const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+            return new Set(view.painter.words).size;
+        }"""
+    )
+    assert colors > 10
     assert page.locator("img").count() == 0
     page.close()

@@ -113,9 +113,9 @@ def _cells(view):
 def _widths(page):
     return page.evaluate(
         """() => {
-            const width = (selector, name) => document.querySelector(selector)[name].inner.width;
-            return [width(".mssviz-spectrogram", "mssvizSpectrogram"),
-                    width(".mssviz-scoreview", "mssvizScores")];
+            const picture = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+            const scores = document.querySelector(".mssviz-scoreview").mssvizScores;
+            return [picture.plot.inner.width, scores.plot.inner.width];
         }"""
     )
 
@@ -127,7 +127,7 @@ def test_draws_steps_gaps_and_arrows_below_the_spectrogram(open_view, theme, wid
     inner = pixels.shape[1] - 62
     columns = 54 + (np.arange(SECONDS) + 0.5) / SECONDS * inner
     low, high = page.evaluate(
-        "() => document.querySelector('.mssviz-scoreview').mssvizScores.range"
+        "() => document.querySelector('.mssviz-scoreview').mssvizScores.plot.range"
     )
     assert -38.5 < low <= 0
     for target, rows in table.groupby("target"):
@@ -215,19 +215,19 @@ def test_closing_leaves_nothing_and_other_scores_come_to_every_view(open_view):
     left = page.evaluate(
         """async () => {
             const old = document.querySelector(".mssviz-scoreview").mssvizScores;
-            const { model } = old;
+            const { model, widget } = old;
             const on = model.on, off = model.off;
             let count = 0;
             model.on = (...event) => { count += 1; return on.call(model, ...event); };
             model.off = (...event) => { count -= 1; return off.call(model, ...event); };
             const add = () => {
                 const el = document.createElement("div");
-                el.style.width = `${old.el.clientWidth}px`;
+                el.style.width = `${widget.el.clientWidth}px`;
                 document.body.append(el);
-                return new old.constructor(model, el);
+                return new old.constructor(new widget.constructor(model, el));
             };
             const gone = add();
-            gone.close();
+            gone.widget.close();
             const counted = count;
             const late = add();
             await new Promise((resolve) => setTimeout(resolve, 200));
@@ -237,8 +237,8 @@ def test_closing_leaves_nothing_and_other_scores_come_to_every_view(open_view):
             model.set("_table", table);
             await new Promise((resolve) => setTimeout(resolve, 200));
             const again = late.canvas.toDataURL() === old.canvas.toDataURL();
-            late.close();
-            return [counted, gone.el.children.length, same, again];
+            late.widget.close();
+            return [counted, gone.widget.el.children.length, same, again];
         }"""
     )
     assert left == [0, 0, True, True]

@@ -65,8 +65,8 @@ def _picture(view):
 def _pixels(page):
     """The picture's pixels, (height, width, 4)."""
     view = "document.querySelector('.mssviz-spectrogram').mssvizSpectrogram"
-    (data,) = arrays(page, f"() => [{view}.pixels.data]")
-    return data.reshape(page.evaluate(f"() => {view}.pixels.height"), -1, 4)
+    (data,) = arrays(page, f"() => [{view}.painter.pixels.data]")
+    return data.reshape(page.evaluate(f"() => {view}.painter.pixels.height"), -1, 4)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -92,7 +92,7 @@ def test_reads_exact_values(open_view, separation):
     expect(view.locator(".mssviz-readout table")).to_be_visible()
     page.wait_for_timeout(300)
     reading = page.evaluate(
-        "() => document.querySelector('.mssviz-spectrogram').mssvizSpectrogram.reading"
+        "() => document.querySelector('.mssviz-spectrogram').mssvizSpectrogram.readout.reading"
     )
     frame, index = reading["frame"], reading["bin"]
     mixture = separation.mixture_stft[frame, index]
@@ -136,7 +136,8 @@ def test_zooms_pans_shows_all_and_obeys_keys(open_view):
     def span():
         return page.evaluate(
             """() => { const v = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
-                       return [v.state.start, v.state.stop, v.state.low, v.state.high]; }"""
+                       const { start, stop, low, high } = v.plot.axes;
+                       return [start, stop, low, high]; }"""
         )
 
     before = span()
@@ -242,25 +243,26 @@ def test_closing_leaves_nothing_and_a_late_view_recovers(open_view):
     left = page.evaluate(
         """async () => {
             const old = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
-            const { model } = old;
+            const open = (el) => new old.constructor(new old.widget.constructor(old.model, el));
             let made;
             for (let i = 0; i < 20; i++) {
                 const el = document.createElement("div");
                 el.style.width = "600px";
                 document.body.append(el);
-                made = new old.constructor(model, el);
-                made.schedule();
+                made = open(el);
                 await new Promise((resolve) => setTimeout(resolve, 30));
-                made.close();
+                made.widget.close();
                 el.remove();
             }
             const el = document.createElement("div");
             el.style.width = "600px";
             document.body.append(el);
-            const late = new old.constructor(model, el);
+            const late = open(el);
             await new Promise((resolve) => setTimeout(resolve, 1500));
-            const result = [made.cache.bytes, late.cache.tiles.size, late.waiting.size];
-            late.close();
+            const result = [
+                made.tiles.cache.bytes, late.tiles.cache.tiles.size, late.tiles.waiting.size
+            ];
+            late.widget.close();
             el.remove();
             return result;
         }"""

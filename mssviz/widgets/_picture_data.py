@@ -1,0 +1,321 @@
+"""The numbers behind a spectrogram view: tiles of its layers, readings of bins, slices."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mssviz._typing import AnyArray
+from mssviz.errors import ParameterError
+from mssviz.plots import check_layout
+from mssviz.stft import StftParams, to_db
+from mssviz.widgets import _tiles
+from mssviz.widgets._layers import Layer, layers_by_name
+from mssviz.widgets._tiles import Channel, check_channel, mask_view
+
+#: Points of a slice through time that are given at most.
+SLICE_POINTS = 1200
+
+_NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
+
+
+class PictureData:
+    """Spectrum, masks and true stems of a song, to be looked up by layer, or by time and frequency.
+
+    Parameters
+    ----------
+    mixture
+        STFT ``(n_frames, n_bins, n_channels)``; anything that can be sliced along its frames.
+    params
+        Its grid.
+    masks
+        Stem to mask, same shape, in [0, 1].
+    references
+        Stem to its true STFT, where known.
+    compare
+        What masks are compared with: a name to its masks by stem.
+    offset
+        Time of the first sample on the song's time axis, in seconds.
+
+    Attributes
+    ----------
+    layers : dict of str to Layer
+        What can be shown, by name.
+    offset : float
+        As given, in seconds.
+    n_frames, n_bins : int
+    hop : float
+        Distance of neighbouring frames, in seconds.
+    first : float
+        Centre of the first frame on the song's time axis, in seconds.
+    hertz_per_bin : float
+        Distance of neighbouring bins, in hertz.
+
+    Raises
+    ------
+    ParameterError
+        For arrays of other shapes, or names that cannot be told apart.
+    """
+
+    def __init__(
+        self,
+        mixture: Any,
+        params: StftParams,
+        masks: Mapping[str, Any],
+        references: Mapping[str, Any],
+        compare: Mapping[str, Mapping[str, Any]],
+        offset: float,
+    ) -> None:
+        check_layout(np.shape(mixture), params, "mixture")
+        self.n_frames, self.n_bins, _ = mixture.shape
+        self.hop = params.hop_length / params.sample_rate
+        self.first = offset - params.n_fft / 2 / params.sample_rate
+        self.hertz_per_bin = params.sample_rate / params.n_fft
+        self.offset, self._params = offset, params
+        self._mixture, self._masks, self._references = mixture, dict(masks), dict(references)
+        self._compare = {other: dict(stems) for other, stems in compare.items()}
+        for arrays in (self._masks, self._references, *self._compare.values()):
+            self._check_shapes(arrays)
+        self.layers = layers_by_name(self._masks, self._references, self._compare)
+        self._pyramids: dict[tuple[str, Channel], _tiles.Pyramid] = {}
+        self._cache = _tiles.BlockCache()
+        self._peak: float | None = None
+
+    @property
+    def stems(self) -> list[str]:
+        """Stems that have a mask."""
+        return list(self._masks)
+
+    @property
+    def end(self) -> float:
+        """Time of the last sample, in seconds."""
+        half_window = self._params.n_fft / 2 / self._params.sample_rate
+        return self.first + (self.n_frames - 1) * self.hop - half_window
+
+    @property
+    def geometry(self) -> dict[str, float]:
+        """What the browser has to know of the grid and of tiles, in seconds, hertz and dB."""
+        return {
+            "frames": self.n_frames,
+            "bins": self.n_bins,
+            "hop": self.hop,
+            "first": self.first,
+            "hertzPerBin": self.hertz_per_bin,
+            "tileColumns": _tiles.TILE_COLUMNS,
+            "levels": _tiles.n_levels(self.n_frames),
+            "rangeDb": _tiles.RANGE_DB,
+            "end": self.end,
+            "offset": self.offset,
+        }
+
+    @property
+    def peak_db(self) -> float:
+        """Level of the loudest bin, dB re a sine of full scale: what the value 255 stands for."""
+        return float(to_db(np.array(self._loudest), self._params.n_fft / 4, floor_db=-160))
+
+    def set_masks(self, masks: Mapping[str, Any], frames: slice | None = None) -> tuple[int, int]:
+        """Take other masks of the same stems.
+
+        Parameters
+        ----------
+        masks
+            Stem to mask, of the mixture's shape.
+        frames
+            Which frames differ from before; all if left out.
+
+        Returns
+        -------
+        start, stop : int
+            The frames that are computed anew when they are next asked for.
+        """
+        if set(masks) != set(self._masks):
+            raise ParameterError(
+                f"masks must be of the stems {', '.join(self._masks)} (got {', '.join(masks)})"
+            )
+        self._check_shapes(masks)
+        self._masks = dict(masks)
+        start, stop, _ = (frames or slice(0, self.n_frames)).indices(self.n_frames)
+        for (name, _channel), pyramid in self._pyramids.items():
+            if self.layers[name].properties.follows_masks:
+                pyramid.forget(start, stop)
+        return start, stop
+
+    def _check_shapes(self, arrays: Mapping[str, Any]) -> None:
+        for name, array in arrays.items():
+            if np.shape(array) != tuple(self._mixture.shape):
+                raise ParameterError(
+                    f"{name}: must have the mixture's shape {tuple(self._mixture.shape)} "
+                    f"(got {np.shape(array)})"
+                )
+
+    # --- a bin, and the lines through it --------------------------------------------------------
+
+    def nearest(self, seconds: float, hertz: float) -> tuple[int, int]:
+        """Frame and index of the bin nearest to a point."""
+        frame = round((seconds - self.first) / self.hop)
+        index = round(hertz / self.hertz_per_bin)
+        return int(np.clip(frame, 0, self.n_frames - 1)), int(np.clip(index, 0, self.n_bins - 1))
+
+    def read(self, seconds: float, hertz: float, channel: Channel) -> dict[str, Any]:
+        """Exact values of the bin nearest to a point, as `SpectrogramView.read` describes them."""
+        frame, index = self.nearest(seconds, hertz)
+        mixture = _one_bin(self._mixture, frame, index)
+        stems = {}
+        for name, array in self._masks.items():
+            mask = _one_bin(array, frame, index)
+            values = {
+                "mask": float(mask_view(mask, channel)[0, 0]),
+                "level_db": self._level_db(mask * mixture, channel),
+                "phase": float(np.angle(mixture[0, 0, 0])),
+            }
+            if name in self._references:
+                true = _one_bin(self._references[name], frame, index)
+                values["reference_db"] = self._level_db(true, channel)
+                values["reference_phase"] = float(np.angle(true[0, 0, 0]))
+            stems[name] = values
+        frequency = index * self.hertz_per_bin
+        return {
+            "frame": frame,
+            "bin": index,
+            "time": self.first + frame * self.hop,
+            "frequency": frequency,
+            "note": note_name(frequency),
+            "level_db": self._level_db(mixture, channel),
+            "stems": stems,
+        }
+
+    def slices(
+        self, seconds: float, hertz: float, channel: Channel, span: tuple[float, float]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Levels of mixture and stems across one frame and along one bin.
+
+        Parameters
+        ----------
+        seconds, hertz
+            A point in the bin.
+        channel
+            Channels that levels are of.
+        span
+            Start and stop of the part of the bin's life that is given, in seconds.
+
+        Returns
+        -------
+        message : dict
+            ``names``, and ``start`` and ``stop`` (s) of what is given, to the frame.
+        buffers : list of bytes
+            float32 dB: for each name its spectrum, ``(n_bins,)``; then for each its course.
+        """
+        frame, index = self.nearest(seconds, hertz)
+        frames = _tiles.frames_within(span, self.hop, self.first, self.n_frames)
+        step = max(1, -(-(frames.stop - frames.start) // SLICE_POINTS))
+        across = {"mixture": np.asarray(self._mixture[frame : frame + 1])}
+        along = {"mixture": _course(self._mixture, frames, step, index)}
+        for name, mask in self._masks.items():
+            across[name] = np.asarray(mask[frame : frame + 1]) * across["mixture"]
+            along[name] = _course(mask, frames, step, index) * along["mixture"]
+        spectra = [self._levels_db(values, channel)[0] for values in across.values()]
+        courses = [self._levels_db(values, channel)[:, 0] for values in along.values()]
+        message = {
+            "names": list(across),
+            "start": self.first + frames.start * self.hop,
+            "stop": self.first + (frames.start + (len(courses[0]) - 1) * step) * self.hop,
+        }
+        return message, [np.ascontiguousarray(v, "<f4").tobytes() for v in (*spectra, *courses)]
+
+    def _level_db(self, values: AnyArray, channel: Channel) -> float:
+        return float(self._levels_db(values, channel)[0, 0])
+
+    def _levels_db(self, values: AnyArray, channel: Channel) -> AnyArray:
+        # a sine of full scale has the magnitude n_fft / 4 under a Hann window
+        level = _tiles.channel_view(np.asarray(values), channel)
+        return to_db(level, reference=self._params.n_fft / 4, floor_db=-160)
+
+    # --- layers as 8-bit values -----------------------------------------------------------------
+
+    def tile(self, name: str, channel: str, level: int, index: int) -> AnyArray:
+        """One tile of a layer, ``(n_columns, n_bins)`` uint8."""
+        return self._pyramid(name, channel).tile(level, index)
+
+    def layer_values(self, name: str) -> AnyArray:
+        """All 8-bit values of a layer, channels averaged, ``(n_frames, n_bins)``."""
+        pyramid = self._pyramid(name, "mean")
+        return np.concatenate([pyramid.tile(0, index) for index in range(pyramid.n_tiles(0))])
+
+    def _pyramid(self, name: str, channel: str) -> _tiles.Pyramid:
+        layer = self.layers.get(name)
+        if layer is None or layer.kind == "hues":
+            raise ParameterError(f"no layer {name!r}")
+        key = (name, check_channel(channel))
+        if key not in self._pyramids:
+            self._pyramids[key] = _tiles.Pyramid(
+                (self.n_frames, self.n_bins),
+                lambda start, stop: self._quantised(layer, key[1], slice(start, stop)),
+                layer.pool,
+                self._cache,
+            )
+        return self._pyramids[key]
+
+    def _quantised(self, layer: Layer, channel: Channel, frames: slice) -> AnyArray:
+        """8-bit values of some frames of a layer."""
+        values = self._values(layer, frames)
+        kind = layer.properties.values
+        if kind == "share":
+            return _tiles.quantise_share(mask_view(values, channel))
+        if kind == "difference":
+            return _tiles.quantise_difference(mask_view(values, channel))
+        return _tiles.quantise_level(_tiles.channel_view(values, channel), self._loudest)
+
+    def _values(self, layer: Layer, frames: slice) -> AnyArray:
+        """Some frames of what a layer shows, ``(n, n_bins, n_channels)``."""
+        kind, stem = layer.kind, layer.stem
+        if stem is None:
+            return np.asarray(self._mixture[frames])
+        if kind == "reference":
+            return np.asarray(self._references[stem][frames])
+        mask = np.asarray(self._masks[stem][frames])
+        if kind == "estimate":
+            return mask * np.asarray(self._mixture[frames])
+        if layer.other is not None:
+            return mask - np.asarray(self._compare[layer.other][stem][frames])
+        return mask
+
+    @property
+    def _loudest(self) -> float:
+        # of the whole song, so that all tiles share one scale; looked for block by block
+        if self._peak is None:
+            blocks = range(0, self.n_frames, _tiles.BLOCK_FRAMES)
+            self._peak = max(
+                float(np.abs(self._mixture[b : b + _tiles.BLOCK_FRAMES]).max(initial=0))
+                for b in blocks
+            )
+        return self._peak
+
+
+def _one_bin(values: Any, frame: int, index: int) -> AnyArray:
+    return np.asarray(values[frame : frame + 1])[:, index : index + 1]
+
+
+def _course(values: Any, frames: slice, step: int, index: int) -> AnyArray:
+    # every step-th frame of one bin, (n, 1, n_channels), without all bins of the song at once
+    block = step * -(-_tiles.BLOCK_FRAMES // step)
+    parts = [
+        np.asarray(values[start : min(start + block, frames.stop)])[::step, index : index + 1]
+        for start in range(frames.start, frames.stop, block) or [frames.start]
+    ]
+    return np.concatenate(parts)
+
+
+def note_name(frequency: float) -> str:
+    """Nearest note of the equal temperament with A4 = 440 Hz and its distance, as ``"A4 +12 ct"``.
+
+    Parameters
+    ----------
+    frequency
+        In hertz; below 8 Hz there is no note and the text is empty.
+    """
+    if frequency < 8:
+        return ""
+    pitch = 69 + 12 * np.log2(frequency / 440)
+    nearest = round(pitch)
+    cents = round(100 * (pitch - nearest))
+    return f"{_NOTES[nearest % 12]}{nearest // 12 - 1} {cents:+d} ct"

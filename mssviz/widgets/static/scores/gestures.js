@@ -1,0 +1,114 @@
+// Pointer and keys on the picture of scores: they read windows, go to them, and select.
+
+import { windowAt, windowSpan } from "./windows.js";
+
+const DRAG_PX = 4;
+
+export class Gestures {
+  /** `showWindow` is called when another window is read, `repaint` when a selection is drawn. */
+  constructor({ widget, plot, canvas, showWindow, repaint }) {
+    Object.assign(this, { widget, model: widget.model, plot, canvas, showWindow, repaint });
+    Object.assign(this, { hover: -1, cursor: -1, drag: null });
+    const on = (type, listener) => widget.on(canvas, type, listener);
+    on("pointerdown", (event) => this.pointerDown(event));
+    on("pointermove", (event) => this.pointerMove(event));
+    on("pointerup", () => this.pointerUp());
+    on("pointercancel", () => this.endDrag());
+    on("pointerleave", () => this.point({ hover: -1 }));
+    on("blur", () => this.point({ cursor: -1 }));
+    on("keydown", (event) => this.key(event));
+  }
+
+  /** Window that is read: under the pointer, or where the keys went; -1 is none. */
+  get current() {
+    return this.hover >= 0 ? this.hover : this.cursor;
+  }
+
+  /** What is selected, or about to be. */
+  get selection() {
+    return this.drag?.selection ?? this.model.get("selection");
+  }
+
+  /** Stay within the windows that there are. */
+  keepWithin(last) {
+    this.hover = Math.min(this.hover, last);
+    this.cursor = Math.min(this.cursor, last);
+  }
+
+  point(where) {
+    const before = this.current;
+    Object.assign(this, where);
+    if (this.current !== before) this.showWindow(this.current);
+  }
+
+  seek(index) {
+    if (index >= 0) this.widget.save({ time: this.plot.windows.times[index], selection: null });
+  }
+
+  /** Move the stretch of the song in view as little as shows a window. */
+  reveal(index) {
+    const [from, to] = windowSpan(index, this.plot.windows);
+    const { start, stop } = this.plot.span;
+    const shift = from < start ? from - start : Math.max(to - stop, 0);
+    if (shift) this.widget.save({ start: start + shift, stop: stop + shift });
+  }
+
+  pointerDown(event) {
+    const from = this.plot.secondsAt(this.canvas, event);
+    if (from === null || event.button !== 0) return;
+    this.canvas.setPointerCapture(event.pointerId);
+    this.canvas.focus({ preventScroll: true });
+    this.drag = { x: event.clientX, from, selecting: event.shiftKey, selection: null };
+  }
+
+  pointerMove(event) {
+    const seconds = this.plot.secondsAt(this.canvas, event);
+    this.point({ hover: seconds === null ? -1 : windowAt(seconds, this.plot.windows) });
+    const { drag } = this;
+    if (!drag || Math.abs(event.clientX - drag.x) < DRAG_PX) return;
+    drag.moved = true;
+    if (!drag.selecting) return;
+    const ends = [drag.from, this.plot.secondsAt(this.canvas, event, true)];
+    drag.selection = ends.sort((a, b) => a - b);
+    this.repaint();
+  }
+
+  pointerUp() {
+    const { drag } = this;
+    if (!drag) return;
+    this.endDrag();
+    if (drag.selection) this.widget.save({ selection: drag.selection });
+    else if (!drag.moved) {
+      const index = windowAt(drag.from, this.plot.windows);
+      this.point({ cursor: index });
+      this.seek(index);
+    }
+  }
+
+  endDrag() {
+    this.drag = null;
+    this.repaint();
+  }
+
+  key(event) {
+    const last = this.plot.lastWindow;
+    const here = Math.max(windowAt(this.model.get("time"), this.plot.windows), 0);
+    const go = (index) => {
+      this.reveal(index);
+      this.point({ hover: -1, cursor: index });
+    };
+    const step = (by) => go(this.cursor < 0 ? here : Math.min(Math.max(this.cursor + by, 0), last));
+    const actions = {
+      ArrowLeft: () => step(-1),
+      ArrowRight: () => step(1),
+      Home: () => go(0),
+      End: () => go(last),
+      Enter: () => this.seek(this.cursor),
+      Escape: () => this.widget.save({ selection: null }),
+    };
+    if (!actions[event.key]) return;
+    event.preventDefault();
+    event.stopPropagation();
+    actions[event.key]();
+  }
+}

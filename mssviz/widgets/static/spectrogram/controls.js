@@ -1,0 +1,110 @@
+// Menus, sliders and buttons around the picture.
+
+import { make, oneLine, press } from "../elements.js";
+
+const MENUS = { show: "Show", scale: "Frequency", channel: "Channels", colormap: "Colours" };
+
+export class Controls {
+  constructor(widget) {
+    Object.assign(this, { widget, model: widget.model });
+    const { model } = this;
+    this.menus = Object.keys(MENUS).map((trait) => [trait, this.menu(trait)]);
+    this.tools = this.choices("tool").map(([tool, label]) => [tool, this.toolButton(tool, label)]);
+    this.toolbar = make(
+      "div",
+      "mssviz-toolbar",
+      { role: "toolbar", "aria-label": "Picture" },
+      ...this.menus.map(([trait, menu]) => field(MENUS[trait], menu)),
+      this.traitSlider("Floor", "floor_db", [-120, -20, 5], (v) => `${v} dB`),
+      this.traitSlider("Gamma", "gamma", [0.4, 3, 0.1], (v) => v.toFixed(1)),
+    );
+    this.brushbar = this.tools.length ? this.brush() : null;
+    const keys = model.get("_stems").map(({ name, color }) => {
+      const key = make("span", "mssviz-key", { title: name }, oneLine(name));
+      key.style.setProperty("--key", color);
+      return key;
+    });
+    this.legend = make("div", "mssviz-legend", {}, ...keys);
+  }
+
+  /** Show the present values; `layer` is the one that the picture shows. */
+  update(layer) {
+    for (const [trait, menu] of this.menus) menu.value = this.model.get(trait);
+    for (const [tool, button] of this.tools) press(button, tool === this.model.get("tool"));
+    this.legend.hidden = layer.kind !== "hues";
+  }
+
+  /** What a trait can be: [value, label] pairs. */
+  choices(trait) {
+    return this.model.get("_choices")[trait];
+  }
+
+  menu(trait) {
+    const options = this.choices(trait).map(([value, label]) => option(value, label, 80));
+    const select = make("select", "", {}, ...options);
+    select.value = this.model.get(trait);
+    this.widget.on(select, "change", () => this.widget.saveSoon({ [trait]: select.value }));
+    return select;
+  }
+
+  toolButton(tool, label) {
+    const button = make("button", "mssviz-tool", { type: "button" }, label);
+    this.widget.on(button, "click", () => this.widget.saveSoon({ tool }));
+    return button;
+  }
+
+  traitSlider(label, trait, range, format) {
+    const change = (value) => this.widget.saveSoon({ [trait]: value });
+    return this.slider(label, this.model.get(trait), range, format, change);
+  }
+
+  brush() {
+    const save = (values) =>
+      this.widget.saveSoon({ brush: { ...this.model.get("brush"), ...values } });
+    const stems = this.model.get("_stems").map(({ name }) => option(name, name));
+    const target = make("select", "", {}, ...stems);
+    target.value = this.model.get("brush").target;
+    this.widget.on(target, "change", () => save({ target: target.value }));
+    const slider = (label, property, range, format) => {
+      const change = (value) => save({ [property]: value });
+      return this.slider(label, this.model.get("brush")[property], range, format, change);
+    };
+    return make(
+      "div",
+      "mssviz-toolbar",
+      { role: "toolbar", "aria-label": "Brush" },
+      ...this.tools.map(([, button]) => button),
+      field("on", target),
+      slider("Width ±", "radius_seconds", [0.02, 0.5, 0.01], (v) => `${v.toFixed(2)} s`),
+      slider("Height ±", "radius_hertz", [20, 2000, 10], (v) => `${v} Hz`),
+      slider("Soft", "softness", [0, 1, 0.1], (v) => v.toFixed(1)),
+    );
+  }
+
+  /** Slider with its label and its value as text; `change` hears of new values. */
+  slider(label, value, [min, max, step], format, change) {
+    const input = make("input", "", { type: "range", min, max, step });
+    const output = make("output");
+    const show = () => {
+      const text = format(Number(input.value));
+      output.textContent = text;
+      input.setAttribute("aria-valuetext", text);
+    };
+    input.value = value;
+    show();
+    this.widget.on(input, "input", () => {
+      show();
+      change(Number(input.value));
+    });
+    return field(label, input, output);
+  }
+}
+
+/** Label with what it names. */
+function field(label, ...controls) {
+  return make("label", "mssviz-field", {}, label, ...controls);
+}
+
+function option(value, label, most) {
+  return make("option", "", { value }, oneLine(label, most));
+}

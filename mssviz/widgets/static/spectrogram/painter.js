@@ -1,0 +1,93 @@
+// The picture itself: values of layers become colours, with axes beside them.
+
+import { formatHertz, frequencyTicks } from "../axes.js";
+import { beginAxes, cleared, paintLevelLabel, paintTimeAxis } from "../canvas.js";
+import {
+  addHue,
+  brightnessTable,
+  colorTable,
+  hueTable,
+  pack,
+  paintColors,
+  paintHues,
+} from "../picture.js";
+import { MARGIN } from "./plot.js";
+
+const GREY = 118;
+const BLACK = pack(0, 0, 0);
+const STRAIGHT = Float32Array.from({ length: 256 }, (_, i) => i / 255);
+
+export class Painter {
+  constructor(model, plot, canvas) {
+    Object.assign(this, { model, plot, canvas });
+    this.scratch = document.createElement("canvas");
+  }
+
+  /** Make room for as many pixels as the picture has now. */
+  resize() {
+    const { width, height } = this.plot.inner;
+    this.pixels = new ImageData(Math.max(1, width), Math.max(1, height));
+    this.words = new Uint32Array(this.pixels.data.buffer);
+    this.hueSums = new Int32Array(this.words.length);
+    this.shareSums = new Uint16Array(this.words.length);
+    this.scratch.width = this.pixels.width;
+    this.scratch.height = this.pixels.height;
+  }
+
+  /** Paint a layer from its planes; `columns` are -1 where the song is not. */
+  paint(layer, planes, columns) {
+    if (layer.kind === "hues") this.paintHues(planes);
+    else paintColors(this.words, planes[0], this.colors(layer));
+    this.blankOutside(columns);
+    this.scratch.getContext("2d").putImageData(this.pixels, 0, 0);
+    const context = cleared(this.canvas, this.plot.size.ratio);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(this.scratch, MARGIN.left, MARGIN.top);
+    this.paintAxes(context);
+  }
+
+  /** Colour of each 8-bit value: levels are shown as people want them, others as they are. */
+  colors({ colormap }) {
+    const palettes = this.model.get("_palettes");
+    if (colormap) return colorTable(palettes[colormap], STRAIGHT);
+    return colorTable(palettes[this.model.get("colormap")], this.brightness());
+  }
+
+  brightness() {
+    const get = (name) => this.model.get(name);
+    const { rangeDb } = this.plot.geometry;
+    return brightnessTable(rangeDb, get("floor_db"), get("ceiling_db"), get("gamma"));
+  }
+
+  /** Levels of the mixture, in the hues of the stems' masks that follow it. */
+  paintHues([level, ...masks]) {
+    const { hueSums, shareSums } = this;
+    hueSums.fill(0);
+    shareSums.fill(0);
+    const stems = this.model.get("_stems");
+    masks.forEach((mask, k) => addHue(hueSums, shareSums, mask, hueTable(stems[k].color)));
+    paintHues(this.words, level, hueSums, shareSums, this.brightness(), GREY);
+  }
+
+  blankOutside(columns) {
+    const { width, height } = this.plot.inner;
+    for (let x = 0; x < width; x++) {
+      if (columns[x] >= 0) continue;
+      for (let y = 0; y < height; y++) this.words[y * width + x] = BLACK;
+    }
+  }
+
+  paintAxes(context) {
+    const { start, stop, ...axis } = this.plot.axes;
+    const { width, height } = this.plot.inner;
+    const bottom = MARGIN.top + height;
+    beginAxes(context, getComputedStyle(this.canvas).color);
+    for (const hertz of frequencyTicks(axis, 6)) {
+      const y = this.plot.y(hertz);
+      if (y < MARGIN.top - 1 || y > bottom + 1) continue;
+      paintLevelLabel(context, `${formatHertz(hertz)}Hz`, MARGIN.left, y);
+    }
+    paintTimeAxis(context, { start, stop }, width, bottom, (seconds) => this.plot.x(seconds));
+    context.globalAlpha = 1;
+  }
+}

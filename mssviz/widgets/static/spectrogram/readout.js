@@ -1,0 +1,95 @@
+// The values of one bin as text.
+
+import { make, oneLine } from "../elements.js";
+
+const HINT = "Point at the picture to read a bin; click to pin it.";
+
+/** Decibels for people; silence is a dash. */
+function formatDb(db) {
+  return db <= -159.9 ? "–" : `${db.toFixed(1)} dB`;
+}
+
+export class Readout {
+  constructor(model) {
+    this.model = model;
+    this.element = make("div", "mssviz-readout", { role: "status", "aria-live": "off" }, HINT);
+    this.reading = null;
+    this.asked = 0;
+    this.open = false;
+    this.next = null;
+  }
+
+  /** Read the bin at a place; while an answer is on its way, only the latest place waits. */
+  ask({ seconds, hertz }) {
+    if (this.open) {
+      this.next = { seconds, hertz };
+      return;
+    }
+    this.open = true;
+    this.model.send({ kind: "read", id: ++this.asked, seconds, hertz });
+  }
+
+  /** Take an answer. */
+  take({ reading }) {
+    this.open = false;
+    this.show(reading);
+    const { next } = this;
+    this.next = null;
+    if (next) this.ask(next);
+  }
+
+  /** Show a sentence in place of values. */
+  say(text) {
+    this.element.textContent = text;
+  }
+
+  show(reading) {
+    this.reading = reading;
+    const note = reading.note ? ` (${reading.note})` : "";
+    const head = [
+      `${reading.time.toFixed(3)} s`,
+      `${reading.frequency.toFixed(1)} Hz${note}`,
+      `mixture ${formatDb(reading.level_db)}`,
+      ...(reading.rounded ? ["rounded to 8 bits"] : []),
+    ];
+    const stems = this.model.get("_stems").filter(({ name }) => name in reading.stems);
+    this.element.replaceChildren(
+      make("div", "mssviz-reading", {}, head.join(" · ")),
+      ...(stems.length ? [this.table(stems, reading)] : []),
+    );
+  }
+
+  /** A row for each stem; values that are rounded have no phases. */
+  table(stems, reading) {
+    const phases = !reading.rounded;
+    const known = Object.values(reading.stems).some((values) => "reference_db" in values);
+    const columns = [
+      ["mask", ({ mask }) => mask.toFixed(phases ? 4 : 2)],
+      ["level", ({ level_db }) => formatDb(level_db)],
+    ];
+    if (phases) columns.push(["phase", ({ phase }) => `${phase.toFixed(2)} rad`]);
+    if (known) columns.push(["true level", ({ reference_db }) => formatDb(reference_db)]);
+    if (known && phases) {
+      columns.push(["true phase", ({ reference_phase }) => `${reference_phase.toFixed(2)} rad`]);
+    }
+    const titles = ["", ...columns.map(([title]) => title)].map((title) =>
+      make("th", "", {}, title),
+    );
+    const rows = stems.map(({ name, color }) => {
+      const label = make("th", "mssviz-key", {}, oneLine(name));
+      label.style.setProperty("--key", color);
+      const values = reading.stems[name];
+      const shown = columns.filter(
+        ([title]) => "reference_db" in values || !title.startsWith("true"),
+      );
+      return make(
+        "tr",
+        "",
+        {},
+        label,
+        ...shown.map(([, text]) => make("td", "", {}, text(values))),
+      );
+    });
+    return make("table", "", {}, make("tr", "", {}, ...titles), ...rows);
+  }
+}

@@ -1,0 +1,159 @@
+// The spectrogram view: joins picture, overlay, slices, readout and controls, and paints frames.
+
+import { fitCanvas } from "../canvas.js";
+import { keepKeys, make } from "../elements.js";
+import { asWidget } from "../widget.js";
+import { Brush } from "./brush.js";
+import { Controls } from "./controls.js";
+import { Gestures } from "./gestures.js";
+import { Overlay } from "./overlay.js";
+import { Painter } from "./painter.js";
+import { Plot } from "./plot.js";
+import { Readout } from "./readout.js";
+import { Slices } from "./slices.js";
+import { Tiles } from "./tiles.js";
+
+/** Frames of which the time that painting took is kept, for tests. */
+const TIMED_FRAMES = 600;
+const KEYS_HELP =
+  "Spectrogram. Arrow keys move, plus and minus zoom in time, with shift in frequency, " +
+  "home shows all, enter pins the middle.";
+/** Traits that change the picture, and those that only lie over it. */
+const IN_PICTURE = [
+  ...["start", "stop", "low", "high", "scale", "show", "channel", "colormap"],
+  ...["floor_db", "ceiling_db", "gamma", "pinned", "tool", "brush"],
+];
+const OVER_PICTURE = ["time", "selection"];
+
+class SpectrogramView {
+  constructor(widget) {
+    const { model, el } = widget;
+    Object.assign(this, { widget, model, dirty: false, frameTimes: [] });
+    const label = { tabindex: "0", role: "application", "aria-label": KEYS_HELP };
+    this.canvas = make("canvas", "mssviz-picture", label);
+    this.top = make("canvas", "mssviz-overlay");
+    this.plot = new Plot(model);
+    this.tiles = new Tiles(model, this.plot);
+    this.painter = new Painter(model, this.plot, this.canvas);
+    this.brush = new Brush(model, this.plot);
+    this.overlay = new Overlay(model, this.plot, this.top, this.brush);
+    this.slices = new Slices(model, this.plot);
+    this.readout = new Readout(model);
+    this.controls = new Controls(widget);
+    const { plot, canvas, brush, readout } = this;
+    const repaint = () => this.schedule();
+    this.gestures = new Gestures({ widget, plot, canvas, brush, readout, repaint });
+    this.stage = make("div", "mssviz-stage", {}, this.canvas, this.top, this.slices.spectrum);
+    const { toolbar, brushbar, legend } = this.controls;
+    el.classList.add("mssviz-spectrogram");
+    el.append(toolbar, ...(brushbar ? [brushbar] : []));
+    el.append(this.stage, this.slices.course, legend, this.readout.element);
+    this.listen();
+    this.resize();
+    this.schedule();
+    if (model.get("pinned")) this.askPinned();
+  }
+
+  listen() {
+    const { widget } = this;
+    this.paintSoon = widget.perFrame(() => this.paintFrame());
+    this.paintOverlaySoon = widget.perFrame(() => {
+      if (!this.dirty && this.plot.size) this.overlay.paint(this.gestures.hover);
+    });
+    for (const trait of IN_PICTURE) widget.onModel(`change:${trait}`, () => this.schedule());
+    for (const trait of OVER_PICTURE) {
+      widget.onModel(`change:${trait}`, () => this.scheduleOverlay());
+    }
+    widget.onModel("change:pinned", () => this.askPinned());
+    widget.onModel("change:height", () => this.resize());
+    widget.onModel("msg:custom", (message, buffers) => this.receive(message, buffers));
+    widget.onResize(widget.el, () => this.resize());
+    widget.onEnd(() => this.tiles.clear());
+    keepKeys(widget.el, { signal: widget.signal });
+  }
+
+  // --- messages ------------------------------------------------------------------------------
+
+  receive(message, buffers) {
+    const { kind } = message;
+    if (kind === "reading") this.readout.take(message);
+    else if (kind === "refused") this.readout.say(message.text);
+    else {
+      if (kind === "tile") this.tiles.take(message, buffers[0]);
+      else if (kind === "slices") this.slices.take(message, buffers);
+      else if (kind === "changed") {
+        this.tiles.forget(message);
+        this.askPinned();
+      }
+      this.schedule();
+    }
+  }
+
+  /** Ask for the values of the pinned bin, and for the lines through it. */
+  askPinned() {
+    this.slices.ask();
+    const pinned = this.model.get("pinned");
+    if (pinned) this.readout.ask({ seconds: pinned[0], hertz: pinned[1] });
+  }
+
+  // --- painting ------------------------------------------------------------------------------
+
+  /** Record of the layer that is shown. */
+  get layer() {
+    const show = this.model.get("show");
+    return this.model.get("_layers").find(({ name }) => name === show);
+  }
+
+  /** Layers whose values the picture is painted from. */
+  get sources() {
+    const { layer } = this;
+    if (layer.kind !== "hues") return [layer];
+    const layers = this.model.get("_layers");
+    const all = (wanted) => layers.filter(({ kind }) => kind === wanted);
+    return [...all("mixture"), ...all("mask")];
+  }
+
+  /** Take the room that there is. */
+  resize() {
+    const width = Math.floor(this.stage.clientWidth);
+    if (!width || !this.plot.resize(width)) return;
+    const { outer, height, ratio } = this.plot.size;
+    for (const canvas of [this.canvas, this.top]) fitCanvas(canvas, outer, height, ratio);
+    this.slices.resize();
+    this.painter.resize();
+    this.schedule();
+  }
+
+  /** Paint all in the next frame. */
+  schedule() {
+    this.dirty = true;
+    this.paintSoon();
+  }
+
+  /** Paint playhead and selection alone; a playing song moves them all the time. */
+  scheduleOverlay() {
+    if (!this.dirty) this.paintOverlaySoon();
+  }
+
+  paintFrame() {
+    this.dirty = false;
+    if (!this.plot.size) return;
+    this.resize();
+    const began = performance.now();
+    this.paint();
+    this.frameTimes.push(performance.now() - began);
+    if (this.frameTimes.length > TIMED_FRAMES) this.frameTimes.shift();
+  }
+
+  paint() {
+    const { layer } = this;
+    const planes = this.tiles.lay(this.sources);
+    this.painter.paint(layer, planes, this.tiles.columns(0));
+    this.overlay.paint(this.gestures.hover);
+    this.slices.paint();
+    this.controls.update(layer);
+    this.canvas.style.cursor = this.brush.tool === "look" ? "crosshair" : "none";
+  }
+}
+
+export default asWidget("mssvizSpectrogram", (widget) => new SpectrogramView(widget));
