@@ -9,7 +9,7 @@ import traitlets as t
 
 from mssviz.errors import ParameterError
 from mssviz.plots import PALETTE, check_colors
-from mssviz.scores.windows import MEASURES
+from mssviz.scores import MEASURES, OF_WINDOWS
 from mssviz.widgets import _static
 from mssviz.widgets._view import TIMELINE, View
 
@@ -65,7 +65,9 @@ class ScoreView(View):
         t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
         help="the spectrogram's pinned bin, [seconds, hertz], beside which its slice takes room",
     ).tag(sync=True, echo_update=False)  # fmt: skip
-    measure = t.Enum(MEASURES, MEASURES[0], help="measure drawn").tag(sync=True, echo_update=False)
+    measure = t.Enum(OF_WINDOWS, OF_WINDOWS[0], help="measure drawn").tag(
+        sync=True, echo_update=False
+    )
     height = t.Int(150, help="of the picture, CSS pixels").tag(sync=True)
 
     _table = t.Dict(help="windows and scores; NaN as None, infinities as text").tag(sync=True)
@@ -135,12 +137,13 @@ class ScoreView(View):
         targets = []
         for i, name in enumerate(dict.fromkeys(scores["target"])):
             rows = scores[scores["target"] == name].set_index("time").reindex(times)
-            columns = {m: [_plain(v) for v in rows[m].to_numpy(float)] for m in MEASURES}
+            columns = {m: [_plain(v) for v in rows[m].to_numpy(float)] for m in OF_WINDOWS}
             color = self._colors.get(str(name), PALETTE[i % len(PALETTE)])
             targets.append({"name": str(name), "color": color, **columns})
         # overlapping windows share the axis: each is drawn as wide as they are apart
         step = min([self.window, *np.diff(times).tolist()])
         return {
+            "measures": {name: MEASURES[name].help for name in OF_WINDOWS},
             "window": self.window,
             "step": step,
             "times": (times + self.offset).tolist(),
@@ -159,7 +162,9 @@ def _repaired(scores: "pd.DataFrame", times: np.ndarray) -> list[bool]:
 
 def _check_scores(scores: "pd.DataFrame") -> None:
     missing = [
-        name for name in ("target", "time", *MEASURES) if name not in getattr(scores, "columns", ())
+        name
+        for name in ("target", "time", *OF_WINDOWS)
+        if name not in getattr(scores, "columns", ())
     ]
     if missing:
         raise ParameterError(
@@ -167,7 +172,7 @@ def _check_scores(scores: "pd.DataFrame") -> None:
         )
     if not len(scores):
         raise ParameterError("scores must have at least one window (got an empty table)")
-    for name in ("time", *MEASURES):
+    for name in ("time", *OF_WINDOWS):
         if scores[name].dtype.kind not in "fiu":
             raise ParameterError(f"{name} must hold numbers (got {scores[name].dtype})")
     if not np.isfinite(scores["time"].to_numpy(float)).all():

@@ -5,13 +5,6 @@ import { levelRange, levelToUnit, scoreValues } from "./windows.js";
 
 /** Around the picture, for its axes, CSS pixels. */
 export const MARGIN = { ...TIME_MARGIN, top: 8, bottom: 20 };
-/** Measures, and what each tells. */
-export const MEASURES = {
-  SDR: "SDR: all errors",
-  ISR: "ISR: filtering and panning",
-  SIR: "SIR: leakage of others",
-  SAR: "SAR: artefacts",
-};
 
 export class Plot {
   constructor(model) {
@@ -21,10 +14,10 @@ export class Plot {
 
   /** Take the scores from the model's state. */
   read() {
-    const { targets, ...windows } = this.model.get("_table");
-    this.windows = windows;
+    const { targets, measures, ...windows } = this.model.get("_table");
+    Object.assign(this, { windows, measures });
     this.targets = targets.map(({ name, color, ...columns }) => {
-      const values = Object.keys(MEASURES).map((m) => [m, scoreValues(columns[m])]);
+      const values = Object.keys(measures).map((m) => [m, scoreValues(columns[m])]);
       return { name, color, values: Object.fromEntries(values) };
     });
   }

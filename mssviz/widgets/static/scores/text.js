@@ -1,7 +1,6 @@
 // Scores as text: a legend with medians, and all measures of one window.
 
 import { make, oneLine } from "../elements.js";
-import { MEASURES } from "./plot.js";
 import { formatScore, levelToUnit, median } from "./windows.js";
 
 const HINT = "median of all windows; point at one to read it, click to go there";
@@ -56,7 +55,7 @@ export class Texts {
       index < 0
         ? HINT
         : `window from ${formatSeconds(times[index])} to ${formatSeconds(times[index] + window)} s`;
-    const head = Object.keys(MEASURES).map((measure) =>
+    const head = Object.keys(this.plot.measures).map((measure) =>
       make("th", this.drawn(measure), { scope: "col" }, measure),
     );
     const rows = this.plot.targets.map(({ name, color, values }) => {

@@ -5,7 +5,7 @@ import { keepKeys, make } from "../elements.js";
 import { asWidget } from "../widget.js";
 import { Gestures } from "./gestures.js";
 import { Painter } from "./painter.js";
-import { MEASURES, Plot } from "./plot.js";
+import { Plot } from "./plot.js";
 import { Texts } from "./text.js";
 
 const KEYS_HELP =
@@ -35,12 +35,12 @@ class ScoreView {
         this.schedule();
       },
     });
-    const options = Object.entries(MEASURES);
+    const options = Object.entries(this.plot.measures);
     this.select = make(
       "select",
       "",
       { "aria-label": "Measure" },
-      ...options.map(([value, text]) => make("option", "", { value }, text)),
+      ...options.map(([value, help]) => make("option", "", { value }, `${value}: ${help}`)),
     );
     this.stage = make("div", "mssviz-stage", {}, this.canvas);
     const toolbar = make("div", "mssviz-toolbar", {}, this.select, this.texts.legend);
