@@ -236,6 +236,30 @@ def test_the_stub_names_what_the_package_gives():
     assert all(getattr(mssviz, name) is not None for name in names)
 
 
+#: Words that begin half a sentence, which says nothing of what a parameter is.
+FRAGMENT = re.compile(
+    r"(Of|In|As|Which|Where|Whose|How|See|With|Below|Above|Such|Is|To|From|By|At|On|Called|Same)\b"
+)
+SECTION = r"^(?:Parameters|Attributes)\n-+\n(.*?)(?=^\w[\w ]*\n-{3,}\n|\Z)"
+ENTRY = r"^(\S[^\n]*)\n((?:[ \t]+[^\n]*\n?)+)"
+
+
+def described_parameters(path):
+    """Every parameter that a docstring of a file describes, with its description."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            doc = ast.get_docstring(node) or ""
+            for section in re.findall(SECTION, doc, re.M | re.S):
+                for name, text in re.findall(ENTRY, section + "\n", re.M):
+                    yield f"{getattr(node, 'name', path.name)}: {name}", " ".join(text.split())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_every_parameter_is_described_by_a_noun(path):
+    wrong = [f"{n}: {text}" for n, text in described_parameters(path) if FRAGMENT.match(text)]
+    assert not wrong, "\n".join(wrong)
+
+
 # --- Presets ----------------------------------------------------------------------------------
 
 FOLDERS = sorted(path.parent for path in (ROOT / "pretrained").glob("*/config.json"))
