@@ -283,8 +283,8 @@ def is_band_limited(signal: Waveform) -> bool:
 
     Parameters
     ----------
-    Waveform ``(n_samples, n_channels)``.
-        ``(n_samples, n_channels)``.
+    signal
+        Waveform ``(n_samples, n_channels)``.
     """
     scaled = signal * np.float32(32768)
     if not signal.any() or np.array_equal(scaled, np.rint(scaled)):
