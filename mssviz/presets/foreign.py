@@ -60,7 +60,7 @@ def from_spleeter(
 def _spleeter_weights(
     model_dir: str, path: Path, released: Callable[[str], Weights | None]
 ) -> Weights:
-    """Weights trained by mssviz or Spleeter, beside the configuration or here; else the released."""
+    """Weights trained by mssviz or Spleeter, beside the configuration or here, or released ones."""
     places = [path.parent / model_dir, Path(model_dir)]
     for place in places:
         if (place / CONFIG).is_file() and (place / "weights" / KERAS_WEIGHTS).is_file():
