@@ -120,7 +120,7 @@ def separate_file(
 
     Raises
     ------
-    AudioError, ParameterError
+    AudioError, FileError, ParameterError
         If reading or writing fails; then nothing is left behind.
     """
     options = options or FileOptions()

@@ -19,33 +19,33 @@ from mssviz.widgets._view import TIMELINE, View
 
 SCALES = ("log", "mel", "linear")
 COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
-#: Tiles that one message may ask for; a view asks for less, in several messages.
+#: Most tiles that one message may ask for; a view asks for fewer, in several messages.
 MAX_TILES = 256
 
-#: A message to the browser, and its buffers.
+#: Message to the browser, with its buffers.
 Answer = tuple[dict[str, Any], list[Any]]
 
 
 class SpectrogramView(View):
-    """Spectrogram of a mixture and what masks make of it.
+    """Spectrogram of a mixture, and what masks make of it.
 
     The browser asks for 8-bit tiles of what it shows; exact values come from the arrays.
 
     Parameters
     ----------
     mixture
-        STFT ``(n_frames, n_bins, n_channels)``; anything that can be sliced along its frames.
+        STFT ``(n_frames, n_bins, n_channels)``, or anything that can be sliced along its frames.
     params
-        Its grid.
+        Time-frequency grid of the STFT.
     masks
-        Stem to mask, same shape, in [0, 1].
+        Masks in [0, 1] by stem, of the same shape.
     references
-        Stem to its true STFT, where known.
+        STFTs of the true stems by name, where known.
     compare
-        What masks are compared with: a name, such as ``"ideal ratio mask"`` or another model's,
-        to its masks by stem. Stems that `masks` lacks are left out.
+        Masks to compare with, by stem, for each name of what they are, such as
+        ``"ideal ratio mask"`` or another model's name. Stems that `masks` lacks are left out.
     colors
-        Stem to colour, such as ``"#E69F00"``.
+        Colours by stem, such as ``"#E69F00"``.
     offset
         Time of the first sample on the song's time axis, in seconds.
     traits
@@ -54,7 +54,7 @@ class SpectrogramView(View):
     Raises
     ------
     ParameterError
-        For an unknown keyword, arrays of other shapes, or a colour that is none.
+        If a keyword is unknown, arrays have other shapes, or a colour is none.
     """
 
     shared = TIMELINE
@@ -152,12 +152,12 @@ class SpectrogramView(View):
 
     @property
     def layers(self) -> list[Layer]:
-        """All that can be shown, in the order of the menu."""
+        """All layers that can be shown, in the order of the menu."""
         return list(self._data.layers.values())
 
     @property
     def shows(self) -> list[str]:
-        """Names of `layers`, one of which is `show`: such as ``"hues"`` or ``"mask/vocals"``."""
+        """Names of `layers`, such as ``"hues"`` or ``"mask/vocals"``; `show` is one of them."""
         return list(self._data.layers)
 
     @t.validate("show")
@@ -181,7 +181,7 @@ class SpectrogramView(View):
 
     @property
     def peak_db(self) -> float:
-        """Level of the loudest bin, dB re a sine of full scale: what the value 255 stands for."""
+        """Level of the loudest bin, in dB re a sine of full scale; the value 255 stands for it."""
         return self._data.peak_db
 
     def set_masks(self, masks: Mapping[str, Any], frames: slice | None = None) -> None:
@@ -190,9 +190,9 @@ class SpectrogramView(View):
         Parameters
         ----------
         masks
-            Stem to mask, of the mixture's shape.
+            Masks by stem, of the mixture's shape.
         frames
-            Which frames differ from before; all if left out.
+            Frames that differ from before; all if left out.
         """
         start, stop = self._data.set_masks(masks, frames)
         changed = [layer.name for layer in self.layers if layer.properties.follows_masks]
@@ -203,21 +203,21 @@ class SpectrogramView(View):
         self._stroke_callbacks.append(callback)
 
     def read(self, seconds: float, hertz: float) -> dict[str, Any]:
-        """Exact values of the bin nearest to a point.
+        """Read the exact values of the bin nearest to a point.
 
         Parameters
         ----------
         seconds, hertz
-            The point.
+            Time, in seconds, and frequency, in hertz, of the point.
 
         Returns
         -------
         dict
-            ``frame``, ``bin``, ``time`` (its centre, s), ``frequency`` (Hz), ``note``,
-            ``level_db`` (dB re full-scale sine) and ``stems``: name to ``mask``,
-            ``level_db``, ``phase`` (radians; the mixture's, which every masked stem has) and,
-            where the true stem is known, ``reference_db`` and ``reference_phase``. Levels and
-            masks are of the channel view shown; phases of its first channel.
+            ``frame``, ``bin``, ``time`` (centre of the frame, s), ``frequency`` (Hz), ``note``,
+            ``level_db`` (dB re a sine of full scale) and ``stems``. That has for each name
+            ``mask``, ``level_db``, ``phase`` (radians; the mixture's, which every masked stem has)
+            and, where the true stem is known, ``reference_db`` and ``reference_phase``. Levels and
+            masks are of the view of the channels that is shown, phases of its first channel.
         """
         return self._data.read(seconds, hertz, self.channel)
 
@@ -227,15 +227,16 @@ class SpectrogramView(View):
         Returns
         -------
         message : dict
-            ``names``, and ``start`` and ``stop`` (s) of the part of the bin's life that is
-            given: what is in view.
+            ``names``, and ``start`` and ``stop`` (s) of the part of the song for which the bin's
+            course is given, which is the part in view.
         buffers : list of bytes
-            float32 dB: for each name its spectrum, ``(n_bins,)``; then for each its course.
+            Levels as float32 dB: for each name its spectrum, ``(n_bins,)``, and then for each name
+            its course.
         """
         return self._data.slices(seconds, hertz, self.channel, (self.start, self.stop))
 
     def saved_state(self) -> dict[str, Any]:
-        """As `View.saved_state`, of what a page can show: no brush, and one view of channels.
+        """State for a page, which has no brush and one channel view; see `View.saved_state`.
 
         Its layers are those that a page stores (see `layers` and `layer_values`) or derives.
         """
@@ -258,18 +259,18 @@ class SpectrogramView(View):
     # --- messages -----------------------------------------------------------------------------
 
     def answers(self, message: Any) -> Iterator[Answer]:
-        """What the view answers to a message of its browser: messages and their buffers, in turn.
+        """Answer a message of the browser with messages and their buffers, one after the other.
 
         Parameters
         ----------
         message
-            A dict whose ``kind`` is ``"tiles"``, ``"read"``, ``"slices"`` or ``"stroke"``; what
-            is of no known kind gets no answer.
+            Dict whose ``kind`` is ``"tiles"``, ``"read"``, ``"slices"`` or ``"stroke"``; a message
+            of another kind gets no answer.
 
         Raises
         ------
         ParameterError
-            If the message is of another form, or asks for what there is not.
+            If the message has another form, or asks for something that does not exist.
         """
         kind = message.get("kind") if isinstance(message, dict) else None
         if kind == "tiles":
@@ -288,7 +289,7 @@ class SpectrogramView(View):
             yield from self._take_stroke(message)
 
     def _receive(self, _: Any, message: Any, __: Any) -> None:
-        # answer for answer: the first tile is on the screen while the next is being made
+        # answer by answer, so that the first tile is on the screen while the next is being made
         for answer, buffers in self.answers(message):
             self.send(answer, buffers)
 

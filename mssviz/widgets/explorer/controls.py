@@ -1,4 +1,4 @@
-"""What people set in the explorer: pickers, buttons and sliders, and what they say."""
+"""What people set in the explorer: pickers, buttons and sliders, and what they are set to."""
 
 import os
 from typing import Any
@@ -25,7 +25,7 @@ _HINT = "Choose a song and press <b>Separate</b>: masks, stems and scores appear
 
 
 class Controls:
-    """An explorer's controls by name; nothing happens yet when they are used.
+    """The controls of an explorer by name; nothing happens yet when they are used.
 
     All are widgets of ipywidgets: ``controls.power.value = 4`` moves a slider,
     ``controls.separate.click()`` presses a button, ``controls.offset.observe(...)`` follows a
@@ -34,30 +34,30 @@ class Controls:
     Parameters
     ----------
     song, offset, duration
-        As in `Explorer`.
+        Song and times of the excerpt, as in `Explorer`.
     model, rival
-        Names of models; the latter may be empty.
+        Names of models; that of the rival may be empty.
     options
-        Of masks, with which the sliders begin.
+        Mask options with which the sliders begin.
 
     Attributes
     ----------
     song : Dropdown
         Name of an example, or ``"own file"``.
     path : Text
-        Of the own file or folder of stems.
+        Path of the own file or folder of stems.
     upload : Upload
     offset, duration : FloatText
         Beginning and length of the excerpt, in seconds.
     whole : Checkbox
         Whether the excerpt goes to the song's end.
     model, rival : Dropdown
-        Names of the model and of a second one; the latter may be empty.
+        Names of the model and of a second one; that of the second may be empty.
     separate, cancel, undo, redo : Button
     sum_to_one : Checkbox
         Whether a stroke changes the other stems' masks, too, so that they add up to 1.
     power, hardness, threshold, smoothing, bandwidth, extension, mwf : IntSlider, ... or Dropdown
-        One of this name for each of `MaskOptions`, in the unit that it is labelled with.
+        One control of this name for each of `MaskOptions`, in the unit of its label.
     oracle_phase : Dropdown
         True for the true stems' phase.
     progress : FloatProgress
@@ -67,7 +67,7 @@ class Controls:
     Raises
     ------
     ParameterError, AudioError
-        As in `Explorer`.
+        Under the conditions of `Explorer`.
     """
 
     def __init__(
@@ -108,20 +108,20 @@ class Controls:
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.masks.by_option]
 
-    # --- what they say ------------------------------------------------------------------------
+    # --- what they are set to -----------------------------------------------------------------
 
     def choice(self) -> Choice:
-        """What is to be separated."""
+        """Song, excerpt and models that are to be separated."""
         song = self.path.value if self.song.value == OWN_FILE else self._tracks[self.song.value]
         duration = None if self.whole.value else self.duration.value
         return Choice(song, self.model.value, self.rival.value, self.offset.value, duration)
 
     def options(self) -> dict[str, Any]:
-        """How masks are to be made, for `Session.set_options`."""
+        """Options by which masks are to be made, for `Session.set_options`."""
         return {"oracle_phase": self.oracle_phase.value, **self.masks.values}
 
     def option_controls(self) -> list[w.Widget]:
-        """Those that `options` reads."""
+        """The controls that `options` reads."""
         return [*self.masks.by_option.values(), self.oracle_phase]
 
     def _resolve(self, song: PathLike | None) -> tuple[str, str]:
@@ -144,7 +144,7 @@ class Controls:
     # --- what they show -----------------------------------------------------------------------
 
     def show_status(self, status: Status) -> None:
-        """Show how the work stands, and let buttons be pressed accordingly."""
+        """Show how the work stands, and enable buttons accordingly."""
         working = status.phase == "working"
         self.separate.disabled, self.cancel.disabled = working, not working
         self.progress.value, self.doing.value = status.share, status.doing
@@ -153,13 +153,13 @@ class Controls:
         self.status.value = "".join(map(told, status.messages))
 
     def fit(self, model: Model, references_known: bool) -> None:
-        """Show what can be set of a model's result, and lock what would do nothing."""
+        """Show what can be set for a model's result, and lock what would do nothing."""
         self.masks.fit(model.kind, model.preset.name, band_khz(model.preset))
         self.oracle_phase.disabled = not references_known
         self.sliders.layout.display = self.strokes.layout.display = None
 
     def show_strokes(self, editor: MaskEditor) -> None:
-        """Let buttons be pressed according to what can be undone."""
+        """Enable buttons according to what can be undone."""
         self.undo.disabled, self.redo.disabled = not editor.can_undo, not editor.can_redo
 
     # --- making them --------------------------------------------------------------------------
@@ -184,7 +184,7 @@ class Controls:
         self._own.layout.display = None if self.song.value == OWN_FILE else "none"
 
     def _make_excerpt(self, offset: float, duration: float | None) -> None:
-        # not bounded: what is out of range is refused, and not made something else
+        # without bounds, so that a value out of range is refused and not replaced by another
         self.offset = w.FloatText(value=offset, step=1, description="From (s)", style=STYLE)
         self.duration = w.FloatText(
             value=duration or DEFAULT_SECONDS, step=1, description="Length (s)", style=STYLE
@@ -246,12 +246,12 @@ def _columns(*groups: list[w.Widget]) -> w.HBox:
 
 
 def band_khz(preset: Preset) -> float:
-    """How far a model's masks reach, in kHz."""
+    """Upper end of the band that a model's masks cover, in kHz."""
     return round(preset.model_bins * preset.stft.sample_rate / preset.stft.n_fft / 1000, 1)
 
 
 def _model_options(chosen: str) -> list[tuple[str, str]]:
-    """Label and name of every model: what can be used first, then what has to be trained."""
+    """Label and name of every model: first what can be used, then what has to be trained."""
     found = entries()
     if chosen not in found:
         found[chosen] = entry(chosen)

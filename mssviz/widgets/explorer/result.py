@@ -19,9 +19,9 @@ class Scores:
     Attributes
     ----------
     windows : DataFrame
-        As from `scores.evaluate`; ``time`` counts from the excerpt's beginning.
+        Scores as from `scores.evaluate`; ``time`` counts from the excerpt's beginning.
     summary : DataFrame
-        One row for each stem, and for each of the second model's.
+        One row for each stem, and for each stem of the second model.
     notes : list of str
         Sentences without which the numbers could mislead.
     """
@@ -33,38 +33,38 @@ class Scores:
 
 @dataclass(eq=False)
 class Result:
-    """A song under one model, maybe beside what a second one made of it.
+    """A song under one model, perhaps beside what a second one made of it.
 
     Attributes
     ----------
     model : Model
     laboratory : Laboratory
-        The excerpt with its present masks and stems.
+        Laboratory that holds the excerpt with its present masks and stems.
     title : str
-        Song and model, for people.
+        Song and model, as a title for people.
     offset : float
         Time of the excerpt's first sample in the song, in seconds.
     rival : Separation or None
-        What the second model made of the excerpt.
+        Separation of the excerpt by the second model.
     rival_name : str
-        The second model, for people.
+        Name of the second model for people.
     repairs : sequence of tuple of float
-        (start, stop) of parts of the excerpt that could not be decoded, in seconds from its
-        beginning; what touches one has no score.
+        Parts (start, stop) of the excerpt that could not be decoded, in seconds from its beginning;
+        windows that touch one have no score.
     sources : sequence of str
         Names of the song's true stems; empty where they are unknown.
     complete : bool
-        Whether all masks and stems are made. While the first run of a session is at work, its
-        result can be looked at before.
+        Whether all masks and stems are made. The result of a session's first run can be looked at
+        before, while the run is at work.
     selection : tuple of float or None
-        (start, stop) of what is measured, and made first, in seconds from the song's beginning;
+        Part (start, stop) that is measured, and made first, in seconds from the song's beginning;
         None for all of the excerpt.
     settings : dict or None
-        What all masks and stems were made with; None while some are not.
+        Options with which all masks and stems were made; None while some are not.
     scores : Scores or None
-        None before they are measured, or if they cannot be.
+        Scores of the present stems; None before they are measured, or if they cannot be.
     no_scores : str
-        Why there are no scores, as a sentence; empty otherwise.
+        Reason why there are no scores, as a sentence; empty otherwise.
     """
 
     model: Model
@@ -82,7 +82,7 @@ class Result:
     no_scores: str = ""
 
     def selected(self) -> tuple[float, float] | None:
-        """What is selected, in seconds from the excerpt's beginning."""
+        """Selected part, in seconds from the excerpt's beginning."""
         selection = self.selection  # another thread may change it
         if selection is None:
             return None
@@ -90,15 +90,15 @@ class Result:
         return start - self.offset, stop - self.offset
 
     def shared_targets(self) -> list[str]:
-        """Targets of which the second model estimates the same as the first."""
+        """Targets for which the second model estimates the same sources as the first."""
         theirs = self.rival.targets if self.rival else ()
         ours = self.laboratory.separation.targets
-        # what is left over is the same only where all the others are
+        # the leftover target is the same only if all other targets are
         leftover = () if set(theirs) == set(ours) else ("other", "accompaniment")
         return [target for target in ours if target in theirs and target not in leftover]
 
     def applicable(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of some options that change anything here, for `Laboratory.set_options`.
+        """Pick the options that have an effect here, for `Laboratory.set_options`.
 
         Parameters
         ----------
@@ -112,21 +112,21 @@ class Result:
         return {"oracle_phase": oracle_phase, **{n: v for n, v in given.items() if n in usable}}
 
     def resound(self, frames: slice) -> slice:
-        """Make stems of the masks of some frames as they are now; which samples have changed."""
+        """Make stems of the present masks of some frames; return the samples that have changed."""
         start, pieces = self.laboratory.resound(frames)
         return slice(start, start + len(next(iter(pieces.values()))))
 
     def edited_parts(self, frames: slice, was_edited: bool) -> Iterator[slice]:
-        """Frames that sound otherwise after a stroke, part by part: what is selected first.
+        """Give the frames that sound different after a stroke in parts, the selected ones first.
 
         Parameters
         ----------
         frames
-            Those whose masks the stroke has changed.
+            Frames whose masks the stroke has changed.
         was_edited
             Whether there were strokes before.
         """
         laboratory = self.laboratory
         whole = laboratory.separation.masker.is_filter and laboratory.editor.edited != was_edited
-        # from a filter's output to masks', everything sounds different
+        # when masks take the place of a filter, everything sounds different
         return laboratory.parts(self.selected(), None if whole else frames)

@@ -1,4 +1,4 @@
-"""Where the explorer shows a result: picture, scores and mixer, and what must be said of them."""
+"""The stage of the explorer: picture, scores and mixer of a result, with notes on them."""
 
 import html
 
@@ -15,12 +15,12 @@ class Stage(w.VBox):
     Parameters
     ----------
     tools
-        Stand above the picture.
+        Widget that stands above the picture.
 
     Attributes
     ----------
     views : Views or None
-        Of the result that is shown.
+        Views of the result that is shown.
     level_note, score_note, score_table : HTML
     """
 
@@ -47,7 +47,7 @@ class Stage(w.VBox):
         Returns
         -------
         Views or None
-            Those of the result if they are new, to be listened to.
+            Views of the result if they are new, so that one can listen to them.
         """
         before = self.views
         kept = before is not None and before.result is result
@@ -75,7 +75,7 @@ class Stage(w.VBox):
         )
 
     def show_scores(self, result: Result, measuring: bool) -> None:
-        """Show a result's scores, or why there are none; nothing if it is not on the stage."""
+        """Show a result's scores, or why there are none; do nothing if it is not on the stage."""
         self.score_note.value = _small("measuring …") if measuring else ""
         views, scores = self.views, result.scores
         if views is None or views.result is not result:
@@ -91,7 +91,7 @@ class Stage(w.VBox):
 
 
 def alert(text: str) -> str:
-    """A text that is read out at once, as HTML."""
+    """Make HTML of a text that screen readers read out at once."""
     return (
         '<div role="alert" style="border-left:4px solid #D55E00;padding:4px 10px">'
         f"{html.escape(one_line(text, 500))}</div>"

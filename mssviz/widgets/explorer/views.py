@@ -17,21 +17,22 @@ from mssviz.widgets.spectrogram import SpectrogramView
 
 
 class Views:
-    """Picture, mixer and scores of a result.
+    """Picture, mixer and scores of one result.
 
     Parameters
     ----------
     result
-        May be incomplete: then its masks can be looked at while they are filled in.
+        Result to show. It may be incomplete: then its masks can be looked at while they are filled
+        in.
 
     Attributes
     ----------
     result : Result
     picture : SpectrogramView
     mixer : Mixer or None
-        None until `add_mixer`.
+        Mixer of the stems; None until `add_mixer`.
     score_view : ScoreView or None
-        None until `show_scores`.
+        Course of the scores; None until `show_scores`.
     """
 
     def __init__(self, result: Result) -> None:
@@ -47,11 +48,11 @@ class Views:
         self.picture.on_stroke(callback)
 
     def on_select(self, callback: Callable[[Sequence[float] | None], None]) -> None:
-        """Call `callback` with what is selected, (start, stop) in seconds of the song, or None."""
+        """Call `callback` with each selection: (start, stop) in seconds of the song, or None."""
         self.picture.observe(lambda change: callback(change["new"]), "selection")
 
     def add_mixer(self) -> None:
-        """Make the mixer, of all stems as they are now."""
+        """Make the mixer of all stems as they are now."""
         if self.mixer is not None:
             return
         laboratory, rival = self.result.laboratory, self.result.rival
@@ -83,7 +84,7 @@ class Views:
         self.picture.set_masks(self.result.laboratory.editor.masks, frames)
 
     def resound(self, samples: slice) -> None:
-        """Play the stems' samples as they are now."""
+        """Play some samples of the stems as they are now."""
         if self.mixer is None:
             return
         laboratory = self.result.laboratory
