@@ -206,7 +206,7 @@ def describe_repairs(repairs: Sequence[tuple[float, float]]) -> str:
     Parameters
     ----------
     repairs
-        Repaired parts (start, stop), in seconds, as in `AudioReader`.
+        Repaired parts (start, stop), in seconds, as in `audio.AudioReader`.
     """
     spans = [f"{start:.2f} to {stop:.2f} s" for start, stop in repairs[:5]]
     more = f" and {len(repairs) - 5} more pieces" if len(repairs) > 5 else ""

@@ -27,7 +27,7 @@ def ideal_binary_masks(references: Mapping[str, Stft]) -> dict[str, Mask]:
     References
     ----------
     Wang, "On ideal binary mask as the computational goal of auditory scene analysis", 2005.
-    SiSEC 2018's ``IBM1`` and ``IBM2`` compare with the mixture instead; see `oracles`.
+    SiSEC 2018's ``IBM1`` and ``IBM2`` compare with the mixture instead; see `separators.oracles`.
     """
     check_same_shape(references)
     powers = {name: np.abs(s) ** 2 for name, s in references.items()}
@@ -39,7 +39,7 @@ def ideal_ratio_masks(references: Mapping[str, Stft], power: float = 2.0) -> dic
     """Ideal ratio masks (IRM): `ratio_masks` of the true sources' magnitudes.
 
     Among all single sources, ``power=1`` and ``power=2`` are SiSEC 2018's ``IRM1`` and ``IRM2`` but
-    for their grid; see `oracles`. In silence every mask is ``1 / K``.
+    for their grid; see `separators.oracles`. In silence every mask is ``1 / K``.
     """
     return ratio_masks({name: magnitude(s) for name, s in references.items()}, power)
 

@@ -159,7 +159,7 @@ def ideal_wiener(references: Mapping[str, Stft], mixture: Stft) -> dict[str, Stf
 
     This is the upper bound for any method that weights the channels of the mixture linearly with
     one spatial covariance for each source. SiSEC 2018's ``MWF`` estimates it in another way; see
-    `oracles`. Silence gives silence.
+    `separators.oracles`. Silence gives silence.
 
     Parameters
     ----------

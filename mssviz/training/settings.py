@@ -34,7 +34,7 @@ class Settings:
     chunk_seconds, chunks
         Length in seconds of the chunks that patches are cut from, and their number for each song.
     augment
-        Names from `patches.AUGMENTATIONS`.
+        Names from `training.patches.AUGMENTATIONS`.
     mixture
         Mixture of songs that have a file of it. ``"file"`` is that file, even if it was mastered,
         and ``"sum"`` is the sum of the stems. None is the file, which must be the sum of the stems,

@@ -95,7 +95,7 @@ class Layer:
 
     @property
     def record(self) -> dict[str, str | None]:
-        """Description of the layer for the browser, where, too, the name is a key and nothing else."""
+        """Description of the layer for the browser, where the name is only a key, too."""
         return {
             "name": self.name,
             "kind": self.kind,

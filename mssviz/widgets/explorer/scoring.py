@@ -114,7 +114,7 @@ def _why_unknown(result: Result) -> str:
 
 
 def _repaired(result: Result, begin: float, seconds: float) -> list[tuple[float, float]]:
-    """Repaired parts of a stretch of the excerpt, in seconds from the stretch's beginning."""
+    """Repaired parts of some seconds of the excerpt, in seconds from where these begin."""
     moved = [(low - begin, high - begin) for low, high in result.repairs]
     return [(low, high) for low, high in moved if low < seconds and high > 0]
 

@@ -86,7 +86,7 @@ class Work(Worker):
 
     @contextmanager
     def announced(self, fail: Callable[[BaseException], object] = lambda _: None) -> Iterator[None]:
-        """Say that work begins and how it ends; `fail` is called with its error, if there is one."""
+        """Say that work begins and how it ends; `fail` is called with an error of it."""
         self._become(Status("working"))
         try:
             yield
