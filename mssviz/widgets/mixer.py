@@ -60,6 +60,15 @@ class Mixer(View):
         For an unknown keyword or name, a value outside its range, or tracks that do not match.
     AudioError
         If a waveform is not fit.
+
+    Examples
+    --------
+    >>> mixture, sources, _ = mssviz.examples()["francium"].excerpt(0, 2).sound()
+    >>> mixer = mssviz.Mixer({"mixture": mixture, **sources}, 44100)
+    >>> mixer.adjust("mixture", muted=True)
+    >>> mixer.selection = [0.5, 1.5]
+    >>> [strip["name"] for strip in mixer.strips if not strip["muted"]]
+    ['vocals', 'drums', 'other']
     """
 
     shared = ("time", "selection")

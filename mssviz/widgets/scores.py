@@ -46,6 +46,14 @@ class ScoreView(View):
     ------
     ParameterError
         For an unknown keyword, a value outside its domain, or a table that is none of scores.
+
+    Examples
+    --------
+    >>> columns = {"time": [0.0, 1.0], "SDR": [4.0, 6.0], "ISR": 9.0, "SIR": 8.0, "SAR": 7.0}
+    >>> scores = pd.DataFrame({"target": "vocals", **columns})
+    >>> view = mssviz.ScoreView(scores, measure="SIR")
+    >>> view.start, view.stop
+    (0.0, 2.0)
     """
 
     shared = TIMELINE

@@ -46,6 +46,13 @@ def explore(
     -----
     Running a cell again closes the explorer that it made before. Elsewhere, `Explorer.close` frees
     what one holds.
+
+    Examples
+    --------
+    >>> explorer = mssviz.explore(duration=4, hardness=0.5)
+    >>> explorer  # the last expression of a cell shows it
+    Explorer(...)
+    >>> explorer.close()
     """
     return Explorer(song, model, **options)
 
@@ -84,6 +91,17 @@ class Explorer(Box):
         If a value is outside its domain, or there is no such model.
     AudioError
         If there is no such song.
+
+    Examples
+    --------
+    >>> explorer = mssviz.Explorer(model="repet-sim", duration=2)
+    >>> separation = explorer.separate()
+    >>> explorer.controls.hardness.value = 1.0
+    >>> explorer.wait()
+    >>> explorer.separation.options.hardness
+    1.0
+    >>> page = explorer.save_html("page.html")
+    >>> explorer.close()
     """
 
     def __init__(
