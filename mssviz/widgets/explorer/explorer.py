@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from mssviz._typing import PathLike, Waveform
-from mssviz.separation import Separation
+from mssviz.separation import Separation, in_words
 from mssviz.separation.editing import MaskEditor
 from mssviz.separation.laboratory import Laboratory
 from mssviz.separators import entry, options_of
@@ -232,9 +232,11 @@ class Explorer(Box):
         result, views = self.session.complete_result(), self.stage.views
         assert views is not None
         assert views.mixer is not None
+        separation = result.laboratory.separation
+        usable = separation.prediction.kind.usable(separation.options)
         return save_page(
             path, result.title, views.picture, views.mixer, views.score_view,
-            self.stage.score_table.value,
+            self.stage.score_table.value, in_words(separation.options, usable),
         )  # fmt: skip
 
     def _connect(self) -> None:
