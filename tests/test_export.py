@@ -6,7 +6,7 @@ import pytest
 import mssviz
 from mssviz import audio, datasets, export
 from mssviz.errors import AudioError, Cancelled, ParameterError
-from mssviz.export import FileOptions, plan, separate_file
+from mssviz.export import FileOptions, separate_file, stem_paths
 
 FLOAT = FileOptions(bit_depth="float")
 TARGETS = ("vocals", "accompaniment")
@@ -26,7 +26,7 @@ def streamed(separator, song, tmp_path_factory):
     """The example in files, with masks."""
     folder = tmp_path_factory.mktemp("streamed")
     options = FileOptions(bit_depth="float", masks=True)
-    [files] = plan([song], TARGETS, folder, options)
+    [files] = stem_paths([song], TARGETS, folder, options)
     return files, separate_file(separator, song, files, options=options, progress=False)
 
 
@@ -66,7 +66,7 @@ def test_a_picture_of_all_masks(streamed):
 
 
 def test_the_wiener_filter_equals_that_in_memory(wiener, separation, song, tmp_path):
-    [files] = plan([song], TARGETS, tmp_path, FLOAT)
+    [files] = stem_paths([song], TARGETS, tmp_path, FLOAT)
     separate_file(wiener, song, files, options=FLOAT, progress=False)
     expected = separation.with_options(mwf_iterations=1).estimates
     for target in TARGETS:
@@ -79,7 +79,7 @@ def test_the_wiener_filter_equals_that_in_memory(wiener, separation, song, tmp_p
 def test_stems_are_as_long_as_the_song(separator, tmp_path, n_samples):
     path = tmp_path / "song.wav"
     audio.write_audio(path, np.full((n_samples, 2), 0.1, np.float32), 44100)
-    [files] = plan([path], ["vocals"], tmp_path, FLOAT)
+    [files] = stem_paths([path], ["vocals"], tmp_path, FLOAT)
     separate_file(separator, path, files, options=FLOAT, progress=False)
     assert len(audio.load_audio(files["vocals"])[0]) == n_samples
 
@@ -87,7 +87,7 @@ def test_stems_are_as_long_as_the_song(separator, tmp_path, n_samples):
 @pytest.mark.parametrize("codec", audio.CODECS)
 def test_a_part_and_a_subset_in_every_codec(separator, separation, song, tmp_path, codec):
     options = FileOptions(codec=codec, bitrate="320k")
-    [files] = plan([song], ["accompaniment"], tmp_path, options)
+    [files] = stem_paths([song], ["accompaniment"], tmp_path, options)
     written = separate_file(
         separator, song, files, offset=0.0, duration=1.5, options=options, progress=False
     )
@@ -105,7 +105,7 @@ def test_mono_and_other_rates(separator, tmp_path):
     path = tmp_path / "mono.wav"
     noise = np.random.default_rng(0).uniform(-0.3, 0.3, (22050, 1)).astype(np.float32)
     audio.write_audio(path, noise, 22050)
-    [files] = plan([path], TARGETS, tmp_path, FLOAT)
+    [files] = stem_paths([path], TARGETS, tmp_path, FLOAT)
     separate_file(separator, path, files, options=FLOAT, progress=False)
     stems = [audio.load_audio(file, sample_rate=None) for file in files.values()]
     for stem, rate in stems:
@@ -115,7 +115,7 @@ def test_mono_and_other_rates(separator, tmp_path):
 
 def test_progress_is_told_in_seconds(separator, song, tmp_path):
     seen = []
-    [files] = plan([song], ["vocals"], tmp_path, FLOAT)
+    [files] = stem_paths([song], ["vocals"], tmp_path, FLOAT)
     separate_file(separator, song, files, duration=13.0, progress=lambda *told: seen.append(told))
     assert [what for _, _, what in seen] == ["separate", "separate"]
     assert [total for _, total, _ in seen] == [13.0, 13.0]
@@ -129,7 +129,7 @@ def test_cancelling_leaves_nothing(separator, wiener, song, tmp_path, masks, mwf
         raise Cancelled("enough")
 
     options = FileOptions(masks=masks)
-    [files] = plan([song], TARGETS, tmp_path, options)
+    [files] = stem_paths([song], TARGETS, tmp_path, options)
     chosen = wiener if mwf_iterations else separator
     with pytest.raises(Cancelled, match="enough"):
         separate_file(chosen, song, files, options=options, progress=stop)
@@ -140,7 +140,7 @@ def test_cancelling_leaves_older_files(separator, song, tmp_path):
     def stop(*_):
         raise Cancelled
 
-    [files] = plan([song], TARGETS, tmp_path, FLOAT)
+    [files] = stem_paths([song], TARGETS, tmp_path, FLOAT)
     files["vocals"].parent.mkdir()
     files["vocals"].write_bytes(b"older")
     with pytest.raises(Cancelled):
@@ -157,7 +157,7 @@ def test_a_failure_at_the_last_moment_leaves_nothing(separator, song, tmp_path, 
     last = export._MaskRecorder if masks else audio.AudioWriter
     monkeypatch.setattr(last, "finish", fail)
     options = FileOptions(masks=masks)
-    [files] = plan([song], TARGETS, tmp_path, options)
+    [files] = stem_paths([song], TARGETS, tmp_path, options)
     with pytest.raises(AudioError, match="went away"):
         separate_file(separator, song, files, duration=1.0, options=options, progress=False)
     assert list(tmp_path.iterdir()) == []
@@ -168,7 +168,7 @@ def test_a_failure_at_the_last_moment_leaves_nothing(separator, song, tmp_path, 
 
 def test_plan_names_files_like_spleeter(tmp_path):
     inputs = [tmp_path / "album" / "one.mp3", tmp_path / "album" / "two.ogg"]
-    found = plan(inputs, TARGETS, "out", FileOptions(codec="flac"))
+    found = stem_paths(inputs, TARGETS, "out", FileOptions(codec="flac"))
     assert [str(p) for files in found for p in files.values()] == [
         "out/one/vocals.flac",
         "out/one/accompaniment.flac",
@@ -176,7 +176,7 @@ def test_plan_names_files_like_spleeter(tmp_path):
         "out/two/accompaniment.flac",
     ]
     named = FileOptions(name_format="{foldername}_{filename}_{instrument}.{codec}")
-    [files] = plan(inputs[:1], TARGETS, "out", named)
+    [files] = stem_paths(inputs[:1], TARGETS, "out", named)
     assert [str(p) for p in files.values()] == [
         "out/album_one_vocals.wav",
         "out/album_one_accompaniment.wav",
@@ -185,14 +185,14 @@ def test_plan_names_files_like_spleeter(tmp_path):
 
 def test_plan_takes_file_names_as_they_are(tmp_path):
     for name in ("{instrument}", "a.b", "100 %s", "ä ö", "-o"):
-        [files] = plan([tmp_path / f"{name}.mp3"], ["vocals"], "out", FileOptions())
+        [files] = stem_paths([tmp_path / f"{name}.mp3"], ["vocals"], "out", FileOptions())
         assert str(files["vocals"]) == f"out/{name}/vocals.wav"
 
 
 def test_plan_is_relative_to_nothing_but_its_folder(tmp_path):
     (tmp_path / "link").symlink_to("/")
     with pytest.raises(ParameterError, match="leads out of"):
-        plan(["song.mp3"], TARGETS, tmp_path, FileOptions(name_format="link/{instrument}"))
+        stem_paths(["song.mp3"], TARGETS, tmp_path, FileOptions(name_format="link/{instrument}"))
 
 
 def test_stems_that_the_network_does_not_have(separator, song, tmp_path):
@@ -213,16 +213,16 @@ def test_stems_that_the_network_does_not_have(separator, song, tmp_path):
 )
 def test_the_remedy_for_a_conflict_of_names_helps(tmp_path, inputs, name_format, remedy):
     with pytest.raises(ParameterError, match="path conflict") as error:
-        plan(inputs, TARGETS, tmp_path, FileOptions(name_format=name_format))
+        stem_paths(inputs, TARGETS, tmp_path, FileOptions(name_format=name_format))
     assert f'"{remedy}"' in str(error.value)
-    found = plan(inputs, TARGETS, tmp_path, FileOptions(name_format=remedy))
+    found = stem_paths(inputs, TARGETS, tmp_path, FileOptions(name_format=remedy))
     assert len({path for files in found for path in files.values()}) == 2 * len(inputs)
 
 
 def test_songs_that_no_name_tells_apart(tmp_path):
     for second in ("a/x/s.wav", "b/x/s.wav"):
         with pytest.raises(ParameterError, match="one at a time, each into another folder"):
-            plan(["a/x/s.wav", second], TARGETS, tmp_path, FileOptions(
+            stem_paths(["a/x/s.wav", second], TARGETS, tmp_path, FileOptions(
                 name_format="{suffix}/{foldername}/{filename}/{instrument}"))  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Predictions know what they are: what is made of each kind, which options apply, and runs."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,13 @@ from mssviz.separation import (
     Separation,
     Store,
 )
-from mssviz.separation.options import MaskChanges, MaskOptions, changed, described_options
+from mssviz.separation.options import (
+    MaskChanges,
+    MaskOptions,
+    changed,
+    described_options,
+    in_words,
+)
 from mssviz.stft import StftParams, magnitude, stft
 
 RATE, PARAMS, N_BINS = 44100, StftParams(), 1024
@@ -215,3 +222,25 @@ def test_a_run_can_be_cancelled(name):
     run.cancel()
     with pytest.raises(Cancelled):
         run.finish(progress=False)
+
+
+# --- Words for options ------------------------------------------------------------------------
+
+
+def test_the_glossarys_table_of_options_says_what_their_controls_say():
+    page = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    for name, option in described_options().items():
+        span = f"{option.low:g} to {option.high:g}"
+        if option.choices:
+            span = " or ".join(f"`{value}` ({what})" for value, what in option.choices.items())
+        off = "" if option.off is None else f"{option.off:g} "
+        assert f"| `{name}` | {option.label} | {span} | {off}| {option.help} |" in rows
+
+
+def test_options_in_words_are_those_that_change_anything():
+    options = MaskOptions(hardness=0.5, bandwidth=9000)
+    assert in_words(options, MASK.usable(options)) == (
+        "Soft to binary: 0.5; Threshold: 0.5; Up to (kHz): 9; Above that: silence"
+    )
+    assert in_words(options, SPECTRUM.usable(options)) == ""

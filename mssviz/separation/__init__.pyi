@@ -8,6 +8,7 @@ from .options import Option as Option
 from .options import changed as changed
 from .options import described_options as described_options
 from .options import given_options as given_options
+from .options import in_words as in_words
 from .prediction import COMPLEX_MASK as COMPLEX_MASK
 from .prediction import MAGNITUDE as MAGNITUDE
 from .prediction import MASK as MASK

@@ -5,7 +5,7 @@ Sliders, flags of the command line and checks of keywords are all made from this
 
 import math
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -186,6 +186,26 @@ class MaskChanges(TypedDict, total=False):
 def described_options() -> dict[str, Option]:
     """Descriptions of all mask options by name, in the order in which controls show them."""
     return {f.name: f.metadata["option"] for f in fields(MaskOptions)}
+
+
+def in_words(options: MaskOptions, names: Collection[str]) -> str:
+    """What masks were made with, by the labels on controls, such as ``"Exponent: 2"``.
+
+    Parameters
+    ----------
+    options
+        Options of the masks.
+    names
+        Names of those that change anything, see `Kind.usable`; those at which nothing happens are
+        left out, too.
+    """
+    said = []
+    for name, option in described_options().items():
+        value = getattr(options, name)
+        if name in names and value != option.off:
+            told = option.choices[value] if option.choices else f"{value / option.factor:g}"
+            said.append(f"{option.label}: {told}")
+    return "; ".join(said)
 
 
 def given_options(changes: Mapping[str, Any]) -> MaskChanges:

@@ -77,6 +77,18 @@ class ListeningTest(anywidget.AnyWidget):
     ----------
     ITU-R BS.1534-3, Method for the subjective assessment of intermediate quality level of audio
     systems (MUSHRA), 2015.
+
+    Examples
+    --------
+    >>> mixture, sources, _ = mssviz.examples()["francium"].excerpt(0, 2).sound()
+    >>> test = mssviz.ListeningTest(
+    ...     {"vocals": {"half as loud": 0.5 * sources["vocals"], "mixture": mixture}},
+    ...     44100,
+    ...     references={"vocals": sources["vocals"]},
+    ... )
+    >>> test.results  # one row for each rating, once there are some
+    Empty DataFrame
+    ...
     """
 
     _module = "listening_test/view.js"

@@ -61,6 +61,15 @@ class Mixer(View):
         If a keyword or name is unknown, a value is outside its range, or tracks do not match.
     AudioError
         If a waveform cannot be used.
+
+    Examples
+    --------
+    >>> mixture, sources, _ = mssviz.examples()["francium"].excerpt(0, 2).sound()
+    >>> mixer = mssviz.Mixer({"mixture": mixture, **sources}, 44100)
+    >>> mixer.adjust("mixture", muted=True)
+    >>> mixer.selection = [0.5, 1.5]
+    >>> [strip["name"] for strip in mixer.strips if not strip["muted"]]
+    ['vocals', 'drums', 'other']
     """
 
     shared = ("time", "selection")

@@ -64,6 +64,7 @@ def save_page(
     mixer: Mixer,
     scores: ScoreView | None = None,
     table: str = "",
+    masks: str = "",
 ) -> Path:
     """Write a page that needs neither kernel nor network.
 
@@ -78,6 +79,8 @@ def save_page(
         rounded to 8 bits, which the page says; sound is Ogg Vorbis.
     table
         HTML of a table of scores, already escaped.
+    masks
+        What the masks were made with, any text; see `in_words`.
 
     Returns
     -------
@@ -108,12 +111,13 @@ def save_page(
         },
     }
     step_db = RANGE_DB / 255
+    made = f" (masks: {html.escape(masks)})" if masks else ""
     page = _TEMPLATE.format(
         title=html.escape(title),
         style=_static.style("spectrogram.css", "mixer.css", "scores.css", "score_table.css"),
         table=table,
         note=(
-            "Made with mssviz. Values in this page are rounded to 8 bits: levels to "
+            f"Made with mssviz{made}. Values in this page are rounded to 8 bits: levels to "
             f"±{step_db / 2:.2f} dB (silence from {-FLOOR_DB:.0f} dB below the loudest bin), "
             "masks to ±0.002. Sound is Ogg Vorbis."
         ),

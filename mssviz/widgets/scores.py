@@ -47,6 +47,14 @@ class ScoreView(View):
     ------
     ParameterError
         If a keyword is unknown, a value is outside its domain, or the table does not hold scores.
+
+    Examples
+    --------
+    >>> columns = {"time": [0.0, 1.0], "SDR": [4.0, 6.0], "ISR": 9.0, "SIR": 8.0, "SAR": 7.0}
+    >>> scores = pd.DataFrame({"target": "vocals", **columns})
+    >>> view = mssviz.ScoreView(scores, measure="SIR")
+    >>> view.start, view.stop
+    (0.0, 2.0)
     """
 
     shared = TIMELINE

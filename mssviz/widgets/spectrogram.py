@@ -55,6 +55,15 @@ class SpectrogramView(View):
     ------
     ParameterError
         If a keyword is unknown, arrays have other shapes, or a colour is none.
+
+    Examples
+    --------
+    >>> mixture, _, _ = mssviz.examples()["francium"].excerpt(0, 2).sound()
+    >>> params = mssviz.stft.StftParams()
+    >>> view = mssviz.SpectrogramView(mssviz.stft.stft(mixture, params), params, colormap="viridis")
+    >>> reading = view.read(1.0, 440.0)
+    >>> reading["note"]
+    'A4 +6 ct'
     """
 
     shared = TIMELINE

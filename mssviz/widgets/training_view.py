@@ -50,6 +50,13 @@ class TrainingView(Box):
     ------
     ParameterError
         If the excerpt's stems do not give the network's targets.
+
+    Examples
+    --------
+    >>> excerpt = mssviz.examples()["francium"].excerpt(0, 4)
+    >>> view = mssviz.TrainingView(excerpt, "tiny")
+    >>> view.sdr
+    {'vocals': [], 'accompaniment': []}
     """
 
     def __init__(self, excerpt: Track, network: PathLike | Preset = "spleeter:2stems") -> None:

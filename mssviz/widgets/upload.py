@@ -44,6 +44,12 @@ class Upload(anywidget.AnyWidget):
     ------
     ParameterError
         If a keyword is unknown, or a value is outside its domain.
+
+    Examples
+    --------
+    >>> upload = mssviz.Upload(accept="audio/*", description="Your song")
+    >>> bool(upload.path)  # no file has arrived yet
+    False
     """
 
     _module = "upload.js"

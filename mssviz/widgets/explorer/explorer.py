@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from mssviz._typing import PathLike, Waveform
-from mssviz.separation import Separation
+from mssviz.separation import Separation, in_words
 from mssviz.separation.editing import MaskEditor
 from mssviz.separation.laboratory import Laboratory
 from mssviz.separators import entry, options_of
@@ -47,6 +47,13 @@ def explore(
     -----
     Running a cell again closes the explorer that it made before. Elsewhere, `Explorer.close` frees
     what an explorer holds.
+
+    Examples
+    --------
+    >>> explorer = mssviz.explore(duration=4, hardness=0.5)
+    >>> explorer  # the last expression of a cell shows it
+    Explorer(...)
+    >>> explorer.close()
     """
     return Explorer(song, model, **options)
 
@@ -86,6 +93,17 @@ class Explorer(Box):
         If a value is outside its domain, or there is no such model.
     AudioError
         If there is no such song.
+
+    Examples
+    --------
+    >>> explorer = mssviz.Explorer(model="repet-sim", duration=2)
+    >>> separation = explorer.separate()
+    >>> explorer.controls.hardness.value = 1.0
+    >>> explorer.wait()
+    >>> explorer.separation.options.hardness
+    1.0
+    >>> page = explorer.save_html("page.html")
+    >>> explorer.close()
     """
 
     def __init__(
@@ -216,9 +234,11 @@ class Explorer(Box):
         result, views = self.session.complete_result(), self.stage.views
         assert views is not None
         assert views.mixer is not None
+        separation = result.laboratory.separation
+        usable = separation.prediction.kind.usable(separation.options)
         return save_page(
             path, result.title, views.picture, views.mixer, views.score_view,
-            self.stage.score_table.value,
+            self.stage.score_table.value, in_words(separation.options, usable),
         )  # fmt: skip
 
     def _connect(self) -> None:
