@@ -2,6 +2,8 @@
 
 A download goes on where it stopped, and is accepted when its SHA-256 is right. Of an archive, only
 the files that were asked for are taken out, and no more of them than was foreseen.
+
+This module knows no model and no data set.
 """
 
 import gzip

@@ -39,8 +39,8 @@ class StftParams:
     Raises
     ------
     ParameterError
-        If a value is not positive, or `n_fft` is not a multiple of `hop_length` by four or more
-        (below that the squared windows do not add up to a constant).
+        If a value is not positive, or `n_fft` is not a whole number of times `hop_length`, four
+        or more (below that the squared windows do not add up to a constant).
     """
 
     sample_rate: int = 44100

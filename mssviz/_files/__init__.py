@@ -3,6 +3,8 @@
 What is written has a temporary name until it is complete, so nobody sees half of it. A process that
 is killed cannot tidy up; the next one does it, for whatever has such a name and is held by no
 living process any more. Nothing else is ever deleted.
+
+This package knows no sound, no model and no data set.
 """
 
 from mssviz._files.digests import content_digest, is_sealed, seal, sha256

@@ -154,7 +154,7 @@ def _separator(model: str, **choices: Any) -> "Separator":
     from mssviz.separators import Separator
 
     class Lean(Separator):
-        """A separator that imports less of TensorFlow, and only when a song needs it."""
+        """A separator that imports TensorFlow only when a song needs it; see `lean_import`."""
 
         @property
         def network(self) -> "Network":

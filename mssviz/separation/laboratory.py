@@ -130,7 +130,7 @@ class Laboratory:
         Parameters
         ----------
         first
-            Time in seconds from the excerpt's beginning; the frames after it come first.
+            Part (start, stop), in seconds from the excerpt's beginning, whose frames come first.
         within
             Frames to divide; all if left out.
         """

@@ -69,8 +69,9 @@ class MaskOptions:
         Filling of the band above the modelled one: ``"zeros"`` or ``"average"``; see
         `masks.extend`.
     mwf
-        Iterations of the multichannel Wiener filter. 0 is for masks; with 1 or more, the filter
-        ignores all other options and leaves the band above silent, as in Spleeter.
+        Number of iterations of the multichannel Wiener filter. With 0, masks are used instead; with
+        1 or more, the filter ignores all other options and leaves the band above silent, as in
+        Spleeter.
     smoothing
         Time on either side over which masks are averaged, in seconds; see `masks.smooth`.
     hardness, threshold
@@ -189,15 +190,15 @@ def described_options() -> dict[str, Option]:
 
 
 def in_words(options: MaskOptions, names: Collection[str]) -> str:
-    """What masks were made with, by the labels on controls, such as ``"Exponent: 2"``.
+    """Say what masks were made with, by the labels on controls, such as ``"Exponent: 2"``.
 
     Parameters
     ----------
     options
         Options of the masks.
     names
-        Names of those that change anything, see `Kind.usable`; those at which nothing happens are
-        left out, too.
+        Names of the options that have an effect, see `Kind.usable`. Options whose value does
+        nothing are left out, too.
     """
     said = []
     for name, option in described_options().items():
@@ -239,6 +240,6 @@ def changed(options: MaskOptions, changes: Mapping[str, Any]) -> MaskOptions:
 
 
 def switched_on(names: Iterable[str], options: MaskOptions) -> list[str]:
-    """Names of the options, of those named, whose value is not the one at which they do nothing."""
+    """Pick the names of options whose value is not the one at which they do nothing."""
     described = described_options()
     return [name for name in names if getattr(options, name) != described[name].off]

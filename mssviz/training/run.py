@@ -253,7 +253,7 @@ class Run:
 
 @contextmanager
 def _interruption() -> Iterator[Callable[[], bool]]:
-    """Hold back Ctrl+C and SIGTERM until a step is done; a second one stops the program at once."""
+    """Hold back Ctrl+C and SIGTERM until a step is done; a second one acts at once."""
     flag = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield flag.is_set

@@ -80,7 +80,7 @@ def save_page(
     table
         HTML of a table of scores, already escaped.
     masks
-        What the masks were made with, any text; see `in_words`.
+        Text that says what the masks were made with; see `in_words`.
 
     Returns
     -------
