@@ -91,7 +91,7 @@ class Stroke:
 
 @dataclass
 class _Edit:
-    # what was done, and the changed frames before and after it
+    # what was done, with the masks of the changed frames before and after it
     frames: slice
     change: Stroke | dict[str, Mask]  # a stroke, or all masks from a file
     sum_to_one: bool
