@@ -224,7 +224,7 @@ def _weights(weights: Values, path: Path) -> Weights:
 
 
 def _placed(weights: Values, path: Path) -> str:
-    """Folder of the weights: a path beside the configuration, or a shipped preset's name of it."""
+    """Folder of the weights: a path beside the configuration, or a shipped preset's own name."""
     folder = weights.text("folder", most=500)
     if folder != "." and not all(is_name(part) for part in folder.split("/")):
         raise ParameterError(
