@@ -5,7 +5,7 @@ changed are masked and turned into sound again, so that the result comes while o
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Unpack
 
 import numpy as np
@@ -123,29 +123,32 @@ class Laboratory:
             self.separation = self.separation.with_options(**changes)
 
     def parts(
-        self, first: tuple[float, float] | None = None, within: slice | None = None
+        self, first: Sequence[tuple[float, float]] = (), within: slice | None = None
     ) -> Iterator[slice]:
         """Divide the frames into parts of some seconds.
 
         Parameters
         ----------
         first
-            Part (start, stop), in seconds from the excerpt's beginning, whose frames come first.
+            Parts (start, stop), in seconds from the excerpt's beginning, whose frames come first,
+            in this order; they may overlap.
         within
             Frames to divide; all if left out.
         """
         begin, end, _ = (within or slice(None)).indices(self.mixture_stft.shape[0])
-        wanted = slice(begin, begin)
-        if first is not None:
-            start, stop = time_to_frames(np.array(first), self.params)
-            wanted = slice(*np.clip((start, stop + 1), begin, end).tolist())
         size = round(PART_SECONDS * self.params.sample_rate / self.params.hop_length)
-        for low, high in ((wanted.start, wanted.stop), (begin, wanted.start), (wanted.stop, end)):
-            # parts of even length, so that none has only a few frames
-            edges = np.linspace(low, high, 1 + max(1, round((high - low) / size))).astype(int)
-            for start, stop in itertools.pairwise(edges.tolist()):
-                if stop > start:
+        left = [(begin, end)]
+        for wanted in (*(self._frames_of(seconds) for seconds in first), (begin, end)):
+            taken, left = _split(left, *wanted)
+            for low, high in taken:
+                # parts of even length, so that none has only a few frames
+                edges = np.linspace(low, high, 1 + max(1, round((high - low) / size))).astype(int)
+                for start, stop in itertools.pairwise(edges.tolist()):
                     yield slice(start, stop)
+
+    def _frames_of(self, seconds: tuple[float, float]) -> tuple[int, int]:
+        start, stop = time_to_frames(np.array(seconds), self.params).tolist()
+        return start, stop + 1
 
     def remask(self, frames: slice) -> None:
         """Make the masks of some frames anew; strokes stay on them."""
@@ -195,3 +198,18 @@ class Laboratory:
             true = self.reference_stfts
             spectra = {t: masks.with_phase(s, true[t][frames]) for t, s in spectra.items()}
         return spectra
+
+
+def _split(
+    runs: Sequence[tuple[int, int]], start: int, stop: int
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """What of some runs of frames lies from `start` to `stop`, and what is left of them."""
+    inside, outside = [], []
+    for low, high in runs:
+        middle = max(low, min(start, high)), min(high, max(stop, low))
+        if middle[0] >= middle[1]:
+            outside.append((low, high))
+            continue
+        inside.append(middle)
+        outside += [run for run in ((low, middle[0]), (middle[1], high)) if run[0] < run[1]]
+    return inside, outside

@@ -11,6 +11,9 @@ from mssviz.separators import Model
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Seconds before and behind the playhead that change first; it moves on while they are made.
+HEARD_SECONDS = (0.2, 1.5)
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -63,6 +66,10 @@ class Result:
         Options with which all masks and stems were made; None while some are not.
     scores : Scores or None
         Scores of the present stems; None before they are measured, or if they cannot be.
+    playhead : float or None
+        Time at which the song is heard, in seconds from the song's beginning.
+    visible : tuple of float or None
+        (start, stop) of what is seen, in seconds from the song's beginning.
     no_scores : str
         Reason why there are no scores, as a sentence; empty otherwise.
     """
@@ -80,6 +87,8 @@ class Result:
     settings: dict[str, Any] | None = None
     scores: Scores | None = None
     no_scores: str = ""
+    playhead: float | None = None
+    visible: tuple[float, float] | None = None
 
     def selected(self) -> tuple[float, float] | None:
         """Selected part, in seconds from the excerpt's beginning."""
@@ -88,6 +97,16 @@ class Result:
             return None
         start, stop = selection
         return start - self.offset, stop - self.offset
+
+    def looked_at(self) -> list[tuple[float, float]]:
+        """What is to change first, in seconds from the excerpt's beginning.
+
+        That is what is about to be heard, then what is selected, then what is seen.
+        """
+        playhead, parts = self.playhead, [self.selection, self.visible]
+        if playhead is not None:
+            parts.insert(0, (playhead - HEARD_SECONDS[0], playhead + HEARD_SECONDS[1]))
+        return [(p[0] - self.offset, p[1] - self.offset) for p in parts if p is not None]
 
     def shared_targets(self) -> list[str]:
         """Targets for which the second model estimates the same sources as the first."""
@@ -129,4 +148,4 @@ class Result:
         laboratory = self.laboratory
         whole = laboratory.separation.masker.is_filter and laboratory.editor.edited != was_edited
         # when masks take the place of a filter, everything sounds different
-        return laboratory.parts(self.selected(), None if whole else frames)
+        return laboratory.parts(self.looked_at(), None if whole else frames)

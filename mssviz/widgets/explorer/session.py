@@ -267,7 +267,7 @@ class Session:
         laboratory = result.laboratory
         laboratory.set_options(**settings)
         self._work.doing("make masks")
-        for frames in laboratory.parts(result.selected()):
+        for frames in laboratory.parts(result.looked_at()):
             self._work.check()
             laboratory.remask(frames)
             self._resound(result, frames)

@@ -42,6 +42,8 @@ class Views:
         self._links: list[w.Widget] = []
         self._colors = dict(zip(result.laboratory.separation.targets, plots.PALETTE, strict=False))
         self.picture = self._new_picture()
+        self.picture.observe(lambda _: self._look(), ["time", "start", "stop"])
+        self._look()
 
     def on_stroke(self, callback: Callable[[Stroke], None]) -> None:
         """Call `callback` with every stroke of the brush."""
@@ -101,6 +103,11 @@ class Views:
             scores.windows, window=SCORE_WINDOW, colors=self._colors, offset=self.result.offset
         )
         self._links += link(self.picture, self.score_view)
+
+    def _look(self) -> None:
+        """Tell the result what is seen and heard, which is to change first."""
+        picture = self.picture
+        self.result.playhead, self.result.visible = picture.time, (picture.start, picture.stop)
 
     def close(self) -> None:
         """Close all widgets."""
