@@ -40,6 +40,29 @@ def test_a_stroke_changes_masks_sound_and_scores_and_can_be_undone(explorer):
     assert np.allclose(explorer.estimates["vocals"], before, atol=1e-6)
 
 
+def test_what_python_gives_is_what_is_heard_to_the_sample(explorer):
+    def alike():
+        explorer.wait()
+        return all(
+            np.array_equal(stem, explorer.mixer.waveform(target))
+            and np.array_equal(stem, explorer.estimates[target])
+            for target, stem in explorer.separation.estimates.items()
+        )
+
+    unpainted = explorer.separation
+    assert alike()
+    explorer.session.paint(Stroke("vocals", "erase", [(1, 400), (2, 400)]))
+    assert alike()
+    painted = explorer.separation
+    assert not np.array_equal(painted.estimates["vocals"], unpainted.estimates["vocals"])
+    explorer.controls.power.value = 4.0
+    assert alike()
+    explorer.controls.power.value = 2.0
+    explorer.controls.undo.click()
+    assert alike()
+    assert not np.array_equal(painted.estimates["vocals"], explorer.estimates["vocals"])
+
+
 def test_a_slider_changes_the_masks_without_the_network(explorer, monkeypatch):
     monkeypatch.setattr("mssviz.separate.Separator.segments", None)
     explorer.controls.power.value = 4.0

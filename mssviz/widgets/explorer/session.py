@@ -87,7 +87,7 @@ class Session:
             raise
         if failures:
             raise failures[0]
-        return self.complete_result().laboratory.separation
+        return self.complete_result().laboratory.heard
 
     def begin(
         self, choice: Choice, fail: Callable[[BaseException], object] = lambda _: None
