@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mssviz.errors import ParameterError
-from mssviz.plots import PALETTE, check_colors
+from mssviz.plots import check_colors, stem_colors
 
 MIN_GAIN_DB, MAX_GAIN_DB = -60.0, 12.0
 
@@ -14,11 +14,11 @@ def new_strips(
     choices: Mapping[str, Sequence[str]], colors: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """A strip for each entry of `choices`: centred, at 0 dB, playing its own track."""
-    palette = itertools.cycle(PALETTE)
+    colors = {**stem_colors(choices), **colors}
     return [
         {
             "name": name,
-            "color": colors.get(name, color),
+            "color": colors[name],
             "gain_db": 0.0,
             "pan": 0.0,
             "muted": False,
@@ -26,7 +26,7 @@ def new_strips(
             "choices": list(names),
             "shows": name,
         }
-        for (name, names), color in zip(choices.items(), palette, strict=False)
+        for name, names in choices.items()
     ]
 
 

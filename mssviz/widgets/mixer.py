@@ -46,7 +46,7 @@ class Mixer(View):
         reference, other models' estimates. These have no strips of their own; a switch A, B,
         C… on the estimate's strip changes over, and `compare` does so on all strips.
     colors
-        Name of a track to ``"#rrggbb"`` or a CSS colour's name; `plots.PALETTE` otherwise.
+        Name of a track to ``"#rrggbb"`` or a CSS colour's name; `plots.stem_colors` otherwise.
     offset
         Time of the first sample in the song, in seconds; all times below count from the song's
         beginning.

@@ -9,7 +9,7 @@ import traitlets as t
 
 from mssviz._typing import AnyArray
 from mssviz.errors import MssvizError, ParameterError, reason
-from mssviz.plots import PALETTE, check_colors
+from mssviz.plots import check_colors, stem_colors
 from mssviz.separation.editing import TOOLS, Stroke
 from mssviz.stft import StftParams
 from mssviz.widgets import _static, _tiles
@@ -45,7 +45,7 @@ class SpectrogramView(View):
         What masks are compared with: a name, such as ``"ideal ratio mask"`` or another model's,
         to its masks by stem. Stems that `masks` lacks are left out.
     colors
-        Stem to colour, such as ``"#E69F00"``.
+        Stem to colour, such as ``"#E69F00"``; `plots.stem_colors` otherwise.
     offset
         Time of the first sample on the song's time axis, in seconds.
     traits
@@ -137,14 +137,11 @@ class SpectrogramView(View):
                 "value": 1.0,
             },
         }
-        given = colors or {}
+        hues = {**stem_colors(stems), **(colors or {})}
         super().__init__(
             **{**defaults, **traits},
             _geometry=self._data.geometry,
-            _stems=[
-                {"name": name, "color": given.get(name, PALETTE[i % len(PALETTE)])}
-                for i, name in enumerate(stems)
-            ],
+            _stems=[{"name": name, "color": hues[name]} for name in stems],
             _layers=[layer.record for layer in self.layers],
             _choices={
                 "show": [(layer.name, layer.label) for layer in self.layers],

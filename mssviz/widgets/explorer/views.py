@@ -5,7 +5,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from mssviz import plots
+from mssviz.plots import stem_colors
 from mssviz.separation.editing import Stroke
 from mssviz.widgets._box import owned
 from mssviz.widgets._view import link
@@ -39,7 +39,7 @@ class Views:
         self.mixer: Mixer | None = None
         self.score_view: ScoreView | None = None
         self._links: list[w.Widget] = []
-        self._colors = dict(zip(result.laboratory.separation.targets, plots.PALETTE, strict=False))
+        self._colors = stem_colors(result.laboratory.separation.targets)
         self.picture = self._new_picture()
 
     def on_stroke(self, callback: Callable[[Stroke], None]) -> None:
@@ -71,7 +71,7 @@ class Views:
             tracks,
             laboratory.separation.sample_rate,
             pairs=pairs,
-            colors={"mixture": "#888888", **self._colors},
+            colors=self._colors,
             offset=self.result.offset,
         )
         mixer.adjust("mixture", muted=True)
