@@ -259,3 +259,49 @@ def test_the_picker_says_what_has_yet_to_be_trained():
     with pytest.raises(mssviz.PretrainedError, match="mssviz train -p wave-unet"):
         explorer.separate()
     assert "mssviz train -p wave-unet" in explorer.controls.status.value
+
+
+def test_a_new_run_on_the_same_excerpt_keeps_how_things_are_looked_at_and_heard():
+    explorer = mssviz.explore(duration=3, model="repet-sim")
+    explorer.separate()
+    view, mixer = explorer.view, explorer.mixer
+    view.start, view.stop, view.low, view.high = 0.5, 2.0, 100.0, 5000.0
+    view.scale, view.show, view.time, view.selection = "mel", "mask/vocals", 1.0, [1.0, 2.0]
+    view.floor_db, view.tool = -60.0, "lasso"
+    view.brush = view.brush | {"target": "accompaniment", "value": 0.5}
+    mixer.adjust("vocals", solo=True, gain_db=-6.0, shows="vocals (true)")
+    mixer.adjust("mixture", muted=False)
+    mixer.master_db, mixer.time = -3.0, 1.0
+    explorer.score_view.measure = "SIR"
+    explorer.wait()
+    explorer.controls.rival.value = "mixture"
+    explorer.separate()
+    assert explorer.view is not view
+    assert (explorer.view.start, explorer.view.stop) == (0.5, 2.0)
+    assert (explorer.view.low, explorer.view.high) == (100.0, 5000.0)
+    assert (explorer.view.scale, explorer.view.show) == ("mel", "mask/vocals")
+    assert (explorer.view.time, explorer.view.selection) == (1.0, [1.0, 2.0])
+    assert (explorer.view.floor_db, explorer.view.tool) == (-60.0, "lasso")
+    assert explorer.view.brush == view.brush
+    strips = {strip["name"]: strip for strip in explorer.mixer.strips}
+    assert (strips["vocals"]["solo"], strips["vocals"]["gain_db"]) == (True, -6.0)
+    assert strips["vocals"]["shows"] == "vocals (true)"
+    assert not strips["mixture"]["muted"]
+    assert (explorer.mixer.master_db, explorer.mixer.time) == (-3.0, 1.0)
+    assert explorer.mixer.selection == [1.0, 2.0]
+    assert explorer.score_view.measure == "SIR"
+    assert set(explorer.scores["time"]) == {1.0}  # of the selection, still
+    # of another model, what it has
+    explorer.view.show = "difference/vocals/mixture"
+    explorer.controls.rival.value = ""
+    explorer.controls.model.value = "hpss"
+    explorer.separate()
+    assert explorer.view.show == "hues"
+    assert explorer.view.brush["target"] == "drums"
+    assert (explorer.view.start, explorer.view.stop) == (0.5, 2.0)
+    # another excerpt begins anew
+    explorer.controls.offset.value = 1.0
+    explorer.separate()
+    assert (explorer.view.start, explorer.view.selection) == (1.0, None)
+    assert explorer.session.result.selection is None
+    explorer.close()

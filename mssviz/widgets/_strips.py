@@ -73,6 +73,14 @@ def check_strip(strip: Mapping[str, Any]) -> dict[str, Any]:
     return dict(strip) | {"gain_db": gain_db, "pan": in_range(strip["pan"], -1, 1, "pan")}
 
 
+def kept(earlier: Mapping[str, Any] | None, strip: Mapping[str, Any]) -> dict[str, Any]:
+    """What people have set on an earlier strip of the same name, as far as `strip` can have it."""
+    if earlier is None:
+        return {}
+    found = {name: earlier[name] for name in ("gain_db", "pan", "muted", "solo")}
+    return found | ({"shows": earlier["shows"]} if earlier["shows"] in strip["choices"] else {})
+
+
 def is_number(value: Any) -> bool:
     """Whether a value is a number, which True and False are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)

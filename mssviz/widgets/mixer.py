@@ -17,6 +17,7 @@ from mssviz.widgets._strips import (
     check_strip_colors,
     in_range,
     is_number,
+    kept,
     new_strips,
 )
 from mssviz.widgets._tracks import Codec, Tracks
@@ -72,6 +73,7 @@ class Mixer(View):
     """
 
     shared = ("time", "selection")
+    settings = ("rate", "master_db")
     module = "mixer/view.js"
     _esm = _static.module(module)
     _css = _static.style("mixer.css")
@@ -216,6 +218,13 @@ class Mixer(View):
             strip = next(strip for strip, names in self._choices.items() if name in names)
             raise ParameterError(f"{name} is heard through the strip of {strip}: adjust that one")
         self.strips = [s | changes if s["name"] == name else s for s in self.strips]
+
+    def take_over(self, other: View) -> None:
+        """As `View.take_over`; strips of the same name keep level, pan, mute, solo and choice."""
+        super().take_over(other)
+        assert isinstance(other, Mixer)
+        theirs = {strip["name"]: strip for strip in other.strips}
+        self.strips = [strip | kept(theirs.get(strip["name"]), strip) for strip in self.strips]
 
     def compare(self, position: int) -> None:
         """Let every strip that has it play its choice A (0), B (1), C (2) and so on.

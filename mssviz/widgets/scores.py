@@ -57,6 +57,7 @@ class ScoreView(View):
     """
 
     shared = TIMELINE
+    settings = ("measure", "height")
     module = "scores/view.js"
     _esm = _static.module(module)
     _css = _static.style("scores.css")

@@ -67,6 +67,9 @@ class SpectrogramView(View):
     """
 
     shared = TIMELINE
+    settings = (
+        "low", "scale", "channel", "floor_db", "ceiling_db", "gamma", "colormap", "tool", "height",
+    )  # fmt: skip
     module = "spectrogram/view.js"
     _esm = _static.module(module)
     _css = _static.style("spectrogram.css")
@@ -180,6 +183,17 @@ class SpectrogramView(View):
         if not 0.1 <= proposal["value"] <= 10:
             raise t.TraitError(f"gamma must lie in [0.1, 10] (got {proposal['value']})")
         return float(proposal["value"])
+
+    def take_over(self, other: View) -> None:
+        """As `View.take_over`; a layer, or a stem to paint on, that is not here stays another."""
+        super().take_over(other)
+        assert isinstance(other, SpectrogramView)
+        self.high = min(other.high, self.params.sample_rate / 2)
+        if other.show in self.shows:
+            self.show = other.show
+        target = other.brush["target"]
+        known = target in self._data.stems
+        self.brush = other.brush | {"target": target if known else self.brush["target"]}
 
     def layer_values(self, layer: str) -> AnyArray:
         """All 8-bit values of a layer of `shows`, channels averaged, ``(n_frames, n_bins)``."""

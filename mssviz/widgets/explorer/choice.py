@@ -57,6 +57,11 @@ class Choice:
         """The second model, for people, told from the first where both have one name."""
         return f"{self.rival}, untouched" if self.rival == self.model else self.rival
 
+    @property
+    def excerpt(self) -> tuple[Any, ...]:
+        """What tells this part of this song from others."""
+        return self.song, self.offset, self.duration
+
     def check(self) -> None:
         """Raise `ParameterError` unless masks of both models can be laid over each other."""
         if not self.rival:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mssviz.separation import Separation, changed
 from mssviz.separation.laboratory import Laboratory
 from mssviz.separators import Model
+from mssviz.widgets.explorer.choice import Choice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,14 +41,10 @@ class Result:
     model : Model
     laboratory : Laboratory
         The excerpt with its present masks and stems.
-    title : str
-        Song and model, for people.
-    offset : float
-        Time of the excerpt's first sample in the song, in seconds.
+    choice : Choice
+        What was asked for.
     rival : Separation or None
         What the second model made of the excerpt.
-    rival_name : str
-        The second model, for people.
     repairs : sequence of tuple of float
         (start, stop) of parts of the excerpt that could not be decoded, in seconds from its
         beginning; what touches one has no score.
@@ -69,10 +66,8 @@ class Result:
 
     model: Model
     laboratory: Laboratory
-    title: str
-    offset: float
+    choice: Choice
     rival: Separation | None = None
-    rival_name: str = ""
     repairs: Sequence[tuple[float, float]] = ()
     sources: Sequence[str] = ()
     complete: bool = False
@@ -80,6 +75,25 @@ class Result:
     settings: dict[str, Any] | None = None
     scores: Scores | None = None
     no_scores: str = ""
+
+    @property
+    def title(self) -> str:
+        """Song and model, for people."""
+        return self.choice.title
+
+    @property
+    def offset(self) -> float:
+        """Time of the excerpt's first sample in the song, in seconds."""
+        return self.choice.offset
+
+    @property
+    def rival_name(self) -> str:
+        """The second model, for people."""
+        return self.choice.rival_name
+
+    def same_excerpt(self, other: "Result") -> bool:
+        """Whether another result is of the same part of the same song."""
+        return self.choice.excerpt == other.choice.excerpt
 
     def selected(self) -> tuple[float, float] | None:
         """What is selected, in seconds from the excerpt's beginning."""

@@ -221,6 +221,8 @@ class Session:
     def _show(self, result: Result) -> None:
         """Put a result in place of the earlier one, which stays if the listener cannot show it."""
         before, self.result = self.result, result
+        if before is not None and result.same_excerpt(before):
+            result.selection = before.selection
         try:
             self._listener.result_changed(result)
         except BaseException:
@@ -335,7 +337,7 @@ def _prepare(choice: Choice, model: Model, rival: Model | None) -> tuple[Result,
     run = model.begin(mixture, model.sample_rate, sources)
     beside = rival.begin(mixture, model.sample_rate, sources) if rival else None
     result = Result(
-        model, Laboratory(run.separation, references), choice.title, choice.offset,
-        beside.separation if beside else None, choice.rival_name, repairs, list(found),
+        model, Laboratory(run.separation, references), choice,
+        beside.separation if beside else None, repairs, list(found),
     )  # fmt: skip
     return result, run, beside

@@ -55,6 +55,8 @@ class Stage(w.VBox):
         try:
             if views is not None and views.result.complete:
                 views.add_mixer()
+                if before is not None and not kept and views.result.same_excerpt(before.result):
+                    views.take_over(before)
         except BaseException:
             if views is not None and not kept:
                 views.close()
