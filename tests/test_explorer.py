@@ -305,3 +305,58 @@ def test_a_new_run_on_the_same_excerpt_keeps_how_things_are_looked_at_and_heard(
     assert (explorer.view.start, explorer.view.selection) == (1.0, None)
     assert explorer.session.result.selection is None
     explorer.close()
+
+
+def test_stems_with_a_true_one_are_scored_and_the_others_are_named():
+    explorer = mssviz.explore("francium", model="teaching:4stems", duration=3.5)
+    explorer.separate()
+    assert list(explorer.references) == ["vocals", "drums", "other"]
+    assert set(explorer.scores["target"]) == {"vocals", "drums", "other"}
+    table = explorer.stage.score_table.value
+    assert "Not scored: bass." in table
+    assert "(vocals, drums, other) do not tell what it should be" in table
+    assert "The last 0.50 s are less than a window" in table
+    choices = {strip["name"]: strip["choices"] for strip in explorer.mixer.strips}
+    assert choices["drums"] == ["drums", "drums (true)"]
+    assert choices["bass"] == ["bass"]
+    assert "reference/drums" in explorer.view.shows
+    assert "reference/bass" not in explorer.view.shows
+    page = explorer.save_html("page.html")
+    assert "Not scored: bass." in page.read_text(encoding="utf-8")
+    page.unlink()
+    explorer.controls.song.value = "lithium"
+    explorer.separate()
+    assert set(explorer.scores["target"]) == set(explorer.separation.targets)
+    assert explorer.scores["SDR"].notna().all()
+    assert "Not scored" not in explorer.stage.score_table.value
+    explorer.close()
+
+
+def test_one_true_stem_can_be_heard_and_is_not_scored(tmp_path, example):
+    _, sources = example
+    for name, stem in {"vocals": sources["vocals"], "kazoo": sources["drums"]}.items():
+        mssviz.write_audio(tmp_path / f"{name}.flac", stem[: 2 * 44100], 44100)
+    explorer = mssviz.explore(tmp_path, model="hpss", compare="hpss")
+    explorer.separate()
+    assert explorer.scores is None
+    assert "do not tell what drums should be" in explorer.stage.score_table.value
+    assert list(explorer.references) == ["other"]
+    explorer.close()
+
+
+def test_what_is_silent_is_called_so_in_the_table(tmp_path, example):
+    _, sources = example
+    vocals = sources["vocals"][: 3 * 44100].copy()
+    vocals[: 44100 * 2] = 0
+    mssviz.write_audio(tmp_path / "vocals.flac", 0 * vocals, 44100)
+    mssviz.write_audio(tmp_path / "drums.flac", vocals, 44100)
+    mssviz.write_audio(tmp_path / "other.flac", sources["other"][: 3 * 44100], 44100)
+    explorer = mssviz.explore(tmp_path, model="teaching:4stems")
+    explorer.separate()
+    table = explorer.session.result.scores.in_words()
+    assert table.loc["vocals", ["SI-SDR", "SDR", "SAR"]].tolist() == ["silent"] * 3
+    assert table.loc["vocals", ["windows", "silent"]].tolist() == ["3", "3"]
+    assert table.loc["drums", "silent"] == "2"
+    assert float(table.loc["drums", "SDR"]) < 100
+    assert "nan" not in explorer.stage.score_table.value.lower()
+    explorer.close()

@@ -202,3 +202,17 @@ def test_what_is_heard_has_the_true_phase_where_that_is_wanted(laboratory):
     laboratory.set_options(oracle_phase=True, power=4.0)
     work(laboratory)
     assert np.allclose(other.estimates["vocals"], laboratory.estimates["vocals"], atol=1e-6)
+
+
+def test_a_stem_without_a_true_one_shares_what_the_others_leave(laboratory, separated):
+    true = {"vocals": laboratory.references["vocals"]}
+    known = make(separated, true)
+    # two targets whose true stems add up: what is left over is the other
+    mask, expected = known.ideal_masks["vocals"], laboratory.ideal_masks["vocals"]
+    assert list(known.ideal_masks) == ["vocals"]
+    assert np.abs(mask[10:150] - expected[10:150]).mean() < 1e-3
+    before = {target: stem.copy() for target, stem in known.estimates.items()}
+    known.set_options(oracle_phase=True)
+    work(known)
+    assert np.array_equal(known.estimates["accompaniment"], before["accompaniment"])
+    assert not np.allclose(known.estimates["vocals"], before["vocals"], atol=1e-3)

@@ -21,6 +21,8 @@ from mssviz.separation.editing import MaskEditor
 from mssviz.separation.song import BLOCK_FRAMES, Store
 from mssviz.stft import Frames, istft_part, stft_frames, time_to_frames
 
+#: What no true stem tells, beside names of targets, which are not empty.
+_REST = ""
 #: Seconds that are worked on at once in a pass over a long excerpt.
 PART_SECONDS = 10.0
 
@@ -34,7 +36,7 @@ class Laboratory:
         Where masks come from. It may still be filled in by the network: then call `remask` and
         `resound` for the frames that are done.
     references
-        Target to its true stem, ``(n_samples, n_channels)``, where known: all or none.
+        Target to its true stem, ``(n_samples, n_channels)``, where known.
 
     Attributes
     ----------
@@ -44,7 +46,7 @@ class Laboratory:
         Target to the stem that the present masks let through, ``(n_samples, n_channels)``;
         silent until `resound`.
     oracle_phase : bool
-        Whether stems get the true stems' phase instead of the mixture's.
+        Whether stems get their true stem's phase, where known, instead of the mixture's.
 
     Examples
     --------
@@ -69,7 +71,7 @@ class Laboratory:
             )
         self.separation = separation
         self.references = dict(references or {})
-        if self.references and set(self.references) != set(separation.targets):
+        if not set(self.references) <= set(separation.targets):
             raise ParameterError(
                 f"references must be of {', '.join(separation.targets)} "
                 f"(got {', '.join(self.references)})"
@@ -92,12 +94,19 @@ class Laboratory:
 
     @property
     def ideal_masks(self) -> dict[str, Frames]:
-        """Target to its ideal ratio mask, computed where it is looked at."""
+        """Target to its ideal ratio mask, where its true stem is known; computed at each look.
+
+        What no true stem tells shares the mixture with those that are known.
+        """
         true = self.reference_stfts
+        complete = len(true) == len(self.estimates)
 
         def of(target: str) -> Frames:
             def compute(start: int, stop: int) -> AnyArray:
                 spectra = {name: frames[start:stop] for name, frames in true.items()}
+                if not complete:
+                    known = np.add.reduce(list(spectra.values()))
+                    spectra[_REST] = self.mixture_stft[start:stop] - known
                 return masks.ideal_ratio_masks(spectra)[target]
 
             return Frames(self.mixture_stft.shape, np.float32, compute)
@@ -226,7 +235,8 @@ class Laboratory:
             spectra = {t: masks.apply(mask[frames], mixture) for t, mask in found.items()}
         if self.oracle_phase:
             true = self.reference_stfts
-            spectra = {t: masks.with_phase(s, true[t][frames]) for t, s in spectra.items()}
+            for target, stft in true.items():
+                spectra[target] = masks.with_phase(spectra[target], stft[frames])
         return spectra
 
 

@@ -1,5 +1,6 @@
 """What a session has found: a song under one model, and how near that is to the true stems."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,10 @@ from mssviz.widgets.explorer.choice import Choice
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+#: Columns of a summary that count windows.
+COUNTS = ("windows", "silent", "repaired")
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,27 @@ class Scores:
     windows: "pd.DataFrame"
     summary: "pd.DataFrame"
     notes: list[str]
+
+    def in_words(self) -> "pd.DataFrame":
+        """The summary as people read it: decibels to a tenth, and why there are none."""
+        import pandas as pd
+
+        rows = {}
+        for name, row in self.summary.iterrows():
+            missing = "damaged" if row.get("repaired", 0) else "silent"
+            rows[name] = {
+                column: _counted(value) if column in COUNTS else _decibels(value, missing)
+                for column, value in row.items()
+            }
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _counted(value: float) -> str:
+    return f"{value:.0f}"
+
+
+def _decibels(value: float, missing: str) -> str:
+    return missing if math.isnan(value) else f"{value:.1f}"
 
 
 @dataclass(eq=False)

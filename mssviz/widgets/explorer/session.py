@@ -333,7 +333,7 @@ def _prepare(choice: Choice, model: Model, rival: Model | None) -> tuple[Result,
     mixture, found, repairs = choice.load(model.sample_rate)
     # as many channels as the mixture will have
     sources = {n: model.prepared(stem, model.sample_rate, n) for n, stem in found.items()}
-    references = datasets.to_targets(sources, model.targets)
+    references = datasets.known_targets(sources, model.targets)
     run = model.begin(mixture, model.sample_rate, sources)
     beside = rival.begin(mixture, model.sample_rate, sources) if rival else None
     result = Result(

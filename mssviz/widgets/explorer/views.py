@@ -62,7 +62,7 @@ class Views:
         for target, estimate in laboratory.estimates.items():
             tracks[target] = estimate
             others = {}
-            if laboratory.references:
+            if target in laboratory.references:
                 others[f"{target} (true)"] = laboratory.references[target]
             if target in rivals:
                 others[f"{target} ({self.result.rival_name})"] = rivals[target]
