@@ -71,13 +71,24 @@ def parts_of(targets: Iterable[str], sources: Collection[str]) -> dict[str, list
     ``accompaniment`` is everything but the vocals; ``other`` is everything that is no target of its
     own.
     """
+    targets = list(targets)
+    found = known_parts(targets, sources)
+    return found if len(found) == len(targets) else None
+
+
+def known_parts(targets: Iterable[str], sources: Collection[str]) -> dict[str, list[str]]:
+    """As `parts_of`, of those targets alone that have a source.
+
+    What is left over is known where no target that has no source could be in it.
+    """
     names = {target: target if target in sources else source_name(target) for target in targets}
     rest = ACCOMPANIMENT if ACCOMPANIMENT in names.values() else "other"
     named = set(names.values()) - {rest}
     remaining = [source for source in sources if source not in named]
-    if not named <= set(sources) or (rest in names.values() and not remaining):
-        return None
-    return {target: [name] if name in named else remaining for target, name in names.items()}
+    if ACCOMPANIMENT in remaining and not named <= set(sources):
+        remaining = []  # it may hold what has no source of its own
+    parts = {t: remaining if name == rest else [name] for t, name in names.items()}
+    return {t: found for t, found in parts.items() if found and set(found) <= set(sources)}
 
 
 def sound_files(folder: Path) -> list[Path]:

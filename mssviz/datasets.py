@@ -22,8 +22,8 @@ from mssviz._stems import (
     MIXTURE,
     by_source,
     existing,
+    known_parts,
     packed_files,
-    parts_of,
     read_table,
     sound_files,
     source_name,
@@ -40,12 +40,14 @@ if TYPE_CHECKING:
 
 #: Streams of MUSDB18's stem files; stream 0 is the mixture.
 MUSDB_STREAMS = {"vocals": 4, "drums": 1, "bass": 2, "other": 3}
+#: Peak of a mixture above which `check` looks twice: a sum of mastered stems stays below.
+MAX_PEAK = 2.0
 #: Level of mixture minus stems, in dB relative to the mixture, above which `check` complains.
 MAX_RESIDUAL_DB = -25.0
 
 
 def examples() -> dict[str, Track]:
-    """The excerpts that are at hand: `"francium"` and, where museval is installed, `"musdb"`.
+    """The excerpts at hand: `"francium"`, `"lithium"` and, where museval is installed, `"musdb"`.
 
     Examples
     --------
@@ -56,7 +58,10 @@ def examples() -> dict[str, Track]:
     >>> mixture.shape
     (88200, 2)
     """
-    tracks = {"francium": _francium()}
+    tracks = {
+        "francium": _shipped("francium", "Francium", ("vocals", "drums", "other")),
+        "lithium": _shipped("lithium", "Lithium", ("vocals", "drums", "bass", "other")),
+    }
     musdb = _musdb_excerpt()
     if musdb:
         tracks["musdb"] = musdb
@@ -272,9 +277,9 @@ def check(tracks: Mapping[str, Track], progress: bool | Progress = True) -> "pd.
         One row for each track: ``seconds``, ``sample_rate`` (Hz), ``residual_db`` (level of the
         mixture minus the sum of the stems, relative to the mixture), ``usable``, and ``problem``,
         which is empty if there is none. A track is not usable if files are missing or cannot be
-        read, if the mixture is silent, or if the stems are not the mixture's. Silent stems, and
-        unequal rates, channels or lengths and damage, which `Track.load` makes up for, are problems
-        that one can live with.
+        read, if the mixture is silent, or if the stems are not the mixture's. Silent stems, clicks,
+        and unequal rates, channels or lengths and damage, which `Track.load` makes up for, are
+        problems that one can live with.
     """
     import pandas as pd
 
@@ -309,6 +314,10 @@ def _checked(track: Track) -> dict[str, Any]:
     problems += _mended(parts, rate)
     unfit, residual_db = _unfit(mixture, stems)
     problems += unfit
+    peaks = np.abs(mixture).max(axis=1)
+    if peaks.max(initial=0) > MAX_PEAK:
+        at = int(peaks.argmax()) / rate
+        problems.append(f"the mixture's peak is {peaks.max():.1f}, at {at:.2f} s: a click?")
     silent = [name for name, stem in stems.items() if not stem.any()]
     if silent:
         problems.append(f"silent throughout: {', '.join(silent)}")
@@ -366,12 +375,17 @@ def to_targets(
     targets
         Targets of the separator, in order.
     """
-    parts = parts_of(targets, references)
-    if parts is None:
-        return None
+    known = known_targets(references, targets)
+    return known if len(known) == len(targets) else None
+
+
+def known_targets(
+    references: Mapping[str, Waveform], targets: tuple[str, ...]
+) -> dict[str, Waveform]:
+    """As `to_targets`, of those targets alone that the sources tell; maybe of none."""
     return {
         target: reduce(np.add, [references[source] for source in sources])
-        for target, sources in parts.items()
+        for target, sources in known_parts(targets, references).items()
     }
 
 
@@ -388,10 +402,10 @@ def _examples_folder() -> Path:
     return checkout / "datasets" / "examples" if checkout else Path(__file__).with_name("_examples")
 
 
-def _francium() -> Track:
-    folder = _examples_folder() / "francium"
-    stems = {source: (folder / f"{source}.flac", 0) for source in ("vocals", "drums", "other")}
-    return Track("Francium, ichbinsoftware (excerpt)", stems, licence="CC0 1.0")
+def _shipped(name: str, title: str, sources: tuple[str, ...]) -> Track:
+    folder = _examples_folder() / name
+    stems = {source: (folder / f"{source}.flac", 0) for source in sources}
+    return Track(f"{title}, ichbinsoftware (excerpt)", stems, licence="CC0 1.0")
 
 
 def _musdb_excerpt() -> Track | None:
@@ -403,7 +417,8 @@ def _musdb_excerpt() -> Track | None:
     if not found:
         return None
     stems = {source: (found[0], stream) for source, stream in MUSDB_STREAMS.items()}
-    # the last tenth of a second is damaged
+    # all streams click in its first and last tenth of a second
     return Track(
-        "The Easton Ellises, Falcon 69 (MUSDB18, 6 s)", stems, "CC BY-NC-SA 3.0", skip_end=0.1
-    )
+        "The Easton Ellises, Falcon 69 (MUSDB18, 6 s)", stems, "CC BY-NC-SA 3.0",
+        skip_end=0.1, start=0.1,
+    )  # fmt: skip

@@ -81,7 +81,7 @@ def separated(session, folder, log):
 def test_a_song_is_read_separated_and_measured_and_each_step_is_told(session, folder, log):
     separation = session.separate(Choice(folder, "mixture", offset=0.5))
     assert len(separation.mixture) == 1.5 * RATE
-    assert session.laboratory.separation is separation
+    assert session.laboratory.heard is separation
     assert session.result.title == f"{folder.name} · mixture"
     assert set(session.result.scores.summary.index) == {"vocals", "accompaniment"}
     assert ("result", False) in log.told  # to be looked at while it is filled in

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mssviz import datasets
+from mssviz import audio, datasets
 from mssviz.errors import ParameterError
 from mssviz.masks import ideal_ratio_masks
 from mssviz.scores.signals import si_sdr
@@ -153,3 +153,75 @@ def test_parts_can_be_of_some_frames_only(laboratory, first, monkeypatch):
     assert len(parts) > 2
     frames = [frame for part in parts for frame in range(part.start, part.stop)]
     assert sorted(frames) == list(range(30, 100))
+
+
+STROKE = Stroke("vocals", "erase", [(0.5, 800), (1.0, 800)], radius_hertz=400)
+
+
+def heard_alike(laboratory):
+    """Whether what is heard is the laboratory's own sound and masks, to the sample."""
+    heard = laboratory.heard
+    return all(
+        np.array_equal(heard.estimates[t], laboratory.estimates[t])
+        and np.array_equal(heard.masks[t][:], laboratory.editor.masks[t])
+        for t in heard.targets
+    )
+
+
+def test_what_is_heard_can_be_had_as_a_separation_to_the_sample(laboratory, tmp_path):
+    assert heard_alike(laboratory)
+    before = laboratory.heard
+    assert laboratory.heard is before
+    untouched = {target: stem.copy() for target, stem in before.estimates.items()}
+    laboratory.resound(laboratory.editor.apply(STROKE))
+    assert heard_alike(laboratory)
+    assert all(np.array_equal(before.estimates[t], untouched[t]) for t in untouched)
+    [vocals, _] = laboratory.heard.save(tmp_path, "wav")
+    written, _ = audio.load_audio(vocals)
+    assert np.allclose(written, laboratory.estimates["vocals"], atol=1 / 32768)
+    assert not np.allclose(written, untouched["vocals"], atol=0.01)
+    assert laboratory.heard.residual_db() == laboratory.residual_db()
+    assert laboratory.heard._repr_jpeg_() != before._repr_jpeg_()
+    laboratory.resound(laboratory.editor.undo())
+    assert heard_alike(laboratory)
+    laboratory.set_options(hardness=1.0)
+    work(laboratory)
+    assert laboratory.heard.options.hardness == 1.0
+    assert heard_alike(laboratory)
+
+
+def test_strokes_stay_when_what_is_heard_gets_other_masks(laboratory):
+    laboratory.resound(laboratory.editor.apply(STROKE))
+    other = laboratory.heard.with_options(hardness=1.0)
+    laboratory.set_options(hardness=1.0)
+    work(laboratory)
+    for target, stem in laboratory.estimates.items():
+        assert np.array_equal(other.masks[target][:], laboratory.editor.masks[target])
+        assert np.allclose(other.estimates[target], stem, rtol=0, atol=1e-6)
+    laboratory.resound(laboratory.editor.undo())
+    plain = laboratory.heard.with_options(hardness=0.0)
+    assert_is(make(plain), laboratory.separation.with_options(hardness=0.0))
+
+
+def test_what_is_heard_has_the_true_phase_where_that_is_wanted(laboratory):
+    laboratory.set_options(oracle_phase=True)
+    work(laboratory)
+    assert heard_alike(laboratory)
+    other = laboratory.heard.with_options(power=4.0)
+    laboratory.set_options(oracle_phase=True, power=4.0)
+    work(laboratory)
+    assert np.allclose(other.estimates["vocals"], laboratory.estimates["vocals"], atol=1e-6)
+
+
+def test_a_stem_without_a_true_one_shares_what_the_others_leave(laboratory, separated):
+    true = {"vocals": laboratory.references["vocals"]}
+    known = make(separated, true)
+    # two targets whose true stems add up: what is left over is the other
+    mask, expected = known.ideal_masks["vocals"], laboratory.ideal_masks["vocals"]
+    assert list(known.ideal_masks) == ["vocals"]
+    assert np.abs(mask[10:150] - expected[10:150]).mean() < 1e-3
+    before = {target: stem.copy() for target, stem in known.estimates.items()}
+    known.set_options(oracle_phase=True)
+    work(known)
+    assert np.array_equal(known.estimates["accompaniment"], before["accompaniment"])
+    assert not np.allclose(known.estimates["vocals"], before["vocals"], atol=1e-3)

@@ -14,7 +14,9 @@ from mssviz.plots.axes import (
     MAX_COLUMNS,
     MAX_LABEL,
     MAX_ROWS,
+    MIXTURE_COLOR,
     PALETTE,
+    STEM_COLORS,
     FrequencyScale,
     check_colors,
     check_layout,
@@ -22,6 +24,7 @@ from mssviz.plots.axes import (
     label,
     neutral,
     one_line,
+    stem_colors,
 )
 from mssviz.plots.charts import model_boxes, model_pairs, scores
 from mssviz.plots.pictures import (
@@ -42,7 +45,9 @@ __all__ = [
     "MAX_COLUMNS",
     "MAX_LABEL",
     "MAX_ROWS",
+    "MIXTURE_COLOR",
     "PALETTE",
+    "STEM_COLORS",
     "FrequencyScale",
     "check_colors",
     "check_layout",
@@ -59,5 +64,6 @@ __all__ = [
     "separation_figure",
     "song_figure",
     "spectrogram",
+    "stem_colors",
     "stems",
 ]

@@ -1,12 +1,14 @@
 """Axes in seconds and hertz, colours, and labels: what all pictures have in common."""
 
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mssviz._stems import MIXTURE, source_name
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
 from mssviz.stft import StftParams, bins_to_hz, check_params
@@ -17,8 +19,19 @@ if TYPE_CHECKING:
 
 FrequencyScale = Literal["linear", "log", "mel"]
 
-#: Okabe and Ito's palette, distinguishable with any colour vision.
-PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#0072B2")
+#: Colour of each stem in every picture, of every model: told apart with any colour vision, and at
+#: least 3:1 against white and black.
+STEM_COLORS = {
+    "vocals": "#F26803",
+    "drums": "#5E9AC6",
+    "bass": "#246B63",
+    "other": "#7938B0",
+    "piano": "#A94CE6",
+    "guitar": "#B71A22",
+    "accompaniment": "#696C99",
+}
+PALETTE = tuple(STEM_COLORS.values())
+MIXTURE_COLOR = "#888888"
 LEVEL_MAP, MASK_MAP, DIFFERENCE_MAP = "magma", "cividis", "PuOr"
 LEVEL_RANGE_DB = 80.0
 MAX_COLUMNS, MAX_ROWS = 1200, 500
@@ -49,6 +62,26 @@ def check_colors(colors: Mapping[str, str]) -> None:
             raise ParameterError(
                 f"color must be like '#56B4E9' or the name of a colour (got {color!r})"
             )
+
+
+def stem_colors(targets: Iterable[str]) -> dict[str, str]:
+    """Each stem's colour: its own wherever it appears, or for unknown names one that is left.
+
+    Parameters
+    ----------
+    targets
+        Names of stems, in any case and as other programs give them, and maybe of the mixture.
+
+    Examples
+    --------
+    >>> mssviz.plots.stem_colors(["vocals", "kazoo"])["vocals"]
+    '#F26803'
+    """
+    own = {MIXTURE: MIXTURE_COLOR, **STEM_COLORS}
+    found = {target: own.get(source_name(target)) for target in targets}
+    used = set(found.values())
+    left = itertools.cycle([color for color in PALETTE if color not in used] or PALETTE)
+    return {target: color or next(left) for target, color in found.items()}
 
 
 def one_line(text: str, most: int = MAX_LABEL) -> str:

@@ -6,9 +6,9 @@ import numpy as np
 
 from mssviz.errors import ParameterError
 from mssviz.plots.axes import (
-    PALETTE,
     axes_of,
     label,
+    stem_colors,
 )
 
 if TYPE_CHECKING:
@@ -33,12 +33,11 @@ def scores(
     lines = []
     times = np.unique(table["time"])
     width = times[1] - times[0] if len(times) > 1 else 1.0
-    for i, (target, rows) in enumerate(table.groupby("target", sort=False)):
+    colors = stem_colors(map(str, dict.fromkeys(table["target"])))
+    for target, color in colors.items():
+        rows = table[table["target"].astype(str) == target]
         centre = rows["time"] + width / 2
-        color = PALETTE[i % len(PALETTE)]
-        lines += ax.plot(
-            centre, rows[measure], marker="o", ms=3, color=color, label=label(str(target))
-        )
+        lines += ax.plot(centre, rows[measure], marker="o", ms=3, color=color, label=label(target))
     ax.set_xlabel("time (s)")
     ax.set_ylabel(f"{measure} (dB)")
     ax.grid(alpha=0.25)
@@ -66,8 +65,7 @@ def model_boxes(medians: "pd.Series[float]", ax: "Axes | None" = None) -> "Axes"
     targets = list(dict.fromkeys(medians.index.get_level_values("target")))
     height = 0.8 / len(targets)
     order = medians.groupby("model").median().sort_values().index
-    for i, target in enumerate(targets):
-        color = PALETTE[i % len(PALETTE)]
+    for i, (target, color) in enumerate(stem_colors(targets).items()):
         for row, model in enumerate(order):
             levels = medians.index.get_level_values
             found = medians[(levels("target") == target) & (levels("model") == model)].dropna()
@@ -119,8 +117,7 @@ def model_pairs(
     ax = axes_of(ax)
     values = medians.unstack("model")[[first, second]].dropna()
     targets = list(dict.fromkeys(values.index.get_level_values("target")))
-    for i, target in enumerate(targets):
-        color = PALETTE[i % len(PALETTE)]
+    for i, (target, color) in enumerate(stem_colors(targets).items()):
         for a, b in values.xs(target, level="target").to_numpy():
             ax.plot([2 * i, 2 * i + 1], [a, b], "o-", color=color, markersize=4, alpha=0.7)
     ticks = [x for i in range(len(targets)) for x in (2 * i, 2 * i + 1)]

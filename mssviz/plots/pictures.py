@@ -17,6 +17,7 @@ from mssviz.plots.axes import (
     check_same_shape,
     colorbar,
     label,
+    stem_colors,
 )
 from mssviz.stft import StftParams, to_db
 
@@ -214,13 +215,14 @@ def separation_figure(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, 2.5 * len(masks)), layout="constrained")
+    colors = stem_colors(masks)
     rows = figure.subplots(len(masks), 2, sharex=True, sharey=True, squeeze=False)
-    for i, ((left, right), (target, values)) in enumerate(zip(rows, masks.items(), strict=True)):
+    for (left, right), (target, values) in zip(rows, masks.items(), strict=True):
         mask(values, params, ax=left, scale=scale, start=start)
         left.set_title(f"{label(target)}: mask")
         mask_over_spectrogram(
             values, spectrum, params, ax=right, scale=scale, start=start,
-            color=PALETTE[i % len(PALETTE)],
+            color=colors[target],
         )  # fmt: skip
         right.set_title(f"{label(target)}: what the mask lets through")
         left.label_outer()

@@ -166,6 +166,33 @@ class MaskEditor:
         """Whether there is a stroke to paint again."""
         return bool(self._undone)
 
+    @property
+    def strokes(self) -> "list[tuple[Stroke, bool]]":
+        """Strokes that the masks hold, in order, each with the `sum_to_one` that it had.
+
+        Raises
+        ------
+        ParameterError
+            If masks of a file are under them, which no stroke tells.
+        """
+        found = []
+        for edit in self.changes:
+            if not isinstance(edit.change, Stroke):
+                raise ParameterError(
+                    "masks were loaded from a file, which strokes do not tell; save the masks"
+                )
+            found.append((edit.change, edit.sum_to_one))
+        return found
+
+    @property
+    def changes(self) -> "tuple[_Edit, ...]":
+        """What was done to the masks, in order, for `follow`."""
+        return tuple(replace(e, before={}, after={}) for e in (*self._forgotten, *self._done))
+
+    def follow(self, changes: "Sequence[_Edit]") -> None:
+        """Take over another editor's `changes`, for good; `rebase` paints them."""
+        self._forgotten.extend(changes)
+
     def apply(self, stroke: Stroke, progress: Progress = no_progress) -> slice:
         """Paint a stroke.
 

@@ -5,19 +5,24 @@ changed are masked and turned into sound again, so that the result comes while o
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Unpack
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Unpack
 
 import numpy as np
 
 from mssviz import masks
-from mssviz._typing import AnyArray, Stft, Waveform
+from mssviz._typing import AnyArray, Mask, Stft, Waveform
 from mssviz.audio import level_ratio_db
 from mssviz.errors import ParameterError
 from mssviz.separation import MaskChanges, Separation, given_options
 from mssviz.separation.editing import MaskEditor
+from mssviz.separation.song import BLOCK_FRAMES, Store
 from mssviz.stft import Frames, istft_part, stft_frames, time_to_frames
 
+#: What no true stem tells, beside names of targets, which are not empty.
+_REST = ""
 #: Length of the parts in which a long excerpt is worked on, in seconds.
 PART_SECONDS = 10.0
 
@@ -31,7 +36,7 @@ class Laboratory:
         Separation that the masks come from. The network may still be filling it in: then call
         `remask` and `resound` for the frames that are done.
     references
-        True stems ``(n_samples, n_channels)`` by target, where known: all of them or none.
+        True stems ``(n_samples, n_channels)`` by target, where known.
 
     Attributes
     ----------
@@ -41,7 +46,7 @@ class Laboratory:
         Stems ``(n_samples, n_channels)`` by target, as the present masks let them through; silent
         until `resound`.
     oracle_phase : bool
-        Whether stems get the true stems' phase instead of the mixture's.
+        Whether stems get their true stem's phase, where known, instead of the mixture's.
 
     Examples
     --------
@@ -66,12 +71,13 @@ class Laboratory:
             )
         self.separation = separation
         self.references = dict(references or {})
-        if self.references and set(self.references) != set(separation.targets):
+        if not set(self.references) <= set(separation.targets):
             raise ParameterError(
                 f"references must be of {', '.join(separation.targets)} "
                 f"(got {', '.join(self.references)})"
             )
         self.oracle_phase = False
+        self._heard: Callable[[], Separation | None] = _nobody
         self.mixture_stft = separation.mixture_stft
         self.params = separation.preset.stft
         store, shape = separation.store, self.mixture_stft.shape
@@ -88,12 +94,19 @@ class Laboratory:
 
     @property
     def ideal_masks(self) -> dict[str, Frames]:
-        """Ideal ratio masks by target, computed when they are looked at."""
+        """Ideal ratio masks by target, where the true stem is known; computed at each look.
+
+        What no true stem tells shares the mixture with those that are known.
+        """
         true = self.reference_stfts
+        complete = len(true) == len(self.estimates)
 
         def of(target: str) -> Frames:
             def compute(start: int, stop: int) -> AnyArray:
                 spectra = {name: frames[start:stop] for name, frames in true.items()}
+                if not complete:
+                    known = np.add.reduce(list(spectra.values()))
+                    spectra[_REST] = self.mixture_stft[start:stop] - known
                 return masks.ideal_ratio_masks(spectra)[target]
 
             return Frames(self.mixture_stft.shape, np.float32, compute)
@@ -118,6 +131,7 @@ class Laboratory:
         if oracle_phase and not self.references:
             raise ParameterError("the oracle phase needs the true stems; choose the mixture's")
         self.oracle_phase = oracle_phase
+        self._heard = _nobody
         present = self.separation.options
         if any(getattr(present, name) != v for name, v in given_options(changes).items()):
             self.separation = self.separation.with_options(**changes)
@@ -154,6 +168,7 @@ class Laboratory:
         """Make the masks of some frames anew; strokes stay on them."""
         for block, found in self.separation.masked(frames.start, frames.stop):
             self.editor.rebase(block, found)
+        self._heard = _nobody
 
     def resound(self, frames: slice) -> tuple[int, dict[str, Waveform]]:
         """Turn the present masks of some frames into sound.
@@ -177,12 +192,39 @@ class Laboratory:
             start = max(0, first)
             pieces[target] = piece[start - first : n_samples - first]
             self.estimates[target][start : start + len(pieces[target])] = pieces[target]
+        self._heard = _nobody
         return start, pieces
+
+    @property
+    def heard(self) -> Separation:
+        """The separation as it is seen and heard now, strokes included; it does not change later.
+
+        Its masks and estimates are copies, sample for sample.
+        """
+        found = self._heard()  # one that somebody holds is as good while nothing changes
+        if found is None:
+            found = self._copied()
+            self._heard = weakref.ref(found)
+        return found
 
     def residual_db(self) -> float:
         """Level of the mixture minus all stems, relative to the mixture, in dB; NaN in silence."""
         mixture = self.separation.mixture
         return level_ratio_db(mixture - np.add.reduce(list(self.estimates.values())), mixture)
+
+    def _copied(self) -> Separation:
+        store, made = self.separation.store, self.separation
+        stems, painted = {}, {}
+        for target, mask in self.editor.masks.items():
+            stems[target] = _copy(store, self.estimates[target])
+            if self.editor.edited:
+                painted[target] = _copy(store, mask)
+        return _Heard(
+            made.preset, made.mixture, made.prediction, made.options,
+            Store({**store.cache, "stems": stems}),
+            painted,
+            _Recipe(self.references, self.oracle_phase, self.editor.changes),
+        )  # fmt: skip
 
     def _spectra(self, frames: slice) -> dict[str, Stft]:
         if self.separation.masker.is_filter and not self.editor.edited:
@@ -196,7 +238,8 @@ class Laboratory:
             spectra = {t: masks.apply(mask[frames], mixture) for t, mask in found.items()}
         if self.oracle_phase:
             true = self.reference_stfts
-            spectra = {t: masks.with_phase(s, true[t][frames]) for t, s in spectra.items()}
+            for target, stft in true.items():
+                spectra[target] = masks.with_phase(spectra[target], stft[frames])
         return spectra
 
 
@@ -213,3 +256,58 @@ def _split(
         inside.append(middle)
         outside += [run for run in ((low, middle[0]), (middle[1], high)) if run[0] < run[1]]
     return inside, outside
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What a laboratory does beyond what a model does by itself."""
+
+    references: Mapping[str, Waveform]
+    oracle_phase: bool
+    changes: Sequence[Any]
+
+    def applied(self, separation: Separation) -> Separation:
+        laboratory = Laboratory(separation, self.references)
+        laboratory.oracle_phase = self.oracle_phase
+        laboratory.editor.follow(self.changes)
+        for frames in laboratory.parts():
+            laboratory.remask(frames)
+            laboratory.resound(frames)
+        return laboratory.heard
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Heard(Separation):
+    """A song as it was heard in a laboratory at one time."""
+
+    painted: Mapping[str, Mask]  # empty where masks are as the model makes them
+    recipe: _Recipe
+
+    def masked(
+        self, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[slice, dict[str, Mask]]]:
+        if not self.painted:
+            yield from super().masked(start, stop)
+            return
+        n_frames = self.mixture_stft.shape[0]
+        stop = n_frames if stop is None else min(stop, n_frames)
+        for first in range(start, stop, BLOCK_FRAMES):
+            frames = slice(first, min(first + BLOCK_FRAMES, stop))
+            yield frames, {target: mask[frames] for target, mask in self.painted.items()}
+
+    def with_options(self, **changes: Unpack[MaskChanges]) -> Separation:
+        """As `Separation.with_options`; strokes stay on the new masks."""
+        made = Separation(self.preset, self.mixture, self.prediction, self.options, Store())
+        made = made.with_options(**changes)
+        kept = self.recipe.changes or self.recipe.oracle_phase
+        return self.recipe.applied(made) if kept else made
+
+
+def _copy(store: Store, array: AnyArray) -> AnyArray:
+    copied = store.empty(array.shape, array.dtype)
+    copied[:] = array
+    return copied
+
+
+def _nobody() -> None:
+    """In place of a reference to what nobody holds."""

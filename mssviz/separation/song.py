@@ -185,17 +185,14 @@ class Separation:
         # what a notebook shows, and keeps for when no kernel runs: some columns of each mask
         n_frames = self.mixture_stft.shape[0]
         frames = np.unique(np.linspace(0, n_frames - 1, PICTURE_COLUMNS).astype(int))
-        mixture: list[AnyArray] = []
+        mixture = np.stack([np.abs(self.mixture_stft[frame]).mean(axis=1) for frame in frames])
         columns: dict[str, list[AnyArray]] = {target: [] for target in self.targets}
         for frame in frames:
-            [segment] = self.segments(frame, frame + 1)
-            mixture.append(np.abs(segment.core(segment.mixture)[0]).mean(axis=1))
-            for target, mask in self.masker.masks(segment).items():
-                columns[target].append(mask[0].mean(axis=1))
+            for _, found in self.masked(frame, frame + 1):
+                for target, mask in found.items():
+                    columns[target].append(mask[0].mean(axis=1))
         pictures = {target: np.stack(found)[:, :, None] for target, found in columns.items()}
-        figure = plots.song_figure(
-            np.stack(mixture)[:, :, None], pictures, self.preset.stft, n_frames
-        )
+        figure = plots.song_figure(mixture[:, :, None], pictures, self.preset.stft, n_frames)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="jpeg", dpi=75, pil_kwargs={"quality": 80})
         return buffer.getvalue()
@@ -260,10 +257,16 @@ class _Estimates(Mapping[str, Waveform]):
 
 
 class Store:
-    """Storage for arrays of a separation, and for what was computed from them."""
+    """Storage for arrays of a separation, and for what was computed from them.
 
-    def __init__(self) -> None:
-        self.cache: dict[str, Any] = {}
+    Parameters
+    ----------
+    cache
+        What is computed already, by name; copied.
+    """
+
+    def __init__(self, cache: Mapping[str, Any] | None = None) -> None:
+        self.cache: dict[str, Any] = dict(cache or {})
 
     def empty(self, shape: tuple[int, ...], dtype: Any = np.float32) -> AnyArray:
         """Make an array of zeros, in memory if small, in a temporary file if large.

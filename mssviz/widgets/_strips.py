@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mssviz.errors import ParameterError
-from mssviz.plots import PALETTE, check_colors
+from mssviz.plots import check_colors, stem_colors
 
 MIN_GAIN_DB, MAX_GAIN_DB = -60.0, 12.0
 
@@ -14,11 +14,11 @@ def new_strips(
     choices: Mapping[str, Sequence[str]], colors: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Make a strip for each entry of `choices`: centred, at 0 dB, playing its own track."""
-    palette = itertools.cycle(PALETTE)
+    colors = {**stem_colors(choices), **colors}
     return [
         {
             "name": name,
-            "color": colors.get(name, color),
+            "color": colors[name],
             "gain_db": 0.0,
             "pan": 0.0,
             "muted": False,
@@ -26,7 +26,7 @@ def new_strips(
             "choices": list(names),
             "shows": name,
         }
-        for (name, names), color in zip(choices.items(), palette, strict=False)
+        for name, names in choices.items()
     ]
 
 
@@ -71,6 +71,14 @@ def check_strip(strip: Mapping[str, Any]) -> dict[str, Any]:
         )
     gain_db = in_range(strip["gain_db"], MIN_GAIN_DB, MAX_GAIN_DB, "gain_db", " dB")
     return dict(strip) | {"gain_db": gain_db, "pan": in_range(strip["pan"], -1, 1, "pan")}
+
+
+def kept(earlier: Mapping[str, Any] | None, strip: Mapping[str, Any]) -> dict[str, Any]:
+    """What people have set on an earlier strip of the same name, as far as `strip` can have it."""
+    if earlier is None:
+        return {}
+    found = {name: earlier[name] for name in ("gain_db", "pan", "muted", "solo")}
+    return found | ({"shows": earlier["shows"]} if earlier["shows"] in strip["choices"] else {})
 
 
 def is_number(value: Any) -> bool:

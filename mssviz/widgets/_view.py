@@ -18,8 +18,21 @@ class View(anywidget.AnyWidget):
 
     #: Names of the traits of `TIMELINE` that it has and shares with views that it is linked with.
     shared: ClassVar[tuple[str, ...]] = ()
+    #: Traits that people set, which a view of another result of the same song takes over.
+    settings: ClassVar[tuple[str, ...]] = ()
     #: Entry file below ``static/``, which a saved page runs, too.
     module: ClassVar[str]
+
+    def take_over(self, other: "View") -> None:
+        """Have the `settings` of another view of the same song and excerpt.
+
+        Parameters
+        ----------
+        other
+            A view of the same class, open or closed.
+        """
+        for name in self.settings:
+            setattr(self, name, getattr(other, name))
 
     def saved_state(self) -> dict[str, Any]:
         """Traits that a page without a kernel needs to show the same: all that JSON can hold."""

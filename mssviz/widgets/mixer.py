@@ -17,6 +17,7 @@ from mssviz.widgets._strips import (
     check_strip_colors,
     in_range,
     is_number,
+    kept,
     new_strips,
 )
 from mssviz.widgets._tracks import Codec, Tracks
@@ -47,7 +48,7 @@ class Mixer(View):
         A switch A, B, C… on the estimate's strip chooses among them, and `compare` does so on all
         strips.
     colors
-        Colours by name of a track, as ``"#rrggbb"`` or a CSS name; `plots.PALETTE` for the others.
+        Colours by name of a track, as ``"#rrggbb"`` or a CSS name; `plots.stem_colors` for others.
     offset
         Time of the first sample in the song, in seconds; all times below count from the song's
         beginning.
@@ -73,6 +74,7 @@ class Mixer(View):
     """
 
     shared = ("time", "selection")
+    settings = ("rate", "master_db")
     module = "mixer/view.js"
     _esm = _static.module(module)
     _css = _static.style("mixer.css")
@@ -219,6 +221,13 @@ class Mixer(View):
             strip = next(strip for strip, names in self._choices.items() if name in names)
             raise ParameterError(f"{name} is heard through the strip of {strip}: adjust that one")
         self.strips = [s | changes if s["name"] == name else s for s in self.strips]
+
+    def take_over(self, other: View) -> None:
+        """As `View.take_over`; strips of the same name keep level, pan, mute, solo and choice."""
+        super().take_over(other)
+        assert isinstance(other, Mixer)
+        theirs = {strip["name"]: strip for strip in other.strips}
+        self.strips = [strip | kept(theirs.get(strip["name"]), strip) for strip in self.strips]
 
     def compare(self, position: int) -> None:
         """Let every strip play its choice A (0), B (1), C (2) and so on, if it has that many.

@@ -8,7 +8,7 @@ import numpy as np
 import traitlets as t
 
 from mssviz.errors import ParameterError
-from mssviz.plots import PALETTE, check_colors
+from mssviz.plots import check_colors, stem_colors
 from mssviz.scores import MEASURES, OF_WINDOWS
 from mssviz.widgets import _static
 from mssviz.widgets._view import TIMELINE, View
@@ -36,7 +36,7 @@ class ScoreView(View):
     window
         Length of a window, in seconds, as given to `evaluate`.
     colors
-        Colours by target, such as ``"#E69F00"``; `plots.PALETTE` for the others.
+        Colours by target, such as ``"#E69F00"``; `plots.stem_colors` for the others.
     offset
         Time of the first sample on the song's time axis, in seconds; all traits count from the
         song's beginning.
@@ -58,6 +58,7 @@ class ScoreView(View):
     """
 
     shared = TIMELINE
+    settings = ("measure", "height")
     module = "scores/view.js"
     _esm = _static.module(module)
     _css = _static.style("scores.css")
@@ -145,11 +146,12 @@ class ScoreView(View):
         _check_scores(scores)
         times = np.unique(scores["time"].to_numpy(float))
         targets = []
-        for i, name in enumerate(dict.fromkeys(scores["target"])):
+        names = list(dict.fromkeys(scores["target"]))
+        colors = {**stem_colors(map(str, names)), **self._colors}
+        for name in names:
             rows = scores[scores["target"] == name].set_index("time").reindex(times)
             columns = {m: [_plain(v) for v in rows[m].to_numpy(float)] for m in OF_WINDOWS}
-            color = self._colors.get(str(name), PALETTE[i % len(PALETTE)])
-            targets.append({"name": str(name), "color": color, **columns})
+            targets.append({"name": str(name), "color": colors[str(name)], **columns})
         # overlapping windows share the axis: each is drawn as wide as their distance
         step = min([self.window, *np.diff(times).tolist()])
         return {

@@ -1,7 +1,7 @@
 """A spectrogram to look into: pan, zoom, masks as hues, exact values under the pointer, a brush."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import traitlets as t
 
 from mssviz._typing import AnyArray
 from mssviz.errors import MssvizError, ParameterError, reason
-from mssviz.plots import PALETTE, check_colors
+from mssviz.plots import check_colors, stem_colors
 from mssviz.separation.editing import TOOLS, Stroke
 from mssviz.stft import StftParams
 from mssviz.widgets import _static, _tiles
@@ -22,6 +22,7 @@ COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
 #: Most tiles that one message may ask for; a view asks for fewer, in several messages.
 MAX_TILES = 256
 
+_NEW_BRUSH = {"radius_seconds": 0.08, "radius_hertz": 150.0, "softness": 0.5, "value": 1.0}
 #: Message to the browser, with its buffers.
 Answer = tuple[dict[str, Any], list[Any]]
 
@@ -45,7 +46,7 @@ class SpectrogramView(View):
         Masks to compare with, by stem, for each name of what they are, such as
         ``"ideal ratio mask"`` or another model's name. Stems that `masks` lacks are left out.
     colors
-        Colours by stem, such as ``"#E69F00"``.
+        Colours by stem, such as ``"#E69F00"``; `plots.stem_colors` for the others.
     offset
         Time of the first sample on the song's time axis, in seconds.
     traits
@@ -67,6 +68,9 @@ class SpectrogramView(View):
     """
 
     shared = TIMELINE
+    settings = (
+        "low", "scale", "channel", "floor_db", "ceiling_db", "gamma", "colormap", "tool", "height",
+    )  # fmt: skip
     module = "spectrogram/view.js"
     _esm = _static.module(module)
     _css = _static.style("spectrogram.css")
@@ -129,30 +133,15 @@ class SpectrogramView(View):
             "stop": max(self._data.end, offset + self._data.hop),
             "high": params.sample_rate / 2,
             "show": self.shows[0],
-            "brush": {
-                "target": next(iter(stems), ""),
-                "radius_seconds": 0.08,
-                "radius_hertz": 150.0,
-                "softness": 0.5,
-                "value": 1.0,
-            },
+            "brush": {"target": next(iter(stems), ""), **_NEW_BRUSH},
         }
-        given = colors or {}
+        hues = {**stem_colors(stems), **(colors or {})}
         super().__init__(
             **{**defaults, **traits},
             _geometry=self._data.geometry,
-            _stems=[
-                {"name": name, "color": given.get(name, PALETTE[i % len(PALETTE)])}
-                for i, name in enumerate(stems)
-            ],
+            _stems=[{"name": name, "color": hues[name]} for name in stems],
             _layers=[layer.record for layer in self.layers],
-            _choices={
-                "show": [(layer.name, layer.label) for layer in self.layers],
-                "scale": [(scale, scale) for scale in SCALES],
-                "channel": [(channel, channel) for channel in _tiles.CHANNELS],
-                "colormap": [(colormap, colormap) for colormap in COLORMAPS],
-                "tool": [(tool, tool) for tool in ("look", *TOOLS)] if stems else [],
-            },
+            _choices=_choices(self.layers, bool(stems)),
             _palettes={
                 name: _tiles.palette(name) for name in (*COLORMAPS, *FIXED_COLORMAPS.values())
             },
@@ -183,6 +172,17 @@ class SpectrogramView(View):
         if not 0.1 <= proposal["value"] <= 10:
             raise t.TraitError(f"gamma must lie in [0.1, 10] (got {proposal['value']})")
         return float(proposal["value"])
+
+    def take_over(self, other: View) -> None:
+        """As `View.take_over`; a layer, or a stem to paint on, that is not here stays another."""
+        super().take_over(other)
+        assert isinstance(other, SpectrogramView)
+        self.high = min(other.high, self.params.sample_rate / 2)
+        if other.show in self.shows:
+            self.show = other.show
+        target = other.brush["target"]
+        known = target in self._data.stems
+        self.brush = other.brush | {"target": target if known else self.brush["target"]}
 
     def layer_values(self, layer: str) -> AnyArray:
         """All 8-bit values of a layer of `shows`, channels averaged, ``(n_frames, n_bins)``."""
@@ -337,3 +337,11 @@ def _understood() -> Iterator[None]:
         raise ParameterError(
             f"a message of the browser is of another form ({reason(error)}); reload the page"
         ) from error
+
+
+def _choices(layers: Sequence[Layer], can_paint: bool) -> dict[str, list[tuple[str, str]]]:
+    """Values and labels that each trait's control offers, by trait."""
+    tools = ("look", *TOOLS) if can_paint else ()
+    plain = {"scale": SCALES, "channel": _tiles.CHANNELS, "colormap": COLORMAPS, "tool": tools}
+    named = {trait: [(value, value) for value in values] for trait, values in plain.items()}
+    return {"show": [(layer.name, layer.label) for layer in layers], **named}

@@ -166,11 +166,10 @@ def _curves(history: "pd.DataFrame", sdr: Mapping[str, list[float]]) -> bytes:
     losses.plot(history["step"], history["loss"], color="0.6", label="training")
     losses.plot(history["step"], history["validation_loss"], color="black", label="validation")
     losses.set_ylabel("loss")
-    for i, (target, values) in enumerate(sdr.items()):
+    for target, color in plots.stem_colors(sdr).items():
+        values = sdr[target]
         steps = history["step"].iloc[-len(values) :]
-        scores.plot(
-            steps, values, color=plots.PALETTE[i % len(plots.PALETTE)], label=plots.label(target)
-        )
+        scores.plot(steps, values, color=color, label=plots.label(target))
     scores.set_ylabel("SDR of the excerpt (dB)")
     for ax in (losses, scores):
         ax.set_xlabel("step")

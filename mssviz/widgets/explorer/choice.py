@@ -57,6 +57,11 @@ class Choice:
         """Name of the second model for people, told from the first where both have one name."""
         return f"{self.rival}, untouched" if self.rival == self.model else self.rival
 
+    @property
+    def excerpt(self) -> tuple[Any, ...]:
+        """What tells this part of this song from others."""
+        return self.song, self.offset, self.duration
+
     def check(self) -> None:
         """Raise `ParameterError` unless the masks of both models have the same grid."""
         if not self.rival:

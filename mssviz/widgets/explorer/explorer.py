@@ -204,8 +204,8 @@ class Explorer(Box):
 
     @property
     def separation(self) -> Separation | None:
-        """Separation of the last run, with the present options."""
-        return self.laboratory.separation if self.laboratory else None
+        """What is seen and heard now, strokes included, sample for sample; it stays as it is."""
+        return self.laboratory.heard if self.laboratory else None
 
     @property
     def editor(self) -> MaskEditor | None:
@@ -219,7 +219,7 @@ class Explorer(Box):
 
     @property
     def estimates(self) -> dict[str, Waveform]:
-        """Stems that the present masks, strokes included, let through."""
+        """Stems that the present masks, strokes included, let through; later changes reach them."""
         return self.session.complete_result().laboratory.estimates
 
     def save_html(self, path: PathLike) -> Path:

@@ -1,5 +1,6 @@
 """What a session has found: a song under one model, and how near that is to the true stems."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -7,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 from mssviz.separation import Separation, changed
 from mssviz.separation.laboratory import Laboratory
 from mssviz.separators import Model
+from mssviz.widgets.explorer.choice import Choice
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Seconds before and behind the playhead that change first; it moves on while they are made.
 HEARD_SECONDS = (0.2, 1.5)
+
+
+#: Columns of a summary that count windows.
+COUNTS = ("windows", "silent", "repaired")
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,27 @@ class Scores:
     summary: "pd.DataFrame"
     notes: list[str]
 
+    def in_words(self) -> "pd.DataFrame":
+        """The summary as people read it: decibels to a tenth, and why there are none."""
+        import pandas as pd
+
+        rows = {}
+        for name, row in self.summary.iterrows():
+            missing = "damaged" if row.get("repaired", 0) else "silent"
+            rows[name] = {
+                column: _counted(value) if column in COUNTS else _decibels(value, missing)
+                for column, value in row.items()
+            }
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _counted(value: float) -> str:
+    return f"{value:.0f}"
+
+
+def _decibels(value: float, missing: str) -> str:
+    return missing if math.isnan(value) else f"{value:.1f}"
+
 
 @dataclass(eq=False)
 class Result:
@@ -43,14 +70,10 @@ class Result:
     model : Model
     laboratory : Laboratory
         Laboratory that holds the excerpt with its present masks and stems.
-    title : str
-        Song and model, as a title for people.
-    offset : float
-        Time of the excerpt's first sample in the song, in seconds.
+    choice : Choice
+        Song, excerpt and models that were asked for.
     rival : Separation or None
         Separation of the excerpt by the second model.
-    rival_name : str
-        Name of the second model for people.
     repairs : sequence of tuple of float
         Parts (start, stop) of the excerpt that could not be decoded, in seconds from its beginning;
         windows that touch one have no score.
@@ -76,10 +99,8 @@ class Result:
 
     model: Model
     laboratory: Laboratory
-    title: str
-    offset: float
+    choice: Choice
     rival: Separation | None = None
-    rival_name: str = ""
     repairs: Sequence[tuple[float, float]] = ()
     sources: Sequence[str] = ()
     complete: bool = False
@@ -89,6 +110,25 @@ class Result:
     no_scores: str = ""
     playhead: float | None = None
     visible: tuple[float, float] | None = None
+
+    @property
+    def title(self) -> str:
+        """Song and model, for people."""
+        return self.choice.title
+
+    @property
+    def offset(self) -> float:
+        """Time of the excerpt's first sample in the song, in seconds."""
+        return self.choice.offset
+
+    @property
+    def rival_name(self) -> str:
+        """The second model, for people."""
+        return self.choice.rival_name
+
+    def same_excerpt(self, other: "Result") -> bool:
+        """Whether another result is of the same part of the same song."""
+        return self.choice.excerpt == other.choice.excerpt
 
     def selected(self) -> tuple[float, float] | None:
         """Selected part, in seconds from the excerpt's beginning."""

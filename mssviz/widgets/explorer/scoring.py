@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCORE_WINDOW = 1.0
+#: True stems without which nothing is scored: interference is measured against the others.
+LEAST_REFERENCES = 2
+#: Part of a window, in seconds, below which nobody misses it.
+_LEAST_LEFT = 0.01
 
 
 class Scorer:
@@ -33,7 +37,7 @@ class Scorer:
 
     def measure(self, result: Result) -> None:
         """Measure the selection of a result, and keep the scores in `Result.scores`."""
-        if not result.laboratory.references:
+        if len(result.laboratory.references) < LEAST_REFERENCES:
             result.no_scores = _why_unknown(result)
             self._changed(result, False)
             return
@@ -97,20 +101,30 @@ def measure(result: Result, progress: Progress) -> Scores:
         return windows.assign(time=windows["time"] + begin), summary
 
     windows, summary = measured(result.laboratory.estimates)
-    if result.rival and set(result.shared_targets()) == set(true):
+    if result.rival and set(true) <= set(result.shared_targets()):
         import pandas as pd
 
         _, other = measured(result.rival.estimates)
         summary = pd.concat([summary, other.rename(lambda t: f"{t} · {result.rival_name}")])
-    notes = _notes(result.offset, selected, window, dither_db, repaired)
+    left = seconds - windows["time"].nunique() * window
+    notes = _notes(result, selected, window, left, dither_db, repaired)
     return Scores(windows, summary, notes)
 
 
 def _why_unknown(result: Result) -> str:
     if not result.sources:
         return "No scores: this song's true stems are unknown."
-    known, wanted = ", ".join(result.sources), ", ".join(result.laboratory.separation.targets)
-    return f"No scores: this song's true stems {known} do not tell what {wanted} are."
+    known, wanted = ", ".join(result.sources), ", ".join(_untold(result))
+    return (
+        f"No scores: this song's true stems ({known}) do not tell what {wanted} should be, and "
+        f"scores need {LEAST_REFERENCES} stems or more."
+    )
+
+
+def _untold(result: Result) -> list[str]:
+    """Stems whose true one is unknown."""
+    laboratory = result.laboratory
+    return [t for t in laboratory.separation.targets if t not in laboratory.references]
 
 
 def _repaired(result: Result, begin: float, seconds: float) -> list[tuple[float, float]]:
@@ -120,17 +134,26 @@ def _repaired(result: Result, begin: float, seconds: float) -> list[tuple[float,
 
 
 def _notes(
-    offset: float,
+    result: Result,
     selected: tuple[float, float] | None,
     window: float,
+    left: float,
     dither_db: float | None,
     repaired: Sequence[tuple[float, float]],
 ) -> list[str]:
     notes = [f"dB; median over windows of {window:.2g} s (BSS Eval v4)."]
-    begin = offset
+    begin = offset = result.offset
     if selected:
         begin, end = (offset + seconds for seconds in selected)
         notes.append(f"Of the selection, {begin:.1f} to {end:.1f} s.")
+    if left > _LEAST_LEFT:
+        notes.append(f"The last {left:.2f} s are less than a window, and only in SI-SDR.")
+    untold = _untold(result)
+    if untold:
+        notes.append(
+            f"Not scored: {', '.join(untold)}. The song's true stems ({', '.join(result.sources)}) "
+            f"do not tell what {'it' if len(untold) == 1 else 'they'} should be."
+        )
     if dither_db is not None:
         notes.append(
             f"The true stems come from a lossy file: noise of {dither_db:.0f} dBFS was added, "

@@ -42,12 +42,6 @@ class Session:
     models : dict
         Models that have been found, by (name, targets of an oracle). A model that you put there is
         used in place of the one of this name.
-
-    Examples
-    --------
-    >>> session = Session()
-    >>> separation = session.separate(Choice("song.mp3", duration=30))  # doctest: +SKIP
-    >>> session.set_options(power=4)
     """
 
     def __init__(self, listener: Listener | None = None) -> None:
@@ -87,7 +81,7 @@ class Session:
             raise
         if failures:
             raise failures[0]
-        return self.complete_result().laboratory.separation
+        return self.complete_result().laboratory.heard
 
     def begin(
         self, choice: Choice, fail: Callable[[BaseException], object] = lambda _: None
@@ -221,6 +215,8 @@ class Session:
     def _show(self, result: Result) -> None:
         """Put a result in place of the earlier one, which stays if the listener cannot show it."""
         before, self.result = self.result, result
+        if before is not None and result.same_excerpt(before):
+            result.selection = before.selection
         try:
             self._listener.result_changed(result)
         except BaseException:
@@ -331,11 +327,11 @@ def _prepare(choice: Choice, model: Model, rival: Model | None) -> tuple[Result,
     mixture, found, repairs = choice.load(model.sample_rate)
     # with as many channels as the mixture will have
     sources = {n: model.prepared(stem, model.sample_rate, n) for n, stem in found.items()}
-    references = datasets.to_targets(sources, model.targets)
+    references = datasets.known_targets(sources, model.targets)
     run = model.begin(mixture, model.sample_rate, sources)
     beside = rival.begin(mixture, model.sample_rate, sources) if rival else None
     result = Result(
-        model, Laboratory(run.separation, references), choice.title, choice.offset,
-        beside.separation if beside else None, choice.rival_name, repairs, list(found),
+        model, Laboratory(run.separation, references), choice,
+        beside.separation if beside else None, repairs, list(found),
     )  # fmt: skip
     return result, run, beside

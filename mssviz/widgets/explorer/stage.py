@@ -6,6 +6,7 @@ import ipywidgets as w
 
 from mssviz.plots import one_line
 from mssviz.widgets.explorer.result import Result, Scores
+from mssviz.widgets.explorer.scoring import LEAST_REFERENCES
 from mssviz.widgets.explorer.views import Views
 
 
@@ -55,6 +56,8 @@ class Stage(w.VBox):
         try:
             if views is not None and views.result.complete:
                 views.add_mixer()
+                if before is not None and not kept and views.result.same_excerpt(before.result):
+                    views.take_over(before)
         except BaseException:
             if views is not None and not kept:
                 views.close()
@@ -81,8 +84,8 @@ class Stage(w.VBox):
         if views is None or views.result is not result:
             return
         if result.no_scores:
-            known = result.laboratory.references
-            self.score_table.value = (alert if known else _small)(result.no_scores)
+            failed = len(result.laboratory.references) >= LEAST_REFERENCES
+            self.score_table.value = (alert if failed else _small)(result.no_scores)
         elif scores is not None and scores is not self._scored:
             views.show_scores(scores)
             self._scores.children = (views.score_view,)
@@ -103,7 +106,6 @@ def _small(text: str) -> str:
 
 
 def _table(scores: Scores) -> str:
-    return scores.summary.to_html(
-        float_format=lambda v: f"{v:.1f}", na_rep="–", border=0, escape=True,
-        classes="mssviz-scores",
-    ) + _small(" ".join(scores.notes))  # fmt: skip
+    return scores.in_words().to_html(border=0, escape=True, classes="mssviz-scores") + _small(
+        " ".join(scores.notes)
+    )
