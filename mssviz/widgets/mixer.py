@@ -74,7 +74,7 @@ class Mixer(View):
     shared = ("time", "selection")
     module = "mixer/view.js"
     _esm = _static.module(module)
-    _css = _static.style("mixer.css")
+    _css = _static.style("mixer.css", "help.css")
 
     # What the browser writes is not echoed back to it: a late echo would undo a newer change.
     time = t.Float(help="Playhead on the song's time axis, in seconds; set it to seek").tag(

@@ -225,6 +225,8 @@ class Controls:
         narrow = {"width": "7em"}
         self.undo = w.Button(description="Undo", icon="undo", disabled=True, layout=narrow)
         self.redo = w.Button(description="Redo", icon="repeat", disabled=True, layout=narrow)
+        for button, name in ((self.undo, "undo"), (self.redo, "redo")):
+            button.add_class(f"mssviz-does-{name}")  # Ctrl+Z and Ctrl+Shift+Z press them
         self.sum_to_one = w.Checkbox(
             value=True, description="other stems keep the sum", indent=False
         )

@@ -2,7 +2,7 @@
 
 import { make, oneLine } from "../elements.js";
 
-const HINT = "Point at the picture to read a bin; click to pin it.";
+const HINT = "Point at the picture to read a bin; Alt+click or P pins it.";
 
 /** Decibels for people; silence is a dash. */
 function formatDb(db) {
