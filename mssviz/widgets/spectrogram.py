@@ -72,7 +72,7 @@ class SpectrogramView(View):
     shared = TIMELINE
     module = "spectrogram/view.js"
     _esm = _static.module(module)
-    _css = _static.style("spectrogram.css", "help.css")
+    _css = _static.style("slider.css", "spectrogram.css", "help.css")
 
     start = t.Float(0.0, help="left edge, seconds").tag(sync=True)
     stop = t.Float(1.0, help="right edge, seconds").tag(sync=True)

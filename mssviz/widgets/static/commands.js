@@ -22,6 +22,11 @@ class Commands {
     this.views = elements.map((element) => element[COMMANDS]).filter(Boolean);
   }
 
+  /** Whether there is a view that keys do something in. */
+  get any() {
+    return this.views.some(({ commands }) => Object.keys(commands).length > 0);
+  }
+
   all(name) {
     return this.views.map((view) => view.commands[name]).filter(Boolean);
   }
@@ -41,7 +46,8 @@ function onKey(event, element) {
   if (!binding || event.target.closest("dialog")) return;
   const [{ command, after }, args] = binding;
   const commands = new Commands(scopeOf(element));
-  const found = command === "help" ? () => openHelp(element) : commands.find(command);
+  const help = command === "help" && commands.any && (() => openHelp(commands));
+  const found = help || commands.find(command);
   if (!found) return;
   event.preventDefault();
   event.stopPropagation();
@@ -49,9 +55,8 @@ function onKey(event, element) {
   for (const next of commands.all(after)) next();
 }
 
-/** Show the card of what can be done around an element. */
-export function openHelp(element) {
-  const commands = new Commands(scopeOf(element));
+/** Show the card of what keys and gestures do here. */
+function openHelp(commands) {
   showHelp(commands.scope, (name) => name === "help" || Boolean(commands.find(name)));
 }
 
@@ -65,6 +70,10 @@ export function obeyKeys(widget, element, commands = {}, alone = {}) {
   element.classList.add("mssviz-view");
   element[COMMANDS] = { commands, alone };
   widget.on(element, "keydown", (event) => onKey(event, element));
+  widget.on(element, "click", ({ target }) => {
+    const scope = scopeOf(element);
+    if (scope === element && target.closest(".mssviz-does-help")) openHelp(new Commands(scope));
+  });
   keepKeys(element, { signal: widget.signal });
   widget.onEnd(() => delete element[COMMANDS]);
 }

@@ -47,6 +47,7 @@ export function icon(path) {
   svg.setAttribute("aria-hidden", "true");
   const shape = document.createElementNS(space, "path");
   shape.setAttribute("d", path);
+  shape.setAttribute("fill-rule", "evenodd");
   svg.append(shape);
   return svg;
 }

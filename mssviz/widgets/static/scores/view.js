@@ -57,9 +57,7 @@ class ScoreView {
     for (const trait of ["start", "stop", "time", "selection"]) {
       widget.onModel(`change:${trait}`, () => this.schedule());
     }
-    for (const trait of ["height", "pinned"]) {
-      widget.onModel(`change:${trait}`, () => this.resize());
-    }
+    widget.onModel("change:height", () => this.resize());
     widget.onModel("change:measure", () => this.showMeasure());
     widget.onModel("change:_table", () => this.read());
     widget.on(this.select, "change", () => widget.save({ measure: this.select.value }));

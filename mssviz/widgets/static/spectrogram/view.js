@@ -4,8 +4,10 @@ import { fitCanvas } from "../canvas.js";
 import { obeyKeys } from "../commands.js";
 import { make } from "../elements.js";
 import { asWidget } from "../widget.js";
+import { LayerBar } from "./bar.js";
 import { KeyBox } from "./box.js";
 import { Brush } from "./brush.js";
+import { ColorBar } from "./colorbar.js";
 import { Controls } from "./controls.js";
 import { Gestures } from "./gestures.js";
 import { pictureCommands } from "./keys.js";
@@ -44,19 +46,21 @@ class SpectrogramView {
     this.slices = new Slices(model, this.plot);
     this.readout = new Readout(model);
     this.controls = new Controls(widget);
+    this.bar = new LayerBar(widget);
+    this.colorbar = new ColorBar(model);
     const { plot, canvas, brush, readout } = this;
     const repaint = () => this.schedule();
     this.gestures = new Gestures({ widget, plot, canvas, brush, readout, repaint });
     this.marks = new Marks(widget, plot);
     this.box = new KeyBox({ model, plot, brush, repaint, middle: () => this.gestures.middle });
-    this.stage = make("div", "mssviz-stage", {}, this.canvas, this.top, this.slices.spectrum);
+    this.stage = make("div", "mssviz-stage", {}, this.canvas, this.top, this.slices.canvas);
+    this.stage.append(this.colorbar.element, this.readout.element);
     this.stage.append(this.marks.element, this.box.element);
     const { toolbar, brushbar, legend } = this.controls;
     el.classList.add("mssviz-spectrogram");
-    el.append(toolbar, ...(brushbar ? [brushbar] : []));
-    el.append(this.stage, this.slices.course, legend, this.readout.element);
+    el.append(this.bar.element, toolbar, ...(brushbar ? [brushbar] : []), this.stage, legend);
     this.listen();
-    this.resize();
+    this.showHeight();
     this.schedule();
     if (model.get("pinned")) this.askPinned();
   }
@@ -73,9 +77,9 @@ class SpectrogramView {
     }
     widget.onModel("change:pinned", () => this.askPinned());
     widget.onModel("change:selection", () => this.plot.size && this.marks.show());
-    widget.onModel("change:height", () => this.resize());
+    widget.onModel("change:height", () => this.showHeight());
     widget.onModel("msg:custom", (message, buffers) => this.receive(message, buffers));
-    widget.onResize(widget.el, () => this.resize());
+    widget.onResize(this.stage, () => this.resize());
     widget.onEnd(() => this.tiles.clear());
     widget.on(this.canvas, "keydown", (event) => this.box.key(event));
     widget.on(this.canvas, "focus", () => this.box.explain());
@@ -124,13 +128,20 @@ class SpectrogramView {
     return [...all("mixture"), ...all("mask")];
   }
 
+  /** Be as high as the trait says, unless what is around the view gives its picture a place. */
+  showHeight() {
+    this.stage.style.setProperty("--picture-height", `${this.model.get("height").toFixed(0)}px`);
+    this.resize();
+  }
+
   /** Take the room that there is. */
   resize() {
-    const width = Math.floor(this.stage.clientWidth);
-    if (!width || !this.plot.resize(width)) return;
-    const { outer, height, ratio } = this.plot.size;
-    for (const canvas of [this.canvas, this.top]) fitCanvas(canvas, outer, height, ratio);
-    this.slices.resize();
+    const { clientWidth, clientHeight } = this.stage;
+    if (!clientWidth || !clientHeight || !this.plot.resize(clientWidth, clientHeight)) return;
+    const { width, height, ratio } = this.plot.size;
+    for (const canvas of [this.canvas, this.top, this.slices.canvas]) {
+      fitCanvas(canvas, width, height, ratio);
+    }
     this.painter.resize();
     this.schedule();
   }
@@ -163,7 +174,10 @@ class SpectrogramView {
     this.overlay.paint(this.gestures.hover);
     this.marks.show();
     this.slices.paint();
+    this.readout.place(this.gestures.hover);
     this.controls.update(layer);
+    this.bar.update(layer);
+    this.colorbar.update(layer);
     this.canvas.style.cursor = this.brush.paints ? "none" : "crosshair";
   }
 }
