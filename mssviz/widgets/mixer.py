@@ -73,14 +73,16 @@ class Mixer(View):
     ['vocals', 'drums', 'other']
     """
 
-    shared = ("time", "selection")
+    shared = ("start", "stop", "time", "selection")
     settings = ("rate", "master_db")
     module = "mixer/view.js"
     _esm = _static.module(module)
-    _css = _static.style("mixer.css")
+    _css = _static.style("slider.css", "mixer.css", "help.css")
 
     # What the browser writes is not echoed back to it, because a late echo would undo a newer
     # change.
+    start = t.Float(help="Left edge of the lanes, in seconds").tag(sync=True, echo_update=False)
+    stop = t.Float(help="Right edge of the lanes, in seconds").tag(sync=True, echo_update=False)
     time = t.Float(help="Playhead on the song's time axis, in seconds; set it to seek").tag(
         sync=True, echo_update=False
     )
@@ -100,6 +102,9 @@ class Mixer(View):
         "to 1 right), muted, solo, choices (names of the tracks that it can play, its own "
         "first), shows (which of them it plays). Assign a new list, or use `adjust`",
     ).tag(sync=True, echo_update=False)
+    captions = t.Dict(
+        t.Unicode(), help="Name of a strip to a text at the right end of its lane, such as scores"
+    ).tag(sync=True)
     duration = t.Float(help="Length of the tracks, in seconds", read_only=True).tag(sync=True)
     offset = t.Float(help="Song time of the first sample, in seconds", read_only=True).tag(
         sync=True
@@ -132,7 +137,7 @@ class Mixer(View):
         duration = self._tracks.n_samples / sample_rate
         self._start, self._stop = float(offset), float(offset) + duration
         strips = new_strips(self._choices, check_strip_colors(colors or {}, self._tracks.names))
-        super().__init__(time=self._start, strips=strips)
+        super().__init__(time=self._start, start=self._start, stop=self._stop, strips=strips)
         self.set_trait("sample_rate", self._tracks.sample_rate)
         self.set_trait("duration", duration)
         self.set_trait("offset", self._start)
@@ -254,6 +259,22 @@ class Mixer(View):
                 f"{what} must lie between {self._start:g} and {self._stop:g} s (got {time!r})"
             )
         return min(max(float(time), self._start), self._stop)
+
+    @t.validate("start", "stop")
+    def _valid_edge(self, proposal: Any) -> float:
+        if not math.isfinite(proposal["value"]):
+            name = proposal["trait"].name
+            raise ParameterError(f"{name} must be a time in seconds (got {proposal['value']})")
+        return float(proposal["value"])
+
+    @t.validate("captions")
+    def _valid_captions(self, proposal: Any) -> dict[str, str]:
+        unknown = sorted(set(proposal["value"]) - set(self._choices))
+        if unknown:
+            raise ParameterError(
+                f"captions names {unknown[0]!r}; choose from {', '.join(self._choices)}"
+            )
+        return dict(proposal["value"])
 
     @t.validate("time")
     def _valid_time(self, proposal: Any) -> float:

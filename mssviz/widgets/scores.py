@@ -11,7 +11,7 @@ from mssviz.errors import ParameterError
 from mssviz.plots import check_colors, stem_colors
 from mssviz.scores import MEASURES, OF_WINDOWS
 from mssviz.widgets import _static
-from mssviz.widgets._view import TIMELINE, View
+from mssviz.widgets._view import View
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,9 +22,9 @@ MIN_HEIGHT = 80
 class ScoreView(View):
     """Course of a measure for every target; pointing at a window reads all four measures.
 
-    The picture lies pixel for pixel below a `SpectrogramView` of the same width when ``start``,
-    ``stop`` and ``pinned`` of both are linked; ``time`` and ``selection`` can be linked, too.
-    Everything shown is in the widget's state, so a saved page shows it without a kernel.
+    The picture lies pixel for pixel below a `SpectrogramView` of the same width when ``start`` and
+    ``stop`` of both are linked; ``time`` and ``selection`` can be linked, too. Everything shown is
+    in the widget's state, so a saved page shows it without a kernel.
 
     Parameters
     ----------
@@ -57,11 +57,11 @@ class ScoreView(View):
     (0.0, 2.0)
     """
 
-    shared = TIMELINE
+    shared = ("start", "stop", "time", "selection")
     settings = ("measure", "height")
     module = "scores/view.js"
     _esm = _static.module(module)
-    _css = _static.style("scores.css")
+    _css = _static.style("scores.css", "help.css")
 
     # What the browser writes is not echoed back to it, because a late echo would undo a newer
     # change.
@@ -71,10 +71,6 @@ class ScoreView(View):
     selection = t.List(
         t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
         help="selected time, [start, stop] seconds",
-    ).tag(sync=True, echo_update=False)  # fmt: skip
-    pinned = t.List(
-        t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
-        help="the spectrogram's pinned bin, [seconds, hertz], beside which its slice takes room",
     ).tag(sync=True, echo_update=False)  # fmt: skip
     measure = t.Enum(OF_WINDOWS, OF_WINDOWS[0], help="measure drawn").tag(
         sync=True, echo_update=False

@@ -22,6 +22,8 @@ COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
 #: Most tiles that one message may ask for; a view asks for fewer, in several messages.
 MAX_TILES = 256
 
+#: What a brush is, beside its tool and the points that it is drawn along.
+_BRUSH = ("target", "radius_seconds", "radius_hertz", "softness", "value")
 _NEW_BRUSH = {"radius_seconds": 0.08, "radius_hertz": 150.0, "softness": 0.5, "value": 1.0}
 #: Message to the browser, with its buffers.
 Answer = tuple[dict[str, Any], list[Any]]
@@ -73,7 +75,7 @@ class SpectrogramView(View):
     )  # fmt: skip
     module = "spectrogram/view.js"
     _esm = _static.module(module)
-    _css = _static.style("spectrogram.css")
+    _css = _static.style("slider.css", "spectrogram.css", "help.css")
 
     start = t.Float(0.0, help="left edge, seconds").tag(sync=True)
     stop = t.Float(1.0, help="right edge, seconds").tag(sync=True)
@@ -317,7 +319,8 @@ class SpectrogramView(View):
         try:
             with _understood():
                 points = [(float(s) - self.offset, float(f)) for s, f in message["points"]]
-                brush = {k: v for k, v in self.brush.items() if k in Stroke.__dataclass_fields__}
+                brush = {**self.brush, **message.get("brush", {})}
+                brush = {k: v for k, v in brush.items() if k in _BRUSH}
                 stroke = Stroke(tool=message["tool"], points=points, **brush)
         except ParameterError as error:
             yield {"kind": "refused", "text": str(error)}, []

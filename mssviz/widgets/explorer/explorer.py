@@ -120,11 +120,14 @@ class Explorer(Box):
             entry(compare)  # an unknown name is an error, not another's picker
         chosen = options_of(model, options)
         self.controls = Controls(song, str(model), str(compare or ""), offset, duration, chosen)
-        self.stage = Stage(self.controls.strokes)
+        self.stage = Stage()
         self.session = Session(_Display(self))
         style = w.HTML(f"<style>{_static.style('explorer.css', 'score_table.css')}</style>")
         controls = self.controls
-        super().__init__([style, controls.pickers, controls.status, controls.sliders, self.stage])
+        deck = w.VBox([controls.row, controls.status, *controls.panels, self.stage])
+        deck.add_class("mssviz-deck")
+        controls.status.add_class("mssviz-status")
+        super().__init__([style, deck])
         self.add_class("mssviz-explorer")
         self._connect()
         self.take_place()

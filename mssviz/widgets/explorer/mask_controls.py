@@ -105,6 +105,7 @@ class MaskControls:
 
 def _control(name: str, option: Option, value: Any) -> Any:
     common = {"description": option.label, "style": STYLE, "tooltip": option.help}
+    common["layout"] = {"width": "auto"}
     if option.choices:
         choices = [(label, choice) for choice, label in option.choices.items()]
         return w.Dropdown(options=choices, value=value, **common)

@@ -1,6 +1,6 @@
 """The views of one result, linked along the song's time axis."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as w
@@ -104,6 +104,17 @@ class Views:
         start = self.mixer.offset + samples.start / laboratory.separation.sample_rate
         for target, estimate in laboratory.estimates.items():
             self.mixer.replace(target, estimate[samples], start)
+
+    def caption(self, texts: Mapping[str, str]) -> None:
+        """Write a text at the right end of each stem's lane.
+
+        Parameters
+        ----------
+        texts
+            Stem to its text.
+        """
+        if self.mixer is not None:
+            self.mixer.captions = dict(texts)
 
     def show_scores(self, scores: Scores) -> None:
         """Draw scores on the picture's time axis."""
