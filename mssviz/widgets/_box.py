@@ -18,6 +18,7 @@ class _Keys(anywidget.AnyWidget):
     """Shows nothing; in JupyterLab a single letter that leaves a widget can delete its cell."""
 
     _esm = _static.module("keys.js")
+    _css = _static.style("help.css")
 
 
 class Box(w.VBox):

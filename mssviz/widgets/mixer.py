@@ -74,7 +74,7 @@ class Mixer(View):
     shared = ("start", "stop", "time", "selection")
     module = "mixer/view.js"
     _esm = _static.module(module)
-    _css = _static.style("slider.css", "mixer.css")
+    _css = _static.style("slider.css", "mixer.css", "help.css")
 
     # What the browser writes is not echoed back to it: a late echo would undo a newer change.
     start = t.Float(help="Left edge of the lanes, in seconds").tag(sync=True, echo_update=False)

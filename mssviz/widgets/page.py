@@ -39,7 +39,7 @@ h1 {{ font-size: 20px }}
 {style}
 </style>
 </head>
-<body>
+<body class="mssviz-page">
 <h1>{title}</h1>
 <div id="mssviz-spectrogram"></div>
 <div id="mssviz-scores"></div>
@@ -114,7 +114,9 @@ def save_page(
     made = f" (masks: {html.escape(masks)})" if masks else ""
     page = _TEMPLATE.format(
         title=html.escape(title),
-        style=_static.style("spectrogram.css", "mixer.css", "scores.css", "score_table.css"),
+        style=_static.style(
+            "spectrogram.css", "mixer.css", "scores.css", "score_table.css", "help.css"
+        ),
         table=table,
         note=(
             f"Made with mssviz{made}. Values in this page are rounded to 8 bits: levels to "

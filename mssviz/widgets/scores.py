@@ -59,7 +59,7 @@ class ScoreView(View):
     shared = ("start", "stop", "time", "selection")
     module = "scores/view.js"
     _esm = _static.module(module)
-    _css = _static.style("scores.css")
+    _css = _static.style("scores.css", "help.css")
 
     # What the browser writes is not echoed back to it: a late echo would undo a newer change.
     start = t.Float(0.0, help="left edge, seconds").tag(sync=True, echo_update=False)

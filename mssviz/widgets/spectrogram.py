@@ -22,6 +22,9 @@ COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
 #: Tiles that one message may ask for; a view asks for less, in several messages.
 MAX_TILES = 256
 
+#: What a brush is, beside its tool and what it is drawn along.
+_BRUSH = ("target", "radius_seconds", "radius_hertz", "softness", "value")
+
 #: A message to the browser, and its buffers.
 Answer = tuple[dict[str, Any], list[Any]]
 
@@ -69,7 +72,7 @@ class SpectrogramView(View):
     shared = TIMELINE
     module = "spectrogram/view.js"
     _esm = _static.module(module)
-    _css = _static.style("slider.css", "spectrogram.css")
+    _css = _static.style("slider.css", "spectrogram.css", "help.css")
 
     start = t.Float(0.0, help="left edge, seconds").tag(sync=True)
     stop = t.Float(1.0, help="right edge, seconds").tag(sync=True)
@@ -316,7 +319,8 @@ class SpectrogramView(View):
         try:
             with _understood():
                 points = [(float(s) - self.offset, float(f)) for s, f in message["points"]]
-                brush = {k: v for k, v in self.brush.items() if k in Stroke.__dataclass_fields__}
+                brush = {**self.brush, **message.get("brush", {})}
+                brush = {k: v for k, v in brush.items() if k in _BRUSH}
                 stroke = Stroke(tool=message["tool"], points=points, **brush)
         except ParameterError as error:
             yield {"kind": "refused", "text": str(error)}, []

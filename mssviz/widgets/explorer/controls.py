@@ -233,6 +233,8 @@ class Controls:
         self.redo = w.Button(
             description="Redo", icon="repeat", disabled=True, tooltip="Paint it again"
         )
+        for button, name in ((self.undo, "undo"), (self.redo, "redo")):
+            button.add_class(f"mssviz-does-{name}")  # Ctrl+Z and Ctrl+Shift+Z press them
         self.sum_to_one = w.Checkbox(
             value=True, description="other stems keep the sum", indent=False,
             tooltip="Whether a stroke changes the other stems' masks, too, so that all sum to 1",
@@ -249,7 +251,7 @@ class Controls:
         run = _classed(w.HBox([self.separate, self.progress, self.cancel]), "mssviz-run")
         drawers = Menu("Drawer", [{**button, "opens": "drawer"} for button in _DRAWERS])
         self.row = _classed(
-            w.HBox([self._songs, self.model, self.rival, run, drawers]), "mssviz-row"
+            w.HBox([self._songs, self.model, self.rival, run, drawers, _help()]), "mssviz-row"
         )
         self.model.add_class("mssviz-model")
         self.rival.add_class("mssviz-rival")
@@ -276,6 +278,13 @@ class Controls:
                 "opens": "popover",
             }
         ]
+
+
+def _help() -> w.Button:
+    """The button that shows the card of keys and gestures."""
+    button = w.Button(description="Help", tooltip="Keys and gestures (?)")
+    button.add_class("mssviz-does-help")
+    return button
 
 
 def _clock(seconds: float) -> str:

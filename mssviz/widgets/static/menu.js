@@ -1,7 +1,8 @@
 // Buttons that open and close parts of the page around them: what is open stands in attributes of
 // the element of class mssviz-explorer, data-popover and data-drawer.
 
-import { keepKeys, make, oneLine } from "./elements.js";
+import { obeyKeys } from "./commands.js";
+import { make, oneLine } from "./elements.js";
 import { asWidget } from "./widget.js";
 
 const ROOT = ".mssviz-explorer";
@@ -16,7 +17,7 @@ class MenuView {
     });
     widget.el.append(this.group);
     widget.onModel("change:buttons", () => this.build());
-    keepKeys(widget.el, { signal: widget.signal });
+    obeyKeys(widget, widget.el);
     this.build();
     this.attach();
   }
@@ -31,7 +32,8 @@ class MenuView {
     const observer = new MutationObserver(() => this.show());
     observer.observe(this.root, { attributeFilter: ["data-popover", "data-drawer"] });
     this.widget.onEnd(() => observer.disconnect());
-    this.widget.on(this.root, "keydown", (event) => this.onKey(event));
+    // before the picture takes it for what lies over it
+    this.widget.on(this.root, "keydown", (event) => this.onKey(event), { capture: true });
     this.widget.on(document, "pointerdown", (event) => this.onPointer(event));
     this.show();
   }

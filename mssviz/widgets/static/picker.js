@@ -1,6 +1,7 @@
 // A drop-down in groups: a select box of the browser's own.
 
-import { keepKeys, make } from "./elements.js";
+import { obeyKeys } from "./commands.js";
+import { make } from "./elements.js";
 import { asWidget } from "./widget.js";
 
 function option([label, value]) {
@@ -22,7 +23,7 @@ export default asWidget("mssvizPicker", (widget) => {
   };
   widget.on(select, "change", () => widget.save({ value: select.value }));
   for (const trait of ["value", "disabled"]) widget.onModel(`change:${trait}`, show);
-  keepKeys(el, { signal: widget.signal });
+  obeyKeys(widget, el);
   el.append(select);
   show();
   return { select };

@@ -10,6 +10,16 @@ export class Desk {
   constructor(widget) {
     this.widget = widget;
     this.lastLoop = null;
+    /** Index of the strip that keys change. */
+    this.chosen = Math.max(
+      this.strips.findIndex(({ muted }) => !muted),
+      0,
+    );
+  }
+
+  /** What all views of one mixer have in common. */
+  get owner() {
+    return this.widget.model;
   }
 
   get(name) {

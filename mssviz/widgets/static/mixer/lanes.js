@@ -36,7 +36,8 @@ export class Lanes {
     this.ruler = this.build(this.ticks);
     this.ruler.classList.add("mssviz-mixer-ruler");
     const range = { "aria-valuemin": this.desk.first, "aria-valuemax": this.desk.last };
-    const attributes = { role: "slider", "aria-label": "Position", tabindex: "0", ...range };
+    const role = { role: "slider", "data-mssviz-playhead": "", "aria-label": "Position" };
+    const attributes = { ...role, tabindex: "0", ...range };
     for (const [name, value] of Object.entries(attributes)) this.ruler.setAttribute(name, value);
   }
 

@@ -47,11 +47,13 @@ export class Strip {
     const { desk, index, strip } = this;
     this.heard = make("span", "mssviz-mixer-heard");
     const title = strip.name;
-    const name = make("span", "mssviz-mixer-name", { title }, strip.name, this.heard);
+    const number = make("span", "mssviz-mixer-number", { "aria-hidden": "true" }, index + 1);
+    const name = make("span", "mssviz-mixer-name", { title }, number, strip.name, this.heard);
     const toggle = (className, verb, flag) =>
       button(className, `${verb} ${strip.name}`, () => desk.toggle(index, flag), verb[0]);
     this.mute = toggle("mssviz-mixer-mute", "Mute", "muted");
     this.solo = toggle("mssviz-mixer-solo", "Solo", "solo");
+    this.solo.setAttribute("aria-keyshortcuts", index + 1);
     const buttons = make("div", "mssviz-mixer-buttons", {}, this.mute, this.solo);
     this.choices = strip.choices.length > 1 ? this.buildChoices() : [];
     if (this.choices.length) {

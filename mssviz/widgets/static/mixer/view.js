@@ -1,12 +1,13 @@
 // Mixer: tracks played together by Web Audio, with level, pan, mute, solo, A/B/C and loop.
 // Python holds the state as traits, in seconds and decibels; audio arrives as messages.
 
-import { keepKeys, make } from "../elements.js";
+import { obeyKeys } from "../commands.js";
+import { make } from "../elements.js";
 import { formatDb, gainToDb, meterLevel } from "../timeline.js";
 import { asWidget } from "../widget.js";
 import { Bar } from "./bar.js";
 import { Desk } from "./desk.js";
-import { KEYS, onMixerKey } from "./keys.js";
+import { mixerCommands } from "./keys.js";
 import { Lanes } from "./lanes.js";
 import { Player } from "./player.js";
 import { Master, Strip } from "./strips.js";
@@ -36,7 +37,9 @@ class MixerView {
     this.bar = new Bar(desk, player);
     this.strips = desk.strips.map((_, i) => new Strip(desk, tracks, i, this.lanes));
     this.status = make("span", "mssviz-mixer-status", { role: "status" });
-    const help = make("details", "mssviz-mixer-help", {}, make("summary", "", {}, "Keys"), KEYS);
+    const label = "Keys and gestures (?)";
+    const named = { type: "button", title: label, "aria-label": label };
+    const help = make("button", "mssviz-does-help", named, "?");
     const attributes = { role: "region", "aria-label": "Mixer", tabindex: "0" };
     this.root = make("div", "mssviz-mixer", attributes);
     this.root.append(
@@ -51,8 +54,12 @@ class MixerView {
   }
 
   listen(widget) {
-    this.root.addEventListener("keydown", (event) => onMixerKey(event, this));
-    keepKeys(this.root);
+    obeyKeys(widget, this.root, ...mixerCommands(this));
+    this.strips.forEach(({ group }, index) => {
+      for (const type of ["focusin", "pointerdown"]) {
+        widget.on(group, type, () => this.choose(index));
+      }
+    });
     this.root.addEventListener("pointerdown", () => this.player.wake());
     widget.onResize(this.lanes.widest, () => this.onMove());
     const move = widget.perFrame(() => this.onMove());
@@ -67,6 +74,12 @@ class MixerView {
       this.drawWaves();
       this.showStatus();
     });
+  }
+
+  /** Let keys change a strip. */
+  choose(index) {
+    this.desk.chosen = index;
+    this.strips.forEach(({ group }, i) => group.toggleAttribute("data-chosen", i === index));
   }
 
   onTrack() {
@@ -91,6 +104,7 @@ class MixerView {
   // --- showing
 
   show() {
+    this.choose(this.desk.chosen);
     this.showStrips();
     this.showCaptions();
     this.master.show();

@@ -1,13 +1,17 @@
 // The spectrogram view: joins picture, overlay, slices, readout and controls, and paints frames.
 
 import { fitCanvas } from "../canvas.js";
-import { keepKeys, make } from "../elements.js";
+import { obeyKeys } from "../commands.js";
+import { make } from "../elements.js";
 import { asWidget } from "../widget.js";
 import { LayerBar } from "./bar.js";
+import { KeyBox } from "./box.js";
 import { Brush } from "./brush.js";
 import { ColorBar } from "./colorbar.js";
 import { Controls } from "./controls.js";
 import { Gestures } from "./gestures.js";
+import { pictureCommands } from "./keys.js";
+import { Marks } from "./marks.js";
 import { Overlay } from "./overlay.js";
 import { Painter } from "./painter.js";
 import { Plot } from "./plot.js";
@@ -18,8 +22,8 @@ import { Tiles } from "./tiles.js";
 /** Frames of which the time that painting took is kept, for tests. */
 const TIMED_FRAMES = 600;
 const KEYS_HELP =
-  "Spectrogram. Arrow keys move, plus and minus zoom in time, with shift in frequency, " +
-  "home shows all, enter pins the middle.";
+  "Spectrogram. Left and right move the playhead, plus and minus zoom in time; question mark " +
+  "shows all keys.";
 /** Traits that change the picture, and those that only lie over it. */
 const IN_PICTURE = [
   ...["start", "stop", "low", "high", "scale", "show", "channel", "colormap"],
@@ -47,8 +51,11 @@ class SpectrogramView {
     const { plot, canvas, brush, readout } = this;
     const repaint = () => this.schedule();
     this.gestures = new Gestures({ widget, plot, canvas, brush, readout, repaint });
+    this.marks = new Marks(widget, plot);
+    this.box = new KeyBox({ model, plot, brush, repaint, middle: () => this.gestures.middle });
     this.stage = make("div", "mssviz-stage", {}, this.canvas, this.top, this.slices.canvas);
     this.stage.append(this.colorbar.element, this.readout.element);
+    this.stage.append(this.marks.element, this.box.element);
     const { toolbar, brushbar, legend } = this.controls;
     el.classList.add("mssviz-spectrogram");
     el.append(this.bar.element, toolbar, ...(brushbar ? [brushbar] : []), this.stage, legend);
@@ -69,11 +76,15 @@ class SpectrogramView {
       widget.onModel(`change:${trait}`, () => this.scheduleOverlay());
     }
     widget.onModel("change:pinned", () => this.askPinned());
+    widget.onModel("change:selection", () => this.plot.size && this.marks.show());
     widget.onModel("change:height", () => this.showHeight());
     widget.onModel("msg:custom", (message, buffers) => this.receive(message, buffers));
     widget.onResize(this.stage, () => this.resize());
     widget.onEnd(() => this.tiles.clear());
-    keepKeys(widget.el, { signal: widget.signal });
+    widget.on(this.canvas, "keydown", (event) => this.box.key(event));
+    widget.on(this.canvas, "focus", () => this.box.explain());
+    widget.onModel("change:tool", () => this.box.take());
+    obeyKeys(widget, widget.el, ...pictureCommands(this));
   }
 
   // --- messages ------------------------------------------------------------------------------
@@ -161,12 +172,13 @@ class SpectrogramView {
     const planes = this.tiles.lay(this.sources);
     this.painter.paint(layer, planes, this.tiles.columns(0));
     this.overlay.paint(this.gestures.hover);
+    this.marks.show();
     this.slices.paint();
     this.readout.place(this.gestures.hover);
     this.controls.update(layer);
     this.bar.update(layer);
     this.colorbar.update(layer);
-    this.canvas.style.cursor = this.brush.tool === "look" ? "crosshair" : "none";
+    this.canvas.style.cursor = this.brush.paints ? "none" : "crosshair";
   }
 }
 
