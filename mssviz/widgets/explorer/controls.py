@@ -65,7 +65,7 @@ class Controls:
         The first says what is being done while there is work.
     sum_to_one : Checkbox
         Whether a stroke changes the other stems' masks, too, so that they add up to 1.
-    power, hardness, threshold, smoothing, bandwidth, extension, mwf : IntSlider, ... or Dropdown
+    power, hardness, threshold, smoothing, bandwidth, extension, mwf : Slider or Dropdown
         One control of this name for each of `MaskOptions`, in the unit of its label.
     oracle_phase : Dropdown
         True for the true stems' phase.
