@@ -16,6 +16,7 @@ from mssviz.separation.editing import MaskEditor
 from mssviz.separators import Entry, Model, entries, entry
 from mssviz.widgets.explorer.choice import DEFAULT_SECONDS, Choice, check_excerpt
 from mssviz.widgets.explorer.mask_controls import STYLE, MaskControls
+from mssviz.widgets.explorer.save_controls import SaveControls
 from mssviz.widgets.explorer.stage import alert
 from mssviz.widgets.explorer.work import Status
 from mssviz.widgets.upload import Upload
@@ -60,6 +61,8 @@ class Controls:
         One of this name for each of `MaskOptions`, in the unit that it is labelled with.
     oracle_phase : Dropdown
         True for the true stems' phase.
+    save : SaveControls
+        ``controls.save.button.click()`` writes what is chosen to a file.
     progress : FloatProgress
     doing : Label
     status : HTML
@@ -88,6 +91,7 @@ class Controls:
         self._make_work()
         self._make_masks(options)
         self._make_strokes()
+        self.save = SaveControls()
         self.pickers = w.VBox(
             [
                 _columns(
@@ -157,6 +161,7 @@ class Controls:
         self.masks.fit(model.kind, model.preset.name, band_khz(model.preset))
         self.oracle_phase.disabled = not references_known
         self.sliders.layout.display = self.strokes.layout.display = None
+        self.save.button.disabled = False
 
     def show_strokes(self, editor: MaskEditor) -> None:
         """Let buttons be pressed according to what can be undone."""
