@@ -28,7 +28,7 @@ STEM_COLORS = {
     "other": "#7938B0",
     "piano": "#A94CE6",
     "guitar": "#B71A22",
-    "accompaniment": "#696C99",
+    "accompaniment": "#2A6BC9",
 }
 PALETTE = tuple(STEM_COLORS.values())
 MIXTURE_COLOR = "#888888"
