@@ -28,7 +28,7 @@ STEM_COLORS = {
     "other": "#7938B0",
     "piano": "#A94CE6",
     "guitar": "#B71A22",
-    "accompaniment": "#696C99",
+    "accompaniment": "#2A6BC9",
 }
 PALETTE = tuple(STEM_COLORS.values())
 MIXTURE_COLOR = "#888888"
@@ -175,10 +175,10 @@ class Grid:
     def draw(
         self, pooled: AnyArray, ax: "Axes | None", cmap: Any, low: float, high: float
     ) -> "QuadMesh":
-        """Draw pooled values ``(n_columns, n_rows)``."""
+        """Draw pooled values ``(n_columns, n_rows)``, or colours ``(n_columns, n_rows, 3)``."""
         ax = axes_of(ax)
         mesh = ax.pcolormesh(
-            self.seconds, self.hertz, pooled.T, cmap=cmap, vmin=low, vmax=high,
+            self.seconds, self.hertz, np.swapaxes(pooled, 0, 1), cmap=cmap, vmin=low, vmax=high,
             shading="flat", rasterized=True,
         )  # fmt: skip
         ax.set_xlim(*self.span)

@@ -238,9 +238,9 @@ class PictureData:
         """One tile of a layer, ``(n_columns, n_bins)`` uint8."""
         return self._pyramid(name, channel).tile(level, index)
 
-    def layer_values(self, name: str) -> AnyArray:
-        """All 8-bit values of a layer, channels averaged, ``(n_frames, n_bins)``."""
-        pyramid = self._pyramid(name, "mean")
+    def layer_values(self, name: str, channel: str = "mean") -> AnyArray:
+        """All 8-bit values of a layer, ``(n_frames, n_bins)``."""
+        pyramid = self._pyramid(name, channel)
         return np.concatenate([pyramid.tile(0, index) for index in range(pyramid.n_tiles(0))])
 
     def _pyramid(self, name: str, channel: str) -> _tiles.Pyramid:

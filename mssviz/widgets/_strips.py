@@ -4,6 +4,9 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from mssviz._typing import Waveform
 from mssviz.errors import ParameterError
 from mssviz.plots import check_colors, stem_colors
 
@@ -71,6 +74,50 @@ def check_strip(strip: Mapping[str, Any]) -> dict[str, Any]:
         )
     gain_db = in_range(strip["gain_db"], MIN_GAIN_DB, MAX_GAIN_DB, "gain_db", " dB")
     return dict(strip) | {"gain_db": gain_db, "pan": in_range(strip["pan"], -1, 1, "pan")}
+
+
+def mixed(
+    strips: Sequence[Mapping[str, Any]], master_db: float, tracks: Mapping[str, Waveform]
+) -> Waveform:
+    """What is heard of tracks through strips, as the browser's audio graph adds it up.
+
+    Parameters
+    ----------
+    strips
+        As of a mixer.
+    master_db
+        Level of the sum, in dB.
+    tracks
+        Name to waveform, ``(n_samples, n_channels)``.
+
+    Returns
+    -------
+    Waveform
+        ``(n_samples, 2)``.
+    """
+    n_samples = len(next(iter(tracks.values())))
+    total = np.zeros((n_samples, 2), np.float32)
+    soloed = any(strip["solo"] for strip in strips)
+    for strip in strips:
+        if strip["muted"] or (soloed and not strip["solo"]):
+            continue
+        heard = tracks[strip["shows"]] * np.float32(_factor(strip["gain_db"]))
+        total += _panned(heard, strip["pan"])
+    return total * np.float32(_factor(master_db))
+
+
+def _factor(gain_db: float) -> float:
+    return 0.0 if gain_db <= MIN_GAIN_DB else 10 ** (gain_db / 20)
+
+
+def _panned(waveform: Waveform, pan: float) -> Waveform:
+    """As a StereoPannerNode of the Web Audio API does with two channels: equal power."""
+    left, right = waveform[:, 0], waveform[:, -1]
+    angle = (pan + 1 if pan <= 0 else pan) * np.pi / 2
+    to_left, to_right = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    if pan <= 0:
+        return np.stack([left + right * to_left, right * to_right], axis=1)
+    return np.stack([left * to_left, right + left * to_right], axis=1)
 
 
 def kept(earlier: Mapping[str, Any] | None, strip: Mapping[str, Any]) -> dict[str, Any]:

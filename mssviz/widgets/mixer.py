@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import traitlets as t
 
 from mssviz._typing import AnyArray, Waveform
@@ -18,6 +19,7 @@ from mssviz.widgets._strips import (
     in_range,
     is_number,
     kept,
+    mixed,
     new_strips,
 )
 from mssviz.widgets._tracks import Codec, Tracks
@@ -206,6 +208,11 @@ class Mixer(View):
         self.set_trait("common_gain", self._tracks.gain)
         label = self._label(name, self.common_gain)
         self.send({"kind": "piece", "first": part.start} | label, [data])
+
+    def mix(self) -> Waveform:
+        """What is heard now, ``(n_samples, 2)``: levels, pans, mutes, solos and choices as set."""
+        tracks = {name: self._tracks.waveform(name) for name in self._tracks.names}
+        return mixed(self.strips, self.master_db, tracks) * np.float32(self.common_gain)
 
     def encoded(self, codec: Codec = "flac") -> dict[str, bytes]:
         """Encode every track as a sound file, scaled by `common_gain`; a dict by name."""

@@ -151,6 +151,11 @@ class SpectrogramView(View):
         self.on_msg(self._receive)
 
     @property
+    def colors(self) -> dict[str, str]:
+        """Colour of each stem with a mask."""
+        return {stem["name"]: stem["color"] for stem in self._stems}
+
+    @property
     def layers(self) -> list[Layer]:
         """All layers that can be shown, in the order of the menu."""
         return list(self._data.layers.values())
@@ -186,9 +191,9 @@ class SpectrogramView(View):
         known = target in self._data.stems
         self.brush = other.brush | {"target": target if known else self.brush["target"]}
 
-    def layer_values(self, layer: str) -> AnyArray:
-        """All 8-bit values of a layer of `shows`, channels averaged, ``(n_frames, n_bins)``."""
-        return self._data.layer_values(layer)
+    def layer_values(self, layer: str, channel: str = "mean") -> AnyArray:
+        """All 8-bit values of a layer of `shows`, ``(n_frames, n_bins)``; channels as `channel`."""
+        return self._data.layer_values(layer, channel)
 
     @property
     def peak_db(self) -> float:

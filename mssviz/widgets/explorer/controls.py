@@ -18,6 +18,7 @@ from mssviz.widgets._menu import Menu
 from mssviz.widgets.explorer.choice import DEFAULT_SECONDS, Choice, check_excerpt
 from mssviz.widgets.explorer.mask_controls import STYLE, MaskControls
 from mssviz.widgets.explorer.pickers import band_khz, model_picker
+from mssviz.widgets.explorer.save_controls import SaveControls
 from mssviz.widgets.explorer.stage import alert
 from mssviz.widgets.explorer.work import Status
 from mssviz.widgets.upload import Upload
@@ -31,6 +32,12 @@ _DRAWERS = [
     {"name": "display", "label": "Display", "help": "What the picture shows, and in which colours"},
     {"name": "scores", "label": "Scores", "help": "How near the stems are to the true ones"},
 ]
+_SAVE = {
+    "name": "save",
+    "label": "Save",
+    "help": "Files of what is heard, seen and measured",
+    "opens": "popover",
+}
 
 
 class Controls:
@@ -69,6 +76,8 @@ class Controls:
         One control of this name for each of `MaskOptions`, in the unit of its label.
     oracle_phase : Dropdown
         True for the true stems' phase.
+    save : SaveControls
+        ``controls.save.button.click()`` writes what is chosen to a file.
     progress : FloatProgress
     status : HTML
     row : HBox
@@ -100,6 +109,7 @@ class Controls:
         self._make_work()
         self._make_masks(options)
         self._make_strokes()
+        self.save = SaveControls()
         self._arrange()
 
     def __getattr__(self, name: str) -> Any:
@@ -161,6 +171,7 @@ class Controls:
         """Show what can be set for a model's result, and lock what would do nothing."""
         self.masks.fit(model.kind, model.preset.name, band_khz(model.preset))
         self.oracle_phase.disabled = not references_known
+        self.save.button.disabled = False
 
     def show_strokes(self, editor: MaskEditor) -> None:
         """Enable buttons according to what can be undone."""
@@ -249,7 +260,7 @@ class Controls:
             control.observe(lambda _: self._show_song(), "value")
         self._show_song()
         run = _classed(w.HBox([self.separate, self.progress, self.cancel]), "mssviz-run")
-        drawers = Menu("Drawer", [{**button, "opens": "drawer"} for button in _DRAWERS])
+        drawers = Menu("Drawer", [*({**button, "opens": "drawer"} for button in _DRAWERS), _SAVE])
         self.row = _classed(
             w.HBox([self._songs, self.model, self.rival, run, drawers, _help()]), "mssviz-row"
         )
@@ -262,6 +273,7 @@ class Controls:
             _panel("song", excerpt),
             _panel("mask", [self.masks.note, *self.option_controls()]),
             _panel("sum", [self.sum_to_one]),
+            _panel("save", [self.save]),
         ]
 
     def _show_song(self) -> None:

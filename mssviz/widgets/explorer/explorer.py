@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from mssviz._typing import PathLike, Waveform
+from mssviz.errors import ParameterError
 from mssviz.separation import Separation, in_words
 from mssviz.separation.editing import MaskEditor
 from mssviz.separation.laboratory import Laboratory
 from mssviz.separators import entry, options_of
 from mssviz.widgets import _static
 from mssviz.widgets._box import Box
+from mssviz.widgets._figure import figure_of
 from mssviz.widgets.explorer.choice import DEFAULT_SECONDS
 from mssviz.widgets.explorer.controls import Controls
 from mssviz.widgets.explorer.result import Result
+from mssviz.widgets.explorer.saving import Shown, save
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.stage import Stage
 from mssviz.widgets.explorer.work import Listener, Status
@@ -225,6 +228,52 @@ class Explorer(Box):
         """Stems that the present masks, strokes included, let through; later changes reach them."""
         return self.session.complete_result().laboratory.estimates
 
+    def save(
+        self,
+        what: str,
+        path: PathLike | None = None,
+        format: str | None = None,  # noqa: A002, what people call it
+        overwrite: bool = False,
+    ) -> Path:
+        """Write what is shown or heard to a file, which is complete or not there.
+
+        Parameters
+        ----------
+        what
+            ``"stems"``, ``"mix"`` (what the mixer plays), ``"karaoke"`` (all but the vocals),
+            ``"masks"``, ``"page"``, ``"picture"`` (of what is in view), ``"scores"`` or
+            ``"script"`` (the Python that makes all this).
+        path
+            Of the file; if left out, it gets the song's name, in the present folder.
+        format
+            ``"wav"``, ``"flac"``, ``"mp3"`` or ``"ogg"`` for sound, ``"png"`` or ``"svg"`` for the
+            picture; as the path ends, or else the first, if left out.
+        overwrite
+            Whether a file of that name is replaced.
+
+        Returns
+        -------
+        Path
+            Of the file.
+
+        Raises
+        ------
+        ParameterError
+            If there is nothing of the kind, or no such format.
+        FileError
+            If a file has that name already, or it cannot be written.
+        """
+        result, views = self.session.complete_result(), self.stage.views
+        if result.settings is None:
+            raise ParameterError("masks are being made: save again when they are done")
+        assert views is not None
+        assert views.mixer is not None
+        picture = views.picture
+        shown = Shown(
+            result, views.mixer.mix, self.save_html, lambda: figure_of(picture, result.title)
+        )
+        return save(shown, what, path, format, overwrite)
+
     def save_html(self, path: PathLike) -> Path:
         """Write what is shown as one HTML file that works without a kernel or a network.
 
@@ -250,6 +299,7 @@ class Explorer(Box):
         controls.cancel.on_click(lambda _: session.cancel())
         controls.undo.on_click(lambda _: session.undo())
         controls.redo.on_click(lambda _: session.redo())
+        controls.save.on_save(lambda what, chosen: self.save(what, format=chosen))
         session.set_options(**controls.options())
         for control in controls.option_controls():
             control.observe(lambda _: session.set_options(**controls.options()), "value")
