@@ -1,5 +1,7 @@
 """Masks changed and heard part by part are those of the whole."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -37,7 +39,7 @@ def make(separation, references=None):
     return laboratory
 
 
-def work(laboratory, first=None):
+def work(laboratory, first=()):
     for frames in laboratory.parts(first):
         laboratory.remask(frames)
         laboratory.resound(frames)
@@ -78,7 +80,7 @@ def test_masks_and_stems_fill_in_while_the_network_runs(separator, separated, ex
         {"mwf_iterations": 1},
     ],
 )
-@pytest.mark.parametrize("first", [None, (1.0, 1.3), (-5.0, 99.0)])
+@pytest.mark.parametrize("first", [(), [(1.0, 1.3)], [(-5.0, 99.0)], [(2.0, 2.5), (1.0, 3.0)]])
 def test_options_give_what_a_whole_separation_gives(laboratory, separated, options, first):
     laboratory.set_options(**options)
     work(laboratory, first)
@@ -87,12 +89,19 @@ def test_options_give_what_a_whole_separation_gives(laboratory, separated, optio
 
 def test_parts_cover_every_frame_once_and_what_is_wanted_first(laboratory):
     n_frames = len(laboratory.mixture_stft)
-    for first in (None, (1.0, 2.0), (3.9, 8.0), (-3.0, -2.0)):
+    wanted = [(1.0, 2.0), (3.9, 8.0), (-3.0, -2.0), (1.5, 3.0)]
+    for first in ([], *([part] for part in wanted), wanted, wanted[::-1]):
         parts = list(laboratory.parts(first))
         frames = np.concatenate([np.arange(part.start, part.stop) for part in parts])
         assert sorted(frames) == list(range(n_frames))
-    start = next(laboratory.parts((1.0, 2.0))).start
+    start = next(laboratory.parts([(1.0, 2.0)])).start
     assert start * 1024 / RATE == pytest.approx(1.0 + 2048 / RATE, abs=1024 / RATE)
+
+
+def test_parts_come_in_the_order_in_which_they_are_wanted(laboratory):
+    parts = laboratory.parts([(2.0, 2.5), (1.0, 3.0)])
+    centres = [(part.start + part.stop) / 2 * 1024 / RATE for part in itertools.islice(parts, 3)]
+    assert centres == pytest.approx([2.25, 1.5, 2.75], abs=0.1)
 
 
 def test_only_what_a_stroke_changed_is_computed_anew(laboratory, separated):
@@ -137,7 +146,7 @@ def test_references_must_be_of_the_targets(separated, excerpt):
         Laboratory(separated, excerpt[1])
 
 
-@pytest.mark.parametrize("first", [None, (0.5, 1.0), (3.0, 9.0)])
+@pytest.mark.parametrize("first", [(), [(0.5, 1.0)], [(3.0, 9.0)]])
 def test_parts_can_be_of_some_frames_only(laboratory, first, monkeypatch):
     monkeypatch.setattr("mssviz.laboratory.PART_SECONDS", 0.5)
     parts = list(laboratory.parts(first, slice(30, 100)))

@@ -1,9 +1,9 @@
 """Pictures: spectrograms, masks, masks over spectrograms, differences, scores.
 
-Every function draws into a matplotlib `Axes` and returns the artist; axes are in seconds and
-hertz. Colours are readable with any colour vision (magma, cividis, and blue to orange), and
-follow the figure's own background, so that ``matplotlib.style.context("dark_background")`` or
-`dark` give dark pictures.
+Every function draws into a matplotlib `Axes` and returns the artist; axes are in seconds and hertz.
+Colours can be told apart with any colour vision (magma, cividis, and blue to orange). They follow
+the figure's own background, so that ``matplotlib.style.context("dark_background")`` or `dark` give
+dark pictures.
 """
 
 from mssviz.plots.axes import (

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 def scores(
     table: "pd.DataFrame", *, measure: str = "SDR", ax: "Axes | None" = None
 ) -> "list[Line2D]":
-    """Draw one measure of `evaluate` window by window, a line a target.
+    """Draw one measure of `evaluate` window by window, with a line for each target.
 
     Parameters
     ----------
     table
-        With columns ``target``, ``time`` and `measure`.
+        Table with columns ``target``, ``time`` and `measure`.
     measure
-        ``"SDR"``, ``"ISR"``, ``"SIR"`` or ``"SAR"``.
+        Name of the measure: ``"SDR"``, ``"ISR"``, ``"SIR"`` or ``"SAR"``.
     """
     ax = axes_of(ax)
     lines = []
@@ -46,19 +46,19 @@ def scores(
 
 
 def model_boxes(medians: "pd.Series[float]", ax: "Axes | None" = None) -> "Axes":
-    """Boxes of a measure over tracks, for each target and model, as in SiSEC's figures.
+    """Draw boxes of a measure over tracks, for each target and model, as in SiSEC's figures.
 
     Parameters
     ----------
     medians
-        One value per track, target and model, dB: a column of `comparison.medians`.
+        Values in dB by track, target and model: a column of `comparison.medians`.
     ax
-        Where to draw.
+        Axes to draw in; the current ones if left out.
 
     Notes
     -----
-    A box holds the middle half of the tracks, the line in it is their median, whiskers reach to
-    the last track within 1.5 times the box; every track is a dot. Best models stand on top.
+    A box holds the middle half of the tracks, and the line in it is their median. Whiskers reach to
+    the last track within 1.5 times the box, and every track is a dot. The best models stand on top.
     """
     _check_medians(medians)
     ax = axes_of(ax)
@@ -97,16 +97,16 @@ def _check_medians(medians: Any) -> None:
 def model_pairs(
     medians: "pd.Series[float]", first: str, second: str, ax: "Axes | None" = None
 ) -> "Axes":
-    """A line for each track from one model's value to another's; it rises where the second wins.
+    """Draw a line for each track from one model's value to another's, rising if the second wins.
 
     Parameters
     ----------
     medians
-        As in `model_boxes`.
+        Values in dB by track, target and model, as in `model_boxes`.
     first, second
         Names of models.
     ax
-        Where to draw.
+        Axes to draw in; the current ones if left out.
     """
     _check_medians(medians)
     known = set(medians.index.get_level_values("model"))

@@ -1,7 +1,7 @@
 """The mask laboratory: a separated excerpt whose masks can be changed and heard, part by part.
 
-A slider changes the masks of all frames, a stroke those of a few; either way only the frames
-that changed are masked and turned into sound again, so that the answer comes while one listens.
+A slider changes the masks of all frames, a stroke those of a few. Either way only the frames that
+changed are masked and turned into sound again, so that the result comes while one listens.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from mssviz.stft import Frames, istft_part, stft_frames, time_to_frames
 
 #: What no true stem tells, beside names of targets, which are not empty.
 _REST = ""
-#: Seconds that are worked on at once in a pass over a long excerpt.
+#: Length of the parts in which a long excerpt is worked on, in seconds.
 PART_SECONDS = 10.0
 
 
@@ -33,18 +33,18 @@ class Laboratory:
     Parameters
     ----------
     separation
-        Where masks come from. It may still be filled in by the network: then call `remask` and
-        `resound` for the frames that are done.
+        Separation that the masks come from. The network may still be filling it in: then call
+        `remask` and `resound` for the frames that are done.
     references
-        Target to its true stem, ``(n_samples, n_channels)``, where known.
+        True stems ``(n_samples, n_channels)`` by target, where known.
 
     Attributes
     ----------
     editor : MaskEditor
-        The present masks; all 0 until `remask`.
+        Editor that holds the present masks; all are 0 until `remask`.
     estimates : dict
-        Target to the stem that the present masks let through, ``(n_samples, n_channels)``;
-        silent until `resound`.
+        Stems ``(n_samples, n_channels)`` by target, as the present masks let them through; silent
+        until `resound`.
     oracle_phase : bool
         Whether stems get their true stem's phase, where known, instead of the mixture's.
 
@@ -89,12 +89,12 @@ class Laboratory:
 
     @property
     def reference_stfts(self) -> dict[str, Frames]:
-        """Target to the true stem's STFT, computed where it is looked at."""
+        """STFTs of the true stems by target, computed when they are looked at."""
         return {t: stft_frames(waveform, self.params) for t, waveform in self.references.items()}
 
     @property
     def ideal_masks(self) -> dict[str, Frames]:
-        """Target to its ideal ratio mask, where its true stem is known; computed at each look.
+        """Ideal ratio masks by target, where the true stem is known; computed at each look.
 
         What no true stem tells shares the mixture with those that are known.
         """
@@ -114,19 +114,19 @@ class Laboratory:
         return {target: of(target) for target in true}
 
     def set_options(self, oracle_phase: bool = False, **changes: Unpack[MaskChanges]) -> None:
-        """Choose how masks are made; heard and seen after `remask` and `resound`.
+        """Choose how masks are made; `remask` and `resound` apply it.
 
         Parameters
         ----------
         oracle_phase
-            See `Laboratory`.
+            Whether stems get the true stems' phase instead of the mixture's.
         changes
-            Any of `MaskOptions`.
+            Mask options to change, any of `MaskOptions`.
 
         Raises
         ------
         ParameterError
-            If a value is out of range, or the oracle phase is wanted and true stems are unknown.
+            If a value is out of range, or the oracle phase is wanted but true stems are not known.
         """
         if oracle_phase and not self.references:
             raise ParameterError("the oracle phase needs the true stems; choose the mixture's")
@@ -137,32 +137,35 @@ class Laboratory:
             self.separation = self.separation.with_options(**changes)
 
     def parts(
-        self, first: tuple[float, float] | None = None, within: slice | None = None
+        self, first: Sequence[tuple[float, float]] = (), within: slice | None = None
     ) -> Iterator[slice]:
-        """Frames in parts of some seconds.
+        """Divide the frames into parts of some seconds.
 
         Parameters
         ----------
         first
-            Time, in seconds from the excerpt's beginning, whose frames come before the others.
+            Parts (start, stop), in seconds from the excerpt's beginning, whose frames come first,
+            in this order; they may overlap.
         within
-            Which frames; all if left out.
+            Frames to divide; all if left out.
         """
         begin, end, _ = (within or slice(None)).indices(self.mixture_stft.shape[0])
-        wanted = slice(begin, begin)
-        if first is not None:
-            start, stop = time_to_frames(np.array(first), self.params)
-            wanted = slice(*np.clip((start, stop + 1), begin, end).tolist())
         size = round(PART_SECONDS * self.params.sample_rate / self.params.hop_length)
-        for low, high in ((wanted.start, wanted.stop), (begin, wanted.start), (wanted.stop, end)):
-            # of even length, none of a few frames only
-            edges = np.linspace(low, high, 1 + max(1, round((high - low) / size))).astype(int)
-            for start, stop in itertools.pairwise(edges.tolist()):
-                if stop > start:
+        left = [(begin, end)]
+        for wanted in (*(self._frames_of(seconds) for seconds in first), (begin, end)):
+            taken, left = _split(left, *wanted)
+            for low, high in taken:
+                # parts of even length, so that none has only a few frames
+                edges = np.linspace(low, high, 1 + max(1, round((high - low) / size))).astype(int)
+                for start, stop in itertools.pairwise(edges.tolist()):
                     yield slice(start, stop)
 
+    def _frames_of(self, seconds: tuple[float, float]) -> tuple[int, int]:
+        start, stop = time_to_frames(np.array(seconds), self.params).tolist()
+        return start, stop + 1
+
     def remask(self, frames: slice) -> None:
-        """Make the masks of some frames anew; strokes stay."""
+        """Make the masks of some frames anew; strokes stay on them."""
         for block, found in self.separation.masked(frames.start, frames.stop):
             self.editor.rebase(block, found)
         self._heard = _nobody
@@ -175,8 +178,8 @@ class Laboratory:
         start : int
             Number of the first sample that may have changed.
         pieces : dict
-            Target to its new samples from there on, ``(any, n_channels)``; they are in
-            `estimates`, too.
+            New samples ``(any, n_channels)`` from there on, by target; they are in `estimates`,
+            too.
         """
         params, n_samples = self.params, len(self.separation.mixture)
         overlap = params.n_fft // params.hop_length - 1
@@ -205,7 +208,7 @@ class Laboratory:
         return found
 
     def residual_db(self) -> float:
-        """Level of mixture minus all stems, relative to the mixture, in dB; NaN in silence."""
+        """Level of the mixture minus all stems, relative to the mixture, in dB; NaN in silence."""
         mixture = self.separation.mixture
         return level_ratio_db(mixture - np.add.reduce(list(self.estimates.values())), mixture)
 
@@ -238,6 +241,21 @@ class Laboratory:
             for target, stft in true.items():
                 spectra[target] = masks.with_phase(spectra[target], stft[frames])
         return spectra
+
+
+def _split(
+    runs: Sequence[tuple[int, int]], start: int, stop: int
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """What of some runs of frames lies from `start` to `stop`, and what is left of them."""
+    inside, outside = [], []
+    for low, high in runs:
+        middle = max(low, min(start, high)), min(high, max(stop, low))
+        if middle[0] >= middle[1]:
+            outside.append((low, high))
+            continue
+        inside.append(middle)
+        outside += [run for run in ((low, middle[0]), (middle[1], high)) if run[0] < run[1]]
+    return inside, outside
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The strips of a mixer: what each can play, and what may be set on it."""
+"""The strips of a mixer: what each of them can play, and what may be set on it."""
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +16,7 @@ MIN_GAIN_DB, MAX_GAIN_DB = -60.0, 12.0
 def new_strips(
     choices: Mapping[str, Sequence[str]], colors: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """A strip for each entry of `choices`: centred, at 0 dB, playing its own track."""
+    """Make a strip for each entry of `choices`: centred, at 0 dB, playing its own track."""
     colors = {**stem_colors(choices), **colors}
     return [
         {
@@ -36,7 +36,7 @@ def new_strips(
 def check_pairs(
     pairs: Mapping[str, str | Sequence[str]], tracks: Collection[str]
 ) -> dict[str, list[str]]:
-    """What each strip can play, its own track first."""
+    """List what each strip can play, its own track first."""
     others = {n: list(o) if isinstance(o, list | tuple) else [o] for n, o in pairs.items()}
     alternatives = list(itertools.chain.from_iterable(others.values()))
     for name in (*others, *alternatives):
@@ -52,7 +52,7 @@ def check_pairs(
 
 
 def check_strip_colors(colors: Mapping[str, str], tracks: Collection[str]) -> Mapping[str, str]:
-    """Refuse colours of what is no track."""
+    """Refuse colours for names that are no tracks."""
     for name in colors:
         if name not in tracks:
             raise ParameterError(f"colors names {name!r}; choose from {', '.join(tracks)}")
@@ -60,7 +60,7 @@ def check_strip_colors(colors: Mapping[str, str], tracks: Collection[str]) -> Ma
 
 
 def check_strip(strip: Mapping[str, Any]) -> dict[str, Any]:
-    """A strip that somebody has changed, with numbers as floats."""
+    """Check a strip that somebody has changed, and return it with numbers as floats."""
     wanted = {"name", "color", "gain_db", "pan", "muted", "solo", "choices", "shows"}
     if set(strip) != wanted:
         raise ParameterError(f"a strip has {', '.join(sorted(wanted))} (got {sorted(strip)})")
@@ -84,7 +84,7 @@ def mixed(
     Parameters
     ----------
     strips
-        As of a mixer.
+        Strips of a mixer.
     master_db
         Level of the sum, in dB.
     tracks
@@ -129,12 +129,12 @@ def kept(earlier: Mapping[str, Any] | None, strip: Mapping[str, Any]) -> dict[st
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a number, which True and False are not."""
+    """Whether a value is a number; True and False are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def in_range(value: Any, low: float, high: float, what: str, unit: str = "") -> float:
-    """A number of a range, ends included; `what` and `unit` are for the message."""
+    """Return a number within a range, ends included; `what` and `unit` are for the message."""
     if not is_number(value) or not low <= value <= high:
         raise ParameterError(f"{what} must lie between {low:g} and {high:g}{unit} (got {value!r})")
     return float(value)

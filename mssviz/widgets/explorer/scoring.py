@@ -1,4 +1,4 @@
-"""Measuring a session's result, in a thread of its own, and what must be said of the scores."""
+"""Measuring a session's result in a thread of its own, and what must be said of the scores."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -23,12 +23,12 @@ _LEAST_LEFT = 0.01
 
 
 class Scorer:
-    """Measures results in the background; what is newer takes the place of what is in progress.
+    """Measures results in the background; a newer one takes the place of the one in progress.
 
     Parameters
     ----------
     changed
-        Called with a result, and whether it is still being measured, when either is new.
+        Function that gets a result, and whether it is still being measured, when either is new.
     """
 
     def __init__(self, changed: Callable[[Result, bool], object]) -> None:
@@ -36,7 +36,7 @@ class Scorer:
         self._work = Worker()
 
     def measure(self, result: Result) -> None:
-        """Measure what is selected, and keep it in `Result.scores`."""
+        """Measure the selection of a result, and keep the scores in `Result.scores`."""
         if len(result.laboratory.references) < LEAST_REFERENCES:
             result.no_scores = _why_unknown(result)
             self._changed(result, False)
@@ -49,7 +49,7 @@ class Scorer:
         self._work.wait()
 
     def close(self) -> None:
-        """End the work in progress, and take no more."""
+        """End the work in progress, and accept no more."""
         self._work.close()
 
     def _measure(self, result: Result) -> None:
@@ -69,14 +69,14 @@ class Scorer:
 
 
 def measure(result: Result, progress: Progress) -> Scores:
-    """Scores of the selection, or else of the whole excerpt.
+    """Measure the selection, or else the whole excerpt.
 
     Parameters
     ----------
     result
-        One whose true stems are known.
+        Result whose true stems are known.
     progress
-        As in `scores.evaluate`.
+        Callback for the progress, as in `scores.evaluate`.
     """
     rate = result.laboratory.separation.sample_rate
     selected = result.selected()
@@ -128,7 +128,7 @@ def _untold(result: Result) -> list[str]:
 
 
 def _repaired(result: Result, begin: float, seconds: float) -> list[tuple[float, float]]:
-    """What was repaired in some seconds of the excerpt, counted from their beginning."""
+    """Repaired parts of some seconds of the excerpt, in seconds from where these begin."""
     moved = [(low - begin, high - begin) for low, high in result.repairs]
     return [(low, high) for low, high in moved if low < seconds and high > 0]
 

@@ -1,6 +1,6 @@
 """The views of one result, linked along the song's time axis."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as w
@@ -17,21 +17,22 @@ from mssviz.widgets.spectrogram import SpectrogramView
 
 
 class Views:
-    """Picture, mixer and scores of a result.
+    """Picture, mixer and scores of one result.
 
     Parameters
     ----------
     result
-        May be incomplete: then its masks can be looked at while they are filled in.
+        Result to show. It may be incomplete: then its masks can be looked at while they are filled
+        in.
 
     Attributes
     ----------
     result : Result
     picture : SpectrogramView
     mixer : Mixer or None
-        None until `add_mixer`.
+        Mixer of the stems; None until `add_mixer`.
     score_view : ScoreView or None
-        None until `show_scores`.
+        Course of the scores; None until `show_scores`.
     """
 
     def __init__(self, result: Result) -> None:
@@ -42,17 +43,19 @@ class Views:
         self._links: list[w.Widget] = []
         self._colors = stem_colors(result.laboratory.separation.targets)
         self.picture = self._new_picture()
+        self.picture.observe(lambda _: self._look(), ["time", "start", "stop"])
+        self._look()
 
     def on_stroke(self, callback: Callable[[Stroke], None]) -> None:
         """Call `callback` with every stroke of the brush."""
         self.picture.on_stroke(callback)
 
     def on_select(self, callback: Callable[[Sequence[float] | None], None]) -> None:
-        """Call `callback` with what is selected, (start, stop) in seconds of the song, or None."""
+        """Call `callback` with each selection: (start, stop) in seconds of the song, or None."""
         self.picture.observe(lambda change: callback(change["new"]), "selection")
 
     def add_mixer(self) -> None:
-        """Make the mixer, of all stems as they are now."""
+        """Make the mixer of all stems as they are now."""
         if self.mixer is not None:
             return
         laboratory, rival = self.result.laboratory, self.result.rival
@@ -94,13 +97,24 @@ class Views:
         self.picture.set_masks(self.result.laboratory.editor.masks, frames)
 
     def resound(self, samples: slice) -> None:
-        """Play the stems' samples as they are now."""
+        """Play some samples of the stems as they are now."""
         if self.mixer is None:
             return
         laboratory = self.result.laboratory
         start = self.mixer.offset + samples.start / laboratory.separation.sample_rate
         for target, estimate in laboratory.estimates.items():
             self.mixer.replace(target, estimate[samples], start)
+
+    def caption(self, texts: Mapping[str, str]) -> None:
+        """Write a text at the right end of each stem's lane.
+
+        Parameters
+        ----------
+        texts
+            Stem to its text.
+        """
+        if self.mixer is not None:
+            self.mixer.captions = dict(texts)
 
     def show_scores(self, scores: Scores) -> None:
         """Draw scores on the picture's time axis."""
@@ -114,6 +128,11 @@ class Views:
             self.score_view.take_over(self._scored_before)
             self._scored_before = None
         self._links += link(self.picture, self.score_view)
+
+    def _look(self) -> None:
+        """Tell the result what is seen and heard, which is to change first."""
+        picture = self.picture
+        self.result.playhead, self.result.visible = picture.time, (picture.start, picture.stop)
 
     def close(self) -> None:
         """Close all widgets."""
