@@ -54,7 +54,7 @@ def test_the_state_holds_the_table():
         for measure in MEASURES:
             assert target[measure] == rows[measure].tolist()
     assert (view.start, view.stop, view.time) == (30, 35, 30)
-    assert (view.selection, view.pinned, view.measure, view.height) == (None, None, "SDR", 150)
+    assert (view.selection, view.measure, view.height) == (None, "SDR", 150)
 
 
 def test_everything_shown_is_in_the_state_as_json():

@@ -32,6 +32,12 @@ _DRAWERS = [
     {"name": "display", "label": "Display", "help": "What the picture shows, and in which colours"},
     {"name": "scores", "label": "Scores", "help": "How near the stems are to the true ones"},
 ]
+_SAVE = {
+    "name": "save",
+    "label": "Save",
+    "help": "Files of what is heard, seen and measured",
+    "opens": "popover",
+}
 
 
 class Controls:
@@ -66,7 +72,7 @@ class Controls:
         The first says what is being done while there is work.
     sum_to_one : Checkbox
         Whether a stroke changes the other stems' masks, too, so that they add up to 1.
-    power, hardness, threshold, smoothing, bandwidth, extension, mwf : IntSlider, ... or Dropdown
+    power, hardness, threshold, smoothing, bandwidth, extension, mwf : Slider or Dropdown
         One control of this name for each of `MaskOptions`, in the unit of its label.
     oracle_phase : Dropdown
         True for the true stems' phase.
@@ -254,7 +260,7 @@ class Controls:
             control.observe(lambda _: self._show_song(), "value")
         self._show_song()
         run = _classed(w.HBox([self.separate, self.progress, self.cancel]), "mssviz-run")
-        drawers = Menu("Drawer", [{**button, "opens": "drawer"} for button in _DRAWERS])
+        drawers = Menu("Drawer", [*({**button, "opens": "drawer"} for button in _DRAWERS), _SAVE])
         self.row = _classed(
             w.HBox([self._songs, self.model, self.rival, run, drawers, _help()]), "mssviz-row"
         )
@@ -267,6 +273,7 @@ class Controls:
             _panel("song", excerpt),
             _panel("mask", [self.masks.note, *self.option_controls()]),
             _panel("sum", [self.sum_to_one]),
+            _panel("save", [self.save]),
         ]
 
     def _show_song(self) -> None:

@@ -9,6 +9,7 @@ import ipywidgets as w
 from mssviz.errors import ParameterError
 from mssviz.plots import one_line
 from mssviz.separation import Kind, MaskOptions, Option, described_options
+from mssviz.widgets._slider import Slider
 
 STYLE = {"description_width": "7.5em"}
 
@@ -51,7 +52,9 @@ class MaskControls:
         found = {}
         for name, control in self.by_option.items():
             value = control.value
-            if options[name].factor != 1:
+            if name == "mwf":
+                value = round(value)
+            elif options[name].factor != 1:
                 value *= options[name].factor
             found[name] = value
         bandwidth = self.by_option["bandwidth"]
@@ -83,7 +86,7 @@ class MaskControls:
     def _lock(self) -> None:
         if self._kind is None:
             return
-        mwf = self.by_option["mwf"].value if "mwf" in self._kind.options else 0
+        mwf = round(self.by_option["mwf"].value) if "mwf" in self._kind.options else 0
         usable = self._kind.usable(MaskOptions(mwf=mwf))
         for name, control in self.by_option.items():
             control.disabled = name not in usable
@@ -104,19 +107,15 @@ class MaskControls:
 
 
 def _control(name: str, option: Option, value: Any) -> Any:
-    common = {"description": option.label, "style": STYLE, "tooltip": option.help}
-    common["layout"] = {"width": "auto"}
+    common = {"description": option.label, "tooltip": option.help}
     if option.choices:
         choices = [(label, choice) for choice, label in option.choices.items()]
-        return w.Dropdown(options=choices, value=value, **common)
+        wide = {"width": "auto"}
+        return w.Dropdown(options=choices, value=value, style=STYLE, layout=wide, **common)
     shown = value / option.factor
     if name == "bandwidth" and math.isinf(shown):
         shown = option.high
     if not option.low <= shown <= option.high:
         low, high = option.low * option.factor, option.high * option.factor
         raise ParameterError(f"{name} must lie between {low:g} and {high:g} (got {value!r})")
-    limits = {"min": option.low, "max": option.high, "step": option.step}
-    if option.step == 1:
-        return w.IntSlider(value=int(shown), **limits, **common)
-    digits = 1 if option.step >= 0.1 else 2
-    return w.FloatSlider(value=shown, readout_format=f".{digits}f", **limits, **common)
+    return Slider(min=option.low, max=option.high, step=option.step, value=shown, **common)
