@@ -135,13 +135,12 @@ class Mixer(View):
         self._tracks = Tracks(tracks, sample_rate, codec)
         self._choices = check_pairs(pairs or {}, self._tracks.names)
         duration = self._tracks.n_samples / sample_rate
-        self._span = Span(float(offset), float(offset) + duration)
+        self._span = span = Span(float(offset), float(offset) + duration)
         strips = new_strips(self._choices, check_strip_colors(colors or {}, self._tracks.names))
-        start, stop = self._span.start, self._span.stop
-        super().__init__(time=start, start=start, stop=stop, strips=strips)
+        super().__init__(time=span.start, start=span.start, stop=span.stop, strips=strips)
         self.set_trait("sample_rate", self._tracks.sample_rate)
         self.set_trait("duration", duration)
-        self.set_trait("offset", start)
+        self.set_trait("offset", span.start)
         self.set_trait("common_gain", self._tracks.gain)
         self.on_msg(self._answer)
 
@@ -202,16 +201,17 @@ class Mixer(View):
             self.set_trait("common_gain", self._tracks.gain)
             self._send_track(name)
             return
-        first = self._span.sample(start, len(checked), self.sample_rate)
-        data = self._tracks.patch(name, checked, first)
+        part = self._span.samples(len(checked), start, self.sample_rate)
+        data = self._tracks.patch(name, checked, part.start)
         self.set_trait("common_gain", self._tracks.gain)
         label = self._label(name, self.common_gain)
-        self.send({"kind": "piece", "first": first} | label, [data])
+        self.send({"kind": "piece", "first": part.start} | label, [data])
 
     def mix(self) -> Waveform:
         """What is heard now, ``(n_samples, 2)``: levels, pans, mutes, solos and choices as set."""
-        tracks = {name: self._tracks.waveform(name) for name in self._tracks.names}
-        return mixed(self.strips, self.master_db, tracks) * np.float32(self.common_gain)
+        return mixed(self.strips, self.master_db, self._tracks.waveforms) * np.float32(
+            self.common_gain
+        )
 
     def encoded(self, codec: Codec = "flac") -> dict[str, bytes]:
         """Encode every track as a sound file, scaled by `common_gain`; a dict by name."""

@@ -21,6 +21,7 @@ SCALES = ("log", "mel", "linear")
 COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
 #: Most tiles that one message may ask for; a view asks for fewer, in several messages.
 MAX_TILES = 256
+_LEVELS = ("floor_db", "ceiling_db", "gamma")
 
 #: What a brush is, beside its tool and the points that it is drawn along.
 _BRUSH = ("target", "radius_seconds", "radius_hertz", "softness", "value")
@@ -70,9 +71,7 @@ class SpectrogramView(View):
     """
 
     shared = TIMELINE
-    settings = (
-        "low", "scale", "channel", "floor_db", "ceiling_db", "gamma", "colormap", "tool", "height",
-    )  # fmt: skip
+    settings = ("low", "scale", "channel", *_LEVELS, "colormap", "tool", "height")
     module = "spectrogram/view.js"
     _esm = _static.module(module)
     _css = _static.style("slider.css", "spectrogram.css", "help.css")
@@ -146,7 +145,7 @@ class SpectrogramView(View):
 
     @property
     def colors(self) -> dict[str, str]:
-        """Colour of each stem with a mask."""
+        """Stem to its colour."""
         return {stem["name"]: stem["color"] for stem in self._stems}
 
     @property
@@ -179,11 +178,9 @@ class SpectrogramView(View):
         super().take_over(other)
         assert isinstance(other, SpectrogramView)
         self.high = min(other.high, self.params.sample_rate / 2)
-        if other.show in self.shows:
-            self.show = other.show
-        target = other.brush["target"]
-        known = target in self._data.stems
-        self.brush = other.brush | {"target": target if known else self.brush["target"]}
+        self.show = other.show if other.show in self.shows else self.show
+        known = other.brush["target"] in self._data.stems
+        self.brush = other.brush | ({} if known else {"target": self.brush["target"]})
 
     def layer_values(self, layer: str, channel: str = "mean") -> AnyArray:
         """All 8-bit values of a layer of `shows`, ``(n_frames, n_bins)``; channels as `channel`."""

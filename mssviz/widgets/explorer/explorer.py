@@ -244,7 +244,7 @@ class Explorer(Box):
             ``"masks"``, ``"page"``, ``"picture"`` (of what is in view), ``"scores"`` or
             ``"script"`` (the Python that makes all this).
         path
-            Of the file; if left out, it gets the song's name, in the present folder.
+            Path of the file; if left out, it gets the song's name, in the present folder.
         format
             ``"wav"``, ``"flac"``, ``"mp3"`` or ``"ogg"`` for sound, ``"png"`` or ``"svg"`` for the
             picture; as the path ends, or else the first, if left out.
