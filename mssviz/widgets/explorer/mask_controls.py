@@ -1,4 +1,4 @@
-"""A control for every mask option, made from what `MaskOptions` says of it."""
+"""A control for every mask option, made from the option's description."""
 
 import html
 import math
@@ -15,19 +15,19 @@ STYLE = {"description_width": "7.5em"}
 
 
 class MaskControls:
-    """Sliders and pickers of mask options; those that would do nothing are locked.
+    """Sliders and pickers of mask options, of which those that would do nothing are locked.
 
     Parameters
     ----------
     options
-        What they begin with.
+        Options with which the controls begin.
 
     Attributes
     ----------
     by_option : dict
-        Name of the option to its widget, in the order in which they are shown.
+        Widgets by option, in the order in which they are shown.
     note : HTML
-        Why some are locked; empty while none is.
+        Reason why some are locked; empty while none is.
 
     Raises
     ------
@@ -47,7 +47,7 @@ class MaskControls:
 
     @property
     def values(self) -> dict[str, Any]:
-        """What they say, in the options' own units."""
+        """Values that the controls are set to, in the options' own units."""
         options = described_options()
         found = {}
         for name, control in self.by_option.items():
@@ -58,21 +58,21 @@ class MaskControls:
                 value *= options[name].factor
             found[name] = value
         bandwidth = self.by_option["bandwidth"]
-        if bandwidth.value >= bandwidth.max:  # no limit but the model's
+        if bandwidth.value >= bandwidth.max:  # there is no limit but the model's
             found["bandwidth"] = math.inf
         return found
 
     def fit(self, kind: Kind, model: str, band_khz: float) -> None:
-        """Lock what does nothing for a model.
+        """Lock the options that do nothing for a model.
 
         Parameters
         ----------
         kind
-            Of its prediction.
+            Kind of the model's prediction.
         model
-            Its name.
+            Name of the model.
         band_khz
-            End of the band that it covers.
+            Upper end of the band that the model covers, in kHz.
         """
         self._kind, self._model = kind, model
         bandwidth = self.by_option["bandwidth"]

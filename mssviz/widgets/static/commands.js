@@ -22,9 +22,14 @@ class Commands {
     this.views = elements.map((element) => element[COMMANDS]).filter(Boolean);
   }
 
-  /** Whether there is a view that keys do something in. */
-  get any() {
+  /** Whether there is a view that keys do something in; an explorer may have none yet. */
+  get some() {
     return this.views.some(({ commands }) => Object.keys(commands).length > 0);
+  }
+
+  /** Whether there is, or will be, something to tell. */
+  get hasHelp() {
+    return this.some || this.scope.matches(SCOPE);
   }
 
   all(name) {
@@ -46,7 +51,7 @@ function onKey(event, element) {
   if (!binding || event.target.closest("dialog")) return;
   const [{ command, after }, args] = binding;
   const commands = new Commands(scopeOf(element));
-  const help = command === "help" && commands.any && (() => openHelp(commands));
+  const help = command === "help" && commands.hasHelp && (() => openHelp(commands));
   const found = help || commands.find(command);
   if (!found) return;
   event.preventDefault();
@@ -55,9 +60,10 @@ function onKey(event, element) {
   for (const next of commands.all(after)) next();
 }
 
-/** Show the card of what keys and gestures do here. */
+/** Show the card of what keys and gestures do here: all of them while there is no view yet. */
 function openHelp(commands) {
-  showHelp(commands.scope, (name) => name === "help" || Boolean(commands.find(name)));
+  const applies = (name) => name === "help" || !commands.some || Boolean(commands.find(name));
+  showHelp(commands.scope, applies);
 }
 
 /**
