@@ -246,6 +246,19 @@ def test_strokes_reach_their_listeners_in_time_of_the_signal(tool):
     assert list(stroke.points) == [(0.5, 400.0), (1.0, 500.5)]
 
 
+def test_a_stroke_may_bring_a_brush_of_its_own():
+    song = Song()
+    strokes = []
+    song.view.on_stroke(strokes.append)
+    song.view.brush = song.view.brush | {"target": "drums", "value": 0.75}
+    corners = [[30.5, 400], [31, 400], [31, 500], [30.5, 500]]
+    song.ask(kind="stroke", tool="lasso", points=corners, brush={"value": 0, "tool": "comb"})
+    song.ask(kind="stroke", tool="comb", points=corners[:2], brush={"radius_hertz": 50})
+    lasso, comb = strokes
+    assert (lasso.tool, lasso.target, lasso.value) == ("lasso", "drums", 0)
+    assert (comb.tool, comb.value, comb.radius_hertz) == ("comb", 0.75, 50)
+
+
 def test_a_stroke_edits_the_masks_that_are_shown(song):
     editor = MaskEditor(song.masks, PARAMS)
     song.view.on_stroke(lambda stroke: song.view.set_masks(editor.masks, editor.apply(stroke)))

@@ -1,4 +1,4 @@
-"""``mssviz explore``."""
+"""The command ``mssviz explore``."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""One HTML file with spectrogram, masks, mixer and scores that works without a kernel."""
+"""One HTML file with spectrogram, masks, mixer and scores, which works without a kernel."""
 
 import base64
 import gzip
@@ -18,7 +18,7 @@ from mssviz.widgets.mixer import Mixer
 from mssviz.widgets.scores import ScoreView
 from mssviz.widgets.spectrogram import SpectrogramView
 
-#: Levels in a page, dB below the loudest bin; what is softer counts as silence.
+#: Lowest level in a page, in dB below the loudest bin; what is softer counts as silence.
 FLOOR_DB = -90.0
 
 _TEMPLATE = """<!doctype html>
@@ -39,7 +39,7 @@ h1 {{ font-size: 20px }}
 {style}
 </style>
 </head>
-<body>
+<body class="mssviz-page">
 <h1>{title}</h1>
 <div id="mssviz-spectrogram"></div>
 <div id="mssviz-scores"></div>
@@ -71,25 +71,25 @@ def save_page(
     Parameters
     ----------
     path
-        Of the HTML file; it gets its name when it is complete.
+        Path of the HTML file, which gets its name when it is complete.
     title
-        Heading; any text.
+        Text of the heading.
     view, mixer, scores
         Widgets whose content and present settings the page shows. Spectrograms and masks are
         rounded to 8 bits, which the page says; sound is Ogg Vorbis.
     table
         HTML of a table of scores, already escaped.
     masks
-        What the masks were made with, any text; see `in_words`.
+        Text that says what the masks were made with; see `in_words`.
 
     Returns
     -------
     Path
-        `path`.
+        The path, `path`.
 
     Raises
     ------
-    AudioError
+    FileError
         If the file cannot be written.
     """
     path = Path(path)
@@ -114,14 +114,16 @@ def save_page(
     made = f" (masks: {html.escape(masks)})" if masks else ""
     page = _TEMPLATE.format(
         title=html.escape(title),
-        style=_static.style("spectrogram.css", "mixer.css", "scores.css", "score_table.css"),
+        style=_static.style(
+            "spectrogram.css", "mixer.css", "scores.css", "score_table.css", "help.css"
+        ),
         table=table,
         note=(
             f"Made with mssviz{made}. Values in this page are rounded to 8 bits: levels to "
             f"±{step_db / 2:.2f} dB (silence from {-FLOOR_DB:.0f} dB below the loudest bin), "
             "masks to ±0.002. Sound is Ogg Vorbis."
         ),
-        # a "<" could end the script element: names come from files
+        # a "<" could end the script element, because names come from files
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
         script=_script("spectrogram", SpectrogramView.module)
         + _script("mixer", Mixer.module)
@@ -134,13 +136,13 @@ def save_page(
 
 
 def _script(name: str, module: str) -> str:
-    # each widget's module in a block of its own, where names of the other do not matter
+    # each widget's module in a scope of its own, so that names of the others do not matter
     code = re.sub(r"^export default", f"registry.{name} =", _static.module(module), flags=re.M)
     return "{\n" + re.sub(r"^export (?=function|class|const)", "", code, flags=re.M) + "}\n"
 
 
 def _audible(view: SpectrogramView, layer: Layer) -> AnyArray:
-    # what nobody sees or hears is noise that does not compress: half of the file
+    # what nobody sees or hears is noise that does not compress, half of the file
     values = view.layer_values(layer.name)
     if layer.properties.values != "level":
         return values

@@ -26,6 +26,8 @@ function drawn() {
   return table;
 }
 
+globalThis.document ??= new EventTarget();
+
 /** Player without sound: notes what it is told to do. */
 function player(traits = {}) {
   const listeners = {};
@@ -36,9 +38,14 @@ function player(traits = {}) {
     onEnd: (listener) => {
       widget.end = listener;
     },
+    on: (target, type, listener) => target.addEventListener(type, listener),
     later: () => ({}),
   };
-  const desk = { get: (name) => traits[name], save: (values) => Object.assign(traits, values) };
+  const desk = {
+    owner: {},
+    get: (name) => traits[name],
+    save: (values) => Object.assign(traits, values),
+  };
   const tracks = { complete: false };
   const made = new Player(widget, desk, tracks, () => {});
   made.done = [];
@@ -108,6 +115,26 @@ test("a pause puts an end to sound and to what waits, and sound can begin again 
   set("playing", false);
   made.handle("due");
   assert.deepEqual([made.state, made.done.slice(3)], ["silent", ["start", "stop", "sleep"]]);
+  end();
+});
+
+test("a selection takes the playhead along, unless it is in it; a mixer pauses when another begins", () => {
+  const { made, traits, tracks, set, end } = player({ time: 3 });
+  set("selection", [2, 5]);
+  assert.equal(traits.time, 3);
+  set("selection", [4, 5]);
+  assert.equal(traits.time, 4);
+  set("selection", null);
+  assert.equal(traits.time, 4);
+  tracks.complete = true;
+  made.arrived();
+  set("playing", true);
+  const begins = (owner) =>
+    document.dispatchEvent(new CustomEvent("mssviz-sound-begins", { detail: owner }));
+  begins(made.desk.owner);
+  assert.equal(traits.playing, true);
+  begins({});
+  assert.equal(traits.playing, false);
   end();
 });
 

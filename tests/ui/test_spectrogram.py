@@ -78,9 +78,11 @@ def test_shows_masks_as_hues(open_view, theme):
     assert orange > 0.01 * pixels[:, :, 0].size
     assert blue > 0.01 * pixels[:, :, 0].size
     x, y, width, height = _picture(view)
+    page.keyboard.down("Alt")
     page.mouse.click(x + width / 4, y + height / 2)
+    page.keyboard.up("Alt")
     expect(view.locator(".mssviz-readout table")).to_be_visible()
-    expect(view.locator(".mssviz-course")).to_be_visible()
+    expect(view.locator(".mssviz-slices")).to_be_visible()
     page.wait_for_timeout(500)
     screenshot(view, f"spectrogram-{theme}")
 
@@ -143,8 +145,10 @@ def test_zooms_pans_shows_all_and_obeys_keys(open_view):
     before = span()
     page.evaluate("() => { window.turns = 0; addEventListener('wheel', () => window.turns++); }")
     page.mouse.move(x + width / 2, y + height / 2)
+    page.keyboard.down("Control")
     for _ in range(6):
         page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
     page.wait_for_function("() => window.turns === 6")  # the browser handles them when it can
     page.wait_for_timeout(500)  # until the kernel has answered, too
     _settle(page)
@@ -159,13 +163,13 @@ def test_zooms_pans_shows_all_and_obeys_keys(open_view):
         assert span()[0] > zoomed[0]
 
     eventually(page, later)
-    page.keyboard.press("Shift+*")
+    page.keyboard.press("Shift+PageUp")
 
     def lower():
         assert span()[3] < before[3]
 
     eventually(page, lower)
-    page.keyboard.press("Home")
+    page.keyboard.press("0")
 
     def whole():
         assert span()[:2] == pytest.approx(before[:2])
@@ -177,6 +181,102 @@ def test_zooms_pans_shows_all_and_obeys_keys(open_view):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     expect(slider).to_have_value("1.2")
+
+
+#: Shows in a label what the view's traits are.
+TELL = """
+import ipywidgets as w, json
+label = w.Label()
+names = ["time", "selection", "pinned", "tool", "start", "stop"]
+def tell(_=None):
+    label.value = json.dumps({name: getattr(view, name) for name in names})
+view.observe(tell, names)
+tell()
+w.VBox([view, label])
+"""
+
+
+def _expect_state(page, check):
+    """Wait until the kernel's traits pass a check; returns them."""
+    found = {}
+
+    def passes():
+        found.update(json.loads(page.locator(".widget-label").last.inner_text()))
+        assert check(found), found
+
+    eventually(page, passes)
+    return found
+
+
+def _click(page, x, y, *modifiers):
+    for key in modifiers:
+        page.keyboard.down(key)
+    page.mouse.click(x, y)
+    for key in modifiers:
+        page.keyboard.up(key)
+
+
+def test_a_click_moves_the_playhead_and_nothing_else(open_view):
+    page, view = open_view(CODE + TELL)
+    x, y, width, height = _picture(view)
+    view.evaluate("(el) => el.mssvizSpectrogram.widget.save({ selection: [3, 6] })")
+    drop = view.get_by_role("button", name="Drop the selection, 3.00 to 6.00 s")
+    expect(drop).to_be_visible()
+    _click(page, x + 0.8 * width, y + height / 2, "Alt")
+    pinned = _expect_state(page, lambda s: s["pinned"])["pinned"]
+    assert pinned[0] == pytest.approx(12, abs=0.1)
+    left, top, width, height = _picture(view)
+    _click(page, left + 0.2 * width, top + 0.3 * height)
+    state = _expect_state(page, lambda s: s["time"] > 2)
+    assert state["time"] == pytest.approx(0.2 * 15, abs=0.3)
+    assert (state["selection"], state["pinned"]) == ([3, 6], pinned)
+    page.wait_for_timeout(300)
+    screenshot(view, "spectrogram-marks")
+    drop.click()
+    _expect_state(page, lambda s: s["selection"] is None)
+    expect(drop).to_be_hidden()
+    view.get_by_role("button", name=re.compile("^Unpin 1[12]")).click()
+    state = _expect_state(page, lambda s: s["pinned"] is None)
+    assert state["time"] == pytest.approx(0.2 * 15, abs=0.3)
+    # the key pins what is under the pointer, and Escape drops one thing after the other
+    left, top, width, height = _picture(view)
+    page.mouse.move(left + 0.5 * width, top + 0.5 * height)
+    page.keyboard.press("p")
+    pinned = _expect_state(page, lambda s: s["pinned"])["pinned"]
+    assert pinned[0] == pytest.approx(7.5, abs=0.1)
+    view.evaluate("(el) => el.mssvizSpectrogram.widget.save({ selection: [3, 6], tool: 'erase' })")
+    for trait, left in (("tool", "look"), ("pinned", None), ("selection", None)):
+        view.locator(".mssviz-picture").press("Escape")
+        _expect_state(page, lambda s, t=trait, v=left: s[t] == v)
+
+
+def test_the_wheel_scrolls_the_page_until_the_picture_has_the_focus(open_view):
+    code = CODE + TELL.replace("[view, label]", "[view, label, w.Box(layout={'height': '3000px'})]")
+    page, view = open_view(code)
+    x, y, width, height = _picture(view)
+    before = _expect_state(page, lambda s: s["stop"] > 14)
+    page.mouse.move(x + width / 2, y + height / 2)
+    page.mouse.wheel(0, 100)
+
+    def scrolled():
+        assert view.bounding_box()["y"] < y - 50
+
+    eventually(page, scrolled)
+    page.mouse.wheel(0, -500)
+
+    def back():
+        assert _picture(view)[1] == y
+
+    eventually(page, back)
+    assert _expect_state(page, lambda s: s["stop"] == before["stop"])["start"] == before["start"]
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
+    zoomed = _expect_state(page, lambda s: s["stop"] - s["start"] < 14)
+    page.mouse.click(x + width / 2, y + height / 2)
+    page.mouse.wheel(0, -100)
+    _expect_state(page, lambda s: s["stop"] - s["start"] < 0.9 * (zoomed["stop"] - zoomed["start"]))
+    assert _picture(view)[1] == y
 
 
 def test_selection_and_playhead_reach_python(open_view):
@@ -201,19 +301,64 @@ def test_selection_and_playhead_reach_python(open_view):
     eventually(page, selected)
 
 
+PAINTED = CODE + (
+    "\nfrom mssviz.mask_editing import MaskEditor\n"
+    "editor = MaskEditor(found, params)\n"
+    "import ipywidgets as w, json\nlabel = w.Label()\n"
+    "def painted(stroke):\n"
+    "    frames = editor.apply(stroke)\n"
+    "    view.set_masks(editor.masks, frames)\n"
+    "    s, f = stroke.points[0]\n"
+    "    label.value = json.dumps([stroke.tool, stroke.target, s, f, frames.start])\n"
+    "view.on_stroke(painted)\nview.show = 'mask/vocals'\nw.VBox([view, label])"
+)
+
+
+def test_the_brush_can_be_led_by_keys(open_view):
+    page, view = open_view(PAINTED)
+    before = _pixels(page).astype(int)
+    picture = view.locator(".mssviz-picture")
+    said = view.locator(".mssviz-read-out")
+    picture.press("t")
+    expect(said).to_contain_text("paint. Arrows move a box")
+    page.keyboard.press("t")
+    expect(picture).to_be_focused()
+    expect(said).to_contain_text("erase. Arrows move a box")
+    page.keyboard.press("ArrowRight")  # shows it
+    expect(said).to_contain_text("0.00 to 1.50 s")
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    expect(said).to_contain_text("3.00 to 4.49 s")
+    for _ in range(5):
+        page.keyboard.press("Shift+ArrowRight")
+        page.keyboard.press("Shift+ArrowUp")
+    expect(said).to_contain_text("2.25 to 5.24 s")
+    page.wait_for_timeout(200)
+    screenshot(view, "spectrogram-box")
+    page.keyboard.press("Enter")
+    label = page.locator(".widget-label").last
+    expect(label).to_have_text(re.compile("lasso"), timeout=5000)
+    expect(said).to_contain_text("erase on vocals: 2.25 to 5.24 s")
+    assert json.loads(label.inner_text())[2] == pytest.approx(2.25, abs=0.01)
+    rows = slice(int(0.42 * before.shape[0]), int(0.58 * before.shape[0]))
+    columns = slice(int(0.17 * before.shape[1]), int(0.33 * before.shape[1]))
+    assert before[rows, columns, 0].max() > 100
+
+    def erased():
+        after = _pixels(page).astype(int)
+        assert after[rows, columns, 0].max() < 30
+        left = slice(0, int(0.14 * before.shape[1]))
+        assert (after[rows, left] == before[rows, left]).all()
+
+    eventually(page, erased)
+    page.keyboard.press("Escape")
+    assert view.evaluate("(el) => el.mssvizSpectrogram.brush.box") is None
+    page.keyboard.press("Escape")
+    assert view.evaluate("(el) => el.mssvizSpectrogram.brush.tool") == "look"
+
+
 def test_brush_stroke_arrives_in_seconds_and_hertz(open_view):
-    code = CODE + (
-        "\nfrom mssviz.mask_editing import MaskEditor\n"
-        "editor = MaskEditor(found, params)\n"
-        "import ipywidgets as w, json\nlabel = w.Label()\n"
-        "def painted(stroke):\n"
-        "    frames = editor.apply(stroke)\n"
-        "    view.set_masks(editor.masks, frames)\n"
-        "    s, f = stroke.points[0]\n"
-        "    label.value = json.dumps([stroke.tool, stroke.target, s, f, frames.start])\n"
-        "view.on_stroke(painted)\nview.show = 'mask/vocals'\nw.VBox([view, label])"
-    )
-    page, view = open_view(code)
+    page, view = open_view(PAINTED)
     page.wait_for_timeout(500)
     _settle(page)
     before = _pixels(page).astype(int)

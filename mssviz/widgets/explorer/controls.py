@@ -1,73 +1,94 @@
-"""What people set in the explorer: pickers, buttons and sliders, and what they say."""
+"""What people set in the explorer: pickers, buttons and sliders, and what they are set to."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
 
-from mssviz import datasets, presets, pretrained
+from mssviz import datasets
 from mssviz._paths import exists, typed
 from mssviz._typing import PathLike
 from mssviz.errors import AudioError, ParameterError
 from mssviz.plots import one_line
-from mssviz.presets import Preset
 from mssviz.separation import MaskOptions
 from mssviz.separation.editing import MaskEditor
-from mssviz.separators import Entry, Model, entries, entry
+from mssviz.separators import Model
+from mssviz.widgets._menu import Menu
 from mssviz.widgets.explorer.choice import DEFAULT_SECONDS, Choice, check_excerpt
 from mssviz.widgets.explorer.mask_controls import STYLE, MaskControls
+from mssviz.widgets.explorer.pickers import band_khz, model_picker
+from mssviz.widgets.explorer.save_controls import SaveControls
 from mssviz.widgets.explorer.stage import alert
 from mssviz.widgets.explorer.work import Status
 from mssviz.widgets.upload import Upload
 
 OWN_FILE = "own file"
 _HINT = "Choose a song and press <b>Separate</b>: masks, stems and scores appear here."
+_SONG_HELP = "Which song is separated, and which part of it"
+_DRAWERS = [
+    {"name": "mask", "label": "Mask", "help": "How a model's prediction becomes masks"},
+    {"name": "brush", "label": "Brush", "help": "Which stem the brush paints on, and how large"},
+    {"name": "display", "label": "Display", "help": "What the picture shows, and in which colours"},
+    {"name": "scores", "label": "Scores", "help": "How near the stems are to the true ones"},
+]
+_SAVE = {
+    "name": "save",
+    "label": "Save",
+    "help": "Files of what is heard, seen and measured",
+    "opens": "popover",
+}
 
 
 class Controls:
-    """An explorer's controls by name; nothing happens yet when they are used.
+    """The controls of an explorer by name; nothing happens yet when they are used.
 
-    All are widgets of ipywidgets: ``controls.power.value = 4`` moves a slider,
-    ``controls.separate.click()`` presses a button, ``controls.offset.observe(...)`` follows a
-    number.
+    All are widgets: ``controls.power.value = 4`` moves a slider, ``controls.separate.click()``
+    presses a button, ``controls.offset.observe(...)`` follows a number.
 
     Parameters
     ----------
     song, offset, duration
-        As in `Explorer`.
+        Song and times of the excerpt, as in `Explorer`.
     model, rival
-        Names of models; the latter may be empty.
+        Names of models; that of the rival may be empty.
     options
-        Of masks, with which the sliders begin.
+        Mask options with which the sliders begin.
 
     Attributes
     ----------
     song : Dropdown
         Name of an example, or ``"own file"``.
     path : Text
-        Of the own file or folder of stems.
+        Path of the own file or folder of stems.
     upload : Upload
     offset, duration : FloatText
         Beginning and length of the excerpt, in seconds.
     whole : Checkbox
         Whether the excerpt goes to the song's end.
-    model, rival : Dropdown
-        Names of the model and of a second one; the latter may be empty.
+    model, rival : Picker
+        Names of the model and of a second one; that of the second may be empty.
     separate, cancel, undo, redo : Button
+        The first says what is being done while there is work.
     sum_to_one : Checkbox
         Whether a stroke changes the other stems' masks, too, so that they add up to 1.
-    power, hardness, threshold, smoothing, bandwidth, extension, mwf : IntSlider, ... or Dropdown
-        One of this name for each of `MaskOptions`, in the unit that it is labelled with.
+    power, hardness, threshold, smoothing, bandwidth, extension, mwf : Slider or Dropdown
+        One control of this name for each of `MaskOptions`, in the unit of its label.
     oracle_phase : Dropdown
         True for the true stems' phase.
+    save : SaveControls
+        ``controls.save.button.click()`` writes what is chosen to a file.
     progress : FloatProgress
-    doing : Label
     status : HTML
+    row : HBox
+        The first row of the page.
+    panels : list of VBox
+        What is opened by it.
 
     Raises
     ------
     ParameterError, AudioError
-        As in `Explorer`.
+        Under the conditions of `Explorer`.
     """
 
     def __init__(
@@ -88,15 +109,8 @@ class Controls:
         self._make_work()
         self._make_masks(options)
         self._make_strokes()
-        self.pickers = w.VBox(
-            [
-                _columns(
-                    [self.song, self._own, self.offset, self.duration, self.whole],
-                    [self.model, self.rival],
-                ),
-                _row(self.separate, self.cancel, self.progress, self.doing),
-            ]
-        )
+        self.save = SaveControls()
+        self._arrange()
 
     def __getattr__(self, name: str) -> Any:
         """Control of a mask option."""
@@ -108,20 +122,20 @@ class Controls:
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.masks.by_option]
 
-    # --- what they say ------------------------------------------------------------------------
+    # --- what they are set to -----------------------------------------------------------------
 
     def choice(self) -> Choice:
-        """What is to be separated."""
+        """Song, excerpt and models that are to be separated."""
         song = self.path.value if self.song.value == OWN_FILE else self._tracks[self.song.value]
         duration = None if self.whole.value else self.duration.value
         return Choice(song, self.model.value, self.rival.value, self.offset.value, duration)
 
     def options(self) -> dict[str, Any]:
-        """How masks are to be made, for `Session.set_options`."""
+        """Options by which masks are to be made, for `Session.set_options`."""
         return {"oracle_phase": self.oracle_phase.value, **self.masks.values}
 
     def option_controls(self) -> list[w.Widget]:
-        """Those that `options` reads."""
+        """The controls that `options` reads."""
         return [*self.masks.by_option.values(), self.oracle_phase]
 
     def _resolve(self, song: PathLike | None) -> tuple[str, str]:
@@ -144,22 +158,23 @@ class Controls:
     # --- what they show -----------------------------------------------------------------------
 
     def show_status(self, status: Status) -> None:
-        """Show how the work stands, and let buttons be pressed accordingly."""
+        """Show how the work stands, and enable buttons accordingly."""
         working = status.phase == "working"
         self.separate.disabled, self.cancel.disabled = working, not working
-        self.progress.value, self.doing.value = status.share, status.doing
-        self.progress.bar_style = {"working": "", "done": "success"}.get(status.phase, "danger")
+        self.separate.description = (working and status.doing) or "Separate"
+        self.progress.value = status.share
+        self.progress.layout.visibility = "visible" if working else "hidden"
         told = one_line if status.phase == "cancelled" else alert
         self.status.value = "".join(map(told, status.messages))
 
     def fit(self, model: Model, references_known: bool) -> None:
-        """Show what can be set of a model's result, and lock what would do nothing."""
+        """Show what can be set for a model's result, and lock what would do nothing."""
         self.masks.fit(model.kind, model.preset.name, band_khz(model.preset))
         self.oracle_phase.disabled = not references_known
-        self.sliders.layout.display = self.strokes.layout.display = None
+        self.save.button.disabled = False
 
     def show_strokes(self, editor: MaskEditor) -> None:
-        """Let buttons be pressed according to what can be undone."""
+        """Enable buttons according to what can be undone."""
         self.undo.disabled, self.redo.disabled = not editor.can_undo, not editor.can_redo
 
     # --- making them --------------------------------------------------------------------------
@@ -168,7 +183,7 @@ class Controls:
         songs = [(f"{track.name} · {track.licence}", name) for name, track in self._tracks.items()]
         self.song = w.Dropdown(
             options=[*songs, ("Own file or folder of stems…", OWN_FILE)], value=song,
-            description="Song", style=STYLE,
+            description="Song", style=STYLE, tooltip=_SONG_HELP, layout={"width": "auto"},
         )  # fmt: skip
         self.path = w.Text(
             value=path, placeholder="a sound file, or a folder with one file a stem",
@@ -184,94 +199,117 @@ class Controls:
         self._own.layout.display = None if self.song.value == OWN_FILE else "none"
 
     def _make_excerpt(self, offset: float, duration: float | None) -> None:
-        # not bounded: what is out of range is refused, and not made something else
-        self.offset = w.FloatText(value=offset, step=1, description="From (s)", style=STYLE)
+        # without bounds, so that a value out of range is refused and not replaced by another
+        self.offset = w.FloatText(
+            value=offset, step=1, description="From (s)", style=STYLE, layout={"width": "auto"},
+            tooltip="Beginning of the excerpt, in seconds from the song's beginning",
+        )  # fmt: skip
         self.duration = w.FloatText(
-            value=duration or DEFAULT_SECONDS, step=1, description="Length (s)", style=STYLE
-        )
+            value=duration or DEFAULT_SECONDS, step=1, description="Length (s)", style=STYLE,
+            tooltip="Length of the excerpt, in seconds", layout={"width": "auto"},
+        )  # fmt: skip
         self.whole = w.Checkbox(
-            value=duration is None, description="to the song's end", style=STYLE
-        )
+            value=duration is None, description="to the song's end", style=STYLE,
+            tooltip="Whether the excerpt goes on to the song's end", layout={"width": "auto"},
+        )  # fmt: skip
         w.dlink((self.whole, "value"), (self.duration, "disabled"))
 
     def _make_models(self, model: str, rival: str) -> None:
-        self.model = w.Dropdown(
-            options=_model_options(model), value=model, description="Model", style=STYLE
-        )
-        self.rival = w.Dropdown(
-            options=[("no other model", ""), *_model_options(rival or model)], value=rival,
-            description="Compare with", style=STYLE,
-        )  # fmt: skip
+        self.model = model_picker(model, "Model")
+        self.rival = model_picker(rival, "Compare with", none="+ compare with…", chosen=model)
 
     def _make_work(self) -> None:
-        self.separate = w.Button(description="Separate", button_style="primary", icon="play")
-        self.cancel = w.Button(description="Cancel", icon="stop", disabled=True)
-        self.progress = w.FloatProgress(min=0, max=1, layout={"width": "14em"})
-        self.doing = w.Label()
+        self.separate = w.Button(
+            description="Separate", button_style="primary",
+            tooltip="Let the model separate the excerpt; the present result stays until then",
+        )  # fmt: skip
+        self.cancel = w.Button(
+            description="Cancel", disabled=True, tooltip="Stop; the last result stays"
+        )
+        self.progress = w.FloatProgress(min=0, max=1, layout={"visibility": "hidden"})
         self.status = w.HTML(_HINT)
 
     def _make_masks(self, options: MaskOptions) -> None:
         self.masks = MaskControls(options)
         self.oracle_phase = w.Dropdown(
             options=[("the mixture's", False), ("the true stems' (oracle)", True)],
-            value=False, description="Phase", style=STYLE,
+            value=False, description="Phase", style=STYLE, layout={"width": "auto"},
+            tooltip="Whose phase the stems get; the true stems' must be known",
         )  # fmt: skip
-        controls = self.option_controls()
-        half = len(controls) // 2
-        columns = _columns(controls[:half], controls[half:])
-        self.sliders = w.VBox([self.masks.note, columns], layout={"display": "none"})
 
     def _make_strokes(self) -> None:
-        narrow = {"width": "7em"}
-        self.undo = w.Button(description="Undo", icon="undo", disabled=True, layout=narrow)
-        self.redo = w.Button(description="Redo", icon="repeat", disabled=True, layout=narrow)
-        self.sum_to_one = w.Checkbox(
-            value=True, description="other stems keep the sum", indent=False
+        self.undo = w.Button(
+            description="Undo", icon="undo", disabled=True, tooltip="Take the last stroke back"
         )
-        self.strokes = _row(w.Label("Brush strokes"), self.undo, self.redo, self.sum_to_one)
-        self.strokes.layout.display = "none"
+        self.redo = w.Button(
+            description="Redo", icon="repeat", disabled=True, tooltip="Paint it again"
+        )
+        for button, name in ((self.undo, "undo"), (self.redo, "redo")):
+            button.add_class(f"mssviz-does-{name}")  # Ctrl+Z and Ctrl+Shift+Z press them
+        self.sum_to_one = w.Checkbox(
+            value=True, description="other stems keep the sum", indent=False,
+            tooltip="Whether a stroke changes the other stems' masks, too, so that all sum to 1",
+        )  # fmt: skip
+
+    # --- where they stand ---------------------------------------------------------------------
+
+    def _arrange(self) -> None:
+        """Put them into the page's first row, and into what it opens."""
+        self._songs = Menu("Song", [])
+        for control in (self.song, self.path, self.offset, self.duration, self.whole):
+            control.observe(lambda _: self._show_song(), "value")
+        self._show_song()
+        run = _classed(w.HBox([self.separate, self.progress, self.cancel]), "mssviz-run")
+        drawers = Menu("Drawer", [*({**button, "opens": "drawer"} for button in _DRAWERS), _SAVE])
+        self.row = _classed(
+            w.HBox([self._songs, self.model, self.rival, run, drawers, _help()]), "mssviz-row"
+        )
+        self.model.add_class("mssviz-model")
+        self.rival.add_class("mssviz-rival")
+        strokes = _classed(w.HBox([self.undo, self.redo]), "mssviz-strokes")
+        excerpt = [self.song, self._own, self.offset, self.duration, self.whole]
+        self.panels = [
+            strokes,
+            _panel("song", excerpt),
+            _panel("mask", [self.masks.note, *self.option_controls()]),
+            _panel("sum", [self.sum_to_one]),
+            _panel("save", [self.save]),
+        ]
+
+    def _show_song(self) -> None:
+        """Say on its button which song and which part of it is chosen."""
+        own = self.song.value == OWN_FILE
+        name = Path(self.path.value).name or "no file yet"
+        start, end = self.offset.value, self.offset.value + self.duration.value
+        self._songs.buttons = [
+            {
+                "name": "song",
+                "label": f"♪ {name if own else self._tracks[self.song.value].name}",
+                "detail": f"{_clock(start)}–{'end' if self.whole.value else _clock(end)}",
+                "help": _SONG_HELP,
+                "opens": "popover",
+            }
+        ]
 
 
-def _row(*widgets: w.Widget) -> w.HBox:
-    return w.HBox(widgets, layout=w.Layout(align_items="center", flex_flow="row wrap"))
+def _help() -> w.Button:
+    """The button that shows the card of keys and gestures."""
+    button = w.Button(description="Help", tooltip="Keys and gestures (?)")
+    button.add_class("mssviz-does-help")
+    return button
 
 
-def _columns(*groups: list[w.Widget]) -> w.HBox:
-    # side by side where there is room
-    columns = [w.VBox(group, layout=w.Layout(flex="1 1 20em")) for group in groups]
-    for column in columns:
-        for child in column.children:
-            child.layout.width = "auto"
-    return w.HBox(columns, layout=w.Layout(flex_flow="row wrap"))
+def _clock(seconds: float) -> str:
+    """Time as minutes and seconds, such as ``"1:05"``; parts of a second are left out."""
+    return f"{seconds // 60:.0f}:{seconds % 60 // 1:02.0f}"
 
 
-def band_khz(preset: Preset) -> float:
-    """How far a model's masks reach, in kHz."""
-    return round(preset.model_bins * preset.stft.sample_rate / preset.stft.n_fft / 1000, 1)
+def _panel(name: str, children: list[w.Widget]) -> w.VBox:
+    """What a button of this name opens."""
+    return _classed(w.VBox(children), "mssviz-panel", f"mssviz-panel-{name}")
 
 
-def _model_options(chosen: str) -> list[tuple[str, str]]:
-    """Label and name of every model: what can be used first, then what has to be trained."""
-    found = entries()
-    if chosen not in found:
-        found[chosen] = entry(chosen)
-    options, untrained = [], []
-    for name, one in found.items():
-        label = one_line(_label(name, one), 160)
-        if one.state != pretrained.TO_BE_TRAINED:
-            options.append((label, name))
-        elif name == chosen or not name.endswith(presets.TINY):
-            untrained.append((label, name))
-    return options + untrained
-
-
-def _label(name: str, one: Entry) -> str:
-    targets = ", ".join(one.preset.targets)
-    if one.group in ("oracle", "baseline"):
-        return f"{name} – {one.preset.title}"
-    if one.group == "classical":
-        return f"{name} – {one.preset.title}: {targets}"
-    state = one.state
-    if state not in ("ready", pretrained.TO_BE_TRAINED):
-        state = f"will be fetched, {one.preset.weights.size / 1e6:.0f} MB"
-    return f"{name} – {targets}; up to {band_khz(one.preset):g} kHz ({state})"
+def _classed(box: w.Box, *names: str) -> w.Box:
+    for name in names:
+        box.add_class(name)
+    return box

@@ -1,45 +1,44 @@
-"""Where the explorer shows a result: picture, scores and mixer, and what must be said of them."""
+"""The stage of the explorer: picture, scores and mixer of a result, with notes on them."""
 
 import html
+import math
 
 import ipywidgets as w
 
 from mssviz.plots import one_line
+from mssviz.scores import MEASURES
 from mssviz.widgets.explorer.result import Result, Scores
+from mssviz.widgets.explorer.scoring import LEAST_REFERENCES
 from mssviz.widgets.explorer.views import Views
+
+#: Measures at the end of a stem's lane; the drawer has all of them.
+_IN_LANES = ("SDR", "SIR", "SAR")
 
 
 class Stage(w.VBox):
-    """The views of the present result one above the other; empty while there is none.
+    """The views of the present result on one time axis; empty while there is none.
 
-    Parameters
-    ----------
-    tools
-        Stand above the picture.
+    Style sheets put their parts into the rows of the page: bar, picture, lanes and footer.
 
     Attributes
     ----------
     views : Views or None
-        Of the result that is shown.
+        Views of the result that is shown.
     level_note, score_note, score_table : HTML
     """
 
-    def __init__(self, tools: w.Widget) -> None:
+    def __init__(self) -> None:
         self.views: Views | None = None
         self._picture, self._scores, self._mixer = w.VBox(), w.VBox(), w.VBox()
         self.level_note, self.score_note, self.score_table = w.HTML(), w.HTML(), w.HTML()
         self._scored: Scores | None = None
-        super().__init__(
-            [
-                tools,
-                self._picture,
-                self._scores,
-                self._mixer,
-                self.level_note,
-                self.score_note,
-                self.score_table,
-            ]
-        )
+        notes = w.HBox([self.level_note, self.score_note])
+        notes.add_class("mssviz-notes")
+        drawer = w.VBox([self.score_table, self._scores])
+        for name in ("mssviz-panel", "mssviz-panel-scores"):
+            drawer.add_class(name)
+        super().__init__([self._picture, self._mixer, notes, drawer])
+        self.add_class("mssviz-views")
 
     def show(self, result: Result | None) -> Views | None:
         """Show a result in place of the last one, whose views are closed.
@@ -47,7 +46,7 @@ class Stage(w.VBox):
         Returns
         -------
         Views or None
-            Those of the result if they are new, to be listened to.
+            Views of the result if they are new, so that one can listen to them.
         """
         before = self.views
         kept = before is not None and before.result is result
@@ -55,6 +54,8 @@ class Stage(w.VBox):
         try:
             if views is not None and views.result.complete:
                 views.add_mixer()
+                if before is not None and not kept and views.result.same_excerpt(before.result):
+                    views.take_over(before)
         except BaseException:
             if views is not None and not kept:
                 views.close()
@@ -70,28 +71,29 @@ class Stage(w.VBox):
     def show_level(self, result: Result) -> None:
         """Say how much of the mixture is in no stem."""
         self.level_note.value = _small(
-            "Stems play at their true relative level. Mixture minus all stems: "
-            f"{result.laboratory.residual_db():.1f} dB."
+            f"Mixture − all stems: {result.laboratory.residual_db():.1f} dB."
         )
 
     def show_scores(self, result: Result, measuring: bool) -> None:
-        """Show a result's scores, or why there are none; nothing if it is not on the stage."""
-        self.score_note.value = _small("measuring …") if measuring else ""
+        """Show a result's scores, or why there are none; do nothing if it is not on the stage."""
+        self.score_note.value = _small("measuring …" if measuring else _legend(result))
         views, scores = self.views, result.scores
         if views is None or views.result is not result:
             return
         if result.no_scores:
-            known = result.laboratory.references
-            self.score_table.value = (alert if known else _small)(result.no_scores)
+            failed = len(result.laboratory.references) >= LEAST_REFERENCES
+            self.score_table.value = (alert if failed else _small)(result.no_scores)
+            views.caption({})
         elif scores is not None and scores is not self._scored:
             views.show_scores(scores)
             self._scores.children = (views.score_view,)
             self.score_table.value = _table(scores)
+            views.caption(_captions(scores, result))
         self._scored = scores
 
 
 def alert(text: str) -> str:
-    """A text that is read out at once, as HTML."""
+    """Make HTML of a text that screen readers read out at once."""
     return (
         '<div role="alert" style="border-left:4px solid #D55E00;padding:4px 10px">'
         f"{html.escape(one_line(text, 500))}</div>"
@@ -103,7 +105,34 @@ def _small(text: str) -> str:
 
 
 def _table(scores: Scores) -> str:
-    return scores.summary.to_html(
-        float_format=lambda v: f"{v:.1f}", na_rep="–", border=0, escape=True,
-        classes="mssviz-scores",
-    ) + _small(" ".join(scores.notes))  # fmt: skip
+    return scores.in_words().to_html(border=0, escape=True, classes="mssviz-scores") + _small(
+        " ".join(scores.notes)
+    )
+
+
+def _legend(result: Result) -> str:
+    """What the scores in the lanes are; why there are none, if so."""
+    if result.scores is None:
+        return result.no_scores
+    words = ", ".join(f"{name} {MEASURES[name].help}" for name in _IN_LANES)
+    return f"{words}; {' '.join(result.scores.notes[:2])}"
+
+
+def _captions(scores: Scores, result: Result) -> dict[str, str]:
+    """Stem to its scores, each with what the second model's differs from it."""
+    summary = scores.summary
+    said = {}
+    for target in result.laboratory.separation.targets:
+        if target not in summary.index:
+            continue
+        rival = f"{target} · {result.rival_name}"
+        parts = []
+        for name in _IN_LANES:
+            value = float(summary[name][target])
+            text = "silent" if math.isnan(value) else f"{value:.1f}"
+            if rival in summary.index:
+                more = value - float(summary[name][rival])
+                text += "" if math.isnan(more) else f" ({more:+.1f})"
+            parts.append(f"{name} {text}")
+        said[target] = " · ".join(parts).replace("-", "−")
+    return said

@@ -3,16 +3,9 @@
 /** Beside every picture over time, CSS pixels, so that those of one song lie under each other. */
 export const TIME_MARGIN = { left: 54, right: 8 };
 
-const SLICE = { width: 150, least: 560 };
-
 const MEL_BREAK = 1000;
 const MEL_PER_HERTZ = 3 / 200;
 const MEL_LOG_STEP = Math.log(6.4) / 27;
-
-/** Width of a picture over time in a widget: a pinned bin's slice takes room, where there is some. */
-export function pictureWidth(width, pinned) {
-  return pinned && width > SLICE.least ? width - SLICE.width : width;
-}
 
 /** Slaney's mel scale, as librosa has it. */
 export function hertzToMel(hertz) {

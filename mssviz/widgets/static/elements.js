@@ -17,10 +17,13 @@ export function oneLine(name, most = 60) {
   return `${words.slice(0, head)}…${words.slice(head + 1 - most)}`;
 }
 
+/** With Ctrl or Cmd these, too, change cells: they run, merge, move, select or bring back some. */
+const CHANGES_CELLS = /^(Enter|Backspace|Arrow\w+|[amyz])$/i;
+
 /**
  * Let no key that is pressed within an element be a command of the notebook around it, where a
  * single letter deletes a cell. Shortcuts with Ctrl or Cmd, such as for saving, go on to it, but
- * not the one that runs the cell. `options` are those of `addEventListener`.
+ * not those that change cells. `options` are those of `addEventListener`.
  *
  * A click on a part that takes no focus, such as a slider's bar or a text, would give it to the
  * cell around; it stays here.
@@ -28,7 +31,7 @@ export function oneLine(name, most = 60) {
 export function keepKeys(element, options = {}) {
   if (!element.hasAttribute("tabindex")) element.tabIndex = -1;
   const keep = (event) => {
-    if (!(event.ctrlKey || event.metaKey) || event.key === "Enter") event.stopPropagation();
+    if (!(event.ctrlKey || event.metaKey) || CHANGES_CELLS.test(event.key)) event.stopPropagation();
   };
   element.addEventListener("keydown", keep, options);
 }
@@ -44,6 +47,7 @@ export function icon(path) {
   svg.setAttribute("aria-hidden", "true");
   const shape = document.createElementNS(space, "path");
   shape.setAttribute("d", path);
+  shape.setAttribute("fill-rule", "evenodd");
   svg.append(shape);
   return svg;
 }

@@ -1,19 +1,15 @@
-// Nothing to see: keeps the keys pressed in the box around it from the notebook.
+// Nothing to see: obeys the keys pressed in the box around it, and keeps them from the notebook.
 
-import { keepKeys } from "./elements.js";
+import { obeyKeys } from "./commands.js";
+import { asWidget } from "./widget.js";
 
-export default {
-  render({ el }) {
-    const aborter = new AbortController();
-    const { signal } = aborter;
-    el.hidden = true;
-    // what is around an element is known once it stands on the page
-    const attach = () => {
-      const box = el.closest(".mssviz-box");
-      if (box) keepKeys(box, { signal });
-      else if (!signal.aborted) requestAnimationFrame(attach);
-    };
-    attach();
-    return () => aborter.abort();
-  },
-};
+export default asWidget("mssvizKeys", (widget) => {
+  widget.el.hidden = true;
+  // what is around an element is known once it stands on the page
+  const attach = () => {
+    const box = widget.el.closest(".mssviz-box");
+    if (box) obeyKeys(widget, box);
+    else if (!widget.closed) requestAnimationFrame(attach);
+  };
+  attach();
+});

@@ -2,6 +2,18 @@
 
 import { bytesOf } from "./elements.js";
 
+const BEGINS = "mssviz-sound-begins";
+
+/** Tell all others on the page that `owner` begins to sound. */
+export function beginToSound(owner) {
+  document.dispatchEvent(new CustomEvent(BEGINS, { detail: owner }));
+}
+
+/** Hear of another one than `owner` that begins to sound: one is enough for a page. */
+export function onOtherSound(widget, owner, stop) {
+  widget.on(document, BEGINS, ({ detail }) => detail !== owner && stop());
+}
+
 /** Move an audio parameter to a value, in a straight line. */
 export function glide(context, param, value, seconds) {
   const now = context.currentTime;

@@ -1,6 +1,7 @@
 // A file to the kernel: in chunks, the next when the last has been written.
 
-import { button, keepKeys, make } from "./elements.js";
+import { obeyKeys } from "./commands.js";
+import { button, make } from "./elements.js";
 import { asWidget } from "./widget.js";
 
 const CHUNK_BYTES = 1 << 20;
@@ -113,7 +114,7 @@ class UploadView {
 
   listen() {
     const { widget, el } = this;
-    keepKeys(el, { signal: widget.signal });
+    obeyKeys(widget, el);
     widget.on(this.choose, "click", () => this.input.click());
     widget.on(this.input, "change", () => {
       this.take([...this.input.files]);

@@ -1,6 +1,6 @@
 // The sound of a trial: what has arrived, what plays, where, and for how long it has been heard.
 
-import { decode } from "../sound.js";
+import { beginToSound, decode, onOtherSound } from "../sound.js";
 import { clamp } from "../timeline.js";
 import { Run, shortest, taper } from "./run.js";
 
@@ -8,9 +8,6 @@ const TAPER_SECONDS = 0.01; // at a sound's ends, so that the loop's seam does n
 const TICK_MS = 50;
 const FADING_MS = 200; // until the context may sleep
 const REPORT_SECONDS = 5; // of listening, after which Python is told
-
-// Of several views on a page, the one that was started last sounds.
-let sounding = null;
 
 export class TrialSound {
   /**
@@ -21,10 +18,8 @@ export class TrialSound {
     Object.assign(this, { widget, onChange, onTime, onHeard, loop: true });
     this.suspending = widget.later(() => this.context?.suspend());
     this.open([]);
-    widget.onEnd(() => {
-      this.close();
-      if (sounding === this) sounding = null;
-    });
+    onOtherSound(widget, this, () => this.stop());
+    widget.onEnd(() => this.close());
   }
 
   /** Expect the sounds of a trial. */
@@ -97,8 +92,7 @@ export class TrialSound {
   }
 
   play() {
-    if (sounding !== this) sounding?.stop();
-    sounding = this;
+    beginToSound(this);
     this.context ??= new AudioContext({ sampleRate: this.sampleRate });
     this.suspending.drop();
     this.context.resume();

@@ -9,7 +9,7 @@ const LOOP_ICON =
   "M5 4h6a4 4 0 0 1 0 8H6v2L2.5 11 6 8v2h5a2 2 0 0 0 0-4H5a2 2 0 0 0-2 2H1a4 4 0 0 1 4-4z";
 
 export class Bar {
-  constructor(desk, player, master) {
+  constructor(desk, player) {
     this.desk = desk;
     this.play = button("mssviz-mixer-play", "Play", () => player.toggle());
     const toStart = () => player.seek(desk.first);
@@ -21,7 +21,7 @@ export class Bar {
     this.rate = make("select", "", { "aria-label": "Speed; the pitch follows it" });
     this.rate.title = "Speed; the pitch follows it";
     this.rate.addEventListener("change", () => desk.save({ rate: Number(this.rate.value) }));
-    const elements = [this.play, home, this.clock, this.loop, this.rate, master.group];
+    const elements = [this.play, home, this.clock, this.loop];
     this.element = make("div", "mssviz-mixer-bar", {}, ...elements);
   }
 

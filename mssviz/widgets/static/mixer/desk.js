@@ -10,6 +10,16 @@ export class Desk {
   constructor(widget) {
     this.widget = widget;
     this.lastLoop = null;
+    /** Index of the strip that keys change. */
+    this.chosen = Math.max(
+      this.strips.findIndex(({ muted }) => !muted),
+      0,
+    );
+  }
+
+  /** What all views of one mixer have in common. */
+  get owner() {
+    return this.widget.model;
   }
 
   get(name) {
@@ -39,9 +49,21 @@ export class Desk {
     return this.first + this.duration;
   }
 
-  /** Part of the tracks' length, 0 to 1, that lies before a song time. */
+  /** Place of a song time in what is in view: 0 at the lanes' left edge, 1 at their right. */
   share(time) {
-    return (time - this.first) / this.duration;
+    const [start, stop] = [this.get("start"), this.get("stop")];
+    return (time - start) / (stop - start);
+  }
+
+  /** Song time at a place in view, within the tracks. */
+  timeAt(share) {
+    const [start, stop] = [this.get("start"), this.get("stop")];
+    return this.clamp(start + share * (stop - start));
+  }
+
+  /** What is in view, as parts of the tracks' length: [from, to]. */
+  get part() {
+    return ["start", "stop"].map((edge) => (this.get(edge) - this.first) / this.duration);
   }
 
   /** Song time within the tracks. */

@@ -1,4 +1,4 @@
-// Lanes: the ruler and the strips' waveforms, as wide as the tracks are long, under one playhead.
+// Lanes: the ruler and the strips' waveforms over the same part of the song, under one playhead.
 
 import { make } from "../elements.js";
 import { clamp, formatTime, timeTicks } from "../timeline.js";
@@ -9,7 +9,7 @@ const LAST_LABEL_PX = 40;
 
 export class Lanes {
   constructor(desk, player) {
-    Object.assign(this, { desk, player, playheads: [], loops: [] });
+    Object.assign(this, { desk, player, lanes: [], playheads: [], loops: [] });
     this.buildRuler();
   }
 
@@ -19,10 +19,16 @@ export class Lanes {
     const playhead = make("div", "mssviz-mixer-playhead");
     const title = "Click to seek, drag to loop";
     const lane = make("div", "mssviz-mixer-lane", { title }, content, loop, playhead);
+    this.lanes.push(lane);
     this.loops.push(loop);
     this.playheads.push(playhead);
     this.listen(lane);
     return lane;
+  }
+
+  /** The lane by which all are measured: a strip's, as the ruler may be hidden. */
+  get widest() {
+    return this.lanes.at(-1);
   }
 
   buildRuler() {
@@ -30,7 +36,8 @@ export class Lanes {
     this.ruler = this.build(this.ticks);
     this.ruler.classList.add("mssviz-mixer-ruler");
     const range = { "aria-valuemin": this.desk.first, "aria-valuemax": this.desk.last };
-    const attributes = { role: "slider", "aria-label": "Position", tabindex: "0", ...range };
+    const role = { role: "slider", "data-mssviz-playhead": "", "aria-label": "Position" };
+    const attributes = { ...role, tabindex: "0", ...range };
     for (const [name, value] of Object.entries(attributes)) this.ruler.setAttribute(name, value);
   }
 
@@ -40,7 +47,7 @@ export class Lanes {
     let dragging = false;
     const timeAt = (x) => {
       const box = lane.getBoundingClientRect();
-      return desk.first + clamp((x - box.left) / box.width, 0, 1) * desk.duration;
+      return desk.timeAt(clamp((x - box.left) / box.width, 0, 1));
     };
     const dragged = (x) => desk.loopBetween(timeAt(from), timeAt(x));
     lane.addEventListener("pointerdown", (event) => {
@@ -85,15 +92,18 @@ export class Lanes {
       this.ruler.setAttribute("aria-valuenow", now.toFixed(1));
       this.ruler.setAttribute("aria-valuetext", text.replace("/", "of"));
     }
-    const x = clamp(this.desk.share(now), 0, 1) * this.ruler.clientWidth;
-    const shift = `translateX(${x.toFixed(1)}px)`;
-    for (const element of this.playheads) element.style.transform = shift;
+    const share = this.desk.share(now);
+    const shift = `translateX(${(share * this.widest.clientWidth).toFixed(1)}px)`;
+    for (const element of this.playheads) {
+      element.hidden = share < 0 || share > 1;
+      element.style.transform = shift;
+    }
   }
 
   drawTicks() {
-    const { first, last } = this.desk;
-    const width = Math.max(1, this.ruler.clientWidth);
-    const times = timeTicks(first, last, Math.max(2, Math.floor(width / LABEL_PX)));
+    const [start, stop] = [this.desk.timeAt(0), this.desk.timeAt(1)];
+    const width = Math.max(1, this.widest.clientWidth);
+    const times = timeTicks(start, stop, Math.max(2, Math.floor(width / LABEL_PX)));
     const decimals = times.length > 1 && times[1] - times[0] < 1 ? 1 : 0;
     // a label that would stick out on the right is left off
     const fitting = times.filter((time) => this.desk.share(time) < 1 - LAST_LABEL_PX / width);

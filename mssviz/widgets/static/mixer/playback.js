@@ -1,6 +1,6 @@
 // The sound of one view: its audio context, the mix of its strips and the transport that feeds it.
 
-import { loopPosition, toSample } from "../timeline.js";
+import { toSample } from "../timeline.js";
 import { Mix } from "./graph.js";
 import { AHEAD, JUMP_FADE, Transport } from "./transport.js";
 
@@ -22,9 +22,9 @@ export class Playback {
     return this.desk.get("selection")?.map((time) => toSample(time - this.desk.first, rate));
   }
 
-  /** Buffer position for a song time, wrapped into the loop. */
+  /** Buffer position for a song time; from one beyond the loop, all is played up to the end. */
   target(time) {
-    return loopPosition(this.desk.clamp(time) - this.desk.first, this.loop);
+    return this.desk.clamp(time) - this.desk.first;
   }
 
   /** Seconds into the buffers. */

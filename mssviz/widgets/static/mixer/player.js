@@ -25,6 +25,7 @@
  * due       What "wait" or "stop" put off is due.
  */
 
+import { beginToSound, onOtherSound } from "../sound.js";
 import { Playback } from "./playback.js";
 import { REPLACE_FADE, SMOOTH_FADE } from "./transport.js";
 
@@ -63,6 +64,7 @@ export class Player {
     widget.onModel("msg:custom", (content) => {
       if (content.kind === "seek") this.onSeek(content.time);
     });
+    onOtherSound(widget, desk.owner, () => this.pause());
     widget.onEnd(() => this.end());
   }
 
@@ -92,6 +94,7 @@ export class Player {
 
   start() {
     const { playback } = this;
+    beginToSound(this.desk.owner);
     this.due.drop();
     playback.open(() => this.onChange());
     playback.context.resume(); // stays pending until a gesture; the clock stands still until then
@@ -152,6 +155,10 @@ export class Player {
     this.sync();
   }
 
+  pause() {
+    if (this.desk.get("playing")) this.desk.save({ playing: false });
+  }
+
   toggle() {
     this.lead();
     const { desk } = this;
@@ -191,14 +198,18 @@ export class Player {
     this.playback.jump(this.playback.target(time));
   }
 
+  /** Loop what is selected: a playhead that is not in it goes to its start. */
   onLoop() {
-    if (!this.sounds) return;
-    const { playback } = this;
-    const { loop, position } = playback;
-    playback.transport.loop = loop;
-    const inside = !loop || (loop[0] <= position && position < loop[1]);
+    const { playback, desk } = this;
+    const selection = desk.get("selection");
+    const inside = !selection || (selection[0] <= this.now && this.now < selection[1]);
+    if (!this.sounds) {
+      if (!inside) desk.save({ time: selection[0] });
+      return;
+    }
+    playback.transport.loop = playback.loop;
     if (inside) playback.goOn(SMOOTH_FADE);
-    else playback.jump(loop[0]);
+    else playback.jump(playback.loop[0]);
   }
 
   onRate() {

@@ -10,7 +10,7 @@ const PANS = [-1, 1, 0.05];
 /** Slider that says its value; a double click sets it back to 0. */
 function slider(className, label, [low, high, step], toText, onInput) {
   const attributes = { type: "range", min: low, max: high, step, "aria-label": label };
-  const input = make("input", className, attributes);
+  const input = make("input", `mssviz-slider ${className}`, attributes);
   input.addEventListener("input", () => onInput(Number(input.value)));
   input.addEventListener("dblclick", () => onInput(0));
   const show = (value) => {
@@ -32,7 +32,9 @@ export class Strip {
     const panel = make("div", "mssviz-mixer-panel", {}, this.buildHead(), this.buildFaders());
     const meter = make("div", "mssviz-mixer-meter", {}, this.bar);
     const attributes = { role: "group", "aria-label": name, tabindex: "0" };
+    this.caption = make("span", "mssviz-mixer-caption");
     const lane = lanes.build(this.canvas);
+    lane.append(this.caption);
     this.group = make("div", "mssviz-mixer-strip", attributes, panel, meter, lane);
   }
 
@@ -45,11 +47,13 @@ export class Strip {
     const { desk, index, strip } = this;
     this.heard = make("span", "mssviz-mixer-heard");
     const title = strip.name;
-    const name = make("span", "mssviz-mixer-name", { title }, strip.name, this.heard);
+    const number = make("span", "mssviz-mixer-number", { "aria-hidden": "true" }, index + 1);
+    const name = make("span", "mssviz-mixer-name", { title }, number, strip.name, this.heard);
     const toggle = (className, verb, flag) =>
       button(className, `${verb} ${strip.name}`, () => desk.toggle(index, flag), verb[0]);
     this.mute = toggle("mssviz-mixer-mute", "Mute", "muted");
     this.solo = toggle("mssviz-mixer-solo", "Solo", "solo");
+    this.solo.setAttribute("aria-keyshortcuts", index + 1);
     const buttons = make("div", "mssviz-mixer-buttons", {}, this.mute, this.solo);
     this.choices = strip.choices.length > 1 ? this.buildChoices() : [];
     if (this.choices.length) {
@@ -100,7 +104,14 @@ export class Strip {
   draw() {
     const { shows, color } = this.strip;
     const track = this.tracks.get(shows);
-    if (track) drawWaveform(this.canvas, track.peaks, this.tracks.height(shows), color);
+    if (track) drawWaveform(this.canvas, track, this.desk.part, this.tracks.height(shows), color);
+  }
+
+  /** Show what is said of it at the right end of its lane. */
+  showCaption() {
+    const text = this.desk.get("captions")[this.strip.name] ?? "";
+    this.caption.textContent = text;
+    this.caption.hidden = !text;
   }
 }
 

@@ -3,12 +3,17 @@
 import { decode, patched } from "../sound.js";
 import { largest, mergePeaks, peaks, touched } from "../timeline.js";
 
-const PEAK_COLUMNS = 4000;
+/** Samples of one column of what is kept to draw a waveform; closer, samples themselves are. */
+const COLUMN = 256;
+
+function columnsOf({ length }) {
+  return Math.ceil(length / COLUMN);
+}
 
 /** Lowest and highest samples of a buffer's columns from `first` up to `last`. */
-function columns(buffer, first = 0, last = PEAK_COLUMNS) {
+function columns(buffer, first = 0, last = columnsOf(buffer)) {
   const channels = [0, buffer.numberOfChannels - 1].map((c) => buffer.getChannelData(c));
-  return mergePeaks(channels.map((samples) => peaks(samples, PEAK_COLUMNS, first, last)));
+  return mergePeaks(channels.map((samples) => peaks(samples, columnsOf(buffer), first, last)));
 }
 
 /** What is kept of a track that has come whole, scaled by `gain`. */
@@ -20,7 +25,7 @@ function wholeTrack(buffer, gain) {
 /** The same of a track in which a piece, scaled by `gain`, is new from sample `first` on. */
 function withPiece(track, piece, first, gain) {
   const buffer = patched(track.buffer, piece, first, track.gain / gain);
-  const [from, to] = touched(first, first + piece.length, buffer.length, PEAK_COLUMNS);
+  const [from, to] = touched(first, first + piece.length, buffer.length, columnsOf(buffer));
   const wave = track.peaks.slice();
   wave.set(columns(buffer, from, to), 2 * from);
   return { gain: track.gain, buffer, peaks: wave, peak: largest(wave) };

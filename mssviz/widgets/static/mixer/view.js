@@ -1,12 +1,13 @@
 // Mixer: tracks played together by Web Audio, with level, pan, mute, solo, A/B/C and loop.
 // Python holds the state as traits, in seconds and decibels; audio arrives as messages.
 
-import { keepKeys, make } from "../elements.js";
+import { obeyKeys } from "../commands.js";
+import { make } from "../elements.js";
 import { formatDb, gainToDb, meterLevel } from "../timeline.js";
 import { asWidget } from "../widget.js";
 import { Bar } from "./bar.js";
 import { Desk } from "./desk.js";
-import { KEYS, onMixerKey } from "./keys.js";
+import { mixerCommands } from "./keys.js";
 import { Lanes } from "./lanes.js";
 import { Player } from "./player.js";
 import { Master, Strip } from "./strips.js";
@@ -33,35 +34,52 @@ class MixerView {
     const { desk, tracks, player } = this;
     this.lanes = new Lanes(desk, player);
     this.master = new Master(desk);
-    this.bar = new Bar(desk, player, this.master);
+    this.bar = new Bar(desk, player);
     this.strips = desk.strips.map((_, i) => new Strip(desk, tracks, i, this.lanes));
     this.status = make("span", "mssviz-mixer-status", { role: "status" });
-    const help = make("details", "mssviz-mixer-help", {}, make("summary", "", {}, "Keys"), KEYS);
+    const label = "Keys and gestures (?)";
+    const named = { type: "button", title: label, "aria-label": label };
+    const help = make("button", "mssviz-does-help", named, "?");
     const attributes = { role: "region", "aria-label": "Mixer", tabindex: "0" };
     this.root = make("div", "mssviz-mixer", attributes);
     this.root.append(
       this.bar.element,
+      make("div", "mssviz-mixer-sum", {}, this.bar.rate, this.master.group),
       make("div", "mssviz-mixer-top", {}, this.lanes.ruler),
-      ...this.strips.map((strip) => strip.group),
+      make("div", "mssviz-mixer-strips", {}, ...this.strips.map((strip) => strip.group)),
       make("div", "mssviz-mixer-foot", {}, this.status, help),
     );
+    el.classList.add("mssviz-mixer-view");
     el.append(this.root);
   }
 
   listen(widget) {
-    this.root.addEventListener("keydown", (event) => onMixerKey(event, this));
-    keepKeys(this.root);
+    obeyKeys(widget, this.root, ...mixerCommands(this));
+    this.strips.forEach(({ group }, index) => {
+      for (const type of ["focusin", "pointerdown"]) {
+        widget.on(group, type, () => this.choose(index));
+      }
+    });
     this.root.addEventListener("pointerdown", () => this.player.wake());
-    widget.onResize(this.lanes.ruler, () => this.onResize());
+    widget.onResize(this.lanes.widest, () => this.onMove());
+    const move = widget.perFrame(() => this.onMove());
+    for (const edge of ["start", "stop"]) widget.onModel(`change:${edge}`, move);
     widget.onModel("change:time", () => this.player.sounds || this.showTime());
     widget.onModel("change:selection", () => this.showLoop());
     widget.onModel("change:rate", () => this.bar.showRate());
+    widget.onModel("change:captions", () => this.showCaptions());
     widget.onModel("change:strips", () => this.showStrips());
     widget.onModel("change:master_db", () => this.master.show());
     widget.onModel("change:common_gain", () => {
       this.drawWaves();
       this.showStatus();
     });
+  }
+
+  /** Let keys change a strip. */
+  choose(index) {
+    this.desk.chosen = index;
+    this.strips.forEach(({ group }, i) => group.toggleAttribute("data-chosen", i === index));
   }
 
   onTrack() {
@@ -75,16 +93,20 @@ class MixerView {
     if (this.player.sounds) this.nextFrame();
   }
 
-  onResize() {
+  /** Another part of the song is in view, or it has another width. */
+  onMove() {
     this.drawWaves();
     this.lanes.drawTicks();
+    this.lanes.showLoop();
     this.showTime();
   }
 
   // --- showing
 
   show() {
+    this.choose(this.desk.chosen);
     this.showStrips();
+    this.showCaptions();
     this.master.show();
     this.showLoop();
     this.bar.showRate();
@@ -94,6 +116,10 @@ class MixerView {
 
   showStrips() {
     for (const strip of this.strips) strip.show();
+  }
+
+  showCaptions() {
+    for (const strip of this.strips) strip.showCaption();
   }
 
   drawWaves() {
@@ -160,6 +186,10 @@ class MixerView {
       },
       get ready() {
         return tracks.complete;
+      },
+      /** What is in view, in song time. */
+      get span() {
+        return [desk.get("start"), desk.get("stop")];
       },
       /** Version of each track's audio, counted up by Python. */
       get versions() {

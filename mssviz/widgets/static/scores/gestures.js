@@ -16,7 +16,25 @@ export class Gestures {
     on("pointercancel", () => this.endDrag());
     on("pointerleave", () => this.point({ hover: -1 }));
     on("blur", () => this.point({ cursor: -1 }));
-    on("keydown", (event) => this.key(event));
+  }
+
+  /** What keys do: in every case, and where no other view does it. */
+  get commands() {
+    const last = () => this.plot.lastWindow;
+    const step = (seconds) => this.seek(Math.min(Math.max(this.here + seconds, 0), last()));
+    return [
+      { reveal: () => this.reveal() },
+      {
+        step,
+        goTo: (share) => this.seek(share * last()),
+        escape: () => this.widget.save({ selection: null }),
+      },
+    ];
+  }
+
+  /** Window that the playhead is in, or the first. */
+  get here() {
+    return Math.max(windowAt(this.model.get("time"), this.plot.windows), 0);
   }
 
   /** Window that is read: under the pointer, or where the keys went; -1 is none. */
@@ -42,15 +60,16 @@ export class Gestures {
   }
 
   seek(index) {
-    if (index >= 0) this.widget.save({ time: this.plot.windows.times[index], selection: null });
+    if (index >= 0) this.widget.save({ time: this.plot.windows.times[index] });
   }
 
-  /** Move the stretch of the song in view as little as shows a window. */
-  reveal(index) {
-    const [from, to] = windowSpan(index, this.plot.windows);
+  /** Move the stretch in view as little as shows the playhead's window; read it out if focused. */
+  reveal() {
+    const [from, to] = windowSpan(this.here, this.plot.windows);
     const { start, stop } = this.plot.span;
     const shift = from < start ? from - start : Math.max(to - stop, 0);
     if (shift) this.widget.save({ start: start + shift, stop: stop + shift });
+    if (document.activeElement === this.canvas) this.point({ hover: -1, cursor: this.here });
   }
 
   pointerDown(event) {
@@ -88,27 +107,5 @@ export class Gestures {
   endDrag() {
     this.drag = null;
     this.repaint();
-  }
-
-  key(event) {
-    const last = this.plot.lastWindow;
-    const here = Math.max(windowAt(this.model.get("time"), this.plot.windows), 0);
-    const go = (index) => {
-      this.reveal(index);
-      this.point({ hover: -1, cursor: index });
-    };
-    const step = (by) => go(this.cursor < 0 ? here : Math.min(Math.max(this.cursor + by, 0), last));
-    const actions = {
-      ArrowLeft: () => step(-1),
-      ArrowRight: () => step(1),
-      Home: () => go(0),
-      End: () => go(last),
-      Enter: () => this.seek(this.cursor),
-      Escape: () => this.widget.save({ selection: null }),
-    };
-    if (!actions[event.key]) return;
-    event.preventDefault();
-    event.stopPropagation();
-    actions[event.key]();
   }
 }

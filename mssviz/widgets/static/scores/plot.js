@@ -1,6 +1,6 @@
 // What is drawn, a measure of every target, and where its windows and levels lie.
 
-import { pictureWidth, TIME_MARGIN } from "../axes.js";
+import { TIME_MARGIN } from "../axes.js";
 import { levelRange, levelToUnit, scoreValues } from "./windows.js";
 
 /** Around the picture, for its axes, CSS pixels. */
@@ -42,8 +42,7 @@ export class Plot {
   }
 
   /** Take the room that there is, in CSS pixels. */
-  resize(room) {
-    const width = pictureWidth(room, this.model.get("pinned"));
+  resize(width) {
     const height = this.model.get("height");
     this.size = { width, height, ratio: window.devicePixelRatio || 1 };
     this.inner = {

@@ -1,7 +1,8 @@
 // Scores over time: joins the picture of one measure, the text of a window, pointer and keys.
 
 import { fitCanvas } from "../canvas.js";
-import { keepKeys, make } from "../elements.js";
+import { obeyKeys } from "../commands.js";
+import { make } from "../elements.js";
 import { asWidget } from "../widget.js";
 import { Gestures } from "./gestures.js";
 import { Painter } from "./painter.js";
@@ -9,8 +10,8 @@ import { Plot } from "./plot.js";
 import { Texts } from "./text.js";
 
 const KEYS_HELP =
-  "Scores over time. Left and right go from window to window, home and end to the first and " +
-  "last, enter moves the playhead there, escape clears the selection.";
+  "Scores over time. Left and right move the playhead, whose window is read out; question mark " +
+  "shows all keys.";
 
 class ScoreView {
   constructor(widget) {
@@ -56,14 +57,12 @@ class ScoreView {
     for (const trait of ["start", "stop", "time", "selection"]) {
       widget.onModel(`change:${trait}`, () => this.schedule());
     }
-    for (const trait of ["height", "pinned"]) {
-      widget.onModel(`change:${trait}`, () => this.resize());
-    }
+    widget.onModel("change:height", () => this.resize());
     widget.onModel("change:measure", () => this.showMeasure());
     widget.onModel("change:_table", () => this.read());
     widget.on(this.select, "change", () => widget.save({ measure: this.select.value }));
     widget.onResize(widget.el, () => this.resize());
-    keepKeys(widget.el, { signal: widget.signal });
+    obeyKeys(widget, widget.el, ...this.gestures.commands);
   }
 
   /** Show other scores. */

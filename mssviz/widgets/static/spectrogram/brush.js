@@ -1,18 +1,24 @@
-// The brush: the stroke that is being drawn, and its outline.
+// The brush: the stroke that is being drawn, or the box of the keys, and their outlines.
 
 /** Harmonics that a comb's outline shows. */
 const COMB_TEETH = 12;
 
 export class Brush {
   constructor(model, plot) {
-    Object.assign(this, { model, plot, stroke: null });
+    Object.assign(this, { model, plot, stroke: null, box: null });
   }
 
   get tool() {
     return this.model.get("tool");
   }
 
+  /** Whether dragging paints, and does not look around. */
+  get paints() {
+    return !["look", "select"].includes(this.tool);
+  }
+
   begin({ seconds, hertz }) {
+    this.box = null;
     this.stroke = { tool: this.tool, points: [[seconds, hertz]] };
   }
 
@@ -26,15 +32,59 @@ export class Brush {
     this.stroke = null;
   }
 
-  /** Forget the stroke that is being drawn. */
-  drop() {
-    this.stroke = null;
+  /** Let Python paint all of the box, or its band and the band's multiples. */
+  finishBox() {
+    const [[start, stop], [low, high]] = [this.box.seconds, this.box.hertz];
+    const corners = [
+      [start, low],
+      [stop, low],
+      [stop, high],
+      [start, high],
+    ];
+    if (this.tool === "comb") {
+      const [middle, radius_hertz] = [(low + high) / 2, (high - low) / 2];
+      const points = [
+        [start, middle],
+        [stop, middle],
+      ];
+      this.model.send({ kind: "stroke", tool: "comb", points, brush: { radius_hertz } });
+      return;
+    }
+    const brush = this.tool === "erase" ? { value: 0 } : {};
+    this.model.send({ kind: "stroke", tool: "lasso", points: corners, brush });
   }
 
-  /** Paint the stroke, or the brush where the pointer is. */
+  /** Forget the stroke that is being drawn, and the box. */
+  drop() {
+    this.stroke = null;
+    this.box = null;
+  }
+
+  /** Paint the stroke; without one the box, and the brush where the pointer is. */
   paint(context, pointer) {
-    if (this.stroke) this.paintStroke(context);
-    else if (pointer && this.tool !== "look") this.paintOutline(context, pointer);
+    if (!this.paints) return;
+    if (this.stroke) {
+      this.paintStroke(context);
+      return;
+    }
+    if (this.box) this.paintBox(context);
+    if (pointer) this.paintOutline(context, pointer);
+  }
+
+  paintBox(context) {
+    const { seconds, hertz } = this.box;
+    const [left, right] = seconds.map((time) => this.plot.x(time));
+    const [bottom, top] = hertz.map((frequency) => this.plot.y(frequency));
+    for (const [color, dash] of [
+      ["#000000", []],
+      ["#ffffff", [5, 4]],
+    ]) {
+      context.strokeStyle = color;
+      context.lineWidth = 2;
+      context.setLineDash(dash);
+      context.strokeRect(left, top, right - left, bottom - top);
+    }
+    context.setLineDash([]);
   }
 
   paintStroke(context) {

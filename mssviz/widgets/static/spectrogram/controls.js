@@ -1,6 +1,6 @@
 // Menus, sliders and buttons around the picture.
 
-import { make, oneLine, press } from "../elements.js";
+import { make, oneLine } from "../elements.js";
 
 const MENUS = { show: "Show", scale: "Frequency", channel: "Channels", colormap: "Colours" };
 
@@ -9,16 +9,15 @@ export class Controls {
     Object.assign(this, { widget, model: widget.model });
     const { model } = this;
     this.menus = Object.keys(MENUS).map((trait) => [trait, this.menu(trait)]);
-    this.tools = this.choices("tool").map(([tool, label]) => [tool, this.toolButton(tool, label)]);
     this.toolbar = make(
       "div",
-      "mssviz-toolbar",
+      "mssviz-toolbar mssviz-display",
       { role: "toolbar", "aria-label": "Picture" },
       ...this.menus.map(([trait, menu]) => field(MENUS[trait], menu)),
       this.traitSlider("Floor", "floor_db", [-120, -20, 5], (v) => `${v} dB`),
       this.traitSlider("Gamma", "gamma", [0.4, 3, 0.1], (v) => v.toFixed(1)),
     );
-    this.brushbar = this.tools.length ? this.brush() : null;
+    this.brushbar = this.choices("tool").length ? this.brush() : null;
     const keys = model.get("_stems").map(({ name, color }) => {
       const key = make("span", "mssviz-key", { title: name }, oneLine(name));
       key.style.setProperty("--key", color);
@@ -30,7 +29,6 @@ export class Controls {
   /** Show the present values; `layer` is the one that the picture shows. */
   update(layer) {
     for (const [trait, menu] of this.menus) menu.value = this.model.get(trait);
-    for (const [tool, button] of this.tools) press(button, tool === this.model.get("tool"));
     this.legend.hidden = layer.kind !== "hues";
   }
 
@@ -45,12 +43,6 @@ export class Controls {
     select.value = this.model.get(trait);
     this.widget.on(select, "change", () => this.widget.saveSoon({ [trait]: select.value }));
     return select;
-  }
-
-  toolButton(tool, label) {
-    const button = make("button", "mssviz-tool", { type: "button" }, label);
-    this.widget.on(button, "click", () => this.widget.saveSoon({ tool }));
-    return button;
   }
 
   traitSlider(label, trait, range, format) {
@@ -71,10 +63,9 @@ export class Controls {
     };
     return make(
       "div",
-      "mssviz-toolbar",
+      "mssviz-toolbar mssviz-brush",
       { role: "toolbar", "aria-label": "Brush" },
-      ...this.tools.map(([, button]) => button),
-      field("on", target),
+      field("Brush on", target),
       slider("Width ±", "radius_seconds", [0.02, 0.5, 0.01], (v) => `${v.toFixed(2)} s`),
       slider("Height ±", "radius_hertz", [20, 2000, 10], (v) => `${v} Hz`),
       slider("Soft", "softness", [0, 1, 0.1], (v) => v.toFixed(1)),
@@ -83,11 +74,12 @@ export class Controls {
 
   /** Slider with its label and its value as text; `change` hears of new values. */
   slider(label, value, [min, max, step], format, change) {
-    const input = make("input", "", { type: "range", min, max, step });
+    const input = make("input", "mssviz-slider", { type: "range", min, max, step });
     const output = make("output");
     const show = () => {
       const text = format(Number(input.value));
       output.textContent = text;
+      input.style.setProperty("--fill", `${(100 * (input.value - min)) / (max - min)}%`);
       input.setAttribute("aria-valuetext", text);
     };
     input.value = value;

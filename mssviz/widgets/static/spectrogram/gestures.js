@@ -1,4 +1,4 @@
-// Wheel, pointers and keys on the picture: they move it, select, pin, and lead the brush.
+// Wheel and pointers on the picture: they move it, go to a time, select, pin, and lead the brush.
 
 import { frequencyToUnit, panRange, unitToFrequency, zoomRange } from "../axes.js";
 
@@ -27,16 +27,23 @@ export class Gestures {
     on("pointercancel", (event) => this.pointerUp(event));
     on("pointerleave", () => this.leave());
     on("dblclick", () => this.showAll());
-    on("keydown", (event) => this.key(event));
   }
 
   save(values) {
     this.widget.saveSoon(values);
   }
 
+  /** Time of the playhead, or of the picture's middle where the playhead is not in it. */
+  get middle() {
+    const { start, stop } = this.plot.axes;
+    const time = this.model.get("time");
+    return start <= time && time <= stop ? time : (start + stop) / 2;
+  }
+
   // --- moving the picture --------------------------------------------------------------------
 
-  zoomTime(factor, around) {
+  /** Zoom around a time; left out, around the playhead, or the middle where that is not seen. */
+  zoomTime(factor, around = this.middle) {
     const { start, stop } = this.plot.axes;
     const limits = this.plot.timeLimits;
     const [from, to] = zoomRange([start, stop], factor, around, limits, LEAST_SECONDS);
@@ -44,7 +51,7 @@ export class Gestures {
   }
 
   /** `around` counts from the picture's lower edge, 0, to its upper, 1. */
-  zoomFrequency(factor, around) {
+  zoomFrequency(factor, around = 0.5) {
     const axis = this.plot.axes;
     const limits = this.plot.frequencyLimits.map((hertz) => frequencyToUnit(hertz, axis));
     const [low, high] = zoomRange([0, 1], factor, around, limits, 0.02);
@@ -73,49 +80,51 @@ export class Gestures {
     this.save({ start, stop, low: Math.max(low, least), high });
   }
 
-  // --- keys and wheel ------------------------------------------------------------------------
-
-  key(event) {
-    const { start, stop, ...axis } = this.plot.axes;
-    const middle = (start + stop) / 2;
-    const actions = {
-      ArrowLeft: () => this.pan(-0.1, 0),
-      ArrowRight: () => this.pan(0.1, 0),
-      ArrowUp: () => this.pan(0, 0.1),
-      ArrowDown: () => this.pan(0, -0.1),
-      "+": () => (event.shiftKey ? this.zoomFrequency(0.8, 0.5) : this.zoomTime(0.8, middle)),
-      "*": () => this.zoomFrequency(0.8, 0.5),
-      "-": () => this.zoomTime(1.25, middle),
-      _: () => this.zoomFrequency(1.25, 0.5),
-      Home: () => this.showAll(),
-      Enter: () => this.save({ pinned: [middle, unitToFrequency(0.5, axis)] }),
-      Escape: () => this.escape(),
-    };
-    actions["="] = actions["+"];
-    if (!actions[event.key]) return;
-    event.preventDefault();
-    event.stopPropagation();
-    actions[event.key]();
+  /** Move the picture as little as shows the playhead. */
+  reveal() {
+    const { start, stop } = this.plot.axes;
+    const time = this.model.get("time");
+    if (start <= time && time <= stop) return;
+    const share = time < start ? 0.1 : 0.9;
+    this.pan((time - start) / (stop - start) - share, 0);
   }
 
-  /** Drop the stroke that is being drawn; where there is none, what is pinned and selected. */
+  // --- what keys and buttons do --------------------------------------------------------------
+
+  /** Pin the bin under the pointer; without one, the one in the middle of the playhead. */
+  pin() {
+    const hertz = unitToFrequency(0.5, this.plot.axes);
+    this.pinAt(this.hover ?? { seconds: this.middle, hertz });
+  }
+
+  pinAt({ seconds, hertz }) {
+    this.save({ pinned: [seconds, hertz] });
+  }
+
+  /** Take one thing back: the stroke that is being drawn, the brush, the pin, the selection. */
   escape() {
-    if (!this.brush.stroke) {
-      this.save({ pinned: null, selection: null });
-      return;
-    }
-    this.brush.drop();
-    this.pointers.clear();
-    this.repaint();
+    if (this.brush.stroke || this.brush.box) {
+      this.brush.drop();
+      this.pointers.clear();
+      this.repaint();
+    } else if (this.brush.tool !== "look") this.save({ tool: "look" });
+    else if (this.model.get("pinned")) this.save({ pinned: null });
+    else this.save({ selection: null });
   }
 
+  // --- wheel ---------------------------------------------------------------------------------
+
+  /** Zoom or move; over a picture without focus, and without Ctrl, the page is scrolled. */
   wheel(event) {
+    if (!event.ctrlKey && document.activeElement !== this.canvas) return;
     event.preventDefault();
+    const { deltaX, deltaY, shiftKey } = event;
     const { seconds, unit } = this.plot.place(this.canvas, event);
-    const factor = Math.exp(Math.max(-60, Math.min(60, event.deltaY)) * 0.006);
-    const sideways = Math.abs(event.deltaX) > Math.abs(event.deltaY);
-    if (event.ctrlKey || event.shiftKey) this.zoomFrequency(factor, 1 - unit);
-    else if (sideways) this.pan(event.deltaX / this.plot.inner.width, 0);
+    const sideways = Math.abs(deltaX) > Math.abs(deltaY);
+    const turned = sideways ? deltaX : deltaY; // with Shift, some systems turn the wheel sideways
+    const factor = Math.exp(Math.max(-60, Math.min(60, turned)) * 0.006);
+    if (shiftKey) this.zoomFrequency(factor, 1 - unit);
+    else if (sideways) this.pan(deltaX / this.plot.inner.width, 0);
     else this.zoomTime(factor, seconds);
   }
 
@@ -123,16 +132,15 @@ export class Gestures {
 
   pointerDown(event) {
     const place = this.plot.place(this.canvas, event);
-    if (!place.inside) return;
+    if (!place.inside || event.button !== 0) return;
     this.canvas.setPointerCapture(event.pointerId);
     this.canvas.focus({ preventScroll: true });
     this.pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     this.moved = false;
     this.from = place;
-    const looking = this.brush.tool === "look";
-    this.selecting = event.shiftKey && looking;
+    this.selecting = this.brush.tool === "select" || event.shiftKey;
     if (this.pointers.size > 1) this.brush.drop();
-    else if (!looking) this.brush.begin(place);
+    else if (this.brush.paints && !event.altKey) this.brush.begin(place);
   }
 
   pointerMove(event) {
@@ -188,8 +196,9 @@ export class Gestures {
     if (event.type === "pointercancel") this.brush.drop();
     if (this.brush.stroke) this.brush.finish();
     else if (!this.moved && event.type === "pointerup") {
-      const { seconds, hertz } = this.plot.place(this.canvas, event);
-      this.save({ pinned: [seconds, hertz], time: this.withinSong(seconds), selection: null });
+      const place = this.plot.place(this.canvas, event);
+      if (event.altKey) this.pinAt(place);
+      else this.save({ time: this.withinSong(place.seconds) });
     }
     this.repaint();
   }

@@ -1,6 +1,6 @@
 // Where times and frequencies lie in the picture, and how far it can be moved.
 
-import { binRows, frequencyToUnit, pictureWidth, TIME_MARGIN, unitToFrequency } from "../axes.js";
+import { binRows, frequencyToUnit, TIME_MARGIN, unitToFrequency } from "../axes.js";
 
 /** Beside the picture, for its axes, CSS pixels. */
 export const MARGIN = { ...TIME_MARGIN, top: 4, bottom: 20 };
@@ -37,17 +37,15 @@ export class Plot {
   }
 
   /** Take the room that there is, in CSS pixels; false if nothing has changed. */
-  resize(width) {
-    const height = this.model.get("height");
+  resize(width, height) {
     const ratio = window.devicePixelRatio || 1;
-    const outer = pictureWidth(width, Boolean(this.model.get("pinned")));
     const { size } = this;
-    if (size && size.outer === outer && size.height === height && size.ratio === ratio) {
+    if (size && size.width === width && size.height === height && size.ratio === ratio) {
       return false;
     }
-    this.size = { outer, height, ratio, room: width - outer };
+    this.size = { width, height, ratio };
     this.inner = {
-      width: outer - MARGIN.left - MARGIN.right,
+      width: width - MARGIN.left - MARGIN.right,
       height: height - MARGIN.top - MARGIN.bottom,
     };
     return true;

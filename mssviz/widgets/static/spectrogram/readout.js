@@ -2,8 +2,6 @@
 
 import { make, oneLine } from "../elements.js";
 
-const HINT = "Point at the picture to read a bin; click to pin it.";
-
 /** Decibels for people; silence is a dash. */
 function formatDb(db) {
   return db <= -159.9 ? "–" : `${db.toFixed(1)} dB`;
@@ -12,8 +10,10 @@ function formatDb(db) {
 export class Readout {
   constructor(model) {
     this.model = model;
-    this.element = make("div", "mssviz-readout", { role: "status", "aria-live": "off" }, HINT);
+    this.element = make("div", "mssviz-readout", { role: "status", "aria-live": "off" });
+    this.element.hidden = true;
     this.reading = null;
+    this.pointed = false;
     this.asked = 0;
     this.open = false;
     this.next = null;
@@ -41,6 +41,21 @@ export class Readout {
   /** Show a sentence in place of values. */
   say(text) {
     this.element.textContent = text;
+    this.update();
+  }
+
+  /** Stand where the pointer is not; be gone with it, unless a bin is pinned. */
+  place(pointer) {
+    this.pointed = Boolean(pointer);
+    this.update();
+    if (!pointer) return;
+    const right = pointer.seconds > (this.model.get("start") + this.model.get("stop")) / 2;
+    this.element.classList.toggle("mssviz-at-left", right);
+  }
+
+  update() {
+    const wanted = this.pointed || this.model.get("pinned");
+    this.element.hidden = !wanted || !this.element.hasChildNodes();
   }
 
   show(reading) {
@@ -57,6 +72,7 @@ export class Readout {
       make("div", "mssviz-reading", {}, head.join(" · ")),
       ...(stems.length ? [this.table(stems, reading)] : []),
     );
+    this.update();
   }
 
   /** A row for each stem; values that are rounded have no phases. */

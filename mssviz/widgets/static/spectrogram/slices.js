@@ -1,17 +1,23 @@
-// Levels along the lines through the pinned bin: its frame's spectrum, and its course in time.
+// Levels along the lines through the pinned bin, over the picture: the spectrum of its frame at the
+// right, and its course in time at the bottom.
 
-import { cleared, fitCanvas } from "../canvas.js";
+import { formatHertz, niceTicks } from "../axes.js";
+import { cleared } from "../canvas.js";
 import { bytesOf, make } from "../elements.js";
 import { MARGIN } from "./plot.js";
 
-const COURSE_HEIGHT = 96;
-const MIXTURE_COLOR = "#999999";
+const COURSE_HEIGHT = 92;
+const SPECTRUM_WIDTH = 150;
+/** Room of titles and labels within both. */
+const PAD = 16;
+const MIXTURE_COLOR = "#bbbbbb";
+const GROUND = "rgba(0, 0, 0, 0.78)";
+const INK = "#ffffff";
 
 export class Slices {
   constructor(model, plot) {
     Object.assign(this, { model, plot, found: null, asked: 0 });
-    this.spectrum = make("canvas", "mssviz-slice", { "aria-hidden": "true" });
-    this.course = make("canvas", "mssviz-course", { "aria-hidden": "true" });
+    this.canvas = make("canvas", "mssviz-slices", { "aria-hidden": "true" });
   }
 
   /** Ask for the lines through the pinned bin. */
@@ -33,49 +39,120 @@ export class Slices {
     this.found = { start, stop, spectra: levels.slice(0, n), courses: levels.slice(n) };
   }
 
-  resize() {
-    const { outer, height, ratio, room } = this.plot.size;
-    const pinned = this.model.get("pinned");
-    fitCanvas(this.spectrum, room, height, ratio);
-    fitCanvas(this.course, pinned ? outer : 0, pinned ? COURSE_HEIGHT : 0, ratio);
+  paint() {
+    this.canvas.hidden = !this.found || !this.model.get("pinned");
+    if (this.canvas.hidden) return;
+    const context = cleared(this.canvas, this.plot.size.ratio);
+    const stems = this.model.get("_stems").map(({ color }) => color);
+    const colors = [MIXTURE_COLOR, ...stems];
+    const [seconds, hertz] = this.model.get("pinned");
+    const { spectrum, course } = this.boxes;
+    this.within(context, spectrum, `at ${seconds.toFixed(2)} s`, () => {
+      this.paintLevelsBelow(context, spectrum);
+      colors.forEach((color, k) => this.paintSpectrum(context, color, this.found.spectra[k]));
+    });
+    this.within(context, course, `at ${formatHertz(hertz)}Hz`, () => {
+      this.paintLevelsBeside(context, course);
+      colors.forEach((color, k) => this.paintCourse(context, color, this.found.courses[k]));
+    });
   }
 
-  paint() {
-    if (!this.found || !this.model.get("pinned")) return;
-    const { ratio } = this.plot.size;
-    const [spectrum, course] = [cleared(this.spectrum, ratio), cleared(this.course, ratio)];
-    const stems = this.model.get("_stems").map(({ color }) => color);
-    [MIXTURE_COLOR, ...stems].forEach((color, k) => {
-      spectrum.strokeStyle = course.strokeStyle = color;
-      this.paintSpectrum(spectrum, this.found.spectra[k]);
-      this.paintCourse(course, this.found.courses[k]);
-    });
+  /** Where both lie, in pixels of the picture. */
+  get boxes() {
+    const { width, height } = this.plot.inner;
+    const across = Math.min(SPECTRUM_WIDTH, width / 3);
+    const down = Math.min(COURSE_HEIGHT, height / 3);
+    const bottom = MARGIN.top + height;
+    return {
+      spectrum: { x: MARGIN.left + width - across, y: MARGIN.top, width: across, height },
+      course: { x: MARGIN.left, y: bottom - down, width: width - across, height: down },
+    };
+  }
+
+  /** Paint within a box, on its ground and below its title. */
+  within(context, { x, y, width, height }, title, paint) {
+    context.save();
+    context.beginPath();
+    context.rect(x, y, width, height);
+    context.clip();
+    context.fillStyle = GROUND;
+    context.fillRect(x, y, width, height);
+    context.fillStyle = INK;
+    context.font = "11px system-ui, sans-serif";
+    paint();
+    context.fillStyle = INK;
+    context.textAlign = "left";
+    context.textBaseline = "top";
+    context.fillText(title, x + 6, y + 3);
+    context.restore();
+  }
+
+  /** Lowest level that is shown, in decibels; the highest is 0. */
+  get floor() {
+    return Math.max(this.model.get("floor_db"), -120) - 20;
   }
 
   /** Share of the room that a level takes. */
   level(db) {
-    const floor = Math.max(this.model.get("floor_db"), -120) - 20;
-    return Math.min(Math.max((db - floor) / -floor, 0), 1);
+    return Math.min(Math.max((db - this.floor) / -this.floor, 0), 1);
   }
 
-  paintSpectrum(context, levels) {
-    const { rows, inner, size } = this.plot;
+  /** Place of a level on the spectrum's axis, and on the course's. */
+  across(db, { x, width }) {
+    return x + 4 + this.level(db) * (width - 12);
+  }
+
+  down(db, { y, height }) {
+    return y + height - 4 - this.level(db) * (height - PAD - 4);
+  }
+
+  paintLevelsBelow(context, box) {
+    context.textAlign = "center";
+    context.textBaseline = "bottom";
+    for (const db of niceTicks(this.floor, 0, 3)) {
+      const x = this.across(db, box);
+      this.tick(context, x, box.y, 1, box.height);
+      if (db > this.floor && db < 0) context.fillText(`${db} dB`, x, box.y + box.height - 2);
+    }
+  }
+
+  paintLevelsBeside(context, box) {
+    context.textAlign = "right";
+    context.textBaseline = "bottom";
+    for (const db of niceTicks(this.floor, 0, 2)) {
+      const y = this.down(db, box);
+      this.tick(context, box.x, y, box.width, 1);
+      if (db > this.floor && db < 0) context.fillText(`${db} dB`, box.x + box.width - 4, y - 1);
+    }
+  }
+
+  tick(context, x, y, width, height) {
+    context.globalAlpha = 0.25;
+    context.fillRect(Math.round(x), Math.round(y), width, height);
+    context.globalAlpha = 1;
+  }
+
+  paintSpectrum(context, color, levels) {
+    const { rows, inner } = this.plot;
+    const { spectrum } = this.boxes;
+    context.strokeStyle = color;
     context.beginPath();
     for (let y = 0; y < inner.height; y++) {
       let loudest = -200;
       for (let b = rows.from[y]; b < rows.to[y]; b++) loudest = Math.max(loudest, levels[b]);
-      context.lineTo(4 + this.level(loudest) * (size.room - 12), MARGIN.top + y);
+      context.lineTo(this.across(loudest, spectrum), MARGIN.top + y);
     }
     context.stroke();
   }
 
-  paintCourse(context, levels) {
+  paintCourse(context, color, levels) {
     const { start, stop } = this.found;
+    const { course } = this.boxes;
+    context.strokeStyle = color;
     context.beginPath();
     levels.forEach((db, i) => {
       const seconds = start + (i / Math.max(levels.length - 1, 1)) * (stop - start);
-      const y = COURSE_HEIGHT - 4 - this.level(db) * (COURSE_HEIGHT - 8);
-      context.lineTo(this.plot.x(seconds), y);
+      context.lineTo(this.plot.x(seconds), this.down(db, course));
     });
     context.stroke();
   }

@@ -1,11 +1,17 @@
 // The spectrogram view: joins picture, overlay, slices, readout and controls, and paints frames.
 
 import { fitCanvas } from "../canvas.js";
-import { keepKeys, make } from "../elements.js";
+import { obeyKeys } from "../commands.js";
+import { make } from "../elements.js";
 import { asWidget } from "../widget.js";
+import { LayerBar } from "./bar.js";
+import { KeyBox } from "./box.js";
 import { Brush } from "./brush.js";
+import { ColorBar } from "./colorbar.js";
 import { Controls } from "./controls.js";
 import { Gestures } from "./gestures.js";
+import { pictureCommands } from "./keys.js";
+import { Marks } from "./marks.js";
 import { Overlay } from "./overlay.js";
 import { Painter } from "./painter.js";
 import { Plot } from "./plot.js";
@@ -16,8 +22,8 @@ import { Tiles } from "./tiles.js";
 /** Frames of which the time that painting took is kept, for tests. */
 const TIMED_FRAMES = 600;
 const KEYS_HELP =
-  "Spectrogram. Arrow keys move, plus and minus zoom in time, with shift in frequency, " +
-  "home shows all, enter pins the middle.";
+  "Spectrogram. Left and right move the playhead, plus and minus zoom in time; question mark " +
+  "shows all keys.";
 /** Traits that change the picture, and those that only lie over it. */
 const IN_PICTURE = [
   ...["start", "stop", "low", "high", "scale", "show", "channel", "colormap"],
@@ -40,16 +46,21 @@ class SpectrogramView {
     this.slices = new Slices(model, this.plot);
     this.readout = new Readout(model);
     this.controls = new Controls(widget);
+    this.bar = new LayerBar(widget);
+    this.colorbar = new ColorBar(model);
     const { plot, canvas, brush, readout } = this;
     const repaint = () => this.schedule();
     this.gestures = new Gestures({ widget, plot, canvas, brush, readout, repaint });
-    this.stage = make("div", "mssviz-stage", {}, this.canvas, this.top, this.slices.spectrum);
+    this.marks = new Marks(widget, plot);
+    this.box = new KeyBox({ model, plot, brush, repaint, middle: () => this.gestures.middle });
+    this.stage = make("div", "mssviz-stage", {}, this.canvas, this.top, this.slices.canvas);
+    this.stage.append(this.colorbar.element, this.readout.element);
+    this.stage.append(this.marks.element, this.box.element);
     const { toolbar, brushbar, legend } = this.controls;
     el.classList.add("mssviz-spectrogram");
-    el.append(toolbar, ...(brushbar ? [brushbar] : []));
-    el.append(this.stage, this.slices.course, legend, this.readout.element);
+    el.append(this.bar.element, toolbar, ...(brushbar ? [brushbar] : []), this.stage, legend);
     this.listen();
-    this.resize();
+    this.showHeight();
     this.schedule();
     if (model.get("pinned")) this.askPinned();
   }
@@ -65,11 +76,15 @@ class SpectrogramView {
       widget.onModel(`change:${trait}`, () => this.scheduleOverlay());
     }
     widget.onModel("change:pinned", () => this.askPinned());
-    widget.onModel("change:height", () => this.resize());
+    widget.onModel("change:selection", () => this.plot.size && this.marks.show());
+    widget.onModel("change:height", () => this.showHeight());
     widget.onModel("msg:custom", (message, buffers) => this.receive(message, buffers));
-    widget.onResize(widget.el, () => this.resize());
+    widget.onResize(this.stage, () => this.resize());
     widget.onEnd(() => this.tiles.clear());
-    keepKeys(widget.el, { signal: widget.signal });
+    widget.on(this.canvas, "keydown", (event) => this.box.key(event));
+    widget.on(this.canvas, "focus", () => this.box.explain());
+    widget.onModel("change:tool", () => this.box.take());
+    obeyKeys(widget, widget.el, ...pictureCommands(this));
   }
 
   // --- messages ------------------------------------------------------------------------------
@@ -113,13 +128,20 @@ class SpectrogramView {
     return [...all("mixture"), ...all("mask")];
   }
 
+  /** Be as high as the trait says, unless what is around the view gives its picture a place. */
+  showHeight() {
+    this.stage.style.setProperty("--picture-height", `${this.model.get("height").toFixed(0)}px`);
+    this.resize();
+  }
+
   /** Take the room that there is. */
   resize() {
-    const width = Math.floor(this.stage.clientWidth);
-    if (!width || !this.plot.resize(width)) return;
-    const { outer, height, ratio } = this.plot.size;
-    for (const canvas of [this.canvas, this.top]) fitCanvas(canvas, outer, height, ratio);
-    this.slices.resize();
+    const { clientWidth, clientHeight } = this.stage;
+    if (!clientWidth || !clientHeight || !this.plot.resize(clientWidth, clientHeight)) return;
+    const { width, height, ratio } = this.plot.size;
+    for (const canvas of [this.canvas, this.top, this.slices.canvas]) {
+      fitCanvas(canvas, width, height, ratio);
+    }
     this.painter.resize();
     this.schedule();
   }
@@ -150,9 +172,13 @@ class SpectrogramView {
     const planes = this.tiles.lay(this.sources);
     this.painter.paint(layer, planes, this.tiles.columns(0));
     this.overlay.paint(this.gestures.hover);
+    this.marks.show();
     this.slices.paint();
+    this.readout.place(this.gestures.hover);
     this.controls.update(layer);
-    this.canvas.style.cursor = this.brush.tool === "look" ? "crosshair" : "none";
+    this.bar.update(layer);
+    this.colorbar.update(layer);
+    this.canvas.style.cursor = this.brush.paints ? "none" : "crosshair";
   }
 }
 

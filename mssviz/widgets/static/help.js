@@ -1,0 +1,32 @@
+// The help card: the keys and gestures that apply, made of the one table of them.
+
+import { button, make } from "./elements.js";
+import { KEY_MAP } from "./keymap.js";
+
+/** Show the card over the page. `applies` says of a command whether it can be given. */
+export function showHelp(scope, applies) {
+  const close = button("mssviz-help-close", "Close (Escape)", () => card.close(), "✕");
+  const title = make("h2", "", {}, "Keys and gestures");
+  const head = make("div", "mssviz-help-head", {}, title, close);
+  const body = make("div", "mssviz-help-body", {}, ...sections(applies));
+  const card = make("dialog", "mssviz-help", { "aria-label": "Keys and gestures" }, head, body);
+  card.addEventListener("close", () => card.remove());
+  card.addEventListener("keydown", (event) => event.key === "?" && card.close());
+  card.addEventListener("click", (event) => event.target === card && card.close());
+  scope.append(card);
+  card.showModal(); // gives the focus back where it was when it is closed
+}
+
+function sections(applies) {
+  const rows = KEY_MAP.filter(({ group, command }) => group && applies(command));
+  const groups = [...new Set(rows.map(({ group }) => group))];
+  return groups.map((group) => {
+    const list = rows.filter((row) => row.group === group).flatMap(describe);
+    return make("section", "", {}, make("h3", "", {}, group), make("dl", "", {}, ...list));
+  });
+}
+
+function describe({ shown, help }) {
+  const keys = shown.map((key) => make("kbd", "", {}, key));
+  return [make("dt", "", {}, ...keys), make("dd", "", {}, help)];
+}

@@ -1,0 +1,44 @@
+// What can be dropped again, on the picture: a ✕ on the selection, and one on the pinned bin.
+
+import { formatHertz } from "../axes.js";
+import { button, make } from "../elements.js";
+import { MARGIN } from "./plot.js";
+
+const SIZE = 24; // CSS pixels, of a button
+
+export class Marks {
+  constructor(widget, plot) {
+    Object.assign(this, { model: widget.model, plot });
+    const mark = (trait) =>
+      button("mssviz-mark", "", () => widget.saveSoon({ [trait]: null }), "✕");
+    this.selection = mark("selection");
+    this.pinned = mark("pinned");
+    this.element = make("div", "mssviz-marks", {}, this.selection, this.pinned);
+  }
+
+  /** Put them where selection and pinned bin are; one that is out of view waits at the edge. */
+  show() {
+    const [selection, pinned] = ["selection", "pinned"].map((trait) => this.model.get(trait));
+    this.selection.hidden = !selection;
+    this.pinned.hidden = !pinned;
+    if (selection) {
+      const [from, to] = selection.map((seconds) => seconds.toFixed(2));
+      const label = `Drop the selection, ${from} to ${to} s`;
+      this.place(this.selection, selection[1], MARGIN.top, label);
+    }
+    if (!pinned) return;
+    const [seconds, hertz] = pinned;
+    const label = `Unpin ${seconds.toFixed(2)} s, ${formatHertz(hertz)}Hz`;
+    this.place(this.pinned, seconds, this.plot.y(hertz) - SIZE, label);
+  }
+
+  place(element, seconds, y, label) {
+    const { width, height } = this.plot.inner;
+    const inside = (at, low, room) => Math.min(Math.max(at, low), low + room - SIZE);
+    const left = inside(this.plot.x(seconds) - SIZE, MARGIN.left, width);
+    const top = inside(y, MARGIN.top, height);
+    element.style.transform = `translate(${left.toFixed(0)}px, ${top.toFixed(0)}px)`;
+    element.title = label;
+    element.setAttribute("aria-label", label);
+  }
+}
