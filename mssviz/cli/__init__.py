@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import mssviz
+from mssviz.cli._app import app as open_app
 from mssviz.cli._arguments import complain
 from mssviz.cli._evaluate import evaluate
 from mssviz.cli._explore import explore
@@ -55,6 +56,7 @@ app.command()(separate)
 app.command()(evaluate)
 app.command()(train)
 app.command()(explore)
+app.command("app")(open_app)
 models_app = typer.Typer(
     help="List presets, fetch their weights.", invoke_without_command=True, callback=models
 )

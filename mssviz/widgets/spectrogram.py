@@ -15,7 +15,7 @@ from mssviz.stft import StftParams
 from mssviz.widgets import _static, _tiles
 from mssviz.widgets._layers import FIXED_COLORMAPS, Layer
 from mssviz.widgets._picture_data import PictureData
-from mssviz.widgets._view import TIMELINE, View
+from mssviz.widgets._view import TIMELINE, View, pair
 
 SCALES = ("log", "mel", "linear")
 COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
@@ -88,14 +88,8 @@ class SpectrogramView(View):
     gamma = t.Float(1.0, help="above 1 darkens the middle").tag(sync=True)
     colormap = t.Enum(COLORMAPS, "magma", help="of levels").tag(sync=True)
     time = t.Float(0.0, help="playhead, seconds").tag(sync=True)
-    selection = t.List(
-        t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
-        help="selected time, [start, stop] seconds",
-    ).tag(sync=True)  # fmt: skip
-    pinned = t.List(
-        t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
-        help="pinned bin, [seconds, hertz]",
-    ).tag(sync=True)  # fmt: skip
+    selection = pair("selected time, [start, stop] seconds").tag(sync=True)
+    pinned = pair("pinned bin, [seconds, hertz]").tag(sync=True)
     tool = t.Enum(("look", *TOOLS), "look", help="what dragging does").tag(sync=True)
     brush = t.Dict(help="target, radius_seconds, radius_hertz, softness, value").tag(sync=True)
     height = t.Int(360, help="of the picture, CSS pixels").tag(sync=True)
