@@ -1,4 +1,5 @@
-# make explore   set everything up, then JupyterLab on the explorer notebook
+# make explore   set everything up, then JupyterLab on a copy of the explorer notebook, in work/
+# make app       set everything up, then the explorer as a page of its own
 # make test      set everything up, then all tests
 # make demo      the main job without a browser: stems, mask picture, score table
 # make lint      ruff, types, notebooks without outputs, JavaScript and CSS (needs Node.js)
@@ -12,7 +13,7 @@ STAMP := $(VENV)/.ready
 NODE_STAMP := tools/js/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup explore test demo lint bench clean weights
+.PHONY: setup explore app test demo lint bench clean weights
 
 setup: $(STAMP)
 
@@ -29,6 +30,9 @@ weights: $(STAMP)
 
 explore: weights
 	@sh tools/explore.sh $(BIN) $(JUPYTER_OPTIONS)
+
+app: weights
+	@$(BIN)/mssviz app $(APP_OPTIONS)
 
 test: weights
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)

@@ -121,10 +121,10 @@ RESPONSE = """async (key) => {
         take.apply(view.tiles, args);
     };
     const start = performance.now();
-    const label = [...document.querySelectorAll(".widget-label")];
-    const row = label.find((e) => e.textContent === "Exponent").parentElement;
-    const handle = row.querySelector(".noUi-handle");
-    handle.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    const labels = [...document.querySelectorAll(".mssviz-panel-mask .mssviz-field")];
+    const input = labels.find((e) => e.textContent.startsWith("Exponent")).querySelector("input");
+    key === "ArrowLeft" ? input.stepDown() : input.stepUp();
+    input.dispatchEvent(new Event("input", { bubbles: true }));
     while (!stems.every((name) => mixer.versions[name] > before[name])) {
         await new Promise((done) => setTimeout(done, 1));
     }

@@ -1,4 +1,4 @@
-"""Work ahead of a loop in a thread of its own."""
+"""Work done ahead of a loop, in a thread of its own."""
 
 import queue
 import threading
@@ -13,29 +13,29 @@ _here = threading.local()
 
 
 def warn(text: str, stacklevel: int = 2) -> None:
-    """Warn; from within `ahead`'s thread later, when that has ended.
+    """Warn at once, or, from within the thread of `ahead`, when that thread has ended.
 
-    Filters of warnings are the whole process': while one thread imports a module or else ignores
-    warnings for a while, those of the others would be lost.
+    Filters of warnings belong to the whole process. While one thread ignores warnings for a while,
+    as when it imports a module, those of other threads would be lost.
 
     Parameters
     ----------
     text
-        One line.
+        Text of the warning, one line.
     stacklevel
-        As of `warnings.warn`, counted from the caller.
+        Level of the stack that the warning names, as in `warnings.warn`, counted from the caller.
     """
     kept: dict[str, None] | None = getattr(_here, "kept", None)
     if kept is None:
         warnings.warn(text, stacklevel=stacklevel + 1)
     else:
-        kept[text] = None  # once each
+        kept[text] = None  # each text is kept once
 
 
 class ahead(Iterator[_T]):  # noqa: N801, used like a function
     """Iterate in a thread of its own, up to two items ahead; a context manager that stops it.
 
-    What was said there by `warn` is said when the thread has ended.
+    Warnings that the thread gave through `warn` are shown when it has ended.
     """
 
     def __init__(self, items: Iterable[_T]) -> None:
@@ -69,7 +69,7 @@ class ahead(Iterator[_T]):  # noqa: N801, used like a function
                 if not self._put("item", item):
                     break
             self._put("end", None)
-        except BaseException as error:  # handed to the reading thread
+        except BaseException as error:  # it is handed to the reading thread
             self._put("error", error)
         finally:
             close = getattr(self._items, "close", None)

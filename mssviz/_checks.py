@@ -1,4 +1,4 @@
-"""What people give to functions: paths and numbers, each with one error that says what to write."""
+"""Checks of paths and numbers that people give to functions, whose errors say what to write."""
 
 import numbers
 import os
@@ -11,19 +11,19 @@ from mssviz.errors import ParameterError
 
 
 def as_path(value: Any, what: str) -> Path:
-    """A path as it was given, with ``~`` for the home folder.
+    """Make a path of what was given, with ``~`` for the home folder.
 
     Parameters
     ----------
     value
-        Text or a path; shells are not there to replace ``~`` in it.
+        Text or a path; no shell has replaced ``~`` in it.
     what
-        Such as ``"a folder"``, for the message.
+        Description for the message, such as ``"a folder"``.
 
     Raises
     ------
     ParameterError
-        If it is none.
+        If the value is no path.
     """
     if not isinstance(value, str | os.PathLike):
         raise ParameterError(

@@ -1,9 +1,9 @@
 """Downloads and archives, of which nothing is trusted: neither addresses, nor sizes, nor names.
 
-A download goes on where it stopped and counts when its SHA-256 is right. Of an archive no more
-than the files that were asked for are taken out, and no more of them than was foreseen.
+A download goes on where it stopped, and is accepted when its SHA-256 is right. Of an archive, only
+the files that were asked for are taken out, and no more of them than was foreseen.
 
-Knows no model and no data set.
+This module knows no model and no data set.
 """
 
 import gzip
@@ -35,22 +35,22 @@ if TYPE_CHECKING:
     import requests
 
 _CHUNK = 1 << 16
-#: Bytes of anything that is fetched or taken out of an archive, if nothing else is known.
+#: Most bytes of anything that is fetched or taken out of an archive, if nothing else is known.
 LARGEST = 1 << 32
-#: What is in an archive may be larger than the archive by this factor; weights hardly are.
+#: Largest factor by which the content of an archive may exceed the archive; weights hardly do.
 _EXPANSION = 64
 _MOST_ENTRIES = 10_000
-#: Bytes that are read of an archive at once: headers claim what they like.
+#: Most bytes that are read of an archive at once, because headers may claim any size.
 _LARGEST_READ = 1 << 24
 #: Address of a file: printable, without blanks.
 _ADDRESS = re.compile(r"https?://[!-~]{1,2000}")
-#: Name and exact version of a package: part of what pip itself would take.
+#: Name and exact version of a package: some of the forms that pip itself would take.
 _WHEEL = re.compile(
     r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?"
     r"==[0-9]{1,9}(?:\.[0-9]{1,9}){0,5}(?:(?:a|b|rc|\.post|\.dev)[0-9]{1,9})?"
 )
 _GZIP = b"\x1f\x8b"
-#: What modules of the standard library raise of archives that are none.
+#: Errors that modules of the standard library raise for archives that are damaged or are none.
 _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError,
     OSError, ValueError, LookupError, RuntimeError, OverflowError, MemoryError,
@@ -64,7 +64,7 @@ def no_progress(_done: float, _total: float | None, _what: str) -> None:
 def verify(path: Path, expected: str, what: str) -> None:
     """Raise `PretrainedError` unless the file's SHA-256 is `expected`, or begins with it.
 
-    Of some files no more than the first digits are published.
+    For some files only the first digits are published.
     """
     found = sha256(path)
     if not found.startswith(expected):
@@ -75,14 +75,14 @@ def verify(path: Path, expected: str, what: str) -> None:
 
 
 def check_address(value: Any, name: str) -> str:
-    """Return the address of a file if it is one, http or https."""
+    """Return the address of a file, http or https, or raise an error if it is none."""
     if isinstance(value, str) and _ADDRESS.fullmatch(value):
         return value
     raise ParameterError(f"{name} must be an address, http:// or https:// (got {shown(value)})")
 
 
 def check_wheel(value: Any) -> str:
-    """Return the name and exact version of a package, such as ``"name==1.0"``, if it is one."""
+    """Return a package's name and exact version, such as ``"name==1.0"``, or raise an error."""
     if isinstance(value, str) and _WHEEL.fullmatch(value):
         return value
     raise ParameterError(f"a wheel is a name and an exact version, name==1.0 (got {shown(value)})")
@@ -100,16 +100,16 @@ def download(
     Parameters
     ----------
     url
-        Address, http or https; of what it redirects to, too.
+        Address, http or https; addresses that it redirects to must be so, too.
     target
-        Where the verified file is to stand. Until then its bytes are in ``target + ".part"``.
-        Both must be ours, as they are replaced.
+        Path of the verified file. Until it is verified, its bytes are in ``target + ".part"``. Both
+        paths must be ours, because files there are replaced.
     expected
-        SHA-256 in hexadecimal.
+        SHA-256 of the file, in hexadecimal.
     progress
-        Called with bytes done and in all.
+        Callback that gets the bytes done and the bytes in all.
     most
-        Bytes that the file may have.
+        Most bytes that the file may have.
 
     Returns
     -------
@@ -119,9 +119,8 @@ def download(
     Raises
     ------
     PretrainedError
-        If the server cannot be reached, answers with an error, stops half-way, or sends
-        other content or too much. What had arrived of the right content stays for the next
-        attempt.
+        If the server cannot be reached, answers with an error, stops half-way, or sends other
+        content or too much. What had arrived of the right content stays for the next attempt.
     """
     import requests
     from urllib3.exceptions import HTTPError
@@ -131,12 +130,12 @@ def download(
         return target
     part = target.with_name(target.name + ".part")
     start = part.stat().st_size if part.exists() else 0
-    # what is compressed on the way could become any size
+    # what is compressed on the way could expand to any size
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
     label = f"download {Path(urlsplit(url).path).name}"
     try:
         with requests.get(url, headers=headers, stream=True, timeout=(10, 60)) as response:
-            if response.status_code == 416:  # all of it is there already
+            if response.status_code == 416:  # all bytes are there already
                 total = start
             else:
                 response.raise_for_status()
@@ -168,7 +167,7 @@ def _receive(
     progress: Progress,
     label: str,
 ) -> int:
-    """Write what a server sends behind the first `start` bytes; return how long it says it is."""
+    """Write what a server sends after the first `start` bytes; return the length that it states."""
     start = start if response.status_code == 206 else 0
     said = response.headers.get("Content-Length", "")
     length = int(said) if re.fullmatch("[0-9]{1,18}", said) else 0
@@ -191,31 +190,31 @@ def _receive(
 
 
 def download_wheel(requirement: str, expected: str, folder: Path, progress: Progress) -> Path:
-    """Download a wheel by name through pip, without installing it.
+    """Download a wheel by its name through pip, without installing it.
 
-    pip brings the machine's own settings (index, mirror, proxy, certificates). It is told that
-    nothing is to be built and that the file's SHA-256 is `expected`, so it runs nothing of what it
-    fetches.
+    pip brings the machine's own settings (index, mirror, proxy, certificates). It is told to build
+    nothing and that the file's SHA-256 is `expected`, so it runs nothing of what it fetches.
 
     Parameters
     ----------
     requirement
-        Exact, such as ``"name==1.0"``.
+        Package with its exact version, such as ``"name==1.0"``.
     expected
         SHA-256 of the wheel.
     folder
-        Where the wheel is put.
+        Folder for the wheel.
     progress
-        Called with bytes done and in all; from time to time while nothing arrives.
+        Callback that gets the bytes done and the bytes in all; it is also called from time to time
+        while nothing arrives.
     """
     check_wheel(requirement)
     with ScratchFolder() as scratch:
         pinned = scratch.path / "requirements.txt"
         pinned.write_text(f"{requirement} --hash=sha256:{expected}\n")
-        # -P: modules in the working folder are not Python's own
+        # -P: modules in the working folder must not be taken for Python's own
         command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input"]
         command += ["download", "--no-deps", "--only-binary=:all:", "--require-hashes"]
-        # the file is read, not run: it need not support this Python
+        # the file is read, not run, so it need not support this Python
         command += ["--ignore-requires-python"]
         command += [f"--progress-bar={'raw' if _pip_version() >= (24, 1) else 'off'}"]
         command += ["--dest", str(folder), "--requirement", str(pinned)]
@@ -236,7 +235,7 @@ def download_wheel(requirement: str, expected: str, folder: Path, progress: Prog
 
 
 def _follow(pip: subprocess.Popen[bytes], progress: Progress, label: str) -> str:
-    """Report what pip does until it ends; return what it says of its failure, if any."""
+    """Report what pip does until it ends; return its message if it failed."""
     assert pip.stdout is not None
     done, total, said, rest = 0.0, None, "", b""
     while True:
@@ -261,21 +260,21 @@ def extract(
     Parameters
     ----------
     archive
-        A tar (also gzipped) or a zip (also a wheel).
+        Path of a tar (also gzipped) or of a zip (also a wheel).
     members
-        File name to its SHA-256, or to None if only the archive's is known. Files are looked
-        up by base name, in any folder of the archive.
+        SHA-256 by file name, or None if only the archive's is known. Files are looked up by base
+        name, in any folder of the archive.
     folder
-        Existing folder that receives them, flat.
+        Existing folder that receives the files, without folders of their own.
     most
-        Bytes that all of them together may have.
+        Most bytes that all of them together may have.
 
     Raises
     ------
     PretrainedError
-        If the archive cannot be read, a member is missing, comes twice, is not a regular file or
-        has another hash; if any name in it is absolute, holds ``..`` or is a link; or if it holds
-        more than it could.
+        If the archive cannot be read; if a member is missing, comes twice, is not a regular file or
+        has another hash; if any name in the archive is absolute, holds ``..`` or is a link; or if
+        the archive holds more than it could.
     """
     found: set[str] = set()
     try:
@@ -311,7 +310,7 @@ def _pip_version() -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
 
-#: Name, size, and what opens it.
+#: Name and size of an archive's file, and a function that opens it.
 _Entry = tuple[str, int, Callable[[], IO[bytes]]]
 
 
@@ -357,8 +356,8 @@ def _extracted(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 
 
 class _Bounded(io.RawIOBase):
-    # What a tar is read from. Its headers say how long they are, up to all memory, and gzip makes
-    # any length of next to nothing.
+    # File that a tar is read from. Headers of a tar say how long they are, up to all memory, and
+    # gzip makes any length out of next to nothing.
     def __init__(self, file: IO[bytes], limit: int) -> None:
         self._file, self._limit = file, limit
 
@@ -401,12 +400,12 @@ def _copy(opened: Callable[[], IO[bytes]], target: Path, size: int) -> None:
 def _read(source: IO[bytes]) -> bytes:
     try:
         return source.read(_CHUNK)
-    except _DAMAGE as error:  # else it would be taken for one of writing
+    except _DAMAGE as error:  # otherwise it would be taken for an error of writing
         raise tarfile.ReadError(reason(error)) from error
 
 
 def _cause(error: BaseException) -> str:
-    # what went wrong at the bottom: urllib wraps it twice
+    # the innermost error, which urllib wraps twice
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     return reason(error)

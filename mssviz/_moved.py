@@ -7,7 +7,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-#: Earlier name of a module of mssviz to its present one.
+#: Present names of modules of mssviz, by their earlier names.
 MOVED = {
     "baselines": "separators",
     "bss_eval": "scores.bss_eval",
@@ -36,12 +36,12 @@ class _Finder(MetaPathFinder, Loader):
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        # a module may put another in its own place while it is being loaded
+        # a module may replace itself by another while it is being loaded
         present = MOVED[module.__name__.partition(".")[2]]
         sys.modules[module.__name__] = importlib.import_module(f"mssviz.{present}")
 
 
 def install() -> None:
-    """Let earlier names be found; done once, when mssviz is imported."""
+    """Make modules importable by their earlier names; called once, when mssviz is imported."""
     if not any(type(finder) is _Finder for finder in sys.meta_path):
         sys.meta_path.append(_Finder())

@@ -1,4 +1,4 @@
-"""Where stems go: the names of their files, and that nothing else has them."""
+"""Names of the files that stems are written to, and checks that nothing else has these names."""
 
 import os
 import string
@@ -16,17 +16,19 @@ NAME_FIELDS = ("filename", "foldername", "suffix", "instrument", "codec")
 
 @dataclass(frozen=True)
 class FileOptions:
-    """How stems are written.
+    """Options for the files that stems are written to.
 
     Parameters
     ----------
     codec, bitrate, bit_depth
-        See `audio.AudioWriter`.
+        Format of the sound files, as in `audio.AudioWriter`.
     name_format
-        File name below the output folder, of the fields in `NAME_FIELDS`: of the song's path as
-        it is given, its name without suffix, its folder's name, its suffix without dot.
+        Name of a stem's file below the output folder, made of the fields in `NAME_FIELDS`. The
+        fields of the song's path as it is given are its name without suffix, its folder's name, and
+        its suffix without the dot.
     masks
-        Write each stem's mask (``.npy``) and pictures of masks and mixture (``.png``), too.
+        Whether each stem's mask (``.npy``) and pictures of masks and mixture (``.png``) are
+        written, too.
     """
 
     codec: Codec = "wav"
@@ -39,31 +41,31 @@ class FileOptions:
 def stem_paths(
     inputs: Sequence[PathLike], targets: Sequence[str], folder: PathLike, options: FileOptions
 ) -> list[dict[str, Path]]:
-    """Decide where each input's stems go, and that they can, before any work is done.
+    """Choose the files of each input's stems, and check them, before any work is done.
 
     Parameters
     ----------
     inputs
-        Sound files, which need not be there.
+        Paths of the sound files, which need not exist.
     targets
         Names of the stems.
     folder
-        For all of them; it is not made.
+        Folder for all stems; it is not made.
     options
-        The format of their names, above all.
+        Options, above all the format of the names.
 
     Returns
     -------
     list of dict
-        For each input, target to path.
+        Paths by target, for each input.
 
     Raises
     ------
     ParameterError
-        If the format has an unknown field, two stems would get one path, a path would leave
-        the folder, or a stem would overwrite an input.
+        If the format has an unknown field, two stems would get one path, a path would leave the
+        folder, or a stem would overwrite an input.
     FileError
-        If a stem cannot be written where it is to go.
+        If a stem cannot be written to its path.
     """
     folder = as_path(folder, "the folder for stems")
     songs = [as_path(source, "a sound file") for source in inputs]
@@ -100,18 +102,18 @@ def stem_paths(
 
 
 def mask_paths(files: Mapping[str, Path]) -> list[Path]:
-    """A file for each stem's mask, and the picture of all."""
+    """Paths of each stem's mask, and of the picture of all masks."""
     masks = [path.with_name(f"{path.stem}_mask.npy") for path in files.values()]
     return [*masks, next(iter(files.values())).with_name("masks.png")]
 
 
 def _real(path: Path) -> Path:
-    # as Path.resolve, which raises at a link to itself
+    # as Path.resolve, which raises an error at a link to itself
     return Path(os.path.realpath(path))
 
 
 def _fields(source: Path) -> dict[str, str]:
-    # of the path as it is given: what a link points to often has no telling name
+    # fields of the path as it is given: what a link points to often has no telling name
     return {
         "filename": source.stem,
         "foldername": Path(os.path.abspath(source)).parent.name,  # noqa: PTH100, follows no link
@@ -120,7 +122,7 @@ def _fields(source: Path) -> dict[str, str]:
 
 
 def _remedy(source: Path, other: Path | None, options: FileOptions) -> str:
-    # how the stems of one song, or of two, get a place of their own
+    # advice on how the stems of one song, or of two, get paths of their own
     if other is None:
         return "choose another folder or file name format"
     own, its = _fields(source), _fields(other)

@@ -1,4 +1,4 @@
-"""Paths as people write and paste them."""
+"""Paths as people type and paste them."""
 
 import os
 from pathlib import Path
@@ -6,10 +6,10 @@ from urllib.parse import unquote
 
 
 def typed(text: str) -> str:
-    """A path as it was meant: ``~`` is the home folder, quotes around it and ``file://`` go.
+    """Path that a text means: ``~`` is the home folder, and quotes and ``file://`` are removed.
 
-    Shells see to that where a path stands bare, not where it is quoted, follows a ``=``, or is
-    pasted from a file manager. What exists under the very name is taken as it is.
+    Shells do that where a path stands bare, but not where it is quoted, follows a ``=``, or is
+    pasted from a file manager. If something of this very name exists, the name is kept as it is.
     """
     if os.path.lexists(text):
         return text
@@ -25,15 +25,15 @@ def typed(text: str) -> str:
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
-    """The path in which ``~`` is the home folder; an unknown user's stays as it is."""
+    """Path with ``~`` replaced by the home folder; an unknown user's stays as it is."""
     return Path(os.path.expanduser(path))  # noqa: PTH111, pathlib's raises there
 
 
 def exists(path: str | os.PathLike[str]) -> bool:
-    """Whether it is there; what is too long to be a path is not."""
+    """Whether a path exists; one that is too long to be a path does not."""
     return os.path.exists(path)  # noqa: PTH110, pathlib's raises there
 
 
 def is_folder(path: str | os.PathLike[str]) -> bool:
-    """Whether it is a folder that is there; what is too long to be a path is not."""
+    """Whether a path is a folder that exists; one that is too long to be a path is not."""
     return os.path.isdir(path)  # noqa: PTH112, pathlib's raises there

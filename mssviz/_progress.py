@@ -1,4 +1,4 @@
-"""One way to report progress: a callback ``(done, total, what)``, or a bar made from it."""
+"""The way to report progress: a callback ``(done, total, what)``, or a bar made from it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +15,12 @@ def reporter(progress: bool | Progress, unit: str = "s") -> Iterator[Progress]:
     Parameters
     ----------
     progress
-        True: a bar in the terminal or notebook, one for each kind of work; False: nothing;
-        a callback: itself. What follows a colon, as in ``"train: loss 0.2"``, is shown with the
-        bar, but does not make a new one.
+        True for a bar in the terminal or notebook, one for each kind of work; False for nothing; or
+        a callback, which is used as it is. Text after a colon, as in ``"train: loss 0.2"``, is
+        shown with the bar, but does not make a new one.
     unit
-        What is counted: seconds of sound (``"s"``), bytes (``"B"``), or things by their name.
+        Unit of what is counted: seconds of sound (``"s"``), bytes (``"B"``), or things by their
+        name.
     """
     if callable(progress):
         yield progress

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _Key = TypeVar("_Key", bound=Hashable)
-#: Jobs for each worker that are under way or waiting there; the others wait here.
+#: Number of jobs for each worker that are running or waiting there; the others wait here.
 JOBS_PER_WORKER = 2
-#: How often a job is tried again that failed for a reason of the machine's.
+#: Number of times that a job is tried again if it failed for a reason of the machine's.
 RETRIES = 2
 CONNECT_SECONDS = 15
-#: What Dask's names of processes begin with.
+#: Beginning of Dask's names of processes.
 _WORKERS = "Dask Worker"
 
 
@@ -26,28 +26,28 @@ def spread(
     workers: Any,
     keep_errors: bool = False,
 ) -> Iterator[tuple[_Key, Any]]:
-    """Call a function for each job on a worker; yields results as they come.
+    """Call a function for each job on a worker, and yield results as they come.
 
-    No more jobs are handed out than keep the workers busy. What was on a worker that dies is
-    done by another; results that have come stay with whoever iterates.
+    Only as many jobs are handed out as keep the workers busy. If a worker dies, others do its jobs;
+    results that have been yielded are not lost.
 
     Parameters
     ----------
     function
-        Of a module, so that workers can import it.
+        Function of a module, so that workers can import it.
     jobs
-        Key to arguments.
+        Arguments of each job, by key.
     workers
         Number of processes of a local cluster, address of a Dask scheduler, or a
         ``distributed.Client``.
     keep_errors
-        Whether a `MssvizError` of the function's stands in its result's place and the other jobs
-        go on; otherwise it is raised.
+        Whether a `MssvizError` that the function raises takes the place of its result, so that the
+        other jobs go on; otherwise it is raised.
 
     Raises
     ------
     MssvizError
-        What the function raises; or if a job has killed several workers.
+        If the function raises it, or a job has killed several workers.
     ParameterError
         If `workers` is none of these, or no scheduler answers there.
     """
@@ -84,7 +84,7 @@ def spread(
 
 
 def _attempt(function: Callable[..., Any], *arguments: Any) -> Any:
-    # what mssviz foresees would go wrong again: it is a result, not a reason to try again
+    # an error that mssviz foresees would come again: it is a result, not a reason to try again
     try:
         return function(*arguments)
     except MssvizError as error:
@@ -95,8 +95,8 @@ def _attempt(function: Callable[..., Any], *arguments: Any) -> Any:
 def _without_main() -> Iterator[None]:
     """Start workers without the script that has started this process.
 
-    They have no need of it, and it may have no ``if __name__ == "__main__":``, so that each of
-    them would do all its work again, and fail where it starts workers of its own.
+    Workers do not need the script, and it may have no ``if __name__ == "__main__":``. Then each of
+    them would do all of its work again, and fail where it starts workers of its own.
     """
     spawn: Any = multiprocessing.spawn
     given = spawn.get_preparation_data

@@ -1,4 +1,4 @@
-"""What Spleeter calls otherwise: answers for those who write its names, and for misspellings."""
+"""Answers for people who write Spleeter's names of things, or misspell ours."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -7,7 +7,7 @@ from mssviz.errors import ParameterError
 
 _NO_PROCESSES = "leave it out: no processes are started, and what returns is done"
 
-#: Keyword of Spleeter's `Separator` and its methods to what it is here.
+#: What to write here, by keyword of Spleeter's `Separator` and its methods.
 KEYWORDS = {
     "params_descriptor": "the model is the first argument",
     "params_filename": "the model is the first argument",
@@ -21,7 +21,7 @@ KEYWORDS = {
     "filename_format": "write name_format",
 }
 
-#: Method of Spleeter's `Separator` to what it is here.
+#: What to write here, by method of Spleeter's `Separator`.
 METHODS = {
     "separate_to_file": 'call mssviz.separate_files("song.mp3", "stems", separator)',
     "save_to_file": 'call separation.save("stems"), of what separate returns',
@@ -37,7 +37,7 @@ def check_keywords(given: Iterable[str], known: Collection[str]) -> None:
     given
         Names of keyword arguments.
     known
-        Those that there are.
+        Names of the keyword arguments that exist.
     """
     for name in given:
         if name in known:

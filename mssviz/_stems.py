@@ -1,4 +1,4 @@
-"""Folders of stems as they are found: which entries are sound, and which source a name means."""
+"""Folders of stems as people have them: which files are sound, and which source a name means."""
 
 import csv
 import itertools
@@ -12,32 +12,33 @@ from mssviz._paths import exists
 from mssviz._typing import PathLike
 from mssviz.errors import ParameterError, reason
 
-#: Ends of the names of sound files, in lower case.
+#: Endings of the names of sound files, in lower case.
 SUFFIXES = (
     ".wav", ".wave", ".bwf", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf",
     ".flac", ".wv", ".ape", ".tta", ".mp3", ".mp2", ".aac", ".m4a", ".m4b", ".mp4", ".mov", ".ogg",
     ".oga", ".opus", ".webm", ".mka", ".mkv", ".wma", ".ac3", ".eac3", ".dts", ".amr", ".3gp",
     ".mpc", ".tak", ".dsf",
 )  # fmt: skip
-#: What MUSDB18's files end with, and others of the same kind: all stems in one.
+#: Endings of files that hold all stems in one, such as MUSDB18's.
 PACKED = (".stem.mp4", ".stem.m4a")
 
 MIXTURE = "mixture"
 ACCOMPANIMENT = "accompaniment"
 _SOURCES = ("vocals", "drums", "bass", "other", "piano", "guitar", ACCOMPANIMENT, MIXTURE)
-#: Names that others give, in lower case with underscores, to the names here.
+#: Our names of stems by names that others give, in lower case with underscores.
 _ALIASES = {
-    "mix": MIXTURE,  # Spleeter's tables
-    "linear_mixture": MIXTURE,  # musdb
+    "mix": MIXTURE,  # in Spleeter's tables
+    "linear_mixture": MIXTURE,  # in musdb
     "no_vocals": ACCOMPANIMENT,  # Demucs with two stems, LALAL.AI, Ultimate Vocal Remover
     "minus_vocals": ACCOMPANIMENT,  # Demucs with --other-method minus
     "instrumental": ACCOMPANIMENT,  # Ultimate Vocal Remover, audio-separator, MSST
     "instrum": ACCOMPANIMENT,  # MVSEP, older versions of MSST
-    "vocal": "vocals",  # singular, as people have it
-    "drum": "drums",  # the same, and LALAL.AI
+    "vocal": "vocals",  # the singular, which people use, too
+    "drum": "drums",  # the singular, and LALAL.AI
 }
 _KNOWN = {**{source: source for source in _SOURCES}, **_ALIASES}
-#: What systems keep beside people's files, beside all that begins with a dot; in lower case.
+#: Names of what systems keep beside people's files, in lower case; names that begin with a dot
+#: count as such, too.
 _SYSTEM = (
     "__macosx", "@eadir", "@recycle", "#recycle", "$recycle.bin", "system volume information",
     "lost+found", "thumbs.db", "desktop.ini",
@@ -45,14 +46,14 @@ _SYSTEM = (
 
 
 def source_name(text: str) -> str:
-    """Source that a name means, whatever its case and the program that gave it.
+    """Find the source that a name means, whatever its case and the program that gave it.
 
     Parameters
     ----------
     text
-        Such as ``"Vocals"``, ``"no_vocals"`` (Demucs), ``"song_(Instrumental)_model"`` (Ultimate
-        Vocal Remover), ``"My Song - Drums"`` or ``"03 Bass"`` (tracks of an editor). A name that
-        says nothing comes back in lower case.
+        Name, such as ``"Vocals"``, ``"no_vocals"`` (Demucs), ``"song_(Instrumental)_model"``
+        (Ultimate Vocal Remover), ``"My Song - Drums"`` or ``"03 Bass"`` (tracks of an editor). A
+        name that means no source is returned in lower case.
     """
     name = unicodedata.normalize("NFC", text).strip().lower()
     numbered = re.sub(r"^\d+[\s._-]+", "", name)
@@ -65,22 +66,33 @@ def source_name(text: str) -> str:
 
 
 def parts_of(targets: Iterable[str], sources: Collection[str]) -> dict[str, list[str]] | None:
-    """Which of a song's sources each target is made of; None if a target has none.
+    """Names of the sources that make up each target; None if a target has none.
 
-    ``accompaniment`` is everything but the vocals; ``other`` is everything that is no target of
-    its own.
+    ``accompaniment`` is everything but the vocals; ``other`` is everything that is no target of its
+    own.
+    """
+    targets = list(targets)
+    found = known_parts(targets, sources)
+    return found if len(found) == len(targets) else None
+
+
+def known_parts(targets: Iterable[str], sources: Collection[str]) -> dict[str, list[str]]:
+    """As `parts_of`, of those targets alone that have a source.
+
+    What is left over is known where no target that has no source could be in it.
     """
     names = {target: target if target in sources else source_name(target) for target in targets}
     rest = ACCOMPANIMENT if ACCOMPANIMENT in names.values() else "other"
     named = set(names.values()) - {rest}
     remaining = [source for source in sources if source not in named]
-    if not named <= set(sources) or (rest in names.values() and not remaining):
-        return None
-    return {target: [name] if name in named else remaining for target, name in names.items()}
+    if ACCOMPANIMENT in remaining and not named <= set(sources):
+        remaining = []  # it may hold what has no source of its own
+    parts = {t: remaining if name == rest else [name] for t, name in names.items()}
+    return {t: found for t, found in parts.items() if found and set(found) <= set(sources)}
 
 
 def sound_files(folder: Path) -> list[Path]:
-    """Sound files of a folder in order of their names; hidden ones and packed stems are none."""
+    """Sound files of a folder in order of their names, without hidden ones and packed stems."""
     return [
         path
         for path in _entries(folder)
@@ -91,7 +103,7 @@ def sound_files(folder: Path) -> list[Path]:
 
 
 def packed_files(folder: Path) -> dict[str, Path]:
-    """Files of a folder that hold all stems of a song, by its name."""
+    """Files of a folder that hold all stems of a song, by the song's name."""
     return {
         path.name[: -len(PACKED[0])]: path
         for path in _entries(folder)
@@ -100,17 +112,17 @@ def packed_files(folder: Path) -> dict[str, Path]:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Folders in a folder in order of their names, but for hidden ones."""
+    """Folders in a folder in order of their names, without hidden ones."""
     return [path for path in _entries(folder) if path.is_dir()]
 
 
 def by_source(folder: Path, files: Iterable[Path]) -> dict[str, Path]:
-    """Source to its file.
+    """Find the file of each source.
 
     Raises
     ------
     ParameterError
-        If two files are of one source.
+        If two files are of the same source.
     """
     found: dict[str, Path] = {}
     for path in files:
@@ -125,7 +137,7 @@ def by_source(folder: Path, files: Iterable[Path]) -> dict[str, Path]:
 
 
 def existing(folder: PathLike) -> Path:
-    """The folder, which must be one."""
+    """Return a folder as a path, and raise an error unless it exists."""
     path = as_path(folder, "a folder")
     if not exists(path):
         raise ParameterError(f"{folder}: no such folder; check its name")
@@ -135,12 +147,12 @@ def existing(folder: PathLike) -> Path:
 
 
 def subset_folder(root: Path, subset: str, choices: tuple[str, ...]) -> Path:
-    """Folder of a part of a corpus, in whatever case.
+    """Find the folder of a subset of a corpus, whatever the case of its name.
 
     Raises
     ------
     ParameterError
-        If the corpus has no such part, or the folder lacks it.
+        If the corpus has no such subset, or the folder lacks it.
     """
     if str(subset).lower() not in [choice.lower() for choice in choices]:
         raise ParameterError(f"subset must be one of {', '.join(choices)} (got {subset!r})")
@@ -170,14 +182,15 @@ def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
     Raises
     ------
     ParameterError
-        If it cannot be read, two columns have one name, or a row has more values than columns.
+        If the file cannot be read, two columns have the same name, or a row has more values than
+        columns.
     """
     rows = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = file.readline()
             file.seek(0)
-            separator = max(",;\t", key=header.count)  # spreadsheets have their own
+            separator = max(",;\t", key=header.count)  # spreadsheets use different ones
             lines = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True)
             columns = [value.strip() for value in next(lines, [])]
             for values in lines:

@@ -1,6 +1,6 @@
-"""Array aliases and option names used in signatures.
+"""Aliases of array types and of option names, as signatures use them.
 
-Layouts (the only ones in the package):
+These are the only layouts in the package:
 
 ========== ===================================== ==========
 Waveform   ``(n_samples, n_channels)``           float32, nominally in [-1, 1]
@@ -26,11 +26,12 @@ Mask = NDArray[np.float32]
 AnyArray = NDArray[Any]
 
 PathLike = str | os.PathLike[str]
-#: Where sound is read from: a path, or a binary file object that can seek.
+#: Source that sound is read from: a path, or a binary file object that can seek.
 SoundSource = PathLike | BinaryIO
 BitDepth = Literal["16", "24", "float"]
 Extension = Literal["zeros", "average"]
 Codec = Literal["wav", "flac", "mp3", "ogg", "m4a", "wma"]
 
-#: Called with (done, total, what); `total` is None while unknown. Raise `Cancelled` to stop.
+#: Callback (done, total, what); `total` is None while unknown. It raises `Cancelled` to stop the
+#: work.
 Progress = Callable[[float, float | None, str], None]

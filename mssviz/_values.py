@@ -9,22 +9,22 @@ from typing import Any
 
 from mssviz.errors import ParameterError, reason
 
-#: Bytes of a JSON file that is read.
+#: Most bytes of a JSON file that is read.
 LARGEST_JSON = 1 << 20
-#: Name of a stem or of a file: no separators, no leading dot or dash, nothing that formats,
-#: patterns, shells and file systems take for more than a letter.
+#: Name of a stem or of a file. It has no separators, no leading dot or dash, and nothing that
+#: formats, patterns, shells and file systems take for more than a letter.
 _NAME = re.compile(r"\w(?:[\w .,()+&'-]{0,98}[\w)])?")
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file.
+    """Read the content of a JSON file.
 
     Raises
     ------
     ValueError
-        If it is not JSON of ordinary size and depth.
+        If the file is not JSON of ordinary size and depth.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     with path.open("rb") as file:
         content = file.read(LARGEST_JSON + 1)
@@ -39,13 +39,13 @@ def read_json(path: Path) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value for a message: in one line, and short."""
+    """Show a value in a message, in one line and short."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def is_name(value: Any) -> bool:
-    """Whether a value can be a stem's name, or a file's, whatever is made of it."""
+    """Whether a value can be the name of a stem or of a file, in any use that is made of it."""
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
@@ -55,16 +55,16 @@ def is_sha256(value: Any, least: int = 64) -> bool:
 
 
 def check_option(option: Any, name: str, most: int, depth: int = 0) -> None:
-    """Refuse what no function can want as an option, whatever it does with it.
+    """Refuse a value that cannot be an option of any function.
 
     Parameters
     ----------
     option
-        A number, a word, true, false or null; or a list or an object of such, perhaps of lists.
+        A number, a word, true, false or null; or a list or an object of these, perhaps nested.
     name
-        For messages.
+        Name of the option, for messages.
     most
-        Largest absolute value of numbers.
+        Largest absolute value of a number.
     """
     parts: list[Any] = []
     if isinstance(option, list | Mapping) and depth < 2:
@@ -81,19 +81,19 @@ def check_option(option: Any, name: str, most: int, depth: int = 0) -> None:
 
 
 class Values:
-    """A JSON object, read key by key.
+    """A JSON object that is read key by key.
 
     Parameters
     ----------
     content
-        What stands where an object is expected.
+        Value that should be an object.
     name
-        Of the object, for messages; empty for the outermost.
+        Name of the object, for messages; empty for the outermost.
 
     Raises
     ------
     ParameterError
-        If it is none; and by every method, if the value is not as required.
+        If the content is no object. Every method raises it, too, if a value is not as required.
     """
 
     def __init__(self, content: Any, name: str = "") -> None:
@@ -106,17 +106,17 @@ class Values:
         return key in self.content
 
     def raw(self, key: str) -> Any:
-        """Any value that is there."""
+        """Get any value that is there."""
         if key not in self.content:
             raise ParameterError(f"key {self._prefix + key!r} is missing")
         return self.content[key]
 
     def inner(self, key: str) -> "Values":
-        """An object; empty where there is none."""
+        """Get an object; an empty one if there is none."""
         return Values(self.content.get(key, {}), self._prefix + key)
 
     def whole(self, key: str, least: int, most: int, default: int | None = None) -> int:
-        """A whole number from `least` to `most`."""
+        """Get a whole number from `least` to `most`."""
         if default is not None and key not in self.content:
             return default
         value = self.raw(key)
@@ -125,14 +125,14 @@ class Values:
         raise self._wrong(key, f"a whole number from {least} to {most}")
 
     def real(self, key: str, least: float, most: float) -> float:
-        """A number from `least` to `most`."""
+        """Get a number from `least` to `most`."""
         value = self.raw(key)
         if is_number(value) and least <= value <= most:
             return float(value)
         raise self._wrong(key, f"a number from {least:g} to {most:g}")
 
     def text(self, key: str, default: str | None = None, most: int = 2000) -> str:
-        """Printable text, perhaps of several lines."""
+        """Get printable text, perhaps of several lines."""
         if default is not None and key not in self.content:
             return default
         value = self.raw(key)
@@ -141,27 +141,27 @@ class Values:
         raise self._wrong(key, f"printable text of up to {most} characters")
 
     def line(self, key: str, default: str | None = None) -> str:
-        """Printable text of one line."""
+        """Get printable text of one line."""
         value = self.text(key, default, 500)
         if not value.isprintable():
             raise self._wrong(key, "a single line of text")
         return value
 
     def choice(self, key: str, choices: Collection[str], default: str | None = None) -> str:
-        """One of several words."""
+        """Get one of several words."""
         value = self.raw(key) if default is None else self.content.get(key, default)
         if isinstance(value, str) and value in choices:
             return value
         raise self._wrong(key, " or ".join(map(repr, choices)))
 
     def names(self, key: str, most: int = 64) -> tuple[str, ...]:
-        """Different plain names: see `is_name`."""
+        """Get different plain names, see `is_name`."""
         value = self.raw(key)
         if (
             isinstance(value, list | tuple)
             and 1 <= len(value) <= most
             and all(is_name(name) for name in value)
-            and len({name.casefold() for name in value}) == len(value)  # as files, too
+            and len({name.casefold() for name in value}) == len(value)  # also as names of files
         ):
             return tuple(value)
         raise self._wrong(
@@ -185,7 +185,7 @@ def _is_printable(text: str) -> bool:
 
 
 def load_json(path: Path) -> Any:
-    """Content of a configuration; raises `ParameterError` if it is not JSON or cannot be read."""
+    """Read a configuration; raise `ParameterError` if it is not JSON or cannot be read."""
     try:
         return read_json(path)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Work done in the background, one piece after the other."""
+"""Work done in the background, one task after the other."""
 
 import logging
 import threading
@@ -18,9 +18,9 @@ class _Job:
 
 
 class Worker:
-    """A thread that does what it is given in order, and ends when there is nothing left.
+    """A thread that does what it is given, in order, and ends when nothing is left to do.
 
-    A `MssvizError` is for the work itself to show, and is dropped here; any other is logged.
+    The work itself must show a `MssvizError`, which is dropped here; any other error is logged.
     """
 
     def __init__(self) -> None:
@@ -31,14 +31,15 @@ class Worker:
         self._closed = False
 
     def do(self, work: Callable[[], object], name: str | None = None) -> None:
-        """Do some work when what was given before is done; nothing if the worker is closed.
+        """Do some work after what was given before; do nothing if the worker is closed.
 
         Parameters
         ----------
         work
-            Called without arguments.
+            Function without arguments that does the work.
         name
-            Work of this name that waits is dropped: of a slider's positions only the last counts.
+            Name of the work. Waiting work of the same name is dropped: of a slider's positions, for
+            example, only the last one counts.
         """
         with self._lock:
             if self._closed:
@@ -60,20 +61,20 @@ class Worker:
             thread.join()
 
     def cancel(self) -> None:
-        """Stop the work in progress, or else what is next, where it calls `check`."""
+        """Stop the work in progress, or else the next one, when it calls `check`."""
         with self._lock:
             job = self._current or next(iter(self._jobs), None)
             if job is not None:
                 job.cancelled.set()
 
     def check(self, patience: float = 0.0) -> None:
-        """Raise `Cancelled` if the work in progress is to stop, or is within some seconds."""
+        """Raise `Cancelled` if the work in progress is to stop, now or within some seconds."""
         job = self._current
         if job is not None and job.cancelled.wait(patience):
             raise Cancelled("cancelled")
 
     def close(self) -> None:
-        """Cancel what is in progress, drop what waits, and return when the thread has ended."""
+        """Cancel the work in progress, drop what waits, and return when the thread has ended."""
         with self._lock:
             self._closed = True
             self._jobs.clear()
@@ -92,5 +93,5 @@ class Worker:
                 self._current.work()
             except MssvizError:
                 pass
-            except BaseException:  # of this thread alone; who waits for its end must come back
+            except BaseException:  # the thread must end well: others may wait for it
                 _log.exception("unforeseen error")

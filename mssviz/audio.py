@@ -1,8 +1,8 @@
 """Sound files in and out, whole or as a stream of blocks; checks on waveforms.
 
-Reading and writing go through PyAV, whose wheels carry FFmpeg, so no system package is
-needed; only Vorbis is written by libsndfile, as PyAV's FFmpeg has no good encoder for it.
-Resampling is soxr's, very high quality.
+Files are read and written by PyAV, whose wheels carry FFmpeg, so no system package is needed; only
+Vorbis is written by libsndfile, because PyAV's FFmpeg has no good encoder for it. Sample rates are
+converted by soxr at its very high quality.
 """
 
 from collections.abc import Iterator
@@ -76,31 +76,31 @@ def load_audio(
     Parameters
     ----------
     path
-        Anything with sound that FFmpeg reads: wav, flac, mp3, ogg, opus, m4a, mp4 stems, …; or a
-        binary file object, such as ``io.BytesIO``, which is read from its start.
+        Path of anything with sound that FFmpeg reads: wav, flac, mp3, ogg, opus, m4a, mp4 stems, …;
+        or a binary file object, such as ``io.BytesIO``, which is read from its start.
     offset, duration
         Part to read, in seconds; `duration` None reads to the end.
     sample_rate
-        Wanted rate in hertz, resampled if need be; None keeps the file's.
+        Wanted sample rate in hertz, to which sound is converted; None keeps the file's.
     stream
-        Which of the file's audio streams, counted from 0: native-instruments stems hold the
-        mixture in 0. None is the first, with a warning if there are others.
+        Number of the file's audio stream, counted from 0: native-instruments stems hold the mixture
+        in 0. None is the first, with a warning if there are others.
 
     Returns
     -------
     waveform : Waveform
-        ``(n_samples, n_channels)``, float32; integer formats are scaled to [-1, 1).
+        Samples ``(n_samples, n_channels)``, float32; integer formats are scaled to [-1, 1).
     sample_rate : int
-        In hertz.
+        Sample rate of the waveform, in hertz.
 
     Raises
     ------
     AudioError
-        If the file is missing, empty, cut short, damaged beyond half of it, no audio, or holds
-        NaN or infinite samples. Where less is damaged, silence replaces it, with a warning that
-        names the seconds.
+        If the file is missing, empty, cut short, more than half of it is damaged, it is no sound,
+        or it holds NaN or infinite samples. Where less is damaged, silence replaces it, with a
+        warning that names the seconds.
     ParameterError
-        If offset or duration make no sense for it.
+        If offset or duration make no sense for this file.
 
     Examples
     --------
@@ -122,25 +122,25 @@ def load_audio(
 class AudioReader:
     """A sound file opened for reading in blocks; a context manager.
 
-    What is damaged is replaced by silence of its length, so that all else keeps its time.
+    Damaged parts are replaced by silence of their length, so that everything else keeps its time.
 
     Parameters
     ----------
     path, offset, duration, sample_rate, stream
-        As in `load_audio`.
+        The arguments of `load_audio`.
 
     Attributes
     ----------
     sample_rate : int
-        Rate of the blocks, in hertz.
+        Sample rate of the blocks, in hertz.
     n_channels : int
     name : str
-        The file's, in one line.
+        Name of the file, in one line.
     n_samples : int or None
         Samples that `blocks` will give in all, estimated from the header; None if unknown.
     repairs : list of tuple of float
-        (start, stop) of each piece that could not be decoded and is silent instead, in seconds of
-        the song; filled while blocks are read.
+        Parts (start, stop) that could not be decoded and are silent instead, in seconds of the
+        song; filled while blocks are read.
     """
 
     def __init__(
@@ -220,21 +220,21 @@ class AudioReader:
         self.close()
 
     def close(self) -> None:
-        """Close the file, unless it is an object that was open before."""
+        """Close the file, unless it is an object that was already open."""
         self._opened.close()
 
     def blocks(self, seconds: float = BLOCK_SECONDS) -> Iterator[Waveform]:
-        """Read once from the offset to the end of the wanted part.
+        """Read once, from the offset to the end of the wanted part.
 
         Parameters
         ----------
         seconds
-            Nominal length of a block.
+            Nominal length of a block, in seconds.
 
         Yields
         ------
         Waveform
-            ``(n, n_channels)``, float32, of any length above 0.
+            Samples ``(n, n_channels)``, float32, of any length above 0.
 
         Raises
         ------
@@ -265,7 +265,7 @@ class AudioReader:
             )
 
     def _wanted(self) -> Iterator[Waveform]:
-        # samples of the wanted part at the file's rate, as decoded
+        # samples of the wanted part at the file's sample rate, as they are decoded
         rate = self.file_sample_rate
         first = round(self._offset * rate)
         end = None if self._duration is None else first + round(self._duration * rate)
@@ -296,26 +296,26 @@ class AudioWriter:
     Parameters
     ----------
     path
-        Where; its folder must exist.
+        Path of the file; its folder must exist.
     sample_rate
-        In hertz.
+        Sample rate, in hertz.
     n_channels
-        Of every block.
+        Number of channels of every block.
     codec
         One of `CODECS`; None takes it from the path's suffix.
     bitrate
-        For mp3, ogg, m4a and wma, such as ``"192k"``. For ogg it chooses Vorbis' nearest
-        quality.
+        Bit rate for mp3, ogg, m4a and wma, such as ``"192k"``. For ogg it chooses the nearest
+        quality of Vorbis.
     bit_depth
-        For wav ``"16"``, ``"24"`` or ``"float"``; for flac ``"16"`` or ``"24"``.
+        Bits of a sample: for wav ``"16"``, ``"24"`` or ``"float"``; for flac ``"16"`` or ``"24"``.
 
     Attributes
     ----------
     peak : float
         Largest absolute sample so far.
     n_clipped : int
-        Samples beyond full scale so far. Unless `bit_depth` is ``"float"`` they are clipped,
-        and closing the file warns of it.
+        Number of samples beyond full scale so far. Unless `bit_depth` is ``"float"`` they are
+        clipped, and closing the file warns of it.
     """
 
     def __init__(
@@ -388,7 +388,7 @@ class AudioWriter:
             self._sink.write(block if self.keeps_overs else np.clip(block, -1, 1))
 
     def finish(self) -> None:
-        """Write what is pending, still under the temporary name."""
+        """Write what is pending, while the file still has its temporary name."""
         with self._writing():
             self._sink.close()
 
@@ -409,9 +409,9 @@ class AudioWriter:
         return writing(self.path, AudioError, also=(av.FFmpegError,))
 
     def discard(self) -> None:
-        """Remove what was written, unless it has its name already."""
+        """Remove what was written, unless the file has its name already."""
         failures = (OSError, RuntimeError, AssertionError, ValueError, av.FFmpegError)
-        with suppress(*failures):  # the file goes anyway
+        with suppress(*failures):  # the file is removed anyway
             self._sink.close()
         self._draft.discard()
 
@@ -429,7 +429,7 @@ def write_audio(
     Raises
     ------
     AudioError
-        If the waveform is not fit or the file cannot be written; nothing is left half-written.
+        If the waveform cannot be used or the file cannot be written; nothing is left half-written.
 
     Examples
     --------

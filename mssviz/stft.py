@@ -24,23 +24,23 @@ from mssviz.errors import ParameterError
 
 @dataclass(frozen=True)
 class StftParams:
-    """What fixes a time-frequency grid.
+    """Parameters that define a time-frequency grid.
 
     Parameters
     ----------
     sample_rate
         Samples per second, in hertz.
     n_fft
-        Length of window and transform, in samples; 4096 is 93 ms at 44.1 kHz, long enough
-        to tell neighbouring notes apart down to the bass.
+        Length of window and transform, in samples; 4096 is 93 ms at 44.1 kHz, long enough to tell
+        neighbouring notes apart down to the bass.
     hop_length
-        Samples between frames; a quarter of `n_fft` (75 % overlap).
+        Distance from frame to frame, in samples; a quarter of `n_fft` (75 % overlap).
 
     Raises
     ------
     ParameterError
-        If a value is not positive, or `n_fft` is not a multiple of `hop_length` of four or
-        more (below that the squared windows do not add up to a constant).
+        If a value is not positive, or `n_fft` is not a whole number of times `hop_length`, four
+        or more (below that the squared windows do not add up to a constant).
     """
 
     sample_rate: int = 44100
@@ -76,12 +76,12 @@ class StftParams:
         return 0.375 * self.n_fft / self.hop_length
 
     def n_frames(self, n_samples: int) -> int:
-        """Frames of a signal of `n_samples`: ``ceil((n_samples + n_fft) / hop_length)``."""
+        """Number of frames of a signal: ``ceil((n_samples + n_fft) / hop_length)``."""
         return -(-(n_samples + self.n_fft) // self.hop_length)
 
 
 def check_params(params: Any) -> None:
-    """Raise `ParameterError` unless it is a grid."""
+    """Raise `ParameterError` unless this is a time-frequency grid."""
     if not isinstance(params, StftParams):
         raise ParameterError(
             "params must be mssviz.stft.StftParams(sample_rate, n_fft, hop_length), such as "
@@ -90,11 +90,11 @@ def check_params(params: Any) -> None:
 
 
 def _hann(n_fft: int) -> Waveform:
-    # Where a signal begins or ends, frames hold it under the window's outermost samples alone.
-    # There 0.5 - 0.5 cos(x) in float32 is a handful of units of 2^-25, so the last bit of cos
-    # decides what the network sees: a correctly rounded cosine moves masks by 1e-4 at -120 dB.
-    # So the cosine is evaluated as in TensorFlow's kernel: reduction to |x| <= pi/4 in four
-    # steps (Cody and Waite), then one of two polynomials, all in float32. Equal to the bit.
+    # Where a signal begins or ends, only the outermost samples of the windows cover it. There, 0.5
+    # - 0.5 cos(x) in float32 is a handful of units of 2^-25, so the last bit of cos decides what
+    # the network sees: a correctly rounded cosine moves masks by 1e-4 at -120 dB. So the cosine is
+    # computed as in TensorFlow's kernel: reduction to |x| <= pi/4 in four steps (Cody and Waite),
+    # then one of two polynomials, all in float32. The result is equal to the bit.
     angle = np.float32(2 * np.pi) * np.arange(n_fft, dtype=np.float32) / np.float32(n_fft)
     quarter = np.rint(angle * np.float32(2 / np.pi))
     x = angle
@@ -123,7 +123,7 @@ def frames_to_time(frames: AnyArray | float, params: StftParams) -> AnyArray:
 
 
 def time_to_frames(seconds: AnyArray | float, params: StftParams) -> AnyArray:
-    """Nearest frame whose centre lies at `seconds` (inverse of `frames_to_time`), int."""
+    """Number of the frame whose centre is nearest to a time in seconds, int."""
     frames = (np.asarray(seconds) * params.sample_rate + params.n_fft / 2) / params.hop_length
     return np.rint(frames).astype(int)
 
@@ -134,7 +134,7 @@ def bins_to_hz(bins: AnyArray | float, params: StftParams) -> AnyArray:
 
 
 def magnitude(spectrum: Stft) -> Magnitude:
-    """Absolute value of an STFT, linear, same shape, float32."""
+    """Absolute value of an STFT: linear, of the same shape, float32."""
     return np.abs(spectrum).astype(np.float32, copy=False)
 
 
@@ -144,16 +144,16 @@ def to_db(amplitude: AnyArray, reference: float = 1.0, floor_db: float = -120.0)
     Parameters
     ----------
     amplitude
-        Linear, non-negative, any shape.
+        Linear amplitudes, non-negative, of any shape.
     reference
         Amplitude of 0 dB.
     floor_db
-        Lowest value returned, also for silence.
+        Lowest level returned, in decibels, also for silence.
 
     Returns
     -------
     array
-        Same shape, float32.
+        Levels in decibels, of the same shape, float32.
     """
     floor = 10 ** (floor_db / 20)
     scaled = np.maximum(np.asarray(amplitude) / np.float32(reference), np.float32(floor))
@@ -166,14 +166,15 @@ def stft(waveform: Waveform, params: StftParams) -> Stft:
     Parameters
     ----------
     waveform
-        ``(n_samples, n_channels)``, float32.
+        Samples ``(n_samples, n_channels)``, float32.
     params
-        The grid.
+        Time-frequency grid.
 
     Returns
     -------
     Stft
-        ``(n_frames, n_bins, n_channels)``, complex64, ``params.n_frames(n_samples)`` frames.
+        STFT ``(n_frames, n_bins, n_channels)``, complex64, with ``params.n_frames(n_samples)``
+        frames.
     """
     check_params(params)
     if not isinstance(waveform, np.ndarray) or waveform.ndim != 2:
@@ -187,19 +188,19 @@ def stft(waveform: Waveform, params: StftParams) -> Stft:
 
 
 def stft_blocks(blocks: Iterable[Waveform], params: StftParams, n_frames: int) -> Iterator[Stft]:
-    """Transform a stream of waveform blocks; yields blocks of `n_frames` frames.
+    """Transform a stream of waveform blocks to blocks of `n_frames` frames.
 
-    The concatenated output equals `stft` of the concatenated input; only the last block may
-    be shorter. Memory is bounded by one block of input and one of output.
+    The blocks put together equal `stft` of the whole waveform; only the last block may be shorter.
+    Memory holds no more than one block of input and one of output.
 
     Parameters
     ----------
     blocks
         Waveforms ``(any, n_channels)``, float32.
     params
-        The grid.
+        Time-frequency grid.
     n_frames
-        Frames per yielded block.
+        Number of frames in each block of output.
     """
     hop, n_fft = params.hop_length, params.n_fft
     needed = (n_frames - 1) * hop + n_fft
@@ -239,16 +240,16 @@ def istft(spectrum: Stft, params: StftParams, n_samples: int) -> Waveform:
     Parameters
     ----------
     spectrum
-        ``(n_frames, n_bins, n_channels)``, complex64.
+        STFT ``(n_frames, n_bins, n_channels)``, complex64.
     params
-        The grid.
+        Time-frequency grid.
     n_samples
-        Length of the signal that was transformed.
+        Length of the signal that was transformed, in samples.
 
     Returns
     -------
     Waveform
-        ``(n_samples, n_channels)``, float32; ``istft(stft(x)) == x`` to about 1e-7.
+        Samples ``(n_samples, n_channels)``, float32; ``istft(stft(x)) == x`` to about 1e-7.
     """
     check_params(params)
     synthesis = OverlapAdd(params)
@@ -256,14 +257,15 @@ def istft(spectrum: Stft, params: StftParams, n_samples: int) -> Waveform:
 
 
 def istft_part(spectrum: Stft, params: StftParams, first: int) -> tuple[int, Waveform]:
-    """Samples that some consecutive frames of a signal's STFT determine by themselves.
+    """Compute the samples that some consecutive frames of an STFT determine by themselves.
 
     Parameters
     ----------
     spectrum
-        Frames ``(n_frames, n_bins, n_channels)``, complex64, at least ``n_fft / hop_length``.
+        Frames ``(n_frames, n_bins, n_channels)``, complex64, at least ``n_fft / hop_length`` of
+        them.
     params
-        The grid.
+        Time-frequency grid.
     first
         Number of the first of these frames in the signal's STFT.
 
@@ -272,9 +274,9 @@ def istft_part(spectrum: Stft, params: StftParams, first: int) -> tuple[int, Wav
     start : int
         Number of the first sample; below 0 in the padding before the signal.
     waveform : Waveform
-        ``(n_samples, n_channels)``; may reach into the padding after the signal.
+        Samples ``(n_samples, n_channels)``; may reach into the padding after the signal.
     """
-    # the first hops lack what the frames before would have added
+    # the first hops lack what earlier frames would have added
     incomplete = params.n_fft - params.hop_length
     part = OverlapAdd(params, skip=incomplete).add(spectrum)
     return first * params.hop_length - params.n_fft + incomplete, part
@@ -283,15 +285,15 @@ def istft_part(spectrum: Stft, params: StftParams, first: int) -> tuple[int, Wav
 class OverlapAdd:
     """Inverse STFT of a stream: `add` blocks of frames in order, then `flush`.
 
-    The samples returned by all calls, put together, are the signal followed by some
-    padding; the caller cuts to the signal's length.
+    The samples returned by all calls, put together, are the signal followed by some padding; the
+    caller cuts them to the signal's length.
 
     Parameters
     ----------
     params
-        The grid.
+        Time-frequency grid.
     skip
-        Samples to leave out at the beginning; by default the padding before the signal.
+        Number of samples to leave out at the beginning; by default the padding before the signal.
     """
 
     def __init__(self, params: StftParams, skip: int | None = None) -> None:
@@ -300,7 +302,7 @@ class OverlapAdd:
         self._to_skip = params.n_fft if skip is None else skip
 
     def add(self, spectrum: Stft) -> Waveform:
-        """Add frames ``(n_frames, n_bins, n_channels)``; return the samples now complete."""
+        """Add frames ``(n_frames, n_bins, n_channels)`` and return the samples now complete."""
         hop, n_fft = self.params.hop_length, self.params.n_fft
         # (frames, bins, channels) -> (frames, channels, n_fft), cut into hops
         frames = scipy.fft.irfft(np.moveaxis(spectrum, 1, 2), n_fft, axis=-1, workers=-1)
@@ -329,16 +331,16 @@ class OverlapAdd:
 
 
 class Frames:
-    """An array ``(n_frames, n_bins, n_channels)`` that is computed where it is looked at.
+    """An array ``(n_frames, n_bins, n_channels)`` of which frames are computed when looked at.
 
-    Index it by frames first, like an array; ``numpy.asarray`` computes it all.
+    It is indexed by frames first, like an array; ``numpy.asarray`` computes it all.
 
     Parameters
     ----------
     shape, dtype
-        Of the whole.
+        Shape and type of the whole array.
     compute
-        ``(start, stop)`` to these frames, at least one.
+        Function that takes ``(start, stop)``, at least one frame, and gives these frames.
     """
 
     ndim = 3
@@ -373,7 +375,7 @@ class Frames:
         return self._compute(frame, frame + 1)[(0, *rest)]
 
     def __reduce__(self) -> Any:
-        return np.asarray, (self[:],)  # what computes them stays in this process
+        return np.asarray, (self[:],)  # the function itself stays in this process
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         values = self[:]
@@ -381,7 +383,7 @@ class Frames:
 
 
 def stft_frames(waveform: Waveform, params: StftParams) -> Frames:
-    """STFT of a waveform ``(n_samples, n_channels)``, computed where it is looked at."""
+    """STFT of a waveform ``(n_samples, n_channels)``, computed when it is looked at."""
     shape = (params.n_frames(len(waveform)), params.n_bins, waveform.shape[1])
 
     def compute(start: int, stop: int) -> AnyArray:
@@ -391,12 +393,12 @@ def stft_frames(waveform: Waveform, params: StftParams) -> Frames:
 
 
 def _stft_slice(mixture: Waveform, params: StftParams, first: int, count: int) -> Stft:
-    # frames first … first + count of the mixture's STFT: of the samples that they cover
+    # frames first … first + count of the mixture's STFT, from the samples that they cover
     start = first * params.hop_length - params.n_fft
     stop = (first + count) * params.hop_length
     samples = mixture[max(0, start) : max(0, stop)]
     before = max(0, -start)
     padded = np.pad(samples, ((before, 0), (0, 0)))
-    # stft_blocks puts n_fft zeros in front: skip the frames that hold them
+    # stft_blocks puts n_fft zeros in front: skip the frames that cover them
     skip = params.n_fft // params.hop_length
     return next(stft_blocks([padded], params, skip + count))[skip:]

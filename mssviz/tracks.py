@@ -1,4 +1,4 @@
-"""A song whose true stems are known, in files of whatever lengths and channels."""
+"""A song whose true stems are known, in files of any lengths and channels."""
 
 import reprlib
 import warnings
@@ -15,22 +15,22 @@ from mssviz._typing import Waveform
 from mssviz.audio import check_sample_rate
 from mssviz.errors import AudioError, ParameterError
 
-#: Seconds by which a stem may be shorter than the longest, as encoders add some.
+#: Seconds by which a stem may be shorter than the longest one, because encoders add some sound.
 MAX_MISSING_SECONDS = 0.1
-#: Among the names of sources.
+#: Name of the mixture among the names of sources.
 THE_MIXTURE = "the mixture"
 
 
 class Part(NamedTuple):
-    """What was read of a file.
+    """Sound that was read from one file of a track.
 
     Attributes
     ----------
     path : Path
     waveform : Waveform
-        ``(n_samples, n_channels)``; no samples if the file ends before the wanted part.
+        Samples ``(n_samples, n_channels)``; none if the file ends before the wanted part.
     repairs : list of tuple of float
-        (start, stop) of what could not be decoded and is silent instead, in seconds from the
+        Parts (start, stop) that could not be decoded and are silent instead, in seconds from the
         beginning of the wanted part.
     """
 
@@ -40,14 +40,14 @@ class Part(NamedTuple):
 
 
 class Sound(NamedTuple):
-    """A track's sound.
+    """A track's mixture and sources, and what was repaired in them.
 
     Attributes
     ----------
     mixture, references
-        As from `Track.load`.
+        Waveforms as from `Track.load`.
     repairs : list of tuple of float
-        As in `Part`, of all files.
+        Repaired parts of all files, as in `Part`.
     """
 
     mixture: Waveform
@@ -62,17 +62,17 @@ class Track:
     Parameters
     ----------
     name
-        For people.
+        Name that people see.
     stems
-        Source to its file and stream number.
+        File and stream number of each source, by name.
     licence
-        Of the sound.
+        Licence of the sound.
     skip_end
-        Seconds at the end that are not used.
+        Length of the end that is not used, in seconds.
     mixture
         File and stream number of the mixture; if left out, it is the sum of the stems.
     start, duration
-        Which part of the files is the track, in seconds; None for all from there.
+        Part of the files that is the track, in seconds; `duration` None goes to their end.
     """
 
     name: str
@@ -95,13 +95,13 @@ class Track:
             check_number(self.duration, "duration")
 
     def excerpt(self, start: float, duration: float) -> "Track":
-        """A part of the track, as a track of its own."""
+        """Take an excerpt of the track, in seconds, as a track of its own."""
         check_number(start, "start")
         return replace(self, start=self.start + start, duration=duration)
 
     @property
     def files(self) -> list[Path]:
-        """Every sound file of the track, once."""
+        """Every sound file of the track, each once."""
         return list(dict.fromkeys(path for path, _ in self.parts.values()))
 
     @property
@@ -112,27 +112,27 @@ class Track:
     def load(
         self, offset: float = 0.0, duration: float | None = None, sample_rate: int = 44100
     ) -> tuple[Waveform, dict[str, Waveform]]:
-        """Mixture and stems.
+        """Read the mixture and the stems.
 
         Parameters
         ----------
         offset, duration
-            In seconds.
+            Part to read, in seconds; `duration` None reads to the end.
         sample_rate
-            In hertz.
+            Wanted sample rate, in hertz.
 
         Returns
         -------
         mixture : Waveform
-            ``(n_samples, n_channels)``.
+            Waveform of the mixture, ``(n_samples, n_channels)``.
         references : dict
-            Source to waveform of the same shape: mono is repeated to the channels of the others,
+            Waveforms by source, of the same shape: mono is repeated to the channels of the others,
             and what is shorter than the longest is followed by silence.
 
         Raises
         ------
         AudioError
-            If a file cannot be read, or nothing is in the wanted part of any of them.
+            If a file cannot be read, or none of them has sound in the wanted part.
 
         Warns
         -----
@@ -145,7 +145,7 @@ class Track:
     def sound(
         self, offset: float = 0.0, duration: float | None = None, sample_rate: int = 44100
     ) -> Sound:
-        """As `load`, with what had to be repaired."""
+        """Read what `load` reads, together with what had to be repaired."""
         parts = self.read(offset, duration, sample_rate)
         longest = max(len(part.waveform) for part in parts.values())
         for part in parts.values():
@@ -163,12 +163,12 @@ class Track:
     def read(
         self, offset: float = 0.0, duration: float | None = None, sample_rate: int = 44100
     ) -> dict[str, Part]:
-        """What `load` reads, as it is in the files; parameters and errors as there.
+        """Read every file as it is, with the parameters and errors of `load`.
 
         Returns
         -------
         dict
-            As `parts`.
+            What was read of each file, by the names of `parts`.
         """
         check_number(offset, "offset")
         if duration is not None:
@@ -181,7 +181,7 @@ class Track:
                     f"{self.name}: has {self.duration:.2f} s, nothing after {offset} s"
                 )
             duration = left if duration is None else min(duration, left)
-        # with a bad end, one must know where the end is
+        # to leave out the end, one must know where it is
         wanted = duration if not self.skip_end else None
         parts = {
             source: _read(path, self.start + offset, wanted, sample_rate, stream)
@@ -197,12 +197,12 @@ class Track:
 
     @staticmethod
     def joined(parts: Mapping[str, Part]) -> tuple[Waveform, dict[str, Waveform]]:
-        """Mixture and stems of one shape, from what was read.
+        """Mixture and stems of one shape, made from what was read.
 
         Raises
         ------
         AudioError
-            If channels differ, and it is not mono beside others.
+            If the numbers of channels differ otherwise than by mono files among the others.
         """
         shape = tuple(max(part.waveform.shape[axis] for part in parts.values()) for axis in (0, 1))
         waveforms = {source: _extended(part, shape) for source, part in parts.items()}
@@ -211,7 +211,7 @@ class Track:
 
 
 def check_tracks(tracks: Any) -> None:
-    """Raise `ParameterError` unless it is a dict of name to `Track` that is not empty."""
+    """Raise `ParameterError` unless this is a dict from names to `Track`, with at least one."""
     values = list(tracks.values()) if isinstance(tracks, Mapping) else [tracks]
     wrong = [value for value in values if not isinstance(value, Track)]
     if wrong or not isinstance(tracks, Mapping):
@@ -234,7 +234,7 @@ def _read(path: Path, offset: float, duration: float | None, sample_rate: int, s
 
 
 def _extended(part: Part, shape: tuple[int, ...]) -> Waveform:
-    """Waveform of a part in the channels and length of the others."""
+    """Waveform of what was read, with the channels and length of the others."""
     n_samples, n_channels = shape
     waveform = part.waveform
     if waveform.shape[1] not in (1, n_channels):

@@ -14,6 +14,7 @@ from mssviz import audio, cli, datasets, pretrained
 from mssviz._paths import typed
 
 RATE = 44100
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -333,3 +334,32 @@ def test_spleeters_options_are_taken_by_all(mssviz_command, folder, monkeypatch)
         code, _, err = mssviz_command(*words, "-a", "some.Adapter", "--verbose")
         assert code == 1
         assert err.splitlines()[-1] == "mssviz: work was begun"
+
+
+def test_app_refuses_a_song_that_is_not_there_before_it_starts(mssviz_command, tmp_path):
+    code, out, err = mssviz_command("app", "--no-browser", tmp_path / "none.wav")
+    assert (code, out) == (1, "")
+    assert err == f"mssviz: {tmp_path}/none.wav: no such file or folder; check its name\n"
+    code, _, err = mssviz_command("app", "--no-browser", "--port", 0)
+    assert code == 1
+    assert "--port must lie between 1 and 65535 (got 0)" in err
+
+
+def test_explore_opens_a_copy_and_keeps_the_persons_own(mssviz_command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    started = []
+    monkeypatch.setattr(os, "execv", lambda _, command: started.append(command[1:]))
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/etc/mine")
+    assert mssviz_command("explore", "--", "--no-browser")[0] == 0
+    assert started == [["-m", "jupyterlab", "--no-browser", "explorer.ipynb"]]
+    copy = tmp_path / "explorer.ipynb"
+    assert copy.read_bytes() == (ROOT / "notebooks" / "explorer.ipynb").read_bytes()
+    settings, mine = os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    news = Path(settings) / "labconfig" / "default_setting_overrides.json"
+    assert '"fetchNews": "false"' in news.read_text()
+    assert mine == "/etc/mine"
+    copy.write_text("mine")
+    code, _, err = mssviz_command("explore")
+    assert code == 0
+    assert "explorer.ipynb is yours from an earlier time and stays as it is" in err
+    assert copy.read_text() == "mine"

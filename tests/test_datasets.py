@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -293,3 +294,58 @@ def test_published_scores_are_at_hand():
     scores = datasets.published_scores()
     assert scores["IRM2"]["vocals"]["SDR"] == pytest.approx(9.4, abs=0.5)
     assert {"MIX", "IBM1", "MWF"} <= set(scores)
+
+
+@pytest.mark.parametrize(
+    ("sources", "targets", "known"),
+    [
+        # a song whose bass has no file, or is silent
+        ("vocals drums other", "vocals drums bass other", {"vocals", "drums", "other"}),
+        ("vocals drums piano", "vocals drums bass other", {"vocals", "drums", "other"}),
+        # the accompaniment holds drums and bass: it is not what is left over
+        ("vocals accompaniment", "vocals drums bass other", {"vocals"}),
+        ("drums bass", "vocals accompaniment", {"accompaniment"}),
+        ("vocals", "vocals accompaniment", {"vocals"}),
+        ("kazoo", "vocals drums", set()),
+        ("vocals drums bass other", "vocals accompaniment", {"vocals", "accompaniment"}),
+    ],
+)
+def test_targets_are_known_as_far_as_the_sources_tell(sources, targets, known):
+    stems = {name: sound(seed) for seed, name in enumerate(sources.split())}
+    found = datasets.known_targets(stems, tuple(targets.split()))
+    assert set(found) == known
+    complete = datasets.to_targets(stems, tuple(targets.split()))
+    assert (complete is not None) == (len(known) == len(targets.split()))
+    for name in known & set(stems) - {"other"}:
+        assert np.array_equal(found[name], stems[name])
+
+
+def test_check_finds_a_click(tmp_path):
+    for name in ("vocals", "other"):
+        stem = sound(1).copy()
+        stem[5000] = 1.2
+        mssviz.write_audio(tmp_path / f"{name}.wav", stem, 44100, bit_depth="float")
+    [problem] = datasets.check({"song": datasets.from_folder(tmp_path)}, False)["problem"]
+    assert problem == "the mixture's peak is 2.4, at 0.11 s: a click?"
+
+
+def test_the_excerpts_at_hand_have_no_clicks():
+    tracks = datasets.examples()
+    assert list(tracks)[:2] == ["francium", "lithium"]
+    table = datasets.check(tracks, False)
+    assert table["usable"].all()
+    assert not table["problem"].str.contains("click").any()
+    musdb = tracks.get("musdb")
+    if musdb is not None:
+        click = datasets.check({"musdb": replace(musdb, start=0.0)}, False)
+        assert "peak is 2.8, at 0.05 s" in click.loc["musdb", "problem"]
+
+
+def test_every_stem_of_four_sounds_throughout_the_excerpt_with_a_bass():
+    mixture, stems = datasets.examples()["lithium"].load()
+    assert list(stems) == ["vocals", "drums", "bass", "other"]
+    assert mixture.shape == (441_000, 2)
+    assert np.abs(mixture).max() < 1
+    for stem in stems.values():
+        levels = np.sqrt(np.square(stem.reshape(10, 44100, 2)).mean(axis=(1, 2)))
+        assert levels.min() > 0.005

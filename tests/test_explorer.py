@@ -40,6 +40,29 @@ def test_a_stroke_changes_masks_sound_and_scores_and_can_be_undone(explorer):
     assert np.allclose(explorer.estimates["vocals"], before, atol=1e-6)
 
 
+def test_what_python_gives_is_what_is_heard_to_the_sample(explorer):
+    def alike():
+        explorer.wait()
+        return all(
+            np.array_equal(stem, explorer.mixer.waveform(target))
+            and np.array_equal(stem, explorer.estimates[target])
+            for target, stem in explorer.separation.estimates.items()
+        )
+
+    unpainted = explorer.separation
+    assert alike()
+    explorer.session.paint(Stroke("vocals", "erase", [(1, 400), (2, 400)]))
+    assert alike()
+    painted = explorer.separation
+    assert not np.array_equal(painted.estimates["vocals"], unpainted.estimates["vocals"])
+    explorer.controls.power.value = 4.0
+    assert alike()
+    explorer.controls.power.value = 2.0
+    explorer.controls.undo.click()
+    assert alike()
+    assert not np.array_equal(painted.estimates["vocals"], explorer.estimates["vocals"])
+
+
 def test_a_slider_changes_the_masks_without_the_network(explorer, monkeypatch):
     monkeypatch.setattr("mssviz.separate.Separator.segments", None)
     explorer.controls.power.value = 4.0
@@ -236,3 +259,104 @@ def test_the_picker_says_what_has_yet_to_be_trained():
     with pytest.raises(mssviz.PretrainedError, match="mssviz train -p wave-unet"):
         explorer.separate()
     assert "mssviz train -p wave-unet" in explorer.controls.status.value
+
+
+def test_a_new_run_on_the_same_excerpt_keeps_how_things_are_looked_at_and_heard():
+    explorer = mssviz.explore(duration=3, model="repet-sim")
+    explorer.separate()
+    view, mixer = explorer.view, explorer.mixer
+    view.start, view.stop, view.low, view.high = 0.5, 2.0, 100.0, 5000.0
+    view.scale, view.show, view.time, view.selection = "mel", "mask/vocals", 1.0, [1.0, 2.0]
+    view.floor_db, view.tool = -60.0, "lasso"
+    view.brush = view.brush | {"target": "accompaniment", "value": 0.5}
+    mixer.adjust("vocals", solo=True, gain_db=-6.0, shows="vocals (true)")
+    mixer.adjust("mixture", muted=False)
+    mixer.master_db, mixer.time = -3.0, 1.0
+    explorer.score_view.measure = "SIR"
+    explorer.wait()
+    explorer.controls.rival.value = "mixture"
+    explorer.separate()
+    assert explorer.view is not view
+    assert (explorer.view.start, explorer.view.stop) == (0.5, 2.0)
+    assert (explorer.view.low, explorer.view.high) == (100.0, 5000.0)
+    assert (explorer.view.scale, explorer.view.show) == ("mel", "mask/vocals")
+    assert (explorer.view.time, explorer.view.selection) == (1.0, [1.0, 2.0])
+    assert (explorer.view.floor_db, explorer.view.tool) == (-60.0, "lasso")
+    assert explorer.view.brush == view.brush
+    strips = {strip["name"]: strip for strip in explorer.mixer.strips}
+    assert (strips["vocals"]["solo"], strips["vocals"]["gain_db"]) == (True, -6.0)
+    assert strips["vocals"]["shows"] == "vocals (true)"
+    assert not strips["mixture"]["muted"]
+    assert (explorer.mixer.master_db, explorer.mixer.time) == (-3.0, 1.0)
+    assert explorer.mixer.selection == [1.0, 2.0]
+    assert explorer.score_view.measure == "SIR"
+    assert set(explorer.scores["time"]) == {1.0}  # of the selection, still
+    # of another model, what it has
+    explorer.view.show = "difference/vocals/mixture"
+    explorer.controls.rival.value = ""
+    explorer.controls.model.value = "hpss"
+    explorer.separate()
+    assert explorer.view.show == "hues"
+    assert explorer.view.brush["target"] == "drums"
+    assert (explorer.view.start, explorer.view.stop) == (0.5, 2.0)
+    # another excerpt begins anew
+    explorer.controls.offset.value = 1.0
+    explorer.separate()
+    assert (explorer.view.start, explorer.view.selection) == (1.0, None)
+    assert explorer.session.result.selection is None
+    explorer.close()
+
+
+def test_stems_with_a_true_one_are_scored_and_the_others_are_named():
+    explorer = mssviz.explore("francium", model="teaching:4stems", duration=3.5)
+    explorer.separate()
+    assert list(explorer.references) == ["vocals", "drums", "other"]
+    assert set(explorer.scores["target"]) == {"vocals", "drums", "other"}
+    table = explorer.stage.score_table.value
+    assert "Not scored: bass." in table
+    assert "(vocals, drums, other) do not tell what it should be" in table
+    assert "The last 0.50 s are less than a window" in table
+    choices = {strip["name"]: strip["choices"] for strip in explorer.mixer.strips}
+    assert choices["drums"] == ["drums", "drums (true)"]
+    assert choices["bass"] == ["bass"]
+    assert "reference/drums" in explorer.view.shows
+    assert "reference/bass" not in explorer.view.shows
+    page = explorer.save_html("page.html")
+    assert "Not scored: bass." in page.read_text(encoding="utf-8")
+    page.unlink()
+    explorer.controls.song.value = "lithium"
+    explorer.separate()
+    assert set(explorer.scores["target"]) == set(explorer.separation.targets)
+    assert explorer.scores["SDR"].notna().all()
+    assert "Not scored" not in explorer.stage.score_table.value
+    explorer.close()
+
+
+def test_one_true_stem_can_be_heard_and_is_not_scored(tmp_path, example):
+    _, sources = example
+    for name, stem in {"vocals": sources["vocals"], "kazoo": sources["drums"]}.items():
+        mssviz.write_audio(tmp_path / f"{name}.flac", stem[: 2 * 44100], 44100)
+    explorer = mssviz.explore(tmp_path, model="hpss", compare="hpss")
+    explorer.separate()
+    assert explorer.scores is None
+    assert "do not tell what drums should be" in explorer.stage.score_table.value
+    assert list(explorer.references) == ["other"]
+    explorer.close()
+
+
+def test_what_is_silent_is_called_so_in_the_table(tmp_path, example):
+    _, sources = example
+    vocals = sources["vocals"][: 3 * 44100].copy()
+    vocals[: 44100 * 2] = 0
+    mssviz.write_audio(tmp_path / "vocals.flac", 0 * vocals, 44100)
+    mssviz.write_audio(tmp_path / "drums.flac", vocals, 44100)
+    mssviz.write_audio(tmp_path / "other.flac", sources["other"][: 3 * 44100], 44100)
+    explorer = mssviz.explore(tmp_path, model="teaching:4stems")
+    explorer.separate()
+    table = explorer.session.result.scores.in_words()
+    assert table.loc["vocals", ["SI-SDR", "SDR", "SAR"]].tolist() == ["silent"] * 3
+    assert table.loc["vocals", ["windows", "silent"]].tolist() == ["3", "3"]
+    assert table.loc["drums", "silent"] == "2"
+    assert float(table.loc["drums", "SDR"]) < 100
+    assert "nan" not in explorer.stage.score_table.value.lower()
+    explorer.close()

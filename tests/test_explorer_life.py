@@ -381,7 +381,8 @@ def test_why_there_are_no_scores_is_told(song):
     explorer.wait()
     assert explorer.scores is None
     assert (
-        "accompaniment, vocals do not tell what bass, other are" in explorer.stage.score_table.value
+        "(accompaniment, vocals) do not tell what bass, other should"
+        in explorer.stage.score_table.value
     )
 
 

@@ -12,6 +12,7 @@ from mssviz import baselines
 from mssviz.separation import Run
 from mssviz.separation.editing import Stroke
 from mssviz.widgets.explorer.choice import Choice
+from mssviz.widgets.explorer.result import HEARD_SECONDS
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.work import Listener
 
@@ -80,7 +81,7 @@ def separated(session, folder, log):
 def test_a_song_is_read_separated_and_measured_and_each_step_is_told(session, folder, log):
     separation = session.separate(Choice(folder, "mixture", offset=0.5))
     assert len(separation.mixture) == 1.5 * RATE
-    assert session.laboratory.separation is separation
+    assert session.laboratory.heard is separation
     assert session.result.title == f"{folder.name} · mixture"
     assert set(session.result.scores.summary.index) == {"vocals", "accompaniment"}
     assert ("result", False) in log.told  # to be looked at while it is filled in
@@ -244,3 +245,19 @@ def test_no_widget_is_needed():
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
+
+
+def test_what_is_heard_changes_before_what_is_selected_and_seen(session, folder, log):
+    session.separate(Choice(folder, "repet-sim"))
+    session.select((0.2, 0.4))
+    result = session.result
+    result.playhead, result.visible = 1.0, (0.0, 0.5)
+    session.wait()
+    log.told = []
+    session.set_options(hardness=1.0)
+    session.wait()
+    starts = [samples.start / RATE for kind, samples in log.told if kind == "sound"]
+    # sound begins to change half a window before the first mask
+    assert starts[0] == pytest.approx(1.0 - HEARD_SECONDS[0], abs=0.1)
+    assert starts[1] == pytest.approx(0.2, abs=0.1)
+    assert sorted(starts) != starts

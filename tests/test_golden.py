@@ -1,6 +1,7 @@
 """mssviz beside Spleeter 2.4.2 itself; sources and tolerances in golden/README.md."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,8 @@ def test_scores(separator, name, mwf_iterations):
     tracks = datasets.examples()
     if name not in tracks:
         pytest.skip("the excerpt comes with stempeg, which museval brings")
-    mixture, sources = tracks[name].load()
+    # golden values are of the excerpt with the click at its beginning
+    mixture, sources = replace(tracks[name], start=0.0).load()
     references = datasets.to_targets(sources, TARGETS)
     separation = separator.separate(mixture, 44100, progress=False)
     estimates = separation.with_options(mwf_iterations=mwf_iterations).estimates

@@ -1,9 +1,11 @@
 """Masks changed and heard part by part are those of the whole."""
 
+import itertools
+
 import numpy as np
 import pytest
 
-from mssviz import datasets
+from mssviz import audio, datasets
 from mssviz.errors import ParameterError
 from mssviz.masks import ideal_ratio_masks
 from mssviz.scores.signals import si_sdr
@@ -37,7 +39,7 @@ def make(separation, references=None):
     return laboratory
 
 
-def work(laboratory, first=None):
+def work(laboratory, first=()):
     for frames in laboratory.parts(first):
         laboratory.remask(frames)
         laboratory.resound(frames)
@@ -78,7 +80,7 @@ def test_masks_and_stems_fill_in_while_the_network_runs(separator, separated, ex
         {"mwf_iterations": 1},
     ],
 )
-@pytest.mark.parametrize("first", [None, (1.0, 1.3), (-5.0, 99.0)])
+@pytest.mark.parametrize("first", [(), [(1.0, 1.3)], [(-5.0, 99.0)], [(2.0, 2.5), (1.0, 3.0)]])
 def test_options_give_what_a_whole_separation_gives(laboratory, separated, options, first):
     laboratory.set_options(**options)
     work(laboratory, first)
@@ -87,12 +89,19 @@ def test_options_give_what_a_whole_separation_gives(laboratory, separated, optio
 
 def test_parts_cover_every_frame_once_and_what_is_wanted_first(laboratory):
     n_frames = len(laboratory.mixture_stft)
-    for first in (None, (1.0, 2.0), (3.9, 8.0), (-3.0, -2.0)):
+    wanted = [(1.0, 2.0), (3.9, 8.0), (-3.0, -2.0), (1.5, 3.0)]
+    for first in ([], *([part] for part in wanted), wanted, wanted[::-1]):
         parts = list(laboratory.parts(first))
         frames = np.concatenate([np.arange(part.start, part.stop) for part in parts])
         assert sorted(frames) == list(range(n_frames))
-    start = next(laboratory.parts((1.0, 2.0))).start
+    start = next(laboratory.parts([(1.0, 2.0)])).start
     assert start * 1024 / RATE == pytest.approx(1.0 + 2048 / RATE, abs=1024 / RATE)
+
+
+def test_parts_come_in_the_order_in_which_they_are_wanted(laboratory):
+    parts = laboratory.parts([(2.0, 2.5), (1.0, 3.0)])
+    centres = [(part.start + part.stop) / 2 * 1024 / RATE for part in itertools.islice(parts, 3)]
+    assert centres == pytest.approx([2.25, 1.5, 2.75], abs=0.1)
 
 
 def test_only_what_a_stroke_changed_is_computed_anew(laboratory, separated):
@@ -137,10 +146,82 @@ def test_references_must_be_of_the_targets(separated, excerpt):
         Laboratory(separated, excerpt[1])
 
 
-@pytest.mark.parametrize("first", [None, (0.5, 1.0), (3.0, 9.0)])
+@pytest.mark.parametrize("first", [(), [(0.5, 1.0)], [(3.0, 9.0)]])
 def test_parts_can_be_of_some_frames_only(laboratory, first, monkeypatch):
     monkeypatch.setattr("mssviz.laboratory.PART_SECONDS", 0.5)
     parts = list(laboratory.parts(first, slice(30, 100)))
     assert len(parts) > 2
     frames = [frame for part in parts for frame in range(part.start, part.stop)]
     assert sorted(frames) == list(range(30, 100))
+
+
+STROKE = Stroke("vocals", "erase", [(0.5, 800), (1.0, 800)], radius_hertz=400)
+
+
+def heard_alike(laboratory):
+    """Whether what is heard is the laboratory's own sound and masks, to the sample."""
+    heard = laboratory.heard
+    return all(
+        np.array_equal(heard.estimates[t], laboratory.estimates[t])
+        and np.array_equal(heard.masks[t][:], laboratory.editor.masks[t])
+        for t in heard.targets
+    )
+
+
+def test_what_is_heard_can_be_had_as_a_separation_to_the_sample(laboratory, tmp_path):
+    assert heard_alike(laboratory)
+    before = laboratory.heard
+    assert laboratory.heard is before
+    untouched = {target: stem.copy() for target, stem in before.estimates.items()}
+    laboratory.resound(laboratory.editor.apply(STROKE))
+    assert heard_alike(laboratory)
+    assert all(np.array_equal(before.estimates[t], untouched[t]) for t in untouched)
+    [vocals, _] = laboratory.heard.save(tmp_path, "wav")
+    written, _ = audio.load_audio(vocals)
+    assert np.allclose(written, laboratory.estimates["vocals"], atol=1 / 32768)
+    assert not np.allclose(written, untouched["vocals"], atol=0.01)
+    assert laboratory.heard.residual_db() == laboratory.residual_db()
+    assert laboratory.heard._repr_jpeg_() != before._repr_jpeg_()
+    laboratory.resound(laboratory.editor.undo())
+    assert heard_alike(laboratory)
+    laboratory.set_options(hardness=1.0)
+    work(laboratory)
+    assert laboratory.heard.options.hardness == 1.0
+    assert heard_alike(laboratory)
+
+
+def test_strokes_stay_when_what_is_heard_gets_other_masks(laboratory):
+    laboratory.resound(laboratory.editor.apply(STROKE))
+    other = laboratory.heard.with_options(hardness=1.0)
+    laboratory.set_options(hardness=1.0)
+    work(laboratory)
+    for target, stem in laboratory.estimates.items():
+        assert np.array_equal(other.masks[target][:], laboratory.editor.masks[target])
+        assert np.allclose(other.estimates[target], stem, rtol=0, atol=1e-6)
+    laboratory.resound(laboratory.editor.undo())
+    plain = laboratory.heard.with_options(hardness=0.0)
+    assert_is(make(plain), laboratory.separation.with_options(hardness=0.0))
+
+
+def test_what_is_heard_has_the_true_phase_where_that_is_wanted(laboratory):
+    laboratory.set_options(oracle_phase=True)
+    work(laboratory)
+    assert heard_alike(laboratory)
+    other = laboratory.heard.with_options(power=4.0)
+    laboratory.set_options(oracle_phase=True, power=4.0)
+    work(laboratory)
+    assert np.allclose(other.estimates["vocals"], laboratory.estimates["vocals"], atol=1e-6)
+
+
+def test_a_stem_without_a_true_one_shares_what_the_others_leave(laboratory, separated):
+    true = {"vocals": laboratory.references["vocals"]}
+    known = make(separated, true)
+    # two targets whose true stems add up: what is left over is the other
+    mask, expected = known.ideal_masks["vocals"], laboratory.ideal_masks["vocals"]
+    assert list(known.ideal_masks) == ["vocals"]
+    assert np.abs(mask[10:150] - expected[10:150]).mean() < 1e-3
+    before = {target: stem.copy() for target, stem in known.estimates.items()}
+    known.set_options(oracle_phase=True)
+    work(known)
+    assert np.array_equal(known.estimates["accompaniment"], before["accompaniment"])
+    assert not np.allclose(known.estimates["vocals"], before["vocals"], atol=1e-3)

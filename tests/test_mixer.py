@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mssviz.errors import AudioError, MssvizError, ParameterError
-from mssviz.plots import PALETTE
+from mssviz.plots import STEM_COLORS
 from mssviz.widgets.mixer import Mixer
 
 RATE = 8000
@@ -54,7 +54,7 @@ def test_state_at_first(mixer):
     assert vocals["choices"] == ["vocals", "true vocals"]
     assert drums["choices"] == ["drums"]
     assert [strip["shows"] for strip in mixer.strips] == ["vocals", "drums"]
-    assert [vocals["color"], drums["color"]] == list(PALETTE[:2])
+    assert [vocals["color"], drums["color"]] == [STEM_COLORS["vocals"], STEM_COLORS["drums"]]
 
 
 def test_more_tracks_than_colours():

@@ -1,3 +1,5 @@
+import itertools
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -299,3 +301,58 @@ def test_pictures_of_odd_names_are_drawn_with_all_of_them(tone):
 def test_arrays_of_other_axes_are_refused_by_their_names(shape):
     with pytest.raises(ParameterError, match=r"\(n_frames, n_bins, n_channels\)"):
         plots.spectrogram(np.zeros(shape), PARAMS)
+
+
+def luminance(color):
+    """Relative luminance of WCAG 2, and linear light, ``(3,)``."""
+    srgb = np.array(to_rgb(color))
+    light = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return light @ [0.2126, 0.7152, 0.0722], light
+
+
+#: Machado, Oliveira and Fernandes, 2009: what protanopes, deuteranopes and tritanopes see of light.
+EYES = {
+    "all": np.eye(3),
+    "no red": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.052]],
+    "no green": [[0.3673, 0.8606, -0.228], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]],
+    "no blue": [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]],
+}
+
+
+def oklab(light):
+    """Ottosson's OKLab, where distances are about what people see."""
+    cones = np.array([[0.4122, 0.5363, 0.0514], [0.2119, 0.6807, 0.1074], [0.0883, 0.2817, 0.63]])
+    axes = np.array(
+        [[0.2105, 0.7936, -0.0041], [1.978, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]]
+    )
+    return axes @ np.cbrt(np.clip(cones @ light, 0, 1))
+
+
+@pytest.mark.parametrize("eyes", EYES)
+def test_stems_are_told_apart_with_any_colour_vision(eyes):
+    colors = plots.stem_colors(["mixture", *plots.STEM_COLORS])
+    seen = {name: oklab(EYES[eyes] @ luminance(color)[1]) for name, color in colors.items()}
+    # the accompaniment stands beside the vocals and the mixture alone
+    for others in (seen.keys() - {"accompaniment"}, {"mixture", "vocals", "accompaniment"}):
+        for a, b in itertools.combinations(sorted(others), 2):
+            assert np.linalg.norm(seen[a] - seen[b]) > 0.08, (a, b)
+
+
+def test_stems_are_seen_on_white_and_on_black():
+    for color in plots.stem_colors(["mixture", *plots.STEM_COLORS]).values():
+        level, _ = luminance(color)
+        assert 1.05 / (level + 0.05) > 3
+        assert (level + 0.05) / 0.05 > 3
+
+
+def test_a_stem_has_its_colour_in_every_model():
+    own = plots.STEM_COLORS
+    assert plots.stem_colors(own) == own
+    assert plots.stem_colors(["bass", "Vocals"]) == {"bass": own["bass"], "Vocals": own["vocals"]}
+    assert plots.stem_colors(["no_vocals"]) == {"no_vocals": own["accompaniment"]}
+    found = plots.stem_colors(["kazoo", "vocals", "spoons", "mixture"])
+    assert len(set(found.values())) == 4
+    assert found["vocals"] == own["vocals"]
+    assert found["mixture"] == plots.MIXTURE_COLOR
+    assert set(found.values()) <= {*plots.PALETTE, plots.MIXTURE_COLOR}
+    assert len(plots.stem_colors([f"part {i}" for i in range(20)])) == 20

@@ -9,7 +9,7 @@ import pytest
 
 import mssviz
 from mssviz.errors import ParameterError
-from mssviz.plots import PALETTE
+from mssviz.plots import STEM_COLORS
 from mssviz.scores.windows import MEASURES
 from mssviz.widgets.scores import ScoreView
 
@@ -46,7 +46,7 @@ def test_the_state_holds_the_table():
     assert told(view)["times"] == [30, 31, 32, 33, 34]
     assert told(view)["window"] == told(view)["step"] == 1
     assert [(t["name"], t["color"]) for t in told(view)["targets"]] == [
-        ("vocals", PALETTE[0]),
+        ("vocals", STEM_COLORS["vocals"]),
         ("drums", "teal"),
     ]
     for target in told(view)["targets"]:
@@ -54,7 +54,7 @@ def test_the_state_holds_the_table():
         for measure in MEASURES:
             assert target[measure] == rows[measure].tolist()
     assert (view.start, view.stop, view.time) == (30, 35, 30)
-    assert (view.selection, view.pinned, view.measure, view.height) == (None, None, "SDR", 150)
+    assert (view.selection, view.measure, view.height) == (None, "SDR", 150)
 
 
 def test_everything_shown_is_in_the_state_as_json():

@@ -1,7 +1,10 @@
 #!/bin/sh
-# JupyterLab on the explorer notebook; $1 is the environment's bin folder, the rest are its options.
+# JupyterLab on a copy of the explorer notebook, in the folder work; $1 is the environment's bin
+# folder, the rest are JupyterLab's options.
 set -eu
-bin=$1
+bin=$(cd "$1" && pwd)
 shift
 [ "$(id -u)" -ne 0 ] || set -- --allow-root "$@"
-exec "$bin/python" -m jupyterlab "$@" notebooks/explorer.ipynb
+mkdir -p work
+cd work
+exec "$bin/mssviz" explore -- "$@"

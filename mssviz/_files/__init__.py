@@ -1,10 +1,10 @@
-"""Files and folders that are ours: complete or absent, and gone when their process is.
+"""Files and folders of ours, which are complete or absent, and end with their process.
 
-What is written stands under a temporary name until it is complete, so nobody sees half of it. A
-process that is killed cannot tidy up; the next one does, for whatever has such a name and is held
-by no living process any more. Nothing else is ever deleted.
+What is written has a temporary name until it is complete, so nobody sees half of it. A process that
+is killed cannot tidy up; the next one does it, for whatever has such a name and is held by no
+living process any more. Nothing else is ever deleted.
 
-Knows no sound, no model and no data set.
+This package knows no sound, no model and no data set.
 """
 
 from mssviz._files.digests import content_digest, is_sealed, seal, sha256

@@ -1,4 +1,4 @@
-"""SHA-256 of files, beside them or at their end."""
+"""SHA-256 of files, kept beside them or at their end."""
 
 import functools
 import hashlib
@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 _CHUNK = 1 << 20
-#: What a sealed file ends with, after the SHA-256 of all before.
+#: End of a sealed file, after the SHA-256 of everything before.
 _SEAL = b"mssviz-sha256\n"
 
 
@@ -17,7 +17,7 @@ def sha256(path: Path) -> str:
 
 
 def content_digest(path: Path) -> str:
-    """As `sha256`, computed once for as long as the file's size and date stay."""
+    """SHA-256 of a file, computed only once as long as the file's size and date stay the same."""
     state = path.stat()
     return _content_digest(str(path.resolve()), state.st_size, state.st_mtime_ns)
 
@@ -28,9 +28,9 @@ def _content_digest(path: str, _size: int, _changed: int) -> str:
 
 
 def seal(path: Path) -> None:
-    """Append a file's SHA-256, so that `is_sealed` can tell damage later.
+    """Append a file's SHA-256, so that `is_sealed` can detect damage later.
 
-    Readers of ``.npy`` and of zip archives, and so of ``.npz``, do not mind what comes last.
+    Readers of ``.npy`` and of zip archives, and so of ``.npz``, ignore what follows at the end.
     """
     digest = bytes.fromhex(sha256(path))
     with path.open("ab") as file:
@@ -38,7 +38,7 @@ def seal(path: Path) -> None:
 
 
 def is_sealed(path: Path) -> bool:
-    """Whether a file is there and ends with the SHA-256 of all before; see `seal`."""
+    """Whether a file exists and ends with the SHA-256 of everything before; see `seal`."""
     try:
         with path.open("rb") as file:
             left = file.seek(0, os.SEEK_END) - 32 - len(_SEAL)

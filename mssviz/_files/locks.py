@@ -1,4 +1,4 @@
-"""Holding a folder, or a lock, that only one process at a time can have."""
+"""Holding a folder or a lock that only one process at a time can have."""
 
 import fcntl
 import os
@@ -16,19 +16,20 @@ _POLL_SECONDS = 0.2
 
 @contextmanager
 def alone(folder: Path, who: str) -> Iterator[None]:
-    """Hold a folder that only one at a time can work in.
+    """Hold a folder in which only one process at a time can work.
 
     Parameters
     ----------
     folder
-        Which; it must exist.
+        Folder to hold, which must exist.
     who
-        Holds it otherwise, for the message, such as ``"another training"``.
+        Description of other processes that may hold it, for the message, such as
+        ``"another training"``.
 
     Raises
     ------
     FileError
-        If it is held.
+        If another process holds it.
     """
     with writing(folder):
         handle = os.open(folder, os.O_RDONLY)
@@ -39,7 +40,7 @@ def alone(folder: Path, who: str) -> Iterator[None]:
         raise FileError(
             f"{folder}: {who} is at work in it; wait for its end, or choose another folder"
         ) from error
-    except OSError:  # a file system without locks
+    except OSError:  # the file system has no locks
         pass
     try:
         yield
@@ -49,17 +50,18 @@ def alone(folder: Path, who: str) -> Iterator[None]:
 
 @contextmanager
 def lock(path: Path, progress: Progress, what: str) -> Iterator[None]:
-    """Hold a lock that other processes heed.
+    """Hold a lock that other processes respect.
 
     Parameters
     ----------
     path
-        Of the file that stands for it; its folder must exist.
+        Path of the file that stands for the lock; its folder must exist.
     progress
-        Called as ``(0, None, what)`` while another process holds the lock; what it raises, such
-        as `Cancelled`, ends the wait.
+        Callback that gets ``(0, None, what)`` while another process holds the lock. What it raises,
+        such as `Cancelled`, ends the wait.
     what
-        Such as ``"wait for another process that fetches the same weights"``.
+        Description of the wait, such as
+        ``"wait for another process that fetches the same weights"``.
     """
     from filelock import FileLock, Timeout
 

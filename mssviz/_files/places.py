@@ -1,4 +1,4 @@
-"""Folders that a user may choose by a variable of the environment."""
+"""Folders that a user may choose by an environment variable."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ def cache_folder(*parts: str) -> Path:
     Parameters
     ----------
     parts
-        Names of folders in it, such as ``"scores"``. None of them need exist.
+        Names of folders within it, such as ``"scores"``; they need not exist.
     """
     own = chosen_folder("MSSVIZ_CACHE")
     if own:
@@ -21,6 +21,6 @@ def cache_folder(*parts: str) -> Path:
 
 
 def chosen_folder(variable: str) -> Path | None:
-    """Folder that a variable of the environment names, if it is set; ``~`` is the home folder."""
+    """Folder that an environment variable names, if it is set; ``~`` is the home folder."""
     name = os.environ.get(variable)
     return Path(os.path.expanduser(name)) if name else None  # noqa: PTH111, may be no user's

@@ -1,4 +1,4 @@
-"""Temporary folders and arrays, which end with whoever uses them."""
+"""Temporary folders and arrays, which are removed with whatever uses them."""
 
 import errno
 import math
@@ -24,24 +24,25 @@ _REMEDY = "free some space, or set TMPDIR to a folder on a larger disk"
 
 
 class ScratchFolder:
-    """A temporary folder, removed when it is closed, forgotten, or its process has died.
+    """A temporary folder, removed when it is closed or forgotten, or its process has died.
 
     Parameters
     ----------
     place
-        Folder to make it in; if left out, the first of `temporary_places` that takes it.
+        Folder in which it is made; if left out, the first of `temporary_places` that can be written
+        to.
     hidden
         Whether its name begins with a dot.
 
     Attributes
     ----------
     path : Path
-        Empty, but for a mark.
+        Path of the folder, which is empty but for a mark.
 
     Raises
     ------
     FileError
-        If it cannot be made.
+        If the folder cannot be made.
     """
 
     def __init__(self, place: Path | None = None, hidden: bool = False) -> None:
@@ -55,7 +56,7 @@ class ScratchFolder:
         self.close()
 
     def close(self) -> None:
-        """Remove the folder with all that it holds."""
+        """Remove the folder with everything in it."""
         self._end()
 
 
@@ -72,7 +73,7 @@ def _new_scratch_folder(place: Path | None, hidden: bool) -> tuple[Path, int]:
 
 def temporary_places() -> Iterator[Path]:
     """Folders for what does not outlive the process, in order: the system's, then our cache."""
-    with suppress(FileNotFoundError):  # none of the system's can be written to
+    with suppress(FileNotFoundError):  # no folder of the system's can be written to
         yield Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
     with suppress(OSError):
         cache_folder().mkdir(parents=True, exist_ok=True)
@@ -80,15 +81,15 @@ def temporary_places() -> Iterator[Path]:
 
 
 def mapped_zeros(shape: tuple[int, ...], dtype: Any = np.float32) -> AnyArray:
-    """Array of zeros in a temporary file that has no name, so that it ends with the array.
+    """Make an array of zeros in a temporary file without a name, which is removed with the array.
 
-    Its space is reserved before it is mapped: where a disk fills up under a mapped file, the
+    Space for it is reserved before it is mapped: if a disk becomes full under a mapped file, the
     system kills the process.
 
     Parameters
     ----------
     shape, dtype
-        Of the array.
+        Shape and type of the array.
 
     Raises
     ------
@@ -120,7 +121,7 @@ def _reserve(handle: int, n_bytes: int) -> None:
     try:
         os.posix_fallocate(handle, 0, n_bytes)
         return
-    except AttributeError:  # macOS
+    except AttributeError:  # macOS has no such function
         pass
     except OSError as error:
         if error.errno not in _NOT_OFFERED:

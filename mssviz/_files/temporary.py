@@ -1,4 +1,4 @@
-"""Temporary names of ours: made and held while their process lives, swept when it has died."""
+"""Temporary names of ours: made and held while their process lives, removed when it has died."""
 
 import fcntl
 import functools
@@ -9,9 +9,9 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-#: Names that nothing but this module gives: of files until they are complete, of folders for good.
+#: Names that only this module gives: to files until they are complete, and to temporary folders.
 _TEMPORARY = re.compile(r"\.?mssviz-[0-9a-f]{16}\.(?:part|tmp)")
-#: File in every temporary folder of ours; one without it is not ours to empty.
+#: Name of a file in every temporary folder of ours; a folder without it is not ours to empty.
 _MARK = ".made-by-mssviz"
 
 
@@ -21,12 +21,12 @@ def sweep(folder: Path) -> None:
     Parameters
     ----------
     folder
-        Whose own entries are looked at, not those of folders in it.
+        Folder whose own entries are looked at, but not those of folders in it.
     """
     try:
         with os.scandir(folder) as entries:
             found = [Path(e) for e in entries if _TEMPORARY.fullmatch(e.name)]
-    except OSError:  # it may not be read, so there is nothing of ours to be removed
+    except OSError:  # it may not be read, so nothing of ours is in it
         return
     for path in found:
         with suppress(OSError):  # another process was quicker
@@ -34,7 +34,7 @@ def sweep(folder: Path) -> None:
                 _sweep_one(path)
 
 
-#: The same, once in a process.
+#: The same as `sweep`, but done only once in a process for each folder.
 sweep_once = functools.cache(sweep)
 
 
@@ -53,19 +53,19 @@ def _remove(path: Path) -> None:
     elif (path / _MARK).is_file():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.rmdir()  # its process died in making it, so it is empty
+        path.rmdir()  # its process died while making it, so it is empty
 
 
 def remove_own(path: Path, held: int, process: int) -> None:
-    """Remove a folder from `made_folder`, unless this process is a fork of the one that made it."""
-    if os.getpid() == process:  # a fork has inherited the object, but not the folder
+    """Remove a folder of `made_folder`, unless this process is a fork of the one that made it."""
+    if os.getpid() == process:  # a fork inherits the object, but not the folder
         shutil.rmtree(path, ignore_errors=True)
         os.close(held)
 
 
 def made_file(folder: Path, name: str) -> tuple[Path, int]:
-    """Make and hold a temporary file; its name has ``{}`` for what makes it the only one."""
-    # A sweep can come between making and holding: then what was made is gone, and is made again.
+    """Make and hold a temporary file; ``{}`` in its name is replaced by what makes it unique."""
+    # A sweep can come between making and holding; then what was made is gone, and is made again.
     while True:
         path = folder / name.format(secrets.token_hex(8))
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
@@ -74,7 +74,7 @@ def made_file(folder: Path, name: str) -> tuple[Path, int]:
 
 
 def made_folder(place: Path, name: str) -> tuple[Path, int]:
-    """Make and hold a temporary folder; its name has ``{}`` for what makes it the only one."""
+    """Make and hold a temporary folder; ``{}`` in its name is replaced by what makes it unique."""
     while True:
         path = place / name.format(secrets.token_hex(8))
         path.mkdir(mode=0o700)
@@ -86,7 +86,7 @@ def made_folder(place: Path, name: str) -> tuple[Path, int]:
 
 
 def _hold(path: Path, handle: int) -> bool:
-    with suppress(OSError):  # a file system without locks: nothing on it is ever swept
+    with suppress(OSError):  # without locks in the file system, nothing is swept
         fcntl.flock(handle, fcntl.LOCK_EX)
     if path.exists():
         return True

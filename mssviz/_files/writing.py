@@ -18,7 +18,7 @@ _IS_FOLDER = "a folder has that name"
 def writing(
     path: Path, kind: type[MssvizError] = FileError, also: tuple[type[Exception], ...] = ()
 ) -> Iterator[None]:
-    """Turn whatever goes wrong in writing `path` into one line with a remedy.
+    """Turn whatever goes wrong in writing a file or folder into one line with a remedy.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def writing(
     kind
         Class of the error.
     also
-        Classes of a library's errors that mean the same, beside the system's.
+        Classes of a library's errors that mean the same as the system's.
     """
     foreseen: tuple[type[Exception], ...] = (OSError, RuntimeError, AssertionError, *also)
     try:
@@ -51,7 +51,7 @@ def check_places(paths: Iterable[Path]) -> None:
     Parameters
     ----------
     paths
-        Of the files. Their folders need not exist; they are not made.
+        Paths of the files. Their folders need not exist and are not made.
     """
     nearest: dict[Path, Path] = {}
     for path in paths:
@@ -83,23 +83,23 @@ class Draft:
     Parameters
     ----------
     path
-        Name that it is to have; its folder must exist.
+        Path that the file is to have; its folder must exist.
 
     Attributes
     ----------
     path : Path
-        As given.
+        Path as it was given.
     scratch : Path
-        Where to write: an empty file.
+        Path of an empty file to write to.
 
     Raises
     ------
     OSError
-        If the folder cannot be written to, or a folder has the name; see `writing`.
+        If the folder cannot be written to, or a folder has this path; see `writing`.
     """
 
     def __init__(self, path: Path) -> None:
-        if path.is_dir():  # which only giving the file its name would find out
+        if path.is_dir():  # otherwise found out only when the file gets its name
             raise IsADirectoryError(errno.EISDIR, _IS_FOLDER)
         self.path = path
         sweep_once(path.parent)
@@ -121,12 +121,12 @@ class Draft:
 
 @contextmanager
 def new_file(path: Path, kind: type[MssvizError] = FileError) -> Iterator[Path]:
-    """Give a temporary path to write to; it is renamed to `path` when all went well.
+    """Give a temporary path to write to, which is renamed to `path` when all went well.
 
     Parameters
     ----------
     path
-        Of the file; its folder must exist.
+        Path of the file; its folder must exist.
     kind
         Class of the error.
 
@@ -146,19 +146,19 @@ def new_file(path: Path, kind: type[MssvizError] = FileError) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(target: Path, names: Collection[str]) -> Iterator[Path]:
-    """Fill a folder under a temporary name; it gets its real one if no error occurs.
+    """Fill a folder under a temporary name; it gets its real name if no error occurs.
 
     Parameters
     ----------
     target
-        Name that it is to have. A folder that has it already is replaced.
+        Path that the folder is to have. A folder that has it already is replaced.
     names
-        Of all files that it may hold.
+        Names of all files that it may hold.
 
     Raises
     ------
     FileError
-        If `target` holds anything that is not among `names`, as it would be deleted; or if it
+        If `target` holds anything that is not among `names`, which would be deleted; or if it
         cannot be written.
     """
     _refuse_strangers(target, names, target)
@@ -173,7 +173,7 @@ def new_folder(target: Path, names: Collection[str]) -> Iterator[Path]:
             if target.exists():
                 target.rename(old)
             try:
-                _refuse_strangers(old, names, target)  # that came meanwhile
+                _refuse_strangers(old, names, target)  # which may have come meanwhile
                 content.rename(target)
             except BaseException:
                 if old.exists():

@@ -1,4 +1,4 @@
-"""Packets of a sound file to samples, each with its time; what cannot be decoded is left out."""
+"""From packets of a sound file to samples with their times; undecodable packets are left out."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -25,53 +25,53 @@ _EXACT_SEEK = {"wav", "w64", "aiff"}
 _PREROLL_SECONDS = 1.0
 # Codecs whose frames carry checksums that encoders can be trusted to have written.
 _CHECKED = {"flac", "wavpack", "tta", "ape"}
-# A jump in time that is a gap: less than a frame of most codecs, but more than healthy files are
-# off.
+# Smallest jump in time that counts as a gap: less than a frame of most codecs, but more than the
+# times of healthy files are off.
 _JUMP_SECONDS, _LOOSE_JUMP_SECONDS = 0.01, 0.05
 _MOST_FAILURES = 1000
 
-# What tells a header's packet in Ogg from one of sound.
+# Tests that tell a packet of the header from one of sound, in Ogg.
 _OGG_HEADERS: dict[str, Callable[[bytes], bool]] = {
     "vorbis": lambda packet: bool(packet[0] & 1),
     "opus": lambda packet: packet[:4] == b"Opus",
 }
 
-#: (index of the first sample, or None where it follows on; samples)
+#: Decoded samples: (index of the first one, or None if they follow on; samples).
 Piece = tuple[int | None, Waveform]
 
 
 class Decoder:
-    """One stream of a sound file.
+    """A decoder of one stream of a sound file.
 
     Parameters
     ----------
     file
-        The file, open.
+        Open file.
     container, stream
-        As FFmpeg opened it.
+        Container and stream as FFmpeg opened them.
     n_channels
-        Of the samples; other counts, in joined files, are brought to it.
+        Number of channels of the samples; in joined files, other numbers are converted to it.
     sample_rate
-        Likewise, in hertz.
+        Sample rate of the samples, in hertz; in joined files, other rates are converted to it.
 
     Attributes
     ----------
     name : str
-        The file's, for messages.
+        Name of the file, for messages.
     seconds : float or None
-        Length, stated or estimated; None if unknown.
+        Length in seconds, stated or estimated; None if unknown.
     stated : int or None
-        Length in samples if it is stated, to the sample.
+        Length in samples, if it is stated to the sample.
     is_estimated : bool
         Whether `seconds` follows from a bit rate or the like.
     must_be_complete : bool
-        Whether a file that ends before is damaged for certain.
+        Whether a file that ends early is certainly damaged.
     tolerance : int
-        Samples by which a piece's time can differ from where it belongs.
+        Number of samples by which a time can differ from where the samples belong.
     restarts : bool
-        Whether times can begin again at 0, or otherwise go back, with sound that is new.
+        Whether times can begin again at 0, or go back in other ways, with sound that is new.
     lacks_end_mark : bool
-        Whether what tells the file's end is not there, or its last frame is cut off.
+        Whether the mark of the file's end is missing, or the last frame is cut off.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Decoder:
         self.name, self.n_channels, self.sample_rate = file.name, n_channels, sample_rate
         self._container, self._stream = container, stream
         self._context = stream.codec_context
-        self._context.thread_count = 1  # with more, an error comes with another packet
+        self._context.thread_count = 1  # with more threads, an error comes with another packet
         if self._context.name in _CHECKED:
             self._context.options = {"err_detect": "crccheck+explode"}
         self._resampler: Any = None
@@ -98,7 +98,7 @@ class Decoder:
         if isinstance(self._frames, MpegFrames):
             exact = self._frames.stated
         self.stated = round(self.seconds * sample_rate) if exact and self.seconds else None
-        # Matroska states the length to the millisecond, that of pictures included
+        # Matroska states the length, which includes the pictures', to the millisecond
         is_sound = self._format == "matroska,webm" and len(container.streams) == 1
         self.is_estimated = self.stated is None and not is_sound
 
@@ -131,17 +131,17 @@ class Decoder:
         return None
 
     def end_tolerance(self, frame_length: int) -> int:
-        """Samples by which a healthy file can end before its stated end.
+        """Number of samples by which a healthy file can end before its stated end.
 
         Parameters
         ----------
         frame_length
-            Of the last frame, in samples.
+            Length of the last frame, in samples.
         """
         return frame_length if self._format in (_MPEG4, "mp3") else 0
 
     def pieces(self, first: int) -> Iterator[Piece]:
-        """All samples, from at or before sample `first`, in the order of the file."""
+        """Decode all samples from `first` or a little earlier, in the order of the file."""
         if isinstance(self._frames, FlacFrames):
             return self._of_frames(self._frames.frames(first))
         if isinstance(self._frames, OggPages):
@@ -154,8 +154,8 @@ class Decoder:
         for frame in frames:
             at, stop = frame.at, frame.at + frame.n_samples
             for block in self._decoded_frame(frame.data):
-                # Not what the encoder put in front. And where the rate changes, FFmpeg gives a
-                # frame of the new one as if it were of the old, and too long.
+                # Leave out what the encoder put in front. And where the sample rate changes, FFmpeg
+                # takes one frame of the new rate for one of the old, so that it comes out too long.
                 inside = block[max(0, -at) : max(0, stop - at)]
                 if len(inside):
                     yield max(0, at), inside
@@ -175,17 +175,18 @@ class Decoder:
                 self._context.flush_buffers()
             found = [self._decoded_frame(packet) for packet in packets]
             if not page.follows and self._context.name == "vorbis":
-                found[0] = []  # half of it is of the packet before
+                found[0] = []  # half of it comes from the packet before
             nothing = np.zeros((0, self.n_channels), np.float32)
             samples = np.concatenate([nothing, *chain.from_iterable(found)])
             end = page.end - delay
             at = end - len(samples)
             if origin is None:
-                # what begins late without loss is cut out of a longer stream
+                # a stream that begins late without loss was cut out of a longer one
                 origin = max(0, at) if page.follows else 0
             at -= origin
             if page.is_last:
-                # cut; behind a lost page, it comes early by what the encoder added, under a frame
+                # Cut at the end. After a lost page the end comes early by what the encoder added,
+                # which is less than a frame.
                 at = max(at, stop) if page.follows else at
                 samples = samples[: max(0, end - origin - at)]
             yield max(0, at), samples[max(0, -at) :]
@@ -200,14 +201,14 @@ class Decoder:
 
     def _of_packets(self, first: int) -> Iterator[Piece]:
         origin = (self._stream.start_time or 0) * self._stream.time_base
-        # the first sample's own time is the origin, unless there were others before it
+        # the time of the first sample is the origin, unless samples before it were lost
         is_known = self._seek(first, origin)
         after: Fraction | None = None
         for packet in self._packets():
             time = None if packet.pts is None else packet.pts * packet.time_base
             if time is not None:
                 if after is not None and abs(time - after) > self._jump:
-                    self._context.flush_buffers()  # what was before must not blend into this
+                    self._context.flush_buffers()  # earlier sound must not blend into this
                 after = time + (packet.duration or 0) * packet.time_base
             found = self._decoded(packet)
             for at, block in found or ():
@@ -218,7 +219,7 @@ class Decoder:
             is_known = is_known or found is None
 
     def _seek(self, first: int, origin: Fraction) -> bool:
-        # whether it was done
+        # returns whether the position was changed
         seek = first / self.sample_rate - _PREROLL_SECONDS
         if seek > 0 and self._format in _EXACT_SEEK:
             target = int((origin + Fraction(seek)) / self._stream.time_base)
@@ -239,7 +240,7 @@ class Decoder:
                 failures += 1
 
     def _decoded(self, packet: Any) -> list[tuple[Fraction | None, Waveform]] | None:
-        # (time in seconds, samples) each, or None if it cannot be decoded
+        # (time in seconds, samples) each, or None if the packet cannot be decoded
         try:
             return [
                 (None if frame.pts is None or i else frame.pts * frame.time_base, block)

@@ -1,4 +1,4 @@
-"""Blocks of samples to encoded files, and what each codec can hold."""
+"""From blocks of samples to encoded files, and what each codec can hold."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -12,8 +12,8 @@ from mssviz._typing import BitDepth, Codec, Waveform
 from mssviz.errors import ParameterError
 
 MAX_CHANNELS = 64
-# Sample rates in hertz, lowest and highest or all that there are, and channels at most. libvorbis
-# ends the process above 200 kHz.
+# Sample rates in hertz, either the lowest and the highest or all that there are, and the largest
+# number of channels. libvorbis ends the process above 200 kHz.
 _ANY = (1_000, 768_000)
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _AAC_RATES = (
@@ -45,7 +45,7 @@ class Sink(Protocol):
     """An encoded file that is being written."""
 
     def write(self, block: Waveform) -> None:
-        """Append samples ``(n, n_channels)`` in [-1, 1]."""
+        """Append samples ``(n, n_channels)``, in [-1, 1]."""
 
     def close(self) -> None:
         """Write what is pending; a second call does nothing."""
@@ -54,16 +54,16 @@ class Sink(Protocol):
 def open_sink(
     codec: Codec, rate: int, n_channels: int, bitrate: str, bit_depth: BitDepth
 ) -> Callable[[Path], Sink]:
-    """Check options and return what opens a file with them.
+    """Check options and return a function that opens a file with them.
 
     Parameters
     ----------
     codec, bitrate, bit_depth
-        As in `audio.AudioWriter`.
+        The arguments of `audio.AudioWriter`.
     rate
-        In hertz.
+        Sample rate, in hertz.
     n_channels
-        Of every block.
+        Number of channels of every block.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def open_sink(
 
 
 class _AvSink:
-    """Blocks to a file through PyAV."""
+    """Writes blocks to a file through PyAV."""
 
     ENCODERS = {"mp3": "libmp3lame", "m4a": "aac", "wma": "wmav2", "flac": "flac"}
     PCM = {"16": "pcm_s16le", "24": "pcm_s24le", "float": "pcm_f32le"}
@@ -114,7 +114,7 @@ class _AvSink:
         stream.codec_context.open()
         self._stream, self._layout, self._rate, self._n = stream, layout, rate, 0
         self._closed = False
-        if codec == "wma":  # of the two frames that its decoders drop, one is not the encoder's
+        if codec == "wma":  # decoders drop two frames, the encoder adds only one
             self.write(np.zeros((stream.codec_context.frame_size, n_channels), np.float32))
 
     def write(self, block: Waveform) -> None:
@@ -136,16 +136,16 @@ class _AvSink:
 
 
 def _layout(n_channels: int) -> str:
-    # FFmpeg has names for the usual ones only
+    # FFmpeg names only the usual layouts
     if n_channels <= 2:
         return ("mono", "stereo")[n_channels - 1]
     return f"{n_channels}c" if n_channels <= 8 else f"{n_channels} channels"
 
 
 class _VorbisSink:
-    """Blocks to Ogg Vorbis through libsndfile."""
+    """Writes blocks to Ogg Vorbis through libsndfile."""
 
-    # nominal kbit/s of a stereo stream at qualities 0.0, 0.1, … 1.0
+    # nominal bit rates of a stereo stream in kbit/s, at qualities 0.0, 0.1, … 1.0
     NOMINAL = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
 
     def __init__(self, path: Path, rate: int, n_channels: int, bitrate: int) -> None:

@@ -1,4 +1,4 @@
-"""The bytes of a sound file, before FFmpeg sees them: what may be opened, and what is behind a tag.
+"""The bytes of a sound file before FFmpeg sees them: what may be opened, and where tags end.
 
 A local file is opened here and handed on as a file object, so that its name is never taken for an
 address, and no container in it can name other files.
@@ -16,7 +16,7 @@ from mssviz._checks import as_path
 from mssviz._typing import PathLike, SoundSource
 from mssviz.errors import AudioError, ParameterError, one_line, reason
 
-# Demuxers of what holds sound, and nothing that refers to other files, devices or addresses.
+# Demuxers of containers that hold sound, and nothing that refers to other files or addresses.
 FORMATS = (
     "3gp,aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,iff,ircam,loas,matroska,"
     "mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,nistsphere,ogg,oma,qcp,rm,sox,tak,truehd,tta,voc,w64,wav,wsd,"
@@ -27,7 +27,7 @@ _UNKNOWN_SIZE = 0x7FFF0000
 
 
 class SoundFile:
-    """An open sound file; read it through any number of views.
+    """An open sound file, which is read through any number of views.
 
     Parameters
     ----------
@@ -37,16 +37,16 @@ class SoundFile:
     Attributes
     ----------
     name : str
-        For messages, in one line.
+        Name of the file for messages, in one line.
     size : int
-        In bytes, without tags in front.
+        Size in bytes, without tags in front.
 
     Raises
     ------
     AudioError
-        If it is missing, no regular file, empty, or may not be read.
+        If the file is missing, no regular file, empty, or may not be read.
     ParameterError
-        If `source` is neither.
+        If `source` is neither a path nor such an object.
     """
 
     def __init__(self, source: SoundSource) -> None:
@@ -78,12 +78,12 @@ class SoundFile:
         return View(self._raw, self._start, self.size, f"sound{self._suffix}")
 
     def container(self) -> Any:
-        """Open it with FFmpeg.
+        """Open the file with FFmpeg.
 
         Raises
         ------
         AudioError
-            If FFmpeg does not know it.
+            If FFmpeg does not know the format.
         """
         try:
             return av.open(self.view(), "r", options=_OPTIONS, metadata_errors="replace")
@@ -100,16 +100,16 @@ class SoundFile:
 
 
 class View:
-    """A part of a file, with a position of its own, as PyAV wants it.
+    """A part of a file with a position of its own, in the form that PyAV wants.
 
     Parameters
     ----------
     raw
-        The file.
+        Open file.
     start, size
-        The part, in bytes.
+        First byte of the part, and its size in bytes.
     name
-        Its suffix helps FFmpeg to guess.
+        Name of the file, whose suffix helps FFmpeg to guess the format.
     """
 
     def __init__(self, raw: BinaryIO, start: int, size: int, name: str) -> None:
@@ -117,7 +117,7 @@ class View:
         self._at = 0
 
     def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes, all that are left if negative."""
+        """Read at most `size` bytes, or all that are left if `size` is negative."""
         left = max(0, self.size - self._at)
         self._raw.seek(self._start + self._at)
         found = self._raw.read(left if size < 0 else min(size, left)) or b""
@@ -125,25 +125,26 @@ class View:
         return found
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move; returns the new position."""
+        """Move to a position and return it."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
         self._at = max(0, base + offset)
         return self._at
 
     def tell(self) -> int:
-        """The position."""
+        """Current position, in bytes."""
         return self._at
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """At most `size` bytes from `offset`."""
+        """Read at most `size` bytes from `offset`."""
         self.seek(offset)
         return self.read(size)
 
 
 def missing_bytes(view: View) -> int:
-    """How many bytes of sound a file's header states beyond the file's end.
+    """Count the bytes of sound that a file's header states beyond the file's end.
 
-    Only for containers that FFmpeg takes for complete when they are cut short: wav, w64, caf.
+    This is only for containers that FFmpeg takes for complete when they are cut short: wav, w64,
+    caf.
     """
     head = view.read_at(0, 40)
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
@@ -156,7 +157,7 @@ def missing_bytes(view: View) -> int:
 
 
 class _Chunks(NamedTuple):
-    start: int  # of the first, in bytes
+    start: int  # of the first one, in bytes
     name_size: int
     size_size: int
     order: Literal["little", "big"]
@@ -168,11 +169,11 @@ def _missing_of_chunks(view: View, chunks: _Chunks) -> int:
     while at + head_size <= view.size:
         head = view.read_at(at, head_size)
         size = int.from_bytes(head[chunks.name_size :], chunks.order)
-        if chunks.name_size == 16:  # Sony's wave64 counts the head, too
+        if chunks.name_size == 16:  # Sony's wave64 counts the head into the size
             size = max(0, size - head_size)
         at += head_size
         if head[:4] == b"data":
-            # what programs write that pipe a file does not state a size
+            # programs that write into a pipe state no size
             return 0 if size >= _UNKNOWN_SIZE else max(0, at + size - view.size)
         at += -(-size // chunks.alignment) * chunks.alignment
     return 0
@@ -221,7 +222,7 @@ def _checked_object(source: Any) -> BinaryIO:
 
 
 def _end_of_tags(raw: BinaryIO) -> int:
-    # byte behind the ID3v2 tags at the start, which not every demuxer skips
+    # first byte after the ID3v2 tags at the start, which not every demuxer skips
     at = 0
     while True:
         raw.seek(at)
@@ -232,7 +233,7 @@ def _end_of_tags(raw: BinaryIO) -> int:
 
 
 def id3_size(head: bytes) -> int:
-    """Size in bytes of the ID3v2 tag that begins with these 10 bytes; 0 if none does."""
+    """Size in bytes of the ID3v2 tag that begins with these 10 bytes; 0 if they begin no tag."""
     if head[:3] != b"ID3" or len(head) < 10 or any(byte & 0x80 for byte in head[6:10]):
         return 0
     size = 0

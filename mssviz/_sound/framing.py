@@ -1,9 +1,9 @@
 """Frames of sound in files without an index: MP3, AAC (ADTS) and FLAC.
 
-Such a file is frame after frame, each with a header of its own. FFmpeg's parsers lose up to nine
-frames around a damaged one, or the time of those behind it, and take a tag for a frame. Here a
-frame is what has a sound header and, where its header states its size, ends where another
-begins; what is between is damage, or no sound at all.
+Such a file is one frame after the other, each with a header of its own. FFmpeg's parsers lose up to
+nine frames around a damaged one, or the time of those after it, and take a tag for a frame. Here a
+frame is what has a sound header and, where the header states the frame's size, ends where another
+frame begins. What lies between frames is damage, or no sound at all.
 """
 
 import math
@@ -19,7 +19,7 @@ _MPEG_RATES = (44100, 48000, 32000)
 _ADTS_RATES = (
     96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350,
 )  # fmt: skip
-# kbit/s by bitrate index, for MPEG 1 layers I, II, III, and MPEG 2 layers I, II and III
+# Bit rates in kbit/s by their index, for MPEG 1 layers I, II, III, and MPEG 2 layers I, II and III
 _KBPS = {
     (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -30,7 +30,7 @@ _KBPS = {
 
 
 class Frame(NamedTuple):
-    """A frame's bytes, the index of its first sample and their number, at the file's rate."""
+    """Bytes of a frame, index of its first sample and number of samples, at the file's rate."""
 
     data: bytes
     at: int
@@ -53,22 +53,22 @@ class MpegFrames:
     Parameters
     ----------
     view
-        The file.
+        View of the file.
     rate
         Sample rate of the decoded sound, in hertz.
     adts
-        Whether it is AAC.
+        Whether the file is AAC.
 
     Attributes
     ----------
     found : bool
-        Whether there are any.
+        Whether there are any frames.
     stated : int or None
-        Samples by what the encoder wrote in front; None if it did not, or if more follows.
+        Number of samples that the encoder stated in front; None if it did not, or if more follow.
     n_samples : int
-        Those of all frames found.
+        Number of samples of all frames found.
     is_cut : bool
-        Whether the last frame goes on behind the file's end.
+        Whether the last frame goes on after the file's end.
     """
 
     def __init__(self, view: View, rate: int, adts: bool) -> None:
@@ -90,7 +90,7 @@ class MpegFrames:
             self.stated = info.n_samples if n_infos == 1 else None
 
     def frames(self) -> Iterator[Frame]:
-        """All frames in order; where bytes between two are damaged, the second comes later."""
+        """All frames in order; if bytes between two are damaged, the second one comes later."""
         at_sample, n_bytes, n_frames = -float(self._delay), 0, 0
         left = math.inf if self.stated is None else self._missing
         for here, following in pairwise(chain(self._headers(), (None,))):
@@ -104,7 +104,7 @@ class MpegFrames:
             if not n_damaged:
                 data = self._bytes.get(at, header.size)
                 yield Frame(data, round(at_sample), math.ceil(length))
-            # if bytes come behind that are none of a frame, this one may have them within
+            # if bytes after this frame belong to none, they may be damage within this frame
             lost = min(round(n_damaged * n_frames / n_bytes), left)
             left -= lost
             at_sample += (1 + lost) * length
@@ -127,7 +127,7 @@ class MpegFrames:
                 family = None
 
     def _is_frame(self, at: int, header: _Header, family: int | None) -> bool:
-        # `family` is that of the frame that ends here, None if none does
+        # `family` is the family of the frame that ends here, None if no frame does
         end = at + header.size
         if end > self._bytes.size:
             return False
@@ -135,7 +135,7 @@ class MpegFrames:
             return True
         if at > 0 and header.family != family:
             return False
-        # the frame behind is no frame: or is the size of this one wrong?
+        # no frame follows: perhaps the size of this one is wrong
         inner = at + 4
         while (inner := self._bytes.find(b"\xff", inner)) < end:
             inside = self._parse(self._bytes.get(inner, 8))
@@ -149,7 +149,7 @@ class MpegFrames:
         return header is not None and header.family == family
 
     def _damaged(self, start: int, stop: int) -> int:
-        # bytes between that are no tag
+        # number of bytes in between that belong to no tag
         while start < stop:
             head = self._bytes.get(start, 32)
             size = id3_size(head) or (128 if head[:3] == b"TAG" else 0)
@@ -167,14 +167,14 @@ class FlacFrames:
     Parameters
     ----------
     view
-        The file.
+        View of the file.
     stream_info
-        Its STREAMINFO block.
+        The file's STREAMINFO block.
 
     Attributes
     ----------
     found : bool
-        Whether there are any.
+        Whether there are any frames.
     """
 
     def __init__(self, view: View, stream_info: bytes) -> None:
@@ -185,9 +185,9 @@ class FlacFrames:
         self.found = next(self._headers(), None) is not None
 
     def frames(self, first: int = 0) -> Iterator[Frame]:
-        """From the last frame that begins at or before sample `first`.
+        """Frames from the last one that begins at or before sample `first`.
 
-        A frame's bytes reach to the next one's, so other bytes can be behind it; see `shortened`.
+        A frame's bytes reach to the next frame, so other bytes can follow it; see `shortened`.
         """
         for here, following in pairwise(chain(self._in_order(), (None,))):
             assert here is not None
@@ -198,7 +198,7 @@ class FlacFrames:
                 yield Frame(data, here.sample, here.n_samples)
 
     def shortened(self, data: bytes) -> Iterator[bytes]:
-        """What can be the frame without bytes behind it: wherever its checksum holds."""
+        """What the frame can be without the bytes after it: each beginning whose checksum holds."""
         crc = 0
         for index, byte in enumerate(data[: self._largest + 1]):
             crc = (crc << 8 & 0xFFFF) ^ _CRC16[crc >> 8 ^ byte]
@@ -206,7 +206,7 @@ class FlacFrames:
                 yield data[: index + 1]
 
     def _in_order(self) -> Iterator["_FlacHeader"]:
-        # headers without those that are there by chance, or again
+        # headers without those that are there by chance or repeated
         end, offset, before = 0, 0, 0
         for here, following in pairwise(chain(self._headers(), (None,))):
             assert here is not None
@@ -231,7 +231,7 @@ class FlacFrames:
 
 
 class _Bytes:
-    """Random access to a file that is mostly read onwards."""
+    """Random access to a file that is mostly read forwards."""
 
     def __init__(self, view: View) -> None:
         self._view, self.size = view, view.size
@@ -243,7 +243,7 @@ class _Bytes:
         return self._content[at - self._start : at - self._start + size]
 
     def find(self, wanted: bytes, at: int) -> int:
-        # the file's size if it is not there
+        # the file's size if it is not found
         while at < self.size:
             self.get(at, len(wanted))
             found = self._content.find(wanted, at - self._start)
@@ -257,7 +257,7 @@ def _parse_mpeg(head: bytes) -> _Header | None:
     bits = int.from_bytes(head[:4], "big")
     version, layer = bits >> 19 & 3, 4 - (bits >> 17 & 3)
     kbps_index, rate_index, padding = bits >> 12 & 15, bits >> 10 & 3, bits >> 9 & 1
-    free = kbps_index in (0, 15)  # or not allowed
+    free = kbps_index in (0, 15)  # free format, or not allowed
     if (
         len(head) < 4
         or bits >> 21 != 0x7FF
@@ -290,12 +290,12 @@ def _parse_adts(head: bytes) -> _Header | None:
 
 class _Info(NamedTuple):
     n_frames: int
-    delay: int  # samples that the encoder, and any decoder, put in front
+    delay: int  # samples that encoder and decoder put in front
     n_samples: int
 
 
 def _info_place(head: bytes) -> int:
-    # of what encoders write into the first frame; 0 if they did not
+    # place of what encoders write into the first frame; 0 if they wrote nothing
     for place in (36, 21, 13, 38, 23, 15):
         if head[place : place + 4] in (b"Xing", b"Info"):
             return place
@@ -319,19 +319,19 @@ def _parse_info(frame: bytes, header: _Header) -> _Info | None:
         both = int.from_bytes(frame[lame + 21 : lame + 24], "big")
         front, behind = both >> 12, both & 0xFFF
         if front + behind < n_samples:
-            delay = front + 529  # what a decoder adds, by definition of the tag
+            delay = front + 529  # a decoder adds 529 samples, as the tag defines
             n_samples -= front + behind
     return _Info(n_frames, delay, n_samples)
 
 
 class _FlacHeader(NamedTuple):
     at: int  # in the file, in bytes
-    sample: int  # index of the frame's first
+    sample: int  # index of the frame's first sample
     n_samples: int
 
 
 def _common(head: bytes) -> tuple[int, int, int]:
-    # kind of block size, sample rate, sample size: the same in all frames of a file
+    # code of the block size and sample rate, and sample size: the same in all frames of a file
     return head[1], head[2] & 15, head[3] & 15
 
 

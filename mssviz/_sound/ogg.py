@@ -1,7 +1,7 @@
-"""Pages of an Ogg file, by which lost ones are known.
+"""Pages of an Ogg file, which show where some are lost.
 
-A page has a checksum, a number and the time at which its last packet ends. FFmpeg leaves a
-damaged page out, but where the first or the last one is lost, what follows comes early.
+A page has a checksum, a number and the time at which its last packet ends. FFmpeg leaves out a
+damaged page; but where the first or the last one is lost, what follows comes too early.
 """
 
 import zlib
@@ -23,12 +23,13 @@ class Page(NamedTuple):
     Attributes
     ----------
     packets : list of bytes
+        Contents of the packets.
     end : int
-        Time at which the last one ends, in samples of the codec.
+        Time at which the last packet ends, in samples of the codec.
     is_last : bool
-        Whether it ends the stream, at that very sample.
+        Whether this page ends the stream, exactly at `end`.
     follows : bool
-        False if pages before it are lost.
+        False if pages before this one are lost.
     """
 
     packets: list[bytes]
@@ -52,18 +53,18 @@ class OggPages:
     Parameters
     ----------
     view
-        The file.
+        View of the file.
     index
-        Of the stream, among all of the file.
+        Number of the stream, among all streams of the file.
 
     Attributes
     ----------
     found : bool
         Whether the stream was found.
     is_joined : bool
-        Whether the file is several, one behind the other, each with times of its own.
+        Whether the file consists of several, one after the other, each with times of its own.
     has_end : bool
-        Whether its last page says that it is the last.
+        Whether the last page says that it is the last.
     """
 
     def __init__(self, view: View, index: int) -> None:
@@ -79,10 +80,10 @@ class OggPages:
         self._serial = firsts[index] if self.found else 0
 
     def pages(self) -> Iterator[Page]:
-        """Those on which packets end, in order; none twice."""
+        """All pages on which packets end, in order and without repetition."""
         number, follows = -1, True
         packets: list[bytes] = []
-        packet: bytes | None = b""  # as far as it has come; None if its start is lost
+        packet: bytes | None = b""  # what has come of it; None if its start is lost
         for page in self._raw():
             if page.serial != self._serial or (page.number <= number and not page.flags & _FIRST):
                 continue
@@ -134,6 +135,6 @@ def _parse(content: bytes) -> _RawPage | None:
 
 
 def _crc(data: bytes) -> int:
-    # Ogg's CRC-32 goes through bits the other way round than zlib's, from 0 and not inverted
+    # Ogg's CRC-32 takes bits in the other order than zlib's, begins with 0 and is not inverted
     reversed_crc = zlib.crc32(data.translate(_BITS_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{reversed_crc:032b}"[::-1], 2)

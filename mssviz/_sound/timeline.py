@@ -1,4 +1,4 @@
-"""A song's samples at their times: what could not be decoded is silence of its length."""
+"""A song's samples at their times, with silence in place of what could not be decoded."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -10,24 +10,24 @@ from mssviz._sound.decoding import Decoder
 from mssviz._typing import Waveform
 from mssviz.errors import AudioError
 
-# What an end that comes early may lack, and be filled; beyond, the file is cut short.
+# Longest end that may be missing and is filled with silence; beyond, the file counts as cut short.
 _CUT_SECONDS = 0.1
-# Silence that may be filled in, at any length, before the file's end is known.
+# Silence that may always be filled in, before the file's end is known.
 _LEAST_LIMIT_SECONDS = 60.0
 _SILENCE_SAMPLES = 1 << 16
 
 
 class Block(NamedTuple):
-    """Samples that follow the block before.
+    """Samples that follow those of the block before.
 
     Attributes
     ----------
     position : int
         Index of the first sample.
     samples : Waveform
-        ``(n, n_channels)``.
+        Samples ``(n, n_channels)``.
     is_sound : bool
-        False if it is silence in place of what could not be decoded.
+        False if this is silence in place of what could not be decoded.
     """
 
     position: int
@@ -36,17 +36,17 @@ class Block(NamedTuple):
 
     @property
     def stop(self) -> int:
-        """Index behind the last sample."""
+        """Index after the last sample."""
         return self.position + len(self.samples)
 
 
 class Timeline:
-    """A stream's samples from its decoder, without gaps.
+    """The samples of a stream from its decoder, without gaps.
 
     Parameters
     ----------
     decoder
-        Gives them with their times.
+        Decoder, which gives the samples with their times.
     """
 
     def __init__(self, decoder: Decoder) -> None:
@@ -54,24 +54,25 @@ class Timeline:
         self._n_filled = 0
 
     def blocks(self, first: int, end: int | None) -> Iterator[Block]:
-        """All samples in order.
+        """Give all samples in order.
 
         Parameters
         ----------
         first
-            Index of the first sample wanted.
+            Index of the first wanted sample.
         end
-            Index behind the last one; None is the end of the file.
+            Index after the last wanted sample; None for the end of the file.
 
         Yields
         ------
         Block
-            The first can begin before `first`, the last can end behind `end`.
+            Samples that follow each other; the first block can begin before `first`, the last can
+            end after `end`.
 
         Raises
         ------
         AudioError
-            If most of it would be silence, or the file ends before its header says.
+            If most of it would be silence, or the file ends earlier than its header says.
         """
         stated = self._decoder.stated
         if stated is not None and first >= stated > 0:
@@ -85,7 +86,7 @@ class Timeline:
         self._check_complete(stop, first)
 
     def _placed(self, first: int) -> Iterator[Block]:
-        # pieces at their times, with silence in the gaps
+        # decoded samples at their times, with silence in the gaps
         tolerance = self._decoder.tolerance
         position, shift, told = -1, 0, False
         for at, samples in self._decoder.pieces(first):
@@ -102,7 +103,7 @@ class Timeline:
                 told = True
                 samples = samples[-ahead:]
             elif ahead < -tolerance:
-                shift -= ahead  # another file, or another clock
+                shift -= ahead  # here begins another file, or another clock
             if len(samples):
                 yield Block(position, samples, True)
                 position += len(samples)
@@ -118,7 +119,7 @@ class Timeline:
             yield Block(start, np.zeros((size, self._decoder.n_channels), np.float32), False)
 
     def _ended(self, blocks: Iterator[Block]) -> Iterator[Block]:
-        # cut at the stated end, as AAC decodes to whole frames, unless much more comes
+        # cut at the stated end, because AAC decodes to whole frames, unless much more comes
         stated, most = self._decoder.stated, round(_CUT_SECONDS * self._rate)
         beyond: list[Block] = []
         stop = size = 0
@@ -180,7 +181,7 @@ class Timeline:
 
 
 def regroup(pieces: Iterable[Waveform], size: int) -> Iterator[tuple[Waveform, bool]]:
-    """Join pieces to blocks of about `size` samples, each with whether it is the last."""
+    """Join samples to blocks of about `size`, each with whether it is the last."""
     pending: list[Waveform] = []
     n_pending = 0
     ready: Waveform | None = None
@@ -200,12 +201,12 @@ def regroup(pieces: Iterable[Waveform], size: int) -> Iterator[tuple[Waveform, b
 
 
 def describe_repairs(repairs: Sequence[tuple[float, float]]) -> str:
-    """Say where silence stands for what could not be decoded, for a warning.
+    """Describe, for a warning, where silence stands for what could not be decoded.
 
     Parameters
     ----------
     repairs
-        As in `AudioReader`.
+        Repaired parts (start, stop), in seconds, as in `audio.AudioReader`.
     """
     spans = [f"{start:.2f} to {stop:.2f} s" for start, stop in repairs[:5]]
     more = f" and {len(repairs) - 5} more pieces" if len(repairs) > 5 else ""

@@ -17,8 +17,8 @@ from mssviz.errors import AudioError, reason
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1_000, 768_000
 MAX_CHANNELS = 64
 #: Peak from which floating-point samples are taken for integers that were not divided: +40 dBFS.
-#: Sound that was mixed or separated exceeds full scale by a few decibels, quiet 16-bit sound has
-#: peaks in the hundreds.
+#: Sound that was mixed or separated exceeds full scale by a few decibels, while even quiet 16-bit
+#: sound has peaks in the hundreds.
 INTEGER_PEAK = 100.0
 
 
@@ -30,7 +30,7 @@ def check_waveform(waveform: AnyArray, name: str = "waveform") -> Waveform:
     Raises
     ------
     AudioError
-        If it is no array of samples, empty, of integers, channels first, or holds NaN or infinite
+        If this is no array of samples, empty, of integers, channels first, or holds NaN or infinite
         samples.
     """
     array = _as_array(waveform, name)
@@ -91,9 +91,9 @@ def _as_array(waveform: Any, name: str) -> AnyArray:
 
 
 def warn_of_integers(array: Waveform, name: str) -> bool:
-    """Warn if floating-point samples are as large as integers; returns whether they are.
+    """Warn if floating-point samples are as large as integers, and return whether they are.
 
-    To be asked where the level matters, as it does to networks but not to scores.
+    This matters to networks, for which the level counts, but not to scores.
     """
     peak = float(max(array.max(), -array.min()))
     if peak > INTEGER_PEAK:
@@ -106,9 +106,9 @@ def warn_of_integers(array: Waveform, name: str) -> bool:
 
 
 def check_sample_rate(sample_rate: float, name: str) -> int:
-    """Return a rate in hertz as an int, or raise `AudioError` if sound cannot have it.
+    """Return a sample rate in hertz as an int, or raise `AudioError` if sound cannot have it.
 
-    Whole numbers of any type are rates, such as ``np.int64(44100)`` and ``44100.0``.
+    Whole numbers of any type are accepted, such as ``np.int64(44100)`` and ``44100.0``.
     """
     is_number = isinstance(sample_rate, numbers.Real) and not isinstance(sample_rate, bool)
     if not is_number or (math.isfinite(sample_rate) and sample_rate != int(sample_rate)):
@@ -126,13 +126,13 @@ def check_sample_rate(sample_rate: float, name: str) -> int:
 
 
 def resample(waveform: Waveform, from_rate: int, to_rate: int) -> Waveform:
-    """Change the sample rate, in hertz; returns the waveform itself if rates are equal."""
+    """Change the sample rate, in hertz; the waveform itself is returned if the rates are equal."""
     if from_rate == to_rate:
         return waveform
     return soxr.resample(waveform, from_rate, to_rate, quality="VHQ").astype(np.float32)
 
 
-# Places of the channels in the order of wav files and FFmpeg, by their number.
+# Places of channels, in the order of wav files and FFmpeg, by the number of channels.
 _SURROUND = {
     3: "L R C",
     5: "L R C Ls Rs",
@@ -145,18 +145,18 @@ def mix_down(waveform: Waveform) -> Waveform:
     """Mix film sound down to stereo, as ITU-R BS.775 says.
 
     Left is L + 0.7071 (C + Ls + Lb), right R + 0.7071 (C + Rs + Rb); the channel of low effects
-    (LFE) is left out. Nothing is turned down, so samples can exceed full scale.
+    (LFE) is left out. The level is not lowered, so samples can exceed full scale.
 
     Parameters
     ----------
     waveform
-        ``(n_samples, n_channels)`` in the order of wav files: 3 channels (L R C), 5 (L R C Ls
-        Rs), 6 (5.1: L R C LFE Ls Rs) or 8 (7.1: L R C LFE Lb Rb Ls Rs).
+        Samples ``(n_samples, n_channels)``, channels in the order of wav files: 3 channels (L R C),
+        5 (L R C Ls Rs), 6 (5.1: L R C LFE Ls Rs) or 8 (7.1: L R C LFE Lb Rb Ls Rs).
 
     Returns
     -------
     Waveform
-        ``(n_samples, 2)``.
+        Samples ``(n_samples, 2)``.
     """
     places = _SURROUND.get(waveform.shape[1], "").split()
     if not places:
@@ -172,10 +172,11 @@ def mix_down(waveform: Waveform) -> Waveform:
 
 
 def to_channels(waveform: Waveform, n_channels: int) -> Waveform:
-    """Fit a waveform to a network's channels.
+    """Give a waveform the number of channels that a network takes.
 
-    Mono is repeated, as Spleeter does. Of more channels than wanted, what looks like film sound
-    is mixed down to stereo by `mix_down`, of others the first ones are taken; both with a warning.
+    Mono is repeated, as in Spleeter. If there are more channels than wanted, film sound is mixed
+    down to stereo by `mix_down`, and of other sound the first channels are taken; both with a
+    warning.
     """
     present = waveform.shape[1]
     if present == 1:
@@ -200,7 +201,7 @@ def to_channels(waveform: Waveform, n_channels: int) -> Waveform:
 
 
 def describe_not_finite(array: AnyArray) -> str:
-    """How many samples are NaN or infinite, for a message."""
+    """Say how many samples are NaN or infinite, for a message."""
     bad = ~np.isfinite(array)
     kind = "NaN" if np.isnan(array).any() else "infinite"
     return f"{int(bad.sum())} samples are not finite ({kind})"

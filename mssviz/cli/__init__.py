@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import mssviz
+from mssviz.cli._app import app as open_app
 from mssviz.cli._arguments import complain
 from mssviz.cli._evaluate import evaluate
 from mssviz.cli._explore import explore
@@ -55,6 +56,7 @@ app.command()(separate)
 app.command()(evaluate)
 app.command()(train)
 app.command()(explore)
+app.command("app")(open_app)
 models_app = typer.Typer(
     help="List presets, fetch their weights.", invoke_without_command=True, callback=models
 )
@@ -76,20 +78,20 @@ def main() -> NoReturn:
     # A closed stream is None, and the next file that is opened would get its number.
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115, until the end
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115, until the end
-    signal.signal(signal.SIGTERM, _stop)  # tidy up as after Ctrl-C
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be text
+    signal.signal(signal.SIGTERM, _stop)  # so that it tidies up as after Ctrl-C
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be valid text
         sys.stdout.reconfigure(errors="surrogateescape")
     code = _run()
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
-    # Taking TensorFlow down object by object takes a second, and all files are closed.
+    # Taking TensorFlow down object by object takes a second, and all files are closed already.
     os._exit(code)
 
 
 def _run() -> int:
     try:
-        if app(standalone_mode=False, prog_name="mssviz") == _INTERRUPTED:  # typer's for Ctrl-C
+        if app(standalone_mode=False, prog_name="mssviz") == _INTERRUPTED:  # after Ctrl-C
             raise KeyboardInterrupt
         sys.stdout.flush()
         return 0
@@ -109,9 +111,9 @@ def _run() -> int:
         where = f"{error.filename}: " if error.filename else ""
         complain(f"{where}{reason(error)}; check the path, its permissions and the free space")
     except Exception as error:
-        if not hasattr(error, "format_message"):  # click's, which typer has under its own name
+        if not hasattr(error, "format_message"):  # errors of click have it, which typer renames
             raise
-        if error.format_message():  # none where the help was shown
+        if error.format_message():  # it is empty where the help was shown
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "mssviz"
             complain(f"{error.format_message()} ({command} --help)")

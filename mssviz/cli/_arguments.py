@@ -1,4 +1,4 @@
-"""What is typed: paths as people write and paste them, and options of several commands."""
+"""What people type: paths as they write and paste them, and options that several commands share."""
 
 import functools
 import inspect
@@ -14,7 +14,7 @@ from mssviz.separation.options import Option, described_options
 
 
 def complain(text: str) -> None:
-    """Write one line on stderr."""
+    """Write one line to stderr."""
     typer.echo(f"mssviz: {one_line(text)}", err=True)
 
 
@@ -24,17 +24,17 @@ def complain(text: str) -> None:
 def _typed_path(text: str | Path) -> Path:
     if not str(text):
         raise typer.BadParameter("is empty; name a path (is a variable of the shell not set?)")
-    return Path(typed(str(text)))  # a default comes as a path
+    return Path(typed(str(text)))  # a default is a path already
 
 
-#: As ``typer.Argument`` and ``typer.Option``, for paths.
+#: These are used as ``typer.Argument`` and ``typer.Option``, for paths.
 path_argument = functools.partial(typer.Argument, parser=_typed_path)
 path_option = functools.partial(typer.Option, parser=_typed_path, metavar="PATH")
 
 # --- Options ----------------------------------------------------------------------------------
 
 _MODEL = ("-p", "--params_filename", "--model")
-#: As ``typer.Option``, for a preset, a folder, or a configuration file.
+#: This is used as ``typer.Option``, for a preset, a folder, or a configuration file.
 model_option = functools.partial(typer.Option, *_MODEL, parser=typed, metavar="MODEL")
 
 
@@ -47,7 +47,7 @@ def _no_effect(why: str) -> Callable[..., Any]:
     return tell
 
 
-#: Spleeter's, taken so that commands that people have go on to work.
+#: Option of Spleeter's, accepted so that people's commands go on working.
 Adapter = Annotated[
     str | None,
     typer.Option(
@@ -70,7 +70,7 @@ Workers = Annotated[
 
 
 def workers_of(text: str) -> int | str:
-    """Number of processes, or a scheduler's address, as `scale.spread` takes it."""
+    """Number of processes, or a scheduler's address, as `_scale.spread` takes it."""
     try:
         return int(text)
     except ValueError:
@@ -80,7 +80,7 @@ def workers_of(text: str) -> int | str:
 def _reader(kind: type, what: str) -> Callable[[Any], Any]:
     def read(text: Any) -> Any:
         try:
-            return kind(text)  # a default comes as a number
+            return kind(text)  # a default is a number already
         except ValueError:
             raise typer.BadParameter(
                 f"must be {what} (got {text!r}); for a file whose name begins with a dash write "
@@ -90,7 +90,7 @@ def _reader(kind: type, what: str) -> Callable[[Any], Any]:
     return read
 
 
-#: As ``typer.Option``, for numbers.
+#: This is used as ``typer.Option``, for numbers.
 number_option = functools.partial(
     typer.Option, parser=_reader(float, "a number such as 90 or 2.5"), metavar="NUMBER"
 )
@@ -100,13 +100,13 @@ whole_option = functools.partial(
 
 
 def with_mask_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command a flag for every mask option, made from what is said of it.
+    """Give a command a flag for every mask option, made from the option's description.
 
     Parameters
     ----------
     command
-        Takes them as keyword arguments; those that are not given are None. ``--mwf`` is a switch,
-        as in Spleeter.
+        Function of the command, which gets the mask options as keyword arguments; those that are
+        not given are None. ``--mwf`` is a switch, as in Spleeter.
     """
     signature = inspect.signature(command)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]

@@ -1,4 +1,4 @@
-"""``mssviz evaluate``."""
+"""The command ``mssviz evaluate``."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``mssviz models`` and ``mssviz models fetch``."""
+"""The commands ``mssviz models`` and ``mssviz models fetch``."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""``mssviz separate``."""
+"""The command ``mssviz separate``."""
 
 import itertools
 import sys
@@ -73,7 +73,7 @@ def separate(
     """Separate songs of any length into stems."""
     paths = list(dict.fromkeys([*(inputs or []), *(files or [])]))
     _check_are_songs(paths)
-    if not any(path.exists() for path in paths):  # told before anything slow is imported
+    if not any(path.exists() for path in paths):  # reported before anything slow is imported
         _tell(((path, _is_missing(path)) for path in paths), len(paths), quiet)
     from mssviz import _scale, export
 
@@ -83,7 +83,7 @@ def separate(
     targets = _wanted(separator.targets, stem, model)
     songs = [path for path in paths if not path.is_dir()]
     plans = dict(zip(songs, export.stem_paths(songs, targets, output, options), strict=True))
-    if any(song.exists() for song in songs):  # fetched only now, as it may take minutes
+    if any(song.exists() for song in songs):  # weights are fetched only now, as it may take minutes
         separator = _separator(model, progress=not quiet, **choices)
 
     def work(path: Path) -> list[Path]:
@@ -154,7 +154,7 @@ def _separator(model: str, **choices: Any) -> "Separator":
     from mssviz.separators import Separator
 
     class Lean(Separator):
-        """What cannot be read is told before TensorFlow is imported; see `lean_import`."""
+        """A separator that imports TensorFlow only when a song needs it; see `lean_import`."""
 
         @property
         def network(self) -> "Network":
@@ -165,9 +165,9 @@ def _separator(model: str, **choices: Any) -> "Separator":
 
 
 def lean_import() -> None:
-    """Import TensorFlow without what a command has no use for."""
+    """Import TensorFlow without what a command does not use."""
     # Keras imports scikit-learn, pandas and matplotlib if it finds them, for features that
-    # separating a file has no use for: 0.9 s of 2.3. Hide those that nobody has imported yet.
+    # separating a file does not use: 0.9 s of 2.3. Hide those that nobody has imported yet.
     hidden = [m for m in ("sklearn", "pandas", "matplotlib", "IPython") if m not in sys.modules]
     if "tensorflow" in sys.modules:
         hidden = []
@@ -182,7 +182,7 @@ def lean_import() -> None:
 def _one_by_one(
     paths: Iterable[Path], work: Callable[[Path], list[Path]]
 ) -> Iterator[tuple[Path, Any]]:
-    # as _scale.spread with keep_errors: an error is a result
+    # like _scale.spread with keep_errors: an error is a result
     for path in paths:
         try:
             yield path, work(path)
@@ -191,7 +191,7 @@ def _one_by_one(
 
 
 def _resolved(plan: dict[str, Path]) -> dict[str, Path]:
-    # workers have folders of their own
+    # workers have other working folders
     return {target: path.resolve() for target, path in plan.items()}
 
 

@@ -1,4 +1,4 @@
-"""``mssviz train``."""
+"""The command ``mssviz train``."""
 
 from pathlib import Path
 from typing import Annotated

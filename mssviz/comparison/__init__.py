@@ -1,9 +1,9 @@
 """Several models on several songs: one table of scores, kept on disk as it grows.
 
-Each pair of a track and a model is scored by itself and its scores are kept in a file named by
-what they depend on: the content of the track's files, the model with its weights and options,
-and how it is measured. So an interrupted run goes on where it was, a rerun is instant, and a file
-that changed is scored anew.
+Each pair of a track and a model is scored by itself, and its scores are kept in a file named by
+what they depend on: the content of the track's files, the model with its weights and options, and
+how it is measured. So an interrupted run goes on where it was, a rerun is instant, and a file that
+changed is scored anew.
 """
 
 import warnings
@@ -34,7 +34,7 @@ __all__ = [
     "to_museval",
 ]  # fmt: skip
 
-#: Name of a track and of a model.
+#: Names of a track and of a model.
 _Pair = tuple[str, str]
 _NOTHING: Any = np.zeros((1, 1), np.float32)
 
@@ -55,34 +55,36 @@ def compare(
     Parameters
     ----------
     tracks
-        By name; see `datasets`.
+        Tracks by name; see `datasets`.
     models
-        Names (or one), as `separators.find` takes them, or models by the name that the table
-        shall give.
+        Names of models (or one name), as `separators.find` takes them, or models by the names that
+        the table is to give them.
     targets
-        Of oracles and of the mixture, where these are given by name.
+        Targets of oracles and of the mixture, where these are given by name.
     options
         Any of `MaskOptions`, for networks that are given by name.
     settings
-        How to score.
+        Windows and engine of the scores.
     cache
         Folder for scores; ``$MSSVIZ_CACHE/scores``, else the user's cache, if left out.
     progress
-        True for a bar over pairs of track and model, or a callback ``(done, total, what)``;
-        what it raises, such as `Cancelled`, stops the work, and nothing that is done is lost.
+        True for a bar over pairs of track and model, False for none, or a callback
+        ``(done, total, what)``. What it raises, such as `Cancelled`, stops the work, and nothing
+        that is done is lost.
     workers
-        None: one pair after the other, here. A number: so many processes of a local Dask
-        cluster. Text: the address of a Dask scheduler. Or a ``dask.distributed.Client``. Models
-        must then be given by name, and workers must see the files under the same paths.
+        None for one pair after the other in this process, a number for so many processes of a local
+        Dask cluster, text for the address of a Dask scheduler, or a ``dask.distributed.Client``.
+        With workers, models must be given by name, and workers must see the files under the same
+        paths.
 
     Returns
     -------
     DataFrame
-        One row a number: ``track``, ``target``, ``model``, ``time`` (start of the window,
-        seconds; NaN for a measure of the whole track), ``measure`` (one of `scores.MEASURES`)
-        and ``value`` (dB). Pairs whose targets the track has no stems for are left out, with a
-        warning. Where a file could not be decoded, windows have no score (NaN), and the whole
-        track has `REPAIRED` instead of its measures.
+        One row for each number: ``track``, ``target``, ``model``, ``time`` (start of the window,
+        seconds; NaN for a measure of the whole track), ``measure`` (one of `scores.MEASURES`) and
+        ``value`` (dB). Pairs of a model and a track without stems for its targets are left out,
+        with a warning. Where a file could not be decoded, windows have no score (NaN), and the
+        whole track has `REPAIRED` instead of its measures.
 
     Raises
     ------
@@ -122,7 +124,7 @@ def compare(
 
 @dataclass
 class _Plan:
-    """Scores that are known, and the keys of those that are not yet; `size` is that of both."""
+    """Scores that are known, and the keys of those that are missing; `size` counts both."""
 
     known: dict[_Pair, "pd.DataFrame"] = field(default_factory=dict)
     missing: dict[_Pair, str] = field(default_factory=dict)
@@ -132,7 +134,7 @@ class _Plan:
 def _planned(
     tracks: Mapping[str, Track], models: Mapping[str, Model], scoring: Scoring, store: ScoreStore
 ) -> _Plan:
-    """Which pairs there are, and which of them have been scored before."""
+    """Find which pairs there are, and which of them have been scored before."""
     plan = _Plan()
     for label, model in models.items():
         for name, track in tracks.items():
@@ -160,7 +162,7 @@ def _scored(
     how: tuple[tuple[str, ...], tuple[tuple[str, Any], ...], Scoring],
     workers: Any,
 ) -> Iterator[tuple[_Pair, "pd.DataFrame"]]:
-    """Score what is missing, here or on workers; each pair comes when it is done."""
+    """Score what is missing, here or on workers; each pair is given when it is done."""
     if workers is None:
         for name, label in plan.missing:
             yield (name, label), score(tracks[name], models[label], how[-1])
@@ -172,7 +174,7 @@ def _scored(
 def _assembled(
     plan: _Plan, tracks: Mapping[str, Track], models: Mapping[str, Model]
 ) -> "pd.DataFrame":
-    """One table of all pairs, in the order in which tracks and models were given."""
+    """Make one table of all pairs, in the order in which tracks and models were given."""
     import pandas as pd
 
     rows = [

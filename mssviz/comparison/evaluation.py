@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE_RATE = 44100
-#: Characters of a folder's name, of up to three bytes each.
+#: Longest name of a folder, in characters, which take up to three bytes each.
 _LONGEST_NAME = 80
 
 
@@ -40,14 +40,14 @@ def folders(
         Folders as `datasets.from_folder` reads them. True stems are summed to the estimates'
         targets, see `datasets.to_targets`.
     settings
-        How to score.
+        Windows and engine of the scores.
     progress
-        As in `scores.evaluate`.
+        Bar or callback for the progress, as in `scores.evaluate`.
 
     Returns
     -------
     DataFrame
-        As from `scores.evaluate`.
+        Scores, as from `scores.evaluate`.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def folders(
     Warns
     -----
     UserWarning
-        If estimates had to be made as long as the true stems, or mono was repeated, or noise was
+        If estimates had to be made as long as the true stems, mono was repeated, or noise was
         added, see `scores.suggested_dither_db`.
     """
     settings = settings or Scoring()
@@ -118,25 +118,25 @@ def musdb18(
     settings: Scoring | None = None,
     **options: Any,
 ) -> "pd.DataFrame":
-    """Separate and score MUSDB18's test set, and write a file a track as museval does.
+    """Separate and score MUSDB18's test set, and write a file for each track as museval does.
 
     Parameters
     ----------
     root
-        As in `datasets.musdb18`.
+        Folder of MUSDB18, as in `datasets.musdb18`.
     models
-        Names, as `separators.find` takes them. The first one's targets are the oracles'.
+        Names of models, as `separators.find` takes them. Oracles get the targets of the first one.
     output
-        Folder for ``<model>/test/<track>.json``; made if need be, before the work begins.
+        Folder for ``<model>/test/<track>.json``; made if it is missing, before the work begins.
     settings
-        How to score.
+        Windows and engine of the scores.
     options
-        Others of `comparison.compare`.
+        Further arguments of `comparison.compare`.
 
     Returns
     -------
     DataFrame
-        As from `comparison.compare`.
+        Scores, as from `comparison.compare`.
     """
     settings = settings or Scoring()
     places = {model: Path(output, name, "test") for model, name in _folder_names(models).items()}
@@ -156,13 +156,13 @@ def musdb18(
 
 
 def check_output(path: Path) -> None:
-    """Say before hours of work what would keep a file from being written."""
+    """Raise an error, before hours of work, for what would keep a file from being written."""
     with writing(path):
         Draft(path).discard()
 
 
 def _folder_names(models: Sequence[str]) -> dict[str, str]:
-    """Names of models, which may be paths, as names of a folder each."""
+    """Names of folders by model: names of models may be paths."""
     found: dict[str, str] = {}
     for model in dict.fromkeys(models):
         plain = re.sub(r"[^\w.-]+", "-", model)[-_LONGEST_NAME:].strip(".-") or "model"

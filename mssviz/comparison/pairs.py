@@ -1,4 +1,4 @@
-"""One model on one track: separate, and score what it gives."""
+"""One model on one track: separate the track, and score what comes out."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -62,7 +62,7 @@ def score_by_name(
     options: tuple[tuple[str, Any], ...],
     settings: Scoring,
 ) -> "pd.DataFrame":
-    """As `score`, of a model that each process builds once."""
+    """Scores as from `score`, for a model given by name, which each process builds only once."""
     return score(track, _model(name, targets, options), settings)
 
 
@@ -74,6 +74,6 @@ def _model(name: str, targets: tuple[str, ...], options: tuple[tuple[str, Any], 
 def named(
     name: PathLike, targets: Sequence[str], options: Mapping[str, Any], progress: bool | Progress
 ) -> Model:
-    """Model by name; only networks get the options."""
+    """Find a model by name; only networks get the options."""
     chosen = options if entry(name).group == "network" else {}
     return find(name, targets, progress=progress, **chosen)

@@ -10,8 +10,8 @@ from mssviz.errors import ParameterError
 from mssviz.separators import Model
 from mssviz.tracks import check_tracks
 
-#: In place of measures of a whole track, where files could not be decoded everywhere: the seconds
-#: of silence that stand for what was lost, of all files together.
+#: Stands in place of the measures of a whole track of which files could not be decoded everywhere:
+#: the seconds of silence in place of what was lost, in all files together.
 REPAIRED = "repaired"
 COLUMNS = ("track", "target", "model", "time", "measure", "value")
 
@@ -23,9 +23,9 @@ class Scoring:
     Parameters
     ----------
     window, hop
-        Of BSS Eval, in seconds.
+        Length of a window of BSS Eval and distance from window to window, in seconds.
     engine
-        As in `metrics.evaluate`.
+        Implementation of BSS Eval, as in `scores.evaluate`.
     """
 
     window: float = 1.0

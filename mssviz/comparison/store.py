@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 #: Columns of the scores of one model on one track.
 KEPT = ["target", "time", "measure", "value"]
-#: Part of every key; to be raised when the same input gives other scores.
+#: Part of every key; must be raised when the same input gives other scores.
 _VERSION = 2
 
 
 def key_of(track: Track, model: Model, settings: Any) -> str:
-    """Name for the scores of a model on a track: the digest of all that they depend on."""
+    """Name of the scores of a model on a track: the digest of everything that they depend on."""
     parts = {
         "version": _VERSION,
         "stems": {name: [_digest(path), stream] for name, (path, stream) in track.stems.items()},
@@ -43,7 +43,7 @@ def _digest(path: Path) -> str:
 
 
 class ScoreStore:
-    """Scores in files named by their keys; with a checksum, so that damage is scored anew."""
+    """Scores in files named by their keys, with checksums, so that damaged ones are scored anew."""
 
     def __init__(self, folder: PathLike | None) -> None:
         self._folder = cache_folder("scores") if folder is None else as_path(folder, "cache")
@@ -53,7 +53,7 @@ class ScoreStore:
         check_places([self._folder / "scores.json"])
 
     def get(self, key: str) -> "pd.DataFrame | None":
-        """Scores of this key; None if there are none, or their file is damaged."""
+        """Get the scores of a key; None if there are none, or their file is damaged."""
         import pandas as pd
 
         try:
@@ -76,5 +76,5 @@ class ScoreStore:
 
 
 def _checksum(key: str, scores: Any) -> str:
-    # Python's JSON keeps every bit, infinities and NaN, so that what was read gives the same text
+    # Python's JSON keeps every bit, infinities and NaN, so that what is read gives the same text
     return hashlib.sha256(f"{key} {json.dumps(scores)}".encode()).hexdigest()

@@ -16,12 +16,12 @@ from mssviz.separators import oracles
 if TYPE_CHECKING:
     import pandas as pd
 
-#: SiSEC 2018's entries that are no separators.
+#: SiSEC 2018's entries that are not separators.
 _REFERENCE_POINTS = ("IBM1", "IBM2", "IRM1", "IRM2", "MWF", "MIX")
 
 
 def medians(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Median over windows of each track, as SiSEC counts.
+    """Take the median over the windows of each track, as SiSEC does.
 
     Returns
     -------
@@ -36,24 +36,24 @@ def medians(table: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def summary(table: "pd.DataFrame", published: bool = False) -> "pd.DataFrame":
-    """Median over tracks of the medians over windows.
+    """Take the median over tracks of the medians over windows.
 
     Parameters
     ----------
     table
-        From `compare`.
+        Table from `compare`.
     published
-        Whether to set SiSEC 2018's entries beside one's own, with two more columns: ``data`` says
-        which songs a row is of, for only rows of the same songs and version can be compared;
-        ``alike`` names the entry, or one's own model, that is defined in the same way. An oracle
-        of SiSEC's is listed only beside its like: ``IRM2`` beside ``oracle:IRM2``, but not beside
+        Whether to set SiSEC 2018's entries beside one's own, with two more columns. ``data`` says
+        which songs a row is of, because only rows of the same songs and version can be compared.
+        ``alike`` names the entry, or one's own model, that is defined in the same way. An oracle of
+        SiSEC's is listed only beside its like: ``IRM2`` beside ``oracle:IRM2``, but not beside
         ``oracle:IRM2-targets``. ``MIX`` is left out: it is a share of the mixture, 1/4 for each of
         four stems, where ours is all of it.
 
     Returns
     -------
     DataFrame
-        Index ``target``, ``model``; a column for each measure, in dB, and ``tracks``.
+        Index ``target``, ``model``; a column for each measure, in dB, and ``tracks``, their number.
     """
     import pandas as pd
 
@@ -72,7 +72,7 @@ def summary(table: "pd.DataFrame", published: bool = False) -> "pd.DataFrame":
 
 
 def _published(table: "pd.DataFrame") -> Iterator[dict[str, Any]]:
-    """Rows of SiSEC 2018 for a table's targets, without what has no like in it."""
+    """Rows of SiSEC 2018 for a table's targets, without the oracles that have no like in it."""
     targets = set(table["target"])
     alike = {oracles.published_as(model): model for model in _models(table)}
     for entry, found in datasets.published_scores().items():
@@ -94,24 +94,24 @@ def _entry_label(entry: str | None) -> str:
 
 
 def paired(table: "pd.DataFrame", first: str, second: str, measure: str = "SDR") -> "pd.DataFrame":
-    """Whether one model beats another on the same tracks: differences and a Wilcoxon test.
+    """Test whether one model beats another on the same tracks, by differences and Wilcoxon's test.
 
     Parameters
     ----------
     table
-        From `compare`.
+        Table from `compare`.
     first, second
         Names of models.
     measure
-        One of its measures.
+        Name of a measure of the table.
 
     Returns
     -------
     DataFrame
-        Index ``target``: ``tracks``, ``median_difference`` (`first` minus `second`, dB),
-        ``better`` (share of tracks on which `first` is better) and ``p``, two-sided, of the
-        signed-rank test; NaN with fewer than two tracks that differ. Five tracks or fewer can
-        never reach 0.05.
+        Index ``target``; columns ``tracks``, ``median_difference`` (`first` minus `second`, dB),
+        ``better`` (share of tracks on which `first` is better) and ``p``, the two-sided probability
+        of the signed-rank test; NaN with fewer than two tracks that differ. With five tracks or
+        fewer it can never reach 0.05.
 
     Raises
     ------
@@ -151,9 +151,9 @@ def paired(table: "pd.DataFrame", first: str, second: str, measure: str = "SDR")
 
 
 def to_museval(table: "pd.DataFrame", track: str, model: str, settings: Scoring) -> str:
-    """JSON of one track's windows, as museval aggregates it.
+    """Write one track's windows as the JSON that museval aggregates.
 
-    Scores that are not finite are ``null``, where museval writes ``NaN``, which is no JSON; it
+    Scores that are not finite are ``null``, where museval writes ``NaN``, which is no JSON; museval
     leaves perfect scores out of its medians, too.
     """
     rows = table[(table["track"] == track) & (table["model"] == model) & table["time"].notna()]

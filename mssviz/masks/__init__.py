@@ -1,4 +1,4 @@
-"""Time-frequency masks: how to get from magnitudes or true sources to masks, and apply them.
+"""Time-frequency masks: how they are made from magnitudes or true sources, and applied.
 
 A mask says, for every bin of the mixture's STFT, which share of it belongs to a source. All
 functions take and return arrays ``(n_frames, n_bins, n_channels)``; several sources are a

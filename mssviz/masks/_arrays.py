@@ -9,7 +9,7 @@ from mssviz.errors import ParameterError
 
 
 def empty(n_frames: int, n_bins: int, n_channels: int) -> Mask:
-    """Array in the memory order (frames, channels, bins) of spectra, so that products run fast."""
+    """Empty mask in the memory order of spectra, (frames, channels, bins), for fast products."""
     return np.moveaxis(np.empty((n_frames, n_channels, n_bins), np.float32), 1, 2)
 
 

@@ -16,18 +16,18 @@ def ideal_binary_masks(references: Mapping[str, Stft]) -> dict[str, Mask]:
     Parameters
     ----------
     references
-        Source name to the true source's STFT, ``(n_frames, n_bins, n_channels)``.
+        STFTs of the true sources by name, ``(n_frames, n_bins, n_channels)``.
 
     Returns
     -------
     dict
-        Masks of 0 and 1. With more than two sources a bin may belong to none; in silence all
-        are 0.
+        Masks of 0 and 1 by name. With more than two sources a bin may belong to none; in silence
+        all masks are 0.
 
     References
     ----------
     Wang, "On ideal binary mask as the computational goal of auditory scene analysis", 2005.
-    SiSEC 2018's ``IBM1`` and ``IBM2`` compare with the mixture instead; see `oracles`.
+    SiSEC 2018's ``IBM1`` and ``IBM2`` compare with the mixture instead; see `separators.oracles`.
     """
     check_same_shape(references)
     powers = {name: np.abs(s) ** 2 for name, s in references.items()}
@@ -38,8 +38,8 @@ def ideal_binary_masks(references: Mapping[str, Stft]) -> dict[str, Mask]:
 def ideal_ratio_masks(references: Mapping[str, Stft], power: float = 2.0) -> dict[str, Mask]:
     """Ideal ratio masks (IRM): `ratio_masks` of the true sources' magnitudes.
 
-    With ``power=1`` and ``power=2``, of all single sources, SiSEC 2018's ``IRM1`` and ``IRM2``, but
-    for their grid; see `oracles`. Silence: ``1 / K``.
+    Among all single sources, ``power=1`` and ``power=2`` are SiSEC 2018's ``IRM1`` and ``IRM2`` but
+    for their grid; see `separators.oracles`. In silence every mask is ``1 / K``.
     """
     return ratio_masks({name: magnitude(s) for name, s in references.items()}, power)
 
@@ -47,7 +47,7 @@ def ideal_ratio_masks(references: Mapping[str, Stft], power: float = 2.0) -> dic
 def ideal_amplitude_mask(reference: Stft, mixture: Stft, limit: float = 1.0) -> Mask:
     r"""Ideal amplitude mask (IAM), ``min(|S| / |X|, limit)``; 0 where the mixture is silent.
 
-    Unlimited it would restore the source's magnitude exactly, and exceed 1 wherever sources
+    Without the limit it would restore the source's magnitude exactly, and exceed 1 wherever sources
     cancel each other.
 
     References
@@ -63,8 +63,8 @@ def ideal_amplitude_mask(reference: Stft, mixture: Stft, limit: float = 1.0) -> 
 def phase_sensitive_mask(reference: Stft, mixture: Stft, limit: float = 1.0) -> Mask:
     r"""Phase-sensitive mask (PSM), ``Re(S / X)`` cut to ``[0, limit]``; 0 in silence.
 
-    It loses what the mixture's phase makes useless: the best real mask in least squares,
-    before it is cut.
+    It leaves out what the mixture's phase makes useless: before it is cut, it is the best real mask
+    in least squares.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The multichannel Wiener filter, which uses where in the stereo image a source stands, too."""
+"""The multichannel Wiener filter, which also uses where a source stands in the stereo image."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from mssviz.masks._arrays import check_same_shape
 class WienerModel:
     r"""Multichannel Wiener filter (MWF) of a whole song, held by its spatial statistics.
 
-    Every source is a Gaussian with power ``v_j(t, f)`` and a spatial covariance ``R_j(f)``,
-    which is estimated over the whole song; its filter is
+    Every source is a Gaussian with power ``v_j(t, f)`` and a spatial covariance ``R_j(f)``, which
+    is estimated over the whole song. Its filter is
 
     .. math:: W_j = v_j R_j \left(\sum_k v_k R_k + \sqrt{\epsilon} I\right)^{-1}
 
-    Iteration *n* estimates ``v`` and ``R`` from the sources of iteration *n - 1*; iteration 0
-    is the magnitude ratio mask. Only ``R`` of each iteration is kept (``n_bins x n_channels²``
-    numbers a source), so the song can be passed through in blocks.
+    Iteration *n* estimates ``v`` and ``R`` from the sources of iteration *n - 1*; iteration 0 is
+    the magnitude ratio mask. Only ``R`` of each iteration is kept (``n_bins x n_channels²`` numbers
+    for each source), so a song can be passed through in blocks.
 
     In silence the regularisation takes over and every estimate is 0. Channels that are
     perfectly correlated are handled by the same term.
@@ -46,11 +46,11 @@ class WienerModel:
         Parameters
         ----------
         blocks
-            Called for each pass; returns the song's blocks ``(magnitudes, mixture)``, with
-            magnitudes a dict of ``(n_frames, n_model_bins, n_channels)`` and the mixture's
+            Function that begins a new pass: it returns the song's blocks ``(magnitudes, mixture)``,
+            with magnitudes a dict of ``(n_frames, n_model_bins, n_channels)`` and the mixture's
             STFT of the same shape (cut to the modelled bins).
         iterations
-            Rounds of refinement, at least 1.
+            Number of rounds of refinement, at least 1.
         """
         if iterations < 1:
             raise ParameterError(f"MWF needs at least 1 iteration (got {iterations})")
@@ -68,8 +68,8 @@ class WienerModel:
         Parameters
         ----------
         blocks
-            As in `fit`, with the true sources' STFTs instead of magnitudes. To `filter` a block,
-            give its true sources as `sources`.
+            Function that begins a new pass, as for `fit`, with the true sources' STFTs instead of
+            magnitudes. To `filter` a block, give its true sources as `sources`.
         """
         scale = _wiener_scale(mixture for _, mixture in blocks())
         total: AnyArray | float = 0.0
@@ -90,17 +90,17 @@ class WienerModel:
         Parameters
         ----------
         magnitudes
-            As in `fit`; gives the sources' names, too. Unused if `sources` is given.
+            Magnitudes by source, as in `fit`. If `sources` is given, only their names are used.
         mixture
             STFT of the block, ``(n_frames, n_model_bins, n_channels)``.
         sources
-            Starting estimates ``(n_frames, n_model_bins, n_channels, K)``; the magnitude
-            ratio mask's when left out.
+            Estimates to start from, ``(n_frames, n_model_bins, n_channels, K)``; those of the
+            magnitude ratio mask if left out.
 
         Returns
         -------
         dict
-            Source name to STFT, complex64, shape of `mixture`.
+            STFTs by source, complex64, of the shape of `mixture`.
         """
         check_same_shape({**magnitudes, "mixture": mixture})
         estimates: AnyArray = self._refine(magnitudes, mixture, sources) * np.float32(self.scale)
@@ -109,7 +109,7 @@ class WienerModel:
     def _refine(
         self, magnitudes: Mapping[str, AnyArray], mixture: Stft, sources: AnyArray | None = None
     ) -> AnyArray:
-        # scaled estimates after all iterations known so far: (frames, bins, channels, K)
+        # scaled estimates after all iterations that are known so far: (frames, bins, channels, K)
         scaled = mixture / np.float32(self.scale)
         if sources is None:
             stacked = np.stack(list(magnitudes.values()), axis=-1)
@@ -139,16 +139,16 @@ def wiener(
     Parameters
     ----------
     magnitudes
-        Source name to magnitude, linear, ``(n_frames, n_bins, n_channels)``.
+        Magnitudes by source, linear, ``(n_frames, n_bins, n_channels)``.
     mixture
-        STFT of the same shape.
+        STFT of the mixture, of the same shape.
     iterations
-        Rounds of refinement, at least 1.
+        Number of rounds of refinement, at least 1.
 
     Returns
     -------
     dict
-        Source name to STFT, complex64.
+        STFTs by source, complex64.
     """
     model = WienerModel.fit(lambda: [(magnitudes, mixture)], iterations)
     return model.filter(magnitudes, mixture)
@@ -157,16 +157,16 @@ def wiener(
 def ideal_wiener(references: Mapping[str, Stft], mixture: Stft) -> dict[str, Stft]:
     """Oracle MWF: the filter of `WienerModel` with the true sources' statistics.
 
-    The upper bound for any method that weights the channels of the mixture linearly with
-    one spatial covariance a source. SiSEC 2018's ``MWF`` estimates it otherwise; see `oracles`.
-    Silence gives silence.
+    This is the upper bound for any method that weights the channels of the mixture linearly with
+    one spatial covariance for each source. SiSEC 2018's ``MWF`` estimates it in another way; see
+    `separators.oracles`. Silence gives silence.
 
     Parameters
     ----------
     references
-        Source name to the true source's STFT, ``(n_frames, n_bins, n_channels)``.
+        STFTs of the true sources by name, ``(n_frames, n_bins, n_channels)``.
     mixture
-        STFT of the same shape.
+        STFT of the mixture, of the same shape.
     """
     model = WienerModel.oracle(lambda: [(references, mixture)])
     return model.filter(references, mixture, np.stack(list(references.values()), axis=-1))
@@ -176,7 +176,7 @@ _EPS = np.finfo(np.float32).eps
 
 
 def _wiener_scale(mixtures: Iterable[Stft]) -> float:
-    # magnitudes are brought to 10 at most, where the regularisation is what norbert's is
+    # magnitudes are scaled to 10 at most, where the regularisation is that of norbert
     peak = max((float(np.abs(mixture).max(initial=0)) for mixture in mixtures), default=0.0)
     return max(1.0, peak / 10)
 

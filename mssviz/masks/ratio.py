@@ -10,31 +10,31 @@ from mssviz._typing import AnyArray, Extension, Magnitude, Mask, Stft
 from mssviz.errors import ParameterError
 from mssviz.masks._arrays import check_same_shape, empty
 
-#: Power below which ratio masks take a bin for silent, as in Spleeter; far below anything audible.
+#: Power below which ratio masks take a bin for silent, as in Spleeter; far below what is audible.
 EPSILON = 1e-10
 
 
 def ratio_masks(magnitudes: Mapping[str, Magnitude], power: float = 2.0) -> dict[str, Mask]:
-    r"""Soft masks from the sources' magnitudes.
+    r"""Make soft masks from the sources' magnitudes.
 
     .. math:: M_i = \frac{P_i^p + \epsilon^{p/2} / K}{\sum_j P_j^p + \epsilon^{p/2}}
 
     With *p* = 2 this is Spleeter's formula. Spleeter keeps :math:`\epsilon` itself at every
-    exponent, so that with a high one quiet bins count as silent; here silence begins at the
+    exponent, so that with a high exponent quiet bins count as silent; here silence begins at the
     same magnitude, 1e-5, whatever *p* is.
 
     Parameters
     ----------
     magnitudes
-        Source name to magnitude, linear, ``(n_frames, n_bins, n_channels)``, non-negative.
+        Magnitudes by source, linear, ``(n_frames, n_bins, n_channels)``, non-negative.
     power
-        Exponent *p*: 1 is the magnitude ratio, 2 (Spleeter's) the power ratio of a Wiener
-        filter, larger values approach a binary mask. Positive.
+        Exponent *p*, positive: 1 is the magnitude ratio, 2 (Spleeter's) the power ratio of a Wiener
+        filter, larger values approach a binary mask.
 
     Returns
     -------
     dict
-        Masks in [0, 1] that add up to 1. In silence every mask is ``1 / K``.
+        Masks in [0, 1] by source, which add up to 1. In silence every mask is ``1 / K``.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def ratio_masks(magnitudes: Mapping[str, Magnitude], power: float = 2.0) -> dict
     magnitudes = {
         name: np.asarray(p, np.result_type(p, np.float32)) for name, p in magnitudes.items()
     }
-    if power == 2:  # Spleeter's, to the bit
+    if power == 2:  # equal to Spleeter's to the bit
         powers = {name: p * p for name, p in magnitudes.items()}
         epsilon: AnyArray | np.float32 = np.float32(EPSILON)
     else:
@@ -59,7 +59,7 @@ def ratio_masks(magnitudes: Mapping[str, Magnitude], power: float = 2.0) -> dict
         loudest = np.maximum.reduce(list(magnitudes.values()))
         safe = np.maximum(loudest, np.float32(1e-30))
         powers = {name: (p / safe) ** np.float32(power) for name, p in magnitudes.items()}
-        with np.errstate(over="ignore"):  # silence: cut to a finite value below
+        with np.errstate(over="ignore"):  # in silence, cut to a finite value below
             epsilon = (np.float32(EPSILON**0.5) / safe) ** np.float32(power)
         epsilon = np.minimum(epsilon, np.float32(1e30))
     total = np.add.reduce(list(powers.values())) + epsilon
@@ -76,17 +76,18 @@ def extend(mask: Mask, n_bins: int, extension: Extension = "zeros") -> Mask:
     Parameters
     ----------
     mask
-        ``(n_frames, n_model_bins, n_channels)``.
+        Mask of the modelled bins, ``(n_frames, n_model_bins, n_channels)``.
     n_bins
-        Bins of the STFT; at least `n_model_bins`.
+        Number of bins of the STFT, at least `n_model_bins`.
     extension
-        ``"zeros"`` silences what lies above (stems then miss the treble and do not add up to
-        the mixture); ``"average"`` repeats each frame's and channel's mean over the bins.
+        What happens above the modelled bins. ``"zeros"`` silences them (stems then miss the treble
+        and do not add up to the mixture); ``"average"`` repeats each frame's and channel's mean
+        over the modelled bins.
 
     Returns
     -------
     Mask
-        ``(n_frames, n_bins, n_channels)``.
+        Mask of the full band, ``(n_frames, n_bins, n_channels)``.
 
     References
     ----------
@@ -108,15 +109,15 @@ def extend(mask: Mask, n_bins: int, extension: Extension = "zeros") -> Mask:
 def smooth(mask: Mask, n_frames: int) -> Mask:
     """Average a mask over time, weighted by a Hann window of ``2 n_frames + 1`` frames.
 
-    Flicker from frame to frame is what is heard as "musical noise"; averaging trades it for
-    blurred onsets. Masks keep their sum. At either end the window is cut to the frames there are.
+    Flicker from frame to frame is heard as "musical noise"; averaging trades it for blurred onsets.
+    Masks keep their sum. At either end the window is cut to the frames that there are.
 
     Parameters
     ----------
     mask
-        ``(n_frames, n_bins, n_channels)``.
+        Mask ``(n_frames, n_bins, n_channels)``.
     n_frames
-        Neighbours on either side, 0 or more.
+        Number of neighbouring frames on either side, 0 or more.
 
     References
     ----------
@@ -141,12 +142,12 @@ def harden(mask: Mask, hardness: float = 1.0, level: float = 0.5) -> Mask:
     Parameters
     ----------
     mask
-        In [0, 1], any shape.
+        Mask in [0, 1], of any shape.
     hardness
         *h* in [0, 1]: 0 leaves the mask as it is, 1 is `threshold`.
     level
-        :math:`\theta` in [0, 1), the value that stays. At 0.5, the masks of two sources keep
-        their sum of 1.
+        :math:`\theta` in [0, 1), the value that stays as it is. At 0.5, the masks of two sources
+        keep their sum of 1.
     """
     check_share("hardness", hardness)
     if hardness == 1:
@@ -159,15 +160,15 @@ def harden(mask: Mask, hardness: float = 1.0, level: float = 0.5) -> Mask:
 
 
 def threshold(mask: Mask, level: float = 0.5) -> Mask:
-    """Binary mask: 1 where `mask` exceeds `level`, else 0; same shape.
+    """Make a binary mask: 1 where `mask` exceeds `level`, else 0; same shape.
 
     Parameters
     ----------
     mask
-        In [0, 1].
+        Mask in [0, 1].
     level
-        In [0, 1). At 0.5, two-source masks stay complementary but for exact ties, which
-        become 0 in both (so silence, where masks are ``1 / K``, gives 0 everywhere).
+        Threshold in [0, 1). At 0.5, the masks of two sources stay complementary except for exact
+        ties, which become 0 in both (so silence, where masks are ``1 / K``, gives 0 everywhere).
     """
     check_level(level)
     return (mask > level).astype(np.float32)
@@ -185,7 +186,7 @@ def binary_masks(magnitudes: Mapping[str, Magnitude]) -> dict[str, Mask]:
 
 
 def apply(mask: Mask, mixture: Stft) -> Stft:
-    """Multiply an STFT by a mask: the source's magnitude share with the mixture's phase."""
+    """Multiply an STFT by a mask: a share of the mixture's magnitude with the mixture's phase."""
     if mask.shape != mixture.shape:
         raise ParameterError(
             f"mask and STFT must have one shape (got {mask.shape} and {mixture.shape}); "
@@ -195,10 +196,10 @@ def apply(mask: Mask, mixture: Stft) -> Stft:
 
 
 def with_phase(spectrum: Stft, other: Stft) -> Stft:
-    r"""Give a spectrum another's phase, :math:`|Y| e^{j \angle S}`.
+    r"""Give a spectrum the phase of another one, :math:`|Y| e^{j \angle S}`.
 
-    With the true source's phase (oracle phase) this shows what a mask would achieve if it were
-    not for the mixture's phase. Where `other` is 0, its phase counts as 0.
+    With the true source's phase (oracle phase) this shows what a mask would achieve if it did not
+    have to use the mixture's phase. Where `other` is 0, its phase counts as 0.
     """
     check_same_shape({"spectrum": spectrum, "other": other})
     size = np.abs(other)

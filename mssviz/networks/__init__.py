@@ -1,6 +1,7 @@
 """Networks: the class `Network`, a file for each architecture, and `table`, which names them all.
 
-Importing the package is quick; `Network`, and every file but `table`, imports TensorFlow.
+Importing the package is quick: TensorFlow is imported only by `Network` and by files other than
+`table`.
 """
 
 import lazy_loader

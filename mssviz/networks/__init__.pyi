@@ -1,1 +1,16 @@
+from . import blstm as blstm
+from . import bs_roformer as bs_roformer
+from . import converters as converters
+from . import d3net as d3net
+from . import demucs as demucs
+from . import fit as fit
+from . import fnn as fnn
+from . import losses as losses
+from . import openunmix as openunmix
+from . import overlap_add as overlap_add
+from . import phase_features as phase_features
+from . import table as table
+from . import unet as unet
+from . import wave_unet as wave_unet
+from . import xumx as xumx
 from .network import Network as Network

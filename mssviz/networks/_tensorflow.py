@@ -1,8 +1,8 @@
 """The one place where TensorFlow and Keras are imported: quietly, quickly, and in settings of ours.
 
-A session can have changed what Keras does by default, in its own code, by variables of the
-environment or in ``~/.keras``: the backend, the order of axes, the precision. Networks are built
-so that none of it reaches them.
+A session can have changed what Keras does by default, in its own code, by environment variables or
+in ``~/.keras``: the backend, the order of axes, the precision. Networks are built in such a way
+that none of it reaches them.
 """
 
 import gc
@@ -18,14 +18,14 @@ from typing import Any
 
 from mssviz.errors import MssvizError
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # show errors only
 _BACKEND = "KERAS_BACKEND"
 
 
 @contextmanager
 def _quick_import() -> Iterator[None]:
-    # Importing TensorFlow makes a million objects that live for ever; collecting garbage
-    # meanwhile costs a third of the time (3.4 s against 2.3 s, 2 cores).
+    # Importing TensorFlow makes a million objects that live for ever; collecting garbage meanwhile
+    # takes a third of the time (3.4 s against 2.3 s, 2 cores).
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -38,13 +38,13 @@ def _quick_import() -> Iterator[None]:
 
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    # Before its logging is set up, TensorFlow prints notes on oneDNN and CUDA straight to file
+    # Before its logging is set up, TensorFlow prints notes on oneDNN and CUDA directly to file
     # descriptor 2. They are kept back, and shown only if the import fails.
     with ExitStack() as stack:
         try:
             kept = stack.enter_context(tempfile.TemporaryFile())
             saved = os.dup(2)
-        except OSError:  # no room, or no such descriptor: then they are seen
+        except OSError:  # no room, or no such descriptor: the notes are shown
             yield
             return
         stack.callback(os.close, saved)
@@ -62,7 +62,7 @@ def _quiet_stderr() -> Iterator[None]:
 
 @contextmanager
 def _on_tensorflow() -> Iterator[None]:
-    # Keras reads its backend once, when it is imported first, from here or else from a file.
+    # Keras reads its backend once, when it is first imported, from here or else from a file.
     wanted = os.environ.get(_BACKEND)
     if wanted not in (None, "tensorflow") and "keras" not in sys.modules:
         warnings.warn(
@@ -93,27 +93,27 @@ if keras.config.backend() != "tensorflow":
 
 __all__ = ["check_process", "keras", "own_settings", "tf"]
 
-#: Whether `own_settings` are in force in what is running here.
+#: Whether `own_settings` are in force for the code that is running.
 _in_force: ContextVar[bool] = ContextVar("in_force", default=False)
-#: Precision in each thread that has them in force. Keras has one set of settings for all threads.
+#: Precision of each thread that uses `own_settings`; Keras has one set of settings for all threads.
 _users: list[str] = []
 _changed = threading.Condition()
 _session: tuple[Any, ...] = ()
-#: Process in which networks have been built, None before the first.
+#: Process in which networks have been built; None before the first one.
 _process: int | None = None
 
 
 @contextmanager
 def own_settings(precision: str = "float32") -> Iterator[None]:
-    """Keras' defaults as networks need them, whatever the session has chosen, for a while.
+    """Set Keras' defaults as networks need them, whatever the session has chosen, for a while.
 
-    Within another such block nothing changes. Threads share them; one that wants another precision
-    waits for the others to end.
+    Within another such context nothing changes. Threads share the settings; one that needs another
+    precision waits until the others are done.
 
     Parameters
     ----------
     precision
-        Policy for the types of layers, such as ``"mixed_float16"``.
+        Keras' policy for the types of layers, such as ``"mixed_float16"``.
     """
     if _in_force.get():
         yield
@@ -155,7 +155,7 @@ def _set(policy: Any, floatx: str, data_format: str) -> None:
 def check_process() -> None:
     """Raise `MssvizError` in a fork of a process that has built networks.
 
-    TensorFlow's threads do not live on in a fork, which would wait for them without end.
+    TensorFlow's threads do not live on in a fork, which would wait for them for ever.
     """
     global _process
     if _process is None:

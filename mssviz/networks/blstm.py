@@ -1,14 +1,14 @@
-"""Uhlich's recurrent network, which is Spleeter's too: three bidirectional LSTM layers per target.
+"""Uhlich's recurrent network, also in Spleeter: three bidirectional LSTM layers for each target.
 
 ::
 
     mixture  T x F x C ─ flatten to T x (F C) ─ 3 x BLSTM (2 x units) ─ dense, ReLU ─ T x F x C
 
-The output is a magnitude by itself; it is not multiplied by the mixture.
+The output is the magnitude itself; it is not multiplied with the mixture.
 
 Sources: Uhlich et al., "Improving music source separation based on deep neural networks
 through data augmentation and network blending", ICASSP 2017; Spleeter 2.4.2,
-``model/functions/blstm.py``. No weights of it were published.
+``model/functions/blstm.py``. No weights were published.
 """
 
 from collections.abc import Sequence
@@ -36,20 +36,20 @@ def build_blstm(
     patch_frames, n_bins, n_channels
         Input shape T, F, C.
     units
-        LSTM cells in each direction of a layer.
+        Number of LSTM cells in each direction of a layer.
     dropout
-        Share of the first and second layer's outputs that training leaves out. Uhlich's entries
-        to SiSEC 2018 had some, tuned on songs held out; Spleeter has none.
+        Share of the outputs of the first and the second layer that training leaves out, in [0, 1).
+        Uhlich's entries to SiSEC 2018 had some, tuned on songs held out; Spleeter has none.
     scale
         Magnitude that the layers take for 1; 1 in Spleeter. An LSTM's output lies in [-1, 1] and
-        saturates, while magnitudes reach into the hundreds, so small networks learn faster with
-        more. Whether Uhlich scaled is not known.
+        saturates, while magnitudes reach into the hundreds, so small networks learn faster with a
+        larger scale. Whether Uhlich scaled is not known.
 
     Returns
     -------
     keras.Model
-        ``(batch, T, F, C)`` mixture magnitude, linear, to a list of one estimated magnitude
-        a target, same shape.
+        Network from the mixture's magnitude ``(batch, T, F, C)``, linear, to a list of one
+        estimated magnitude for each target, of the same shape.
 
     Raises
     ------

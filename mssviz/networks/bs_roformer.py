@@ -1,7 +1,7 @@
 """BS-RoFormer: bands of a spectrum as words of a text, read by transformers along time and bands.
 
-It reads and gives waveforms; the spectrum is inside. Shapes are without the batch: T frames,
-F bins, C channels, B bands of unequal width, D `dim`. Every target has its own mask estimator,
+It reads and gives waveforms; the spectrum is inside. Shapes are without the batch: T frames, F
+bins, C channels, B bands of unequal width, D `dim`. Every target has its own mask estimator, and
 the rest is shared.
 
 ::
@@ -38,9 +38,9 @@ from mssviz.errors import ParameterError
 from mssviz.networks._tensorflow import keras, tf
 from mssviz.networks.overlap_add import waveforms
 
-#: Widths in bins of the 62 bands of a spectrum of 1025.
+#: Widths of the 62 bands of a spectrum of 1025 bins, in bins.
 BANDS = (2,) * 24 + (4,) * 12 + (12,) * 8 + (24,) * 8 + (48,) * 8 + (128, 129)
-#: Windows of `multi_resolution_loss` in samples, the hop between them and the smallest transform.
+#: Windows of `multi_resolution_loss`, the hop between them and the smallest transform, in samples.
 LOSS_WINDOWS = (4096, 2048, 1024, 512, 256)
 LOSS_HOP = 147
 LOSS_FFT = 2048
@@ -69,28 +69,31 @@ def build_bs_roformer(
     targets
         Names of the sources, in the order of the weights.
     n_samples, n_channels
-        Input shape N, C; N a multiple of `hop_length`.
+        Input shape N, C, with N a multiple of `hop_length`.
     n_fft, hop_length
-        Of the spectrum inside, in samples, `n_fft` even; periodic Hann window, centred frames.
+        Window and hop of the spectrum inside, in samples; `n_fft` is even. The window is a periodic
+        Hann window, and frames are centred.
     bands
-        Widths in bins, ``n_fft // 2 + 1`` in all.
+        Widths of the bands in bins; their sum is ``n_fft // 2 + 1``.
     dim
-        Features D of a band in a frame.
+        Number D of features of a band in a frame.
     depth
         Number of pairs of transformers.
     heads, head_dim
-        Heads of an attention, and features of each; these even.
+        Number of heads of an attention, and number of features of each head, which is even.
     feedforward
-        Hidden features after each attention, as a multiple of `dim`.
+        Number of hidden features after each attention, as a multiple of `dim`.
     mask_depth, mask_expansion
-        Linear layers of a mask estimator, and their hidden features as a multiple of `dim`.
+        Number of linear layers of a mask estimator, and of their hidden features as a multiple of
+        `dim`.
     dropout
         Share of attentions and features that is dropped in training, in [0, 1).
 
     Returns
     -------
     keras.Model
-        ``(batch, N, C)`` mixture to a list of one estimated waveform a target, same shape.
+        Network from the mixture ``(batch, N, C)`` to a list of one estimated waveform for each
+        target, of the same shape.
 
     Raises
     ------
@@ -141,28 +144,28 @@ def multi_resolution_loss(
 ) -> Any:
     """Distance of waveforms, and of their spectra at several resolutions at once.
 
-    For each target ``mean |e - t| + sum over windows w of mean |STFT_w e - STFT_w t|``, divided by
-    the number of targets, so that the sum is the loss of the reference. Spectra are complex: phase
-    counts. The transform is linear, so it is taken of the difference.
+    The loss of a target is ``mean |e - t| + sum over windows w of mean |STFT_w e - STFT_w t|``,
+    divided by the number of targets, so that the sum over targets is the loss of the reference.
+    Spectra are complex, so phase counts. The transform is linear, so it is taken of the difference.
 
     Parameters
     ----------
     estimates, targets
-        One tensor ``(batch, n_samples, C)`` a target, of more than 2048 samples.
+        Lists of one tensor ``(batch, n_samples, C)`` for each target, of more than 2048 samples.
     mixture
-        Not used.
+        Mixture, which is not used.
 
     Returns
     -------
     Tensor
-        ``(batch, n_targets)``.
+        Losses ``(batch, n_targets)``.
     """
     # (batch, K, N, C) -> (batch, K, C, N)
     difference = tf.stack([e - t for e, t in zip(estimates, targets, strict=True)], axis=1)
     difference = tf.transpose(difference, (0, 1, 3, 2))
     loss = tf.reduce_mean(tf.abs(difference), axis=(2, 3))
     for size in LOSS_WINDOWS:
-        # a window shorter than the transform is padded behind, which leaves moduli as they are
+        # a window shorter than the transform is padded at its end, which leaves moduli as they are
         spectra = _stft(difference, size, LOSS_HOP, max(size, LOSS_FFT))
         loss += tf.reduce_mean(tf.abs(spectra), axis=(2, 3, 4))
     return loss / len(targets)
@@ -179,8 +182,8 @@ def _stft(x: Any, size: int, hop: int, n_fft: int) -> Any:
 
 
 def _framed(x: Any, size: int, hop: int) -> Any:
-    # Overlapping parts, as blocks of a hop side by side. What tf.signal.frame gives, too, but
-    # three times faster where the hop does not divide the size, for its gradient is stated.
+    # Overlapping frames, made of hops side by side. tf.signal.frame gives the same, but this is
+    # three times faster where the hop does not divide the size, because its gradient is stated.
     length, n_frames = x.shape[-1], (x.shape[-1] - size) // hop + 1
     n_side = -(-size // hop)
     n_blocks = n_frames - 1 + n_side
@@ -240,7 +243,7 @@ def _linear(n_outputs: int, n_inputs: int, name: str, bias: bool = True) -> Any:
 
 
 def _uniform(n_inputs: int) -> Any:
-    limit = n_inputs**-0.5  # as PyTorch does, biases too: a silent band must not be all zeros
+    limit = n_inputs**-0.5  # as PyTorch does, also for biases: a silent band must not be all zeros
     return keras.initializers.RandomUniform(-limit, limit)
 
 
@@ -374,5 +377,5 @@ class _MaskEstimator(keras.layers.Layer):
 
 
 def _runs(widths: Sequence[int]) -> list[tuple[int, int]]:
-    """Equal neighbours as (how many, width)."""
+    """Neighbours of equal width, as pairs of their number and their width."""
     return [(len(list(same)), width) for width, same in groupby(widths)]

@@ -1,7 +1,7 @@
 """D3Net: densely connected dilated convolutions, for two bands and the whole of a magnitude.
 
-A network for every target, of other sizes each. Shapes are ``(frames, bins, channels)`` without
-the batch; F is `modelled_bins`, S `split_bin`, g the growth of a part's last block.
+There is a network of its own sizes for every target. Shapes are ``(frames, bins, channels)``
+without the batch; F is `modelled_bins`, S `split_bin`, g the growth of an MD3's last block.
 
 ::
 
@@ -22,9 +22,9 @@ the batch; F is `modelled_bins`, S `split_bin`, g the growth of a part's last bl
 
     D3    the same again with a D2 in the place of every convolution, M groups, no further dilation
 
-In a D2 every group of channels has come through its own number of convolutions, and the next one
-spreads it by that group's dilation, so that no step looks past samples that it has not covered.
-Each convolution is 3 x 3 and stands behind normalisation and ReLU.
+In a D2 every group of channels has passed through its own number of convolutions, and the next
+convolution is dilated by that group's factor, so that no step looks past samples that it has not
+covered. Each convolution is 3 x 3 and comes after normalisation and ReLU.
 
 Sources: Takahashi and Mitsufuji, "Densely connected multidilated convolutional networks for dense
 prediction tasks", CVPR 2021, and "D3Net: Densely connected multidilated DenseNet for music source
@@ -41,7 +41,7 @@ from mssviz.networks._tensorflow import keras
 Option = TypeVar("Option")
 ByTarget: TypeAlias = Option | Mapping[str, Option]
 
-# Sony's sizes by target; "other" holds for all that are not named.
+# Sony's sizes by target; "other" is for all targets that are not named.
 SPLIT_BIN = {"drums": 128, "bass": 192, "other": 256}
 LOW_LAYERS = {"drums": (5, 5, 5, 4, 4, 4, 4), "other": (5, 5, 5, 5, 4, 4, 4)}
 LOW_GROWTH = {"bass": (16, 18, 18, 20, 18, 16, 16), "other": (16, 18, 20, 22, 20, 18, 16)}
@@ -79,8 +79,8 @@ def build_d3net(
 ) -> Any:
     """Build the network, with random weights.
 
-    Options from `split_bin` to `full_growth` are one value for all targets or values by target,
-    where ``"other"`` holds for targets that are not named.
+    Options from `split_bin` to `full_growth` are one value for all targets, or values by target,
+    where ``"other"`` is for targets that are not named.
 
     Parameters
     ----------
@@ -89,26 +89,26 @@ def build_d3net(
     patch_frames, n_bins, n_channels
         Input shape T, F, C. An MD3 of 2 d + 1 blocks halves frames and bins d times.
     modelled_bins
-        Bins that the network models; those above are the mixture's in every estimate.
+        Number of bins that the network models; the bins above are the mixture's in every estimate.
     split_bin
-        First bin of the upper band.
+        Number of the first bin of the upper band.
     low_layers, high_layers, full_layers
-        Groups L of the D2 in every block of an MD3: lower band, upper band, all bins. An odd
-        number of blocks, the deepest in the middle.
+        Numbers L of groups of the D2 in every block of an MD3, for the lower band, the upper band
+        and all bins. The number of blocks is odd, with the deepest in the middle.
     low_growth, high_growth, full_growth
-        Channels g that each of these blocks gives.
+        Numbers g of channels that each of these blocks gives.
     filters
-        Channels of the first convolution of the three.
+        Numbers of channels of the first convolution, for the three MD3.
     n_blocks
-        Groups M of the D3 of the three; 1 makes them a D2.
+        Numbers M of groups of the D3, for the three MD3; 1 makes them a D2.
     final_layers, final_growth
-        L and g of the D2 at the end.
+        Numbers L and g of the D2 at the end.
 
     Returns
     -------
     keras.Model
-        ``(batch, T, F, C)`` mixture magnitude, linear, to a list of one estimated magnitude
-        a target, same shape.
+        Network from the mixture's magnitude ``(batch, T, F, C)``, linear, to a list of one
+        estimated magnitude for each target, of the same shape.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def _md3(x: Any, layers: Sequence[int], growth: Sequence[int], n_blocks: int, na
 
 
 def _d3(x: Any, n_layers: int, growth: int, n_blocks: int, name: str) -> Any:
-    # of the groups only those that are still added to are kept; the next is always in front
+    # only groups that are still added to are kept, and the next one is always the first
     groups = _d2(x, n_layers, growth * n_blocks, f"{name}_d1")
     for number in range(2, n_blocks + 1):
         first, later = groups[..., :growth], groups[..., growth:]
@@ -233,7 +233,7 @@ def _conv(n_filters: int, kernel: int, name: str, dilation: int = 1) -> Any:
 
 
 class _Standardise(keras.layers.Layer):
-    # learned from 0 and 1; Sony starts from each bin's mean and deviation in the training songs
+    # learned from 0 and 1; Sony begins with each bin's mean and deviation in the training songs
     def build(self, input_shape: Any) -> None:
         self.mean = self.add_weight(shape=(input_shape[2], 1), initializer="zeros", name="mean")
         self.scale = self.add_weight(shape=(input_shape[2], 1), initializer="ones", name="scale")

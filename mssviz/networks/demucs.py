@@ -16,7 +16,7 @@ Shapes are ``(samples, channels)`` without the batch, at 44.1 kHz, of 10 s in th
     decoder: skip added ─ convolution of 3 to twice the channels ─ GLU ─ transposed convolution
              of 8, stride 4 ─ ReLU
 
-Version 1 has 100 channels instead of 64, no change of rate and no normalisation.
+Version 1 has 100 channels instead of 64, and neither a change of rate nor a normalisation.
 
 Sources: Défossez, Usunier, Bottou and Bach, "Music source separation in the waveform domain",
 arXiv:1911.13254, 2019; its code, demucs 2.0.3, and the branch of version 1; for the change of rate,
@@ -33,8 +33,8 @@ from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
 from mssviz.networks._tensorflow import keras
 
-#: Of the filters that change the rate: zero crossings on either side, and where they begin to fall,
-#: as a share of the lower of both Nyquist frequencies.
+#: Filters that change the sample rate: their zero crossings on either side, and where they begin to
+#: fall, as a share of the lower of both Nyquist frequencies.
 ZEROS, ROLLOFF = 24, 0.945
 
 
@@ -60,33 +60,34 @@ def build_demucs(
     targets
         Names of the sources, in the order of the weights.
     n_samples, n_channels
-        Input shape; any length fits.
+        Input shape; `n_samples` can be any length.
     channels
-        Of the first encoder's output.
+        Number of channels of the first encoder's output.
     depth
         Number of encoders, and of decoders.
     kernel_size, stride
-        Of the encoders' first and the decoders' last convolutions, in samples of their rate.
+        Width and stride of the encoders' first and the decoders' last convolutions, in samples at
+        the rate of their level.
     growth
         Factor of the channels from one encoder to the next.
     decoder_kernel
-        Width of the decoders' first convolutions.
+        Width of the decoders' first convolutions, in samples at the rate of their level.
     lstm_layers
-        Bidirectional layers in the middle; 0 for none, and no dense layer.
+        Number of bidirectional layers in the middle; with 0, the dense layer is left out, too.
     resample
-        Whether the layers work at twice the rate, as in version 2.
+        Whether the layers work at twice the sample rate, as in version 2.
     normalize
-        Whether the layers see the mixture without its mean and at standard deviation 1, both
-        taken over the patch and its channels together.
+        Whether the layers see the mixture without its mean and with a standard deviation of 1, both
+        taken over the patch and all channels together.
     rescale
-        Standard deviation that those of the convolutions' initial weights are drawn towards, as
-        the geometric mean of both; 0 leaves them alone.
+        Reference value of the standard deviation of the convolutions' initial weights: they are
+        scaled to the geometric mean of it and their own; 0 leaves them alone.
 
     Returns
     -------
     keras.Model
-        ``(batch, n_samples, C)`` mixture to a list of one estimated waveform a target, same
-        shape.
+        Network from the mixture ``(batch, n_samples, C)`` to a list of one estimated waveform for
+        each target, of the same shape.
 
     Raises
     ------
@@ -152,12 +153,12 @@ def build_demucs(
             x = transposed(widths[-1 - level], "relu", f"{name}_conv")(x)
 
     outputs = []
-    for target in targets:  # each has its share of the reference's one convolution
+    for target in targets:  # each has its share of the one convolution of the reference
         y = transposed(n_channels, None, f"{target}_output", len(targets))(x)
         if resample:
             y = _Resampling(2, 1, name=f"{target}_downsample")(y)
         y = _middle(y, n_samples)
-        # this order: Keras takes (batch, 1, 1) after a plus for a bias where batch is C
+        # in this order, because Keras takes (batch, 1, 1) after a plus for a bias if batch equals C
         outputs.append(mean + y * deviation if normalize else y)
     return keras.Model(mixture, outputs, name="demucs")
 
@@ -170,14 +171,14 @@ def valid_length(
     decoder_kernel: int = 3,
     resample: bool = True,
 ) -> int:
-    """Length that a patch is padded to with zeros: every kernel is filled, and enough comes out.
+    """Length to which a patch is padded with zeros: kernels are filled, and enough comes out.
 
     Parameters
     ----------
     n_samples
-        Of the patch.
+        Length of the patch, in samples.
     depth, kernel_size, stride, decoder_kernel, resample
-        As in `build_demucs`.
+        The options of `build_demucs`.
     """
     length = 2 * n_samples if resample else n_samples
     for _ in range(depth):
@@ -214,12 +215,12 @@ def _middle(x: Any, n_samples: int) -> Any:
 
 
 def _uniform(bound: float) -> Any:
-    # one for each use: the same one would give layers of the same shape the same weights
+    # a new one for each use: the same one would give layers of the same shape the same weights
     return keras.initializers.RandomUniform(-bound, bound)
 
 
 def _bound(fan_in: int, rescale: float) -> float:
-    """Largest initial weight, of a uniform distribution."""
+    """Largest initial weight, for a uniform distribution."""
     bound = fan_in**-0.5
     return bound * math.sqrt(rescale / (bound / math.sqrt(3))) if rescale else bound
 
@@ -238,17 +239,17 @@ class _Level(keras.layers.Layer):
 
 
 class _Resampling(keras.layers.Layer):
-    """`old` samples to `new` ones: interpolation by a windowed sinc, without trained weights."""
+    """Turns `old` samples into `new` ones by a windowed sinc, without trained weights."""
 
     def __init__(self, old: int, new: int, name: str) -> None:
         super().__init__(name=name, dtype="float32")
-        self.old, self.new = 16 * old, 16 * new  # the same, several times as fast
+        self.old, self.new = 16 * old, 16 * new  # the same result, several times as fast
         self._kernel = sinc_filters(self.old, self.new)
 
     def call(self, x: Any) -> Any:
         length, n_channels = x.shape[1:]
         margin = (len(self._kernel) - self.old) // 2
-        # at either end the outermost sample goes on
+        # at either end the outermost sample is repeated
         first = keras.ops.repeat(x[:, :1], margin, axis=1)
         last = keras.ops.repeat(x[:, -1:], margin + self.old, axis=1)
         x = keras.ops.concatenate([first, x, last], axis=1)
@@ -266,7 +267,7 @@ def sinc_filters(old: int, new: int) -> AnyArray:
     .. math:: h_j[i] \propto \mathrm{sinc}(t) \cos^2\!\left(\frac{\pi t}{2 Z}\right), \quad
        t = 0.945 \min(o, n) \left(\frac{i}{o} - \frac{j}{n}\right), \quad |t| \le Z = 24
 
-    Each sums to 1.
+    The taps of each filter sum to 1.
     """
     rate = ROLLOFF * min(old, new)
     margin = math.ceil(ZEROS * old / rate)

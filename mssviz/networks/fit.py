@@ -29,25 +29,26 @@ class Fit:
     Parameters
     ----------
     build
-        Makes the network; called twice, for the trained one and the average.
+        Function that makes the network; it is called twice, for the trained one and for the
+        average.
     optimizer, loss, precision
-        Names from `table.OPTIMIZERS`, `table.LOSSES` and `table.PRECISIONS`. In mixed precision
-        the layers compute in 16 bits, weights and losses stay in 32.
+        Names from `table.OPTIMIZERS`, `table.LOSSES` and `table.PRECISIONS`. In mixed precision the
+        layers compute in 16 bits, while weights and losses stay in 32.
     decay
-        Share of the average that stays at each step, in [0, 1): it reaches back over about
-        ``1 / (1 - decay)`` steps. Early on it is less, ``(1 + step) / (10 + step)``, so that
-        random beginnings are forgotten. 0: no average.
+        Share of the average that stays at each step, in [0, 1); the average then reaches back over
+        about ``1 / (1 - decay)`` steps. Early on the share is less, ``(1 + step) / (10 + step)``,
+        so that random beginnings are forgotten. 0 is for no average.
     seed
-        Of the initial weights.
+        Seed of the initial weights.
 
     Attributes
     ----------
     network, average : Network
-        With the weights of the last step, and with their average.
+        Networks with the weights of the last step, and with their average.
 
     Notes
     -----
-    Where there are several GPUs, each takes a share of every batch and gradients are summed.
+    Where there are several GPUs, each takes a share of every batch, and gradients are summed.
     Operations are deterministic, on GPUs too, for the whole process.
     """
 
@@ -85,14 +86,14 @@ class Fit:
     def start_from(self, other: "Network", targets: Mapping[str, str]) -> None:
         """Take another network's weights for some targets; the others stay random.
 
-        What belongs to no target, in networks that share layers, is taken as it is.
+        In networks that share layers, the shared ones are taken as they are.
 
         Parameters
         ----------
         other
-            Of the same type and options.
+            Network of the same type and options.
         targets
-            Own target to the other network's.
+            Names of the other network's targets, by one's own.
 
         Raises
         ------
@@ -115,21 +116,21 @@ class Fit:
         self.average.model.set_weights(self.network.model.get_weights())
 
     def step(self, batch: AnyArray, learning_rate: float) -> float:
-        """One gradient step.
+        """Make one gradient step.
 
         Parameters
         ----------
         batch
-            ``(n_examples, 1 + n_targets, T, C, F)``, linear magnitudes, float32, or complex
-            spectra; or waveforms ``(n_examples, 1 + n_targets, n_samples, C)``: what the network
-            reads. Mixture, then targets.
+            Examples as the network reads them, the mixture first and then the targets: magnitudes,
+            linear, float32, or complex spectra, ``(n_examples, 1 + n_targets, T, C, F)``; or
+            waveforms ``(n_examples, 1 + n_targets, n_samples, C)``.
         learning_rate
-            Of this step.
+            Learning rate of this step.
 
         Returns
         -------
         float
-            Loss before the step: mean over examples.
+            Loss before the step, as the mean over examples.
         """
         self._optimizer.learning_rate = learning_rate
         n = self._strategy.num_replicas_in_sync
@@ -139,7 +140,7 @@ class Fit:
         return float(self._train(shares, tf.constant(len(batch), tf.float32)))
 
     def validate(self, batch: AnyArray) -> AnyArray:
-        """Parts of the average network's losses: ``(n_examples, n_parts)``; see `losses`."""
+        """Parts of the average network's losses, ``(n_examples, n_parts)``; see `losses`."""
         return self._validate(tf.constant(batch)).numpy()
 
     def state(self) -> dict[str, AnyArray]:
@@ -147,21 +148,21 @@ class Fit:
         return {name: np.asarray(variable) for name, variable in self._variables()}
 
     def layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Shape and type of what `state` gives, by name."""
+        """Shapes and types of the arrays that `state` gives, by name."""
         return {name: (tuple(v.shape), v.dtype) for name, v in self._variables()}
 
     def restore(self, state: Mapping[str, AnyArray]) -> None:
-        """Continue from what `state` gave."""
+        """Continue from a state that `state` gave."""
         for name, variable in self._variables():
             variable.assign(state[name])
 
     def save(self, path: Path) -> None:
-        """Write the average network's weights, as ``*.weights.h5``."""
+        """Write the average network's weights as ``*.weights.h5``."""
         self.average.model.save_weights(path)
 
     def _variables(self) -> Iterator[tuple[str, Any]]:
         groups: dict[str, Sequence[Any]] = {
-            "network": self.network.model.variables,  # the state of random layers, too
+            "network": self.network.model.variables,  # with the state of random layers
             "average": self.average.model.weights,
             "optimizer": self._optimizer.variables,
         }
@@ -175,7 +176,7 @@ class Fit:
         mixture, *targets = tf.unstack(batch, len(network.targets) + 1, axis=1)
         outputs = network.forward(mixture, training=training)
         estimates = [tf.cast(output, tf.float32) for output in outputs]
-        if network.signal == "waveform":  # some give only the middle
+        if network.signal == "waveform":  # some networks give only the middle
             excess = targets[0].shape[1] - estimates[0].shape[1]
             targets = [t[:, excess // 2 : t.shape[1] - (excess - excess // 2)] for t in targets]
         return self._loss(estimates, targets, mixture)
@@ -202,7 +203,7 @@ class Fit:
             strict=True,
         ):
             mean.value.assign(decay * mean.value + (1 - decay) * value.value)
-        for mean, value in zip(  # statistics of normalisation are averages already
+        for mean, value in zip(  # statistics of normalisation are averages anyway
             self.average.model.non_trainable_weights,
             self.network.model.non_trainable_weights,
             strict=True,
@@ -211,24 +212,24 @@ class Fit:
         return self._strategy.reduce("SUM", losses, axis=None)
 
 
-# As tf.summary.scalar does, which needs the tensorboard package.
+# What tf.summary.scalar writes; that function needs the tensorboard package.
 _SCALAR = tf.compat.v1.SummaryMetadata(
     plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
 )
 
 
 class Log:
-    """Scalars for TensorBoard; a context manager that closes its file.
+    """A log of scalars for TensorBoard; a context manager that closes its file.
 
     Parameters
     ----------
     folder
-        For event files; it is made.
+        Folder for event files; it is made.
 
     Raises
     ------
     FileError
-        If they cannot be written, then or later.
+        If the files cannot be written, now or later.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -253,7 +254,7 @@ class Log:
         try:
             yield
         except tf.errors.OpError as error:
-            cause = error.message.rpartition("}} ")[2].partition(" [Op:")[0]  # without the graph's
+            cause = error.message.rpartition("}} ")[2].partition(" [Op:")[0]  # without the graph
             raise FileError(
                 f"{self._folder}: curves for TensorBoard cannot be written "
                 f"({reason(OSError(cause))}); free some space, or choose another folder"

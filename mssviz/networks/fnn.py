@@ -1,6 +1,6 @@
 """Uhlich's feed-forward network: one per target, frame by frame, with some frames around each.
 
-Shapes without the batch; T frames, F bins, C channels, n = 2 · context_frames + 1.
+Shapes are without the batch: T frames, F bins, C channels, n = 2 · context_frames + 1.
 
 ::
 
@@ -11,9 +11,9 @@ Shapes without the batch; T frames, F bins, C channels, n = 2 · context_frames 
                                                estimate  T x F x C ◄─ times level ◄────┘
 
 Both channels pass through the same layers, one by one. The frames of a stack lie `context_step`
-apart, so that their windows do not overlap; before and after the patch is silence. Each stack is
-divided by its level and the output multiplied by it: a mixture that is twice as loud gives
-estimates that are twice as loud.
+apart, so that their windows do not overlap; before and after the patch there is silence. Each stack
+is divided by its level, and the output is multiplied with it, so a mixture that is twice as loud
+gives estimates that are twice as loud.
 
 Sources: Uhlich, Giron and Mitsufuji, "Deep neural network based instrument extraction from music",
 ICASSP 2015, for the network; the authors' description of their entry UHL1 to SiSEC 2016, for the
@@ -48,20 +48,20 @@ def build_fnn(
     patch_frames, n_bins, n_channels
         Input shape T, F, C.
     context_frames
-        Frames that are read before the one that is estimated, and as many after it.
+        Number of frames that are read before the one that is estimated, and as many after it.
     context_step
-        Distance of these frames, in frames; at 75 % overlap every fourth window begins where the
+        Distance of these frames, in frames; at 75 % overlap, every fourth window begins where the
         last one ends.
     n_layers
-        Dense layers with ReLU, with the last one.
+        Number of dense layers with ReLU, including the last one.
     units
-        Of each layer but the last; as many as bins if left out, as in the paper.
+        Number of units of each layer but the last; if left out, as many as bins, as in the paper.
 
     Returns
     -------
     keras.Model
-        ``(batch, T, F, C)`` mixture magnitude, linear, to a list of one estimated magnitude
-        a target, same shape.
+        Network from the mixture's magnitude ``(batch, T, F, C)``, linear, to a list of one
+        estimated magnitude for each target, of the same shape.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def build_fnn(
             x = keras.layers.Dense(
                 units, "relu", kernel_initializer="he_uniform", name=f"{target}_dense{layer}"
             )(x)
-        low = keras.initializers.RandomUniform(0, 0.1 / x.shape[3])  # and above 0 for every input
+        low = keras.initializers.RandomUniform(0, 0.1 / x.shape[3])  # never below 0 at first
         x = keras.layers.Dense(
             n_bins, rising_relu, kernel_initializer=low, name=f"{target}_dense{n_layers}"
         )(x)
@@ -98,11 +98,11 @@ def build_fnn(
 
 @tf.custom_gradient
 def rising_relu(x: Any) -> Any:
-    """ReLU for outputs: where it is 0 and should be more, its gradient is that of `x`.
+    """ReLU for outputs: where it is 0 and should be more, it has the gradient of `x`.
 
-    The ReLU's own is 0 there, so that a bin which has sunk below 0 for every input, as quiet bins
-    do in the first steps of Adam, would be silent for good. The paper has no need of it: it begins
-    each layer with a least squares solution on the training data.
+    The gradient of an ordinary ReLU is 0 there. A bin that has sunk below 0 for every input, as
+    quiet bins do in the first steps of Adam, would then be silent for ever. The paper does not need
+    this, because it begins each layer with a least squares solution on the training data.
     """
 
     def gradient(upstream: Any) -> Any:
@@ -112,7 +112,7 @@ def rising_relu(x: Any) -> Any:
 
 
 def _stack(frames: Any, context_frames: int, step: int) -> Any:
-    """Each frame beside those around it: ``(batch, T, C, F)`` to ``(batch, T, C, n F)``."""
+    """Put each frame beside those around it: ``(batch, T, C, F)`` to ``(batch, T, C, n F)``."""
     reach, n_frames = context_frames * step, frames.shape[1]
     padded = keras.ops.pad(frames, ((0, 0), (reach, reach), (0, 0), (0, 0)))
     parts = [padded[:, first : first + n_frames] for first in range(0, 2 * reach + 1, step)]

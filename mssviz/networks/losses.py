@@ -1,11 +1,11 @@
-"""What training makes small: each loss is one function of estimates, true targets and mixture.
+"""Losses, which training makes small: functions of estimates, true targets and mixture.
 
-``loss(estimates, targets, mixture)`` takes lists of one tensor a target and gives
+``loss(estimates, targets, mixture)`` takes lists of one tensor for each target and gives
 ``(n_examples, n_parts)``. The first parts belong to the targets, in order; the loss of an example
-is the sum of all parts.
+is the sum of all its parts.
 
-Networks that read magnitudes get magnitudes ``(n_examples, T, F, C)``; those that read spectra give
-magnitudes, while targets and mixture are complex; those that read waveforms get waveforms
+Networks that read magnitudes get magnitudes ``(n_examples, T, F, C)``. Networks that read spectra
+give magnitudes, while targets and mixture are complex. Networks that read waveforms get waveforms
 ``(n_examples, n_samples, C)``.
 """
 
@@ -33,7 +33,7 @@ def mean_square(estimates: Sequence[Any], targets: Sequence[Any], mixture: Any =
 def _each(
     measure: Callable[[Any, Any], Any], estimates: Sequence[Any], targets: Sequence[Any]
 ) -> Any:
-    # the absolute value of a complex spectrum; of samples it would be another signal
+    # the modulus of a complex spectrum; samples stay as they are
     true = [tf.abs(t) if tf.as_dtype(t.dtype).is_complex else t for t in targets]
     return tf.stack([measure(e, t) for e, t in zip(estimates, true, strict=True)], axis=1)
 

@@ -13,10 +13,10 @@ from mssviz.errors import MssvizError, ParameterError, reason
 from mssviz.networks import table
 from mssviz.networks._tensorflow import check_process, keras, own_settings, tf
 
-#: Numbers that a network may have: 1.6 GB; the largest that is shipped has 0.27e9.
+#: Most numbers that a network may have, 1.6 GB; the largest that is shipped has 0.27e9.
 MOST_NUMBERS = 400_000_000
 _MOST_VARIABLES = 20_000
-#: Numbers that a layer may give for one patch: 256 MiB; among the shipped, 115 MB.
+#: Most numbers that a layer may give for one patch, 256 MiB; the shipped ones give 115 MB at most.
 _LARGEST_OUTPUT = 1 << 26
 _BUILDING = threading.RLock()
 
@@ -27,14 +27,15 @@ class Network:
     Parameters
     ----------
     model_config
-        ``{"type": one of `table.NETWORKS`, ...}`` with the builder's keyword arguments.
+        Type and options: ``{"type": one of `table.NETWORKS`, ...}`` with the builder's keyword
+        arguments.
     targets
         Names of the sources.
     shape
-        Of the input, by the builder's names: ``patch_frames, n_bins, n_channels``, or
-        ``n_samples, n_channels`` of networks that read waveforms. See `Preset.input_shape`.
+        Shape of the input, by the builder's names: ``patch_frames, n_bins, n_channels``, or
+        ``n_samples, n_channels`` for networks that read waveforms. See `Preset.input_shape`.
     most_numbers
-        Weights that it may have, such as those that are in its files; if left out, `MOST_NUMBERS`.
+        Largest number of weights, such as the number in its files; if left out, `MOST_NUMBERS`.
 
     Raises
     ------
@@ -46,7 +47,7 @@ class Network:
     model : keras.Model
     targets : tuple of str
     signal : str
-        What it reads: ``"magnitude"``, ``"spectrum"`` or ``"waveform"``.
+        Form of its input: ``"magnitude"``, ``"spectrum"`` or ``"waveform"``.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Network:
                 self.model = build(targets, **shape, **options)
             except MssvizError:
                 raise
-            except Exception as error:  # Keras finds what is wrong where it gets to it
+            except Exception as error:  # Keras raises whatever it comes to first
                 raise ParameterError(
                     f"options of network {kind!r} are wrong: {reason(error)}"
                 ) from error
@@ -90,26 +91,27 @@ class Network:
         )
 
     def forward(self, mixture: Any, training: bool) -> list[Any]:
-        """Estimates of a batch of tensors.
+        """Estimate the targets of a batch of tensors.
 
         Parameters
         ----------
         mixture
-            ``(n_patches, T, F, C)``, magnitudes or complex spectra, or ``(n_patches, N, C)``.
+            Magnitudes or complex spectra ``(n_patches, T, F, C)``, or waveforms
+            ``(n_patches, N, C)``.
         training
             Whether layers behave as in training.
 
         Returns
         -------
         list
-            One tensor a target: magnitudes ``(n_patches, T, F, C)``, or waveforms
-            ``(n_patches, n_out, C)`` from the middle.
+            One tensor for each target: magnitudes ``(n_patches, T, F, C)``, or waveforms
+            ``(n_patches, n_out, C)`` of the middle.
         """
         if self.signal == "spectrum":
             mixture = tf.stack([tf.math.real(mixture), tf.math.imag(mixture)], axis=-1)
         with own_settings():
             outputs = self.model(mixture, training=training)
-        return list(outputs) if isinstance(outputs, list | tuple) else [outputs]  # one target
+        return list(outputs) if isinstance(outputs, list | tuple) else [outputs]  # with one target
 
     def _forward(self, mixture: Any) -> list[Any]:
         if self.signal == "waveform":
@@ -124,14 +126,15 @@ class Network:
         Parameters
         ----------
         mixture
-            ``(n_patches, patch_frames, n_bins, n_channels)``, linear magnitudes, float32, or
-            spectra, complex64; or waveforms ``(n_patches, n_samples, n_channels)``.
+            Magnitudes, linear, float32, or spectra, complex64,
+            ``(n_patches, patch_frames, n_bins, n_channels)``; or waveforms
+            ``(n_patches, n_samples, n_channels)``.
 
         Returns
         -------
         dict
-            Target to estimated magnitude, same shape; or waveform, as long or, from the middle,
-            shorter.
+            Estimates by target: magnitudes of the same shape, or waveforms, which are as long or,
+            if they are of the middle, shorter.
         """
         check_process()
         if self.signal == "waveform":
@@ -150,7 +153,7 @@ class _TooLargeError(Exception):
 
 @contextmanager
 def _bounded(most_numbers: int) -> Iterator[None]:
-    """Refuse a network before the weights are made that would be too many."""
+    """Refuse a network with too many weights before they are made."""
     n_numbers = n_variables = 0
 
     def counted(layer: Any, shape: Any = None, *args: Any, **options: Any) -> Any:

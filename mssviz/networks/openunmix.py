@@ -1,6 +1,6 @@
 """Open-Unmix: one recurrent network per target, whose output multiplies the mixture's magnitude.
 
-Shapes are ``(frames, …)`` without the batch; H is `hidden_size`, B is `max_bin`.
+Shapes are without the batch; H is `hidden_size`, B is `max_bin`.
 
 ::
 
@@ -15,8 +15,8 @@ Shapes are ``(frames, …)`` without the batch; H is `hidden_size`, B is `max_bi
                              │ fc3, bn3                                           ▼
                            T x C F ── x scale + mean, ReLU ── T x F x C ───────── x ── estimate
 
-The bins above 16 kHz are not read, but estimated from those below. The factor is at least 0
-but, unlike a mask, has no upper bound.
+The bins above 16 kHz are not read, but estimated from those below. The factor is at least 0 but,
+unlike a mask, has no upper bound.
 
 Sources: Stöter, Uhlich, Liutkus and Mitsufuji, "Open-Unmix: a reference implementation for music
 source separation", JOSS 4(41):1667, 2019, and its code 1.3.0 (PyTorch).
@@ -54,7 +54,7 @@ def build_openunmix(
     hidden_size
         Length of the vector that stands for a frame within the network, even; 1024 in ``umxl``.
     n_layers
-        Bidirectional LSTM layers.
+        Number of bidirectional LSTM layers.
     max_bin
         Number of bins that are read, from 0 Hz up: 1487 of 2049 reach to 16 kHz at 44.1 kHz.
     dropout
@@ -66,8 +66,8 @@ def build_openunmix(
     Returns
     -------
     keras.Model
-        ``(batch, T, F, C)`` mixture magnitude, linear, to a list of one estimated magnitude
-        a target, same shape.
+        Network from the mixture's magnitude ``(batch, T, F, C)``, linear, to a list of one
+        estimated magnitude for each target, of the same shape.
 
     Raises
     ------
@@ -76,8 +76,8 @@ def build_openunmix(
 
     Notes
     -----
-    PyTorch's LSTM adds two biases, of which this one has the sum: ``8 n_layers hidden_size / 2``
-    numbers fewer a target, 6,144 of 8,893,348.
+    PyTorch's LSTM adds two biases, and this one has their sum. So each target has
+    ``8 n_layers hidden_size / 2`` numbers fewer: 6,144 of 8,893,348.
     """
     check(n_bins, hidden_size, n_layers, max_bin, dropout)
     if residual and len(targets) < 2:
@@ -106,7 +106,7 @@ def check(n_bins: int, hidden_size: int, n_layers: int, max_bin: int, dropout: f
 
 
 def encode(mixture: Any, target: str, hidden_size: int, max_bin: int) -> Any:
-    """Bins of each frame to one vector, ``(batch, T, F, C)`` to ``(batch, T, H)`` in [-1, 1]."""
+    """Turn the bins of each frame into a vector: ``(batch, T, F, C)`` to ``(batch, T, H)``."""
     _, n_frames, _, n_channels = mixture.shape
     # (batch, T, F, C) -> (batch, T, C, B)
     x = keras.ops.transpose(mixture[:, :, :max_bin], (0, 1, 3, 2))
@@ -117,7 +117,7 @@ def encode(mixture: Any, target: str, hidden_size: int, max_bin: int) -> Any:
 
 
 def recur(x: Any, target: str, n_layers: int, dropout: float) -> Any:
-    """LSTM over the frames, both ways, ``(batch, T, H)`` to the same shape."""
+    """Run LSTM layers over the frames, both ways: ``(batch, T, H)`` to the same shape."""
     units = x.shape[-1] // 2
     for level in range(1, n_layers + 1):
         lstm = keras.layers.LSTM(
@@ -136,7 +136,7 @@ def recur(x: Any, target: str, n_layers: int, dropout: float) -> Any:
 
 
 def decode(x: Any, mixture: Any, target: str, hidden_size: int) -> Any:
-    """Vectors to an estimate, ``(batch, T, 2 H)`` to ``(batch, T, F, C)``."""
+    """Turn vectors into an estimate: ``(batch, T, 2 H)`` to ``(batch, T, F, C)``."""
     _, n_frames, n_bins, n_channels = mixture.shape
     x = keras.ops.relu(_dense(x, target, 2, hidden_size))
     x = _dense(x, target, 3, n_channels * n_bins)
@@ -152,13 +152,14 @@ def set_statistics(model: Any, targets: Sequence[str], mean: AnyArray, deviation
     Parameters
     ----------
     model
-        Of `build_openunmix` or `build_xumx`.
+        Network of `build_openunmix` or `build_xumx`.
     targets
-        Those whose networks are meant.
+        Names of the targets whose networks are set.
     mean, deviation
-        ``(n_bins,)``, of the training songs' magnitudes over all frames; channels averaged.
+        Statistics ``(n_bins,)`` of the training songs' magnitudes over all frames, channels
+        averaged.
     """
-    # hardly ever sounding bins are not blown up
+    # bins that hardly ever sound are not made much louder
     deviation = np.maximum(deviation, 1e-4 * np.max(deviation))
     for target in targets:
         layer = model.get_layer(f"{target}_input")
@@ -186,12 +187,12 @@ class _PerBin(keras.layers.Layer):
 
 
 def _dense(x: Any, target: str, number: int, size: int) -> Any:
-    """One of the three dense layers, normalised over batch and frames."""
+    """Apply one of the three dense layers, normalised over batch and frames."""
     kernel = _uniform(x.shape[-1])
     dense = keras.layers.Dense(
         size, use_bias=False, kernel_initializer=kernel, name=f"{target}_fc{number}"
     )
-    # momentum and epsilon are PyTorch's 0.1 and 1e-5
+    # momentum and epsilon are those of PyTorch, 0.1 and 1e-5
     normalise = keras.layers.BatchNormalization(
         momentum=0.9, epsilon=1e-5, name=f"{target}_bn{number}"
     )
@@ -199,5 +200,5 @@ def _dense(x: Any, target: str, number: int, size: int) -> Any:
 
 
 def _uniform(size: int) -> Any:
-    """Initial weights as in PyTorch."""
+    """Choose initial weights as PyTorch does."""
     return keras.initializers.RandomUniform(-(size**-0.5), size**-0.5)

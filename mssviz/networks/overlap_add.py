@@ -1,4 +1,4 @@
-"""Waveforms of spectra, for networks and losses that need them."""
+"""Waveforms made from spectra, for networks and losses that need them."""
 
 from typing import Any
 
@@ -6,23 +6,23 @@ from mssviz.networks._tensorflow import tf
 
 
 def waveforms(spectra: Any, hop_length: int) -> Any:
-    """Waveforms whose STFT is nearest to given spectra in the sense of least squares.
+    """Compute the waveforms whose STFT is nearest to given spectra, in the sense of least squares.
 
-    Frames are windowed again, and their sum is divided by that of the squared windows.
+    Frames are windowed again, and their sum is divided by the sum of the squared windows.
 
     Parameters
     ----------
     spectra
-        ``(n_patches, T, F, C)``, complex64, by a periodic Hann window of ``2 (F - 1)`` samples,
-        frames centred on multiples of the hop.
+        Spectra ``(n_patches, T, F, C)``, complex64, of a periodic Hann window of ``2 (F - 1)``
+        samples, with frames centred on multiples of the hop.
     hop_length
-        Samples between frames.
+        Distance from frame to frame, in samples.
 
     Returns
     -------
     Tensor
-        ``(n_patches, C, (T - 1) hop_length)``, float32: half a window at either end, where fewer
-        frames overlap, is left out.
+        Waveforms ``(n_patches, C, (T - 1) hop_length)``, float32. Half a window at either end,
+        where fewer frames overlap, is left out.
 
     References
     ----------

@@ -1,6 +1,6 @@
 """Muth's network: phase, as its derivatives in time and frequency, beside the magnitude.
 
-Shapes without the batch; T frames, F bins, C channels, U units, n = 2 · context_frames + 1.
+Shapes are without the batch: T frames, F bins, C channels, U units, n = 2 · context_frames + 1.
 
 ::
 
@@ -11,11 +11,11 @@ Shapes without the batch; T frames, F bins, C channels, U units, n = 2 · contex
     estimate  T x F x C ◄── ReLU ◄── standardise, back ◄── weighted sum of the three ──┘
 
 Every layer but the sum ends in ReLU. A convolution over n frames is a dense layer on n frames side
-by side. Before and after the patch is silence.
+by side. Before and after the patch there is silence.
 
-What the phase itself is says nothing: it depends on where the frame happens to begin. How it
-changes does: from frame to frame it tells the frequency within a bin, from bin to bin the time
-within a frame.
+The phase itself says nothing, because it depends on where the frame happens to begin. Its changes
+do: from frame to frame they tell the frequency within a bin, from bin to bin the time within a
+frame.
 
 Sources: Muth, Uhlich, Perraudin, Kemp, Cardinaux and Mitsufuji, "Improving DNN-based music source
 separation using phase features", arXiv 1807.02710, 2018. Its authors published no code. Layers and
@@ -38,28 +38,29 @@ from mssviz.networks.fnn import rising_relu
 
 
 def time_derivative(spectrum: Any, n_fft: int = 4096, hop_length: int = 1024) -> Any:
-    r"""How far each frame's phase has turned since the frame before, beyond what its bin turns.
+    r"""How far each frame's phase has turned since the frame before, beyond the turn of its bin.
 
     .. math:: \Delta_t \varphi[t, k] = \operatorname{princarg}\left(
         \varphi[t, k] - \varphi[t - 1, k] - 2 \pi k \frac{H}{N}\right)
 
     A steady tone of frequency *f* (in bins) gives :math:`2 \pi (f - k) H / N` in all bins of its
-    peak: zero in the middle of bin *k*, positive if the tone is higher. A quarter of a turn is
-    one bin at a hop of a quarter of the window. With noise it is random, and so it tells what
-    sounds steadily, such as a bass, from what does not.
+    peak: zero in the middle of bin *k*, positive if the tone is higher. At a hop of a quarter of
+    the window, a quarter of a turn is one bin. With noise the derivative is random, so it tells
+    sounds that go on steadily, such as a bass, from others.
 
     Parameters
     ----------
     spectrum
-        STFT, real and imaginary part on the last axis: ``(..., T, F, C, 2)``. All bins from 0 on.
+        STFT with real and imaginary part on the last axis, ``(..., T, F, C, 2)``; all bins from 0
+        on.
     n_fft, hop_length
         Window *N* and hop *H*, in samples.
 
     Returns
     -------
     tensor
-        ``(..., T, F, C)``, radians in [-pi, pi]. 0 in the first frame, and wherever this frame or
-        the one before is silent, since silence has no phase.
+        Derivative ``(..., T, F, C)``, radians in [-pi, pi]. It is 0 in the first frame, and
+        wherever this frame or the one before is silent, since silence has no phase.
 
     References
     ----------
@@ -71,7 +72,7 @@ def time_derivative(spectrum: Any, n_fft: int = 4096, hop_length: int = 1024) ->
     before = keras.ops.pad(
         spectrum[..., :-1, :, :, :], [*[(0, 0)] * (rank - 4), (1, 0), *[(0, 0)] * 3]
     )
-    # in turns, whole ones taken out while they are integers
+    # in turns, of which whole ones are taken out while they are integers
     turns = np.arange(n_bins) * hop_length % n_fft / n_fft
     return _turned(spectrum, before, 2 * np.pi * turns[:, np.newaxis])
 
@@ -84,20 +85,21 @@ def frequency_derivative(spectrum: Any) -> Any:
 
     A click *n* samples after the frame's beginning gives :math:`\pi - 2 \pi n / N` in all bins:
     zero in the middle of the frame, where the window is highest, positive before it and negative
-    after. Of other sounds *n* is the middle of what is heard of them within the frame, so onsets,
-    such as a drum's, stand out from what goes on. Half a turn is what the middle of the frame
+    after. For other sounds, *n* is the middle of what is heard of them within the frame, so onsets,
+    such as a drum's, stand out from sounds that go on. Half a turn is what the middle of the frame
     gives, since phases are relative to the frame's first sample.
 
     Parameters
     ----------
     spectrum
-        STFT, real and imaginary part on the last axis: ``(..., T, F, C, 2)``. All bins from 0 on.
+        STFT with real and imaginary part on the last axis, ``(..., T, F, C, 2)``; all bins from 0
+        on.
 
     Returns
     -------
     tensor
-        ``(..., T, F, C)``, radians in [-pi, pi]. 0 in the lowest bin, and wherever this bin or
-        the one below is silent.
+        Derivative ``(..., T, F, C)``, radians in [-pi, pi]. It is 0 in the lowest bin, and wherever
+        this bin or the one below is silent.
 
     References
     ----------
@@ -112,12 +114,12 @@ def frequency_derivative(spectrum: Any) -> Any:
 
 
 def _turned(here: Any, there: Any, expected: AnyArray) -> Any:
-    # the angle of here times the conjugate of there, turned back: needs no wrapping
+    # the angle of here times the conjugate of there, turned back, which needs no wrapping
     a, b, c, d = here[..., 0], here[..., 1], there[..., 0], there[..., 1]
     cosine, sine = np.cos(expected).astype(np.float32), np.sin(expected).astype(np.float32)
     real, imag = a * c + b * d, b * c - a * d
     real, imag = real * cosine + imag * sine, imag * cosine - real * sine
-    # for silence atan2 gives half a turn if the zero is a negative one
+    # for silence, atan2 gives half a turn if the zero is a negative one
     silent = keras.ops.logical_and(keras.ops.equal(real, 0), keras.ops.equal(imag, 0))
     return keras.ops.arctan2(keras.ops.where(silent, 0, imag), keras.ops.where(silent, 1, real))
 
@@ -145,23 +147,24 @@ def build_phase_features(
     patch_frames, n_bins, n_channels
         Input shape T, F, C; bins from 0 on.
     n_fft, hop_length
-        Of the STFT, in samples.
+        Window and hop of the STFT, in samples.
     context_frames
-        Frames that are read before, and as many after, the one that is estimated. The first
-        derivative looks at one more.
+        Number of frames that are read before the one that is estimated, and as many after it. The
+        first derivative looks at one more.
     units
-        Of every layer in the branches.
+        Number of units of every layer in the branches.
     join
-        ``"sum"``: one branch for both derivatives, which has the same weights for each; a layer
-        makes a magnitude of what comes from magnitude and derivatives, and these are added with
-        learned weights (aRI0U). ``"concatenate"``: a branch that reads the derivatives together,
-        and a layer that reads both branches (3ok).
+        Way in which magnitude and derivatives are joined. ``"sum"`` has one branch for both
+        derivatives, with the same weights for each; a layer makes magnitudes of what comes from
+        magnitude and derivatives, and these are added with learned weights (aRI0U).
+        ``"concatenate"`` has a branch that reads the derivatives together, and a layer that reads
+        both branches (3ok).
 
     Returns
     -------
     keras.Model
-        ``(batch, T, F, C, 2)`` mixture STFT, real and imaginary part, to a list of one estimated
-        magnitude a target, ``(batch, T, F, C)``.
+        Network from the mixture's STFT ``(batch, T, F, C, 2)``, real and imaginary part, to a list
+        of one estimated magnitude ``(batch, T, F, C)`` for each target.
 
     Raises
     ------
@@ -177,7 +180,7 @@ def build_phase_features(
         )
     mixture = keras.Input((patch_frames, n_bins, n_channels, 2), name="mixture")
     c = context_frames
-    # silence around the patch; one frame more for the first derivative
+    # silence around the patch, and one frame more for the first derivative
     padded = keras.ops.pad(mixture, ((0, 0), (c + 1, c), (0, 0), (0, 0), (0, 0)))
     magnitude = keras.ops.norm(padded, axis=4)[:, 1:]
     derivatives = [
@@ -189,7 +192,7 @@ def build_phase_features(
 
 
 class _Standardise(keras.layers.Layer):
-    """``(x - mean) / scale`` for each bin, both learned; and back, without the scale."""
+    """``(x - mean) / scale`` for each bin, both learned; and the way back, without the scale."""
 
     def build(self, shape: tuple[int, ...]) -> None:
         self.mean = self.add_weight(shape=(shape[2], 1), initializer="zeros", name="mean")
@@ -208,7 +211,7 @@ def _summed(
     found += [phase(derivative) for derivative in derivatives]
     n_bins, n_channels = magnitude.shape[2:]
     spread = _spread(target, n_bins * n_channels, units)
-    # begins as the mean, since with weights below 0 there might be nothing to begin with
+    # it begins as the mean, since with weights below 0 there might be nothing to begin with
     mean = keras.initializers.Constant(1 / len(found))
     add = keras.layers.Dense(1, kernel_initializer=mean, name=f"{target}_sum")
     # (batch, T, F C, branches) -> (batch, T, F C)
@@ -234,7 +237,7 @@ JOINS = {"sum": _summed, "concatenate": _concatenated}
 
 
 def _branch(name: str, n_frames: int, units: int) -> Any:
-    """``(batch, T + n - 1, F, C)`` to ``(batch, T, units)``, the same weights at each call."""
+    """Branch ``(batch, T + n - 1, F, C)`` to ``(batch, T, units)``; all calls share its weights."""
     first = keras.layers.Conv1D(
         units, n_frames, activation="relu", kernel_initializer="he_uniform", name=f"{name}1"
     )
@@ -248,7 +251,7 @@ def _branch(name: str, n_frames: int, units: int) -> Any:
 
 
 def _spread(target: str, n_features: int, n_inputs: int) -> Any:
-    low = keras.initializers.RandomUniform(0, 0.1 / n_inputs)  # and above 0 for every input
+    low = keras.initializers.RandomUniform(0, 0.1 / n_inputs)  # above 0 for every input at first
     return keras.layers.Dense(
         n_features, rising_relu, kernel_initializer=low, name=f"{target}_spread"
     )

@@ -1,7 +1,7 @@
 """What can be built, read and trained, by name; nothing here imports TensorFlow.
 
 A configuration names a type of network, a format of weights, a loss and an optimizer. These tables
-say which there are, and where in this package each is defined. `resolve` imports it from there.
+say which there are and where in this package each is defined; `resolve` imports it from there.
 """
 
 import pkgutil
@@ -19,10 +19,10 @@ class NetworkType:
         Module and function that builds the Keras model, as `resolve` takes it. The function is
         called with the targets, the shape of the input and the options of the configuration.
     reads
-        What one patch of its input holds: magnitudes, complex spectra or waveforms.
+        Content of a patch of its input: magnitudes, complex spectra or waveforms.
     gives
-        What it estimates of each target: magnitudes, of which masks are made, or waveforms, which
-        have a phase of their own.
+        Content of its estimate of a target: magnitudes, from which masks are made, or waveforms,
+        which have a phase of their own.
     """
 
     builder: str
@@ -41,9 +41,9 @@ class WeightsFormat:
         model, the paths of the files in the configuration's order, and the targets, and raises
         `PretrainedError` if they do not fit.
     ending
-        Of every file's name; any if empty.
+        Ending of every file's name; any if empty.
     signature
-        The first bytes of every file; any if empty.
+        First bytes of every file; any if empty.
     """
 
     converter: str
@@ -72,7 +72,7 @@ FORMATS = {
     "keras": WeightsFormat("converters.keras:load", ".weights.h5", b"\x89HDF\r\n\x1a\n"),
 }
 
-#: Losses by the names that training's settings have for them; the first two are Spleeter's.
+#: Losses by their names in the settings of training; the first two are Spleeter's.
 LOSSES = {
     "L1_mask": "losses:l1",
     "weighted_L1_mask": "losses:weighted_l1",
@@ -82,13 +82,13 @@ LOSSES = {
     "multi_resolution": "bs_roformer:multi_resolution_loss",
 }
 
-#: Classes of ``keras.optimizers`` to their arguments; epsilon as in TensorFlow 1.
+#: Arguments of the classes of ``keras.optimizers``, by class; epsilon is TensorFlow 1's.
 OPTIMIZERS: dict[str, dict[str, Any]] = {"Adam": {"epsilon": 1e-8}, "Adadelta": {}, "SGD": {}}
 
-#: Policies of Keras for the numbers that layers compute with.
+#: Policies of Keras for the type of the numbers that layers compute with.
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 def resolve(place: str) -> Any:
-    """What stands at a place of this package, such as ``"unet:build_unet"``; imports TensorFlow."""
+    """Import what a place of this package names, such as ``"unet:build_unet"``, with TensorFlow."""
     return pkgutil.resolve_name(f"mssviz.networks.{place}")

@@ -47,23 +47,23 @@ def build_unet(
     targets
         Names of the sources, in the order of the weights.
     patch_frames, n_bins, n_channels
-        Input shape T, F, C; T and F multiples of ``2 ** len(filters)``.
+        Input shape T, F, C, with T and F multiples of ``2 ** len(filters)``.
     head
-        ``"sigmoid"``: every target's mask by itself (2 and 4 stems); ``"softmax"``: masks
-        that compete for each bin (5 stems).
+        Activation that makes masks: ``"sigmoid"`` makes every target's mask by itself (2 and 4
+        stems), ``"softmax"`` makes masks that compete for each bin (5 stems).
     encoder_activation, decoder_activation
-        ``"leaky_relu"`` (slope 0.2), ``"relu"`` or ``"elu"``.
+        Activations of the layers: ``"leaky_relu"`` (slope 0.2), ``"relu"`` or ``"elu"``.
     filters
-        Channels of the encoder's levels.
+        Numbers of channels of the encoder's levels.
     compress
-        Whether the layers read ``log(1 + magnitude)``, with which small networks learn faster;
-        not so in Spleeter.
+        Whether the layers read ``log(1 + magnitude)``, with which small networks learn faster; not
+        so in Spleeter.
 
     Returns
     -------
     keras.Model
-        ``(batch, T, F, C)`` mixture magnitude, linear, to a list of one estimated magnitude
-        a target, same shape.
+        Network from the mixture's magnitude ``(batch, T, F, C)``, linear, to a list of one
+        estimated magnitude for each target, of the same shape.
 
     Raises
     ------
@@ -97,9 +97,9 @@ def build_unet(
 
 
 class _StoredNormalization(keras.layers.BatchNormalization):
-    # With stored statistics, in training too: the released weights hold mean 0 and variance 1,
-    # so normalisation was never more than a learned scale and offset. It takes a class: what
-    # the model is called with overrides the `training` that a layer was called with.
+    # Uses stored statistics, in training too: the released weights hold mean 0 and variance 1, so
+    # normalisation was never more than a learned scale and offset. This takes a class, because the
+    # `training` that the model is called with overrides the one that a layer was called with.
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         return super().call(inputs, training=False, mask=mask)
 
@@ -114,7 +114,7 @@ def _target_logits(
     x, skips = level, []
     for depth, n_filters in enumerate(filters, start=1):
         x = keras.layers.Conv2D(n_filters, **size, name=f"{target}_conv{depth}")(x)
-        skips.append(x)  # as it leaves the convolution, before normalisation and activation
+        skips.append(x)  # before normalisation and activation
         if depth < len(filters):
             x = ACTIVATIONS[encoder]()(normalise(x, f"conv{depth}"))
     skips.pop()

@@ -1,7 +1,7 @@
 """Wave-U-Net: one network from the mixture's samples to all targets'.
 
-Shapes are ``(samples, channels)`` without the batch, of the paper's best stereo models at
-22.05 kHz, where convolutions read real sound only and so give the middle of what they read::
+Shapes are ``(samples, channels)`` without the batch, for the paper's best stereo models at 22.05
+kHz. Their convolutions read real sound only and so give the middle of what they read::
 
     mixture  147443 x 2 ───────────────────────────── concat ─ K outputs, tanh   16389 x K 2
       └─ down1   147429 x 24  ────────────────────── concat ─ up12   16389 x 24
@@ -50,34 +50,35 @@ def build_wave_unet(
     Parameters
     ----------
     targets
-        Names of the sources, in the order of the weights; with ``output="difference"`` the last
-        one has none of its own.
+        Names of the sources, in the order of the weights; with ``output="difference"`` the last one
+        has no weights of its own.
     n_samples, n_channels
-        Input shape. With `context` one of the lengths that `sizes` gives, otherwise a multiple of
-        ``2 ** levels``.
+        Input shape. With `context`, `n_samples` is one of the lengths that `sizes` gives, otherwise
+        a multiple of ``2 ** levels``.
     levels
-        How often the rate is halved.
+        Number of times that the rate is halved.
     filters
-        Channels of the first level, and how many more each further one has.
+        Number of channels of the first level, and how many more each further level has.
     down_kernel, up_kernel, output_kernel
-        Widths of the convolutions.
+        Widths of the convolutions, in samples at the rate of their level.
     context
         Whether convolutions read real sound only, so that the output is shorter than the input;
-        otherwise zeros stand around each level, and both are as long.
+        otherwise zeros stand around each level, and output and input are equally long.
     upsampling
-        ``"linear"``: new samples are the mean of their neighbours; ``"learned"``: a mean whose
-        weights each channel learns.
+        Way to double the rate: with ``"linear"``, new samples are the mean of their neighbours;
+        with ``"learned"``, a mean whose weights each channel learns.
     output
-        ``"difference"``: the last target is the mixture without the others, which in use, but not
-        in training, is clipped to [-1, 1]; ``"direct"``: all targets are estimated.
+        Way to make the last target: with ``"difference"``, it is the mixture without the others,
+        which in use, but not in training, is clipped to [-1, 1]; with ``"direct"``, all targets are
+        estimated.
     output_activation
-        ``"tanh"``, or ``"linear"``, which in use is clipped.
+        Activation of the output: ``"tanh"``, or ``"linear"``, which in use is clipped.
 
     Returns
     -------
     keras.Model
-        ``(batch, n_samples, C)`` mixture to a list of one estimated waveform a target, of its
-        middle, ``(batch, n_out, C)``.
+        Network from the mixture ``(batch, n_samples, C)`` to a list of one estimated waveform of
+        the middle, ``(batch, n_out, C)``, for each target.
 
     Raises
     ------
@@ -144,19 +145,21 @@ def sizes(
     up_kernel: int = 5,
     output_kernel: int = 1,
 ) -> tuple[int, int]:
-    """Lengths of input and output of a network with context.
+    """Lengths of input and output of a network with context, in samples.
 
     Parameters
     ----------
     n_bottom
-        Samples that the bottom gives, 2 or more. One more makes both ``2 ** levels`` longer.
+        Number of samples that the bottom gives, 2 or more. One more makes input and output
+        ``2 ** levels`` longer.
     levels, down_kernel, up_kernel, output_kernel
-        As in `build_wave_unet`.
+        The options of `build_wave_unet`.
 
     Returns
     -------
     n_samples, n_out
-        The paper's are 147,443 and 16,389, for `n_bottom` 9.
+        Lengths of input and output, in samples; with `n_bottom` 9 they are the paper's, 147,443 and
+        16,389.
     """
     n_samples, n_out = n_bottom + down_kernel - 1, n_bottom
     for _ in range(levels):
@@ -190,8 +193,8 @@ def _middle(x: Any, n_samples: int) -> Any:
 class _Interpolation(keras.layers.Layer):
     """Put a sample between every two, ``(batch, n, C)`` to ``(batch, 2 n - 1, C)``.
 
-    Without context one more stands at the end, as if a zero followed (learned), or the last
-    sample once more (linear).
+    Without context there is one more at the end, as if a zero followed (learned) or the last sample
+    once more (linear).
     """
 
     def __init__(self, learned: bool, context: bool, name: str) -> None:

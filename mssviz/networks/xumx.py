@@ -12,7 +12,7 @@ Layers and shapes are those of `openunmix`, whose picture has the details; H is 
                └────────── concat, each ──────────┘
 
 The loss compares all sums of targets (vocals; vocals and drums; …) as magnitudes and as waveforms.
-Waveforms need the mixture's phase: that is why the network reads spectra.
+Waveforms need the mixture's phase, which is why the network reads spectra.
 
 Sources: Sawata, Uhlich, Takahashi and Mitsufuji, "All for one and one for all: improving music
 separation by bridging networks", ICASSP 2021 (arXiv 2010.04228); its code (NNabla,
@@ -29,9 +29,9 @@ from mssviz.networks._tensorflow import keras, tf
 from mssviz.networks.openunmix import check, decode, encode, recur
 from mssviz.networks.overlap_add import waveforms
 
-#: Samples at either end of a waveform that the loss leaves out.
+#: Number of samples at either end of a waveform that the loss leaves out.
 EDGE = 200
-#: Factor of the waveforms' part of the loss.
+#: Factor of the loss's share that comes from waveforms.
 WAVEFORM_WEIGHT = 10.0
 EPSILON = 1e-10
 
@@ -55,13 +55,13 @@ def build_xumx(
     patch_frames, n_bins, n_channels
         Input shape T, F, C.
     hidden_size, n_layers, max_bin, dropout
-        See `openunmix.build_openunmix`.
+        The options of `openunmix.build_openunmix`.
 
     Returns
     -------
     keras.Model
-        ``(batch, T, F, C, 2)`` real and imaginary part of the mixture's STFT to a list of one
-        estimated magnitude ``(batch, T, F, C)`` a target, linear.
+        Network from the mixture's STFT ``(batch, T, F, C, 2)``, real and imaginary part, to a list
+        of one estimated magnitude ``(batch, T, F, C)``, linear, for each target.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def build_xumx(
 
     Notes
     -----
-    As many parameters as Open-Unmix.
+    It has as many parameters as Open-Unmix.
     """
     check(n_bins, hidden_size, n_layers, max_bin, dropout)
     spectrum = keras.Input((patch_frames, n_bins, n_channels, 2), name="mixture")
@@ -94,24 +94,25 @@ def combination_loss(
 ) -> Any:
     """Errors of all sums of up to K - 1 targets, as magnitudes and as waveforms.
 
-    ``mean((Ê - E)²) + 10 (1 - a cos(e, ê) - (1 - a) cos(x - e, x - ê))``, divided by the number
-    of sums (14 of 4 targets), where E and Ê add magnitudes, e and ê add waveforms, x is the
-    mixture and ``a = |e|² / (|e|² + |x - e|²)`` for each channel (weighted SDR).
+    Each error is ``mean((Ê - E)²) + 10 (1 - a cos(e, ê) - (1 - a) cos(x - e, x - ê))``, divided by
+    the number of sums (14 for 4 targets), where E and Ê add magnitudes, e and ê add waveforms, x is
+    the mixture and ``a = |e|² / (|e|² + |x - e|²)`` for each channel (weighted SDR).
 
     Parameters
     ----------
     estimates
-        Of K targets: magnitudes ``(batch, T, F, C)``, linear. They take the mixture's phase.
+        Magnitudes ``(batch, T, F, C)`` of K targets, linear. They take the mixture's phase.
     targets, mixture
-        ``(batch, T, F, C)`` STFT, complex64; window of ``2 (F - 1)`` samples, hop of a quarter.
+        STFTs ``(batch, T, F, C)``, complex64, with a window of ``2 (F - 1)`` samples and a hop of a
+        quarter of it.
     edge
-        Samples that are left out at either end of the waveforms.
+        Number of samples that are left out at either end of the waveforms.
 
     Returns
     -------
     Tensor
-        ``(batch, n_sums)``: the single targets, then pairs, and so on. The sum over them is the
-        loss of an example.
+        Errors ``(batch, n_sums)``: the single targets, then pairs, and so on. Their sum is the loss
+        of an example.
 
     Raises
     ------
@@ -147,7 +148,7 @@ def combination_loss(
 
 
 def _waveform(spectrum: Any, edge: int) -> Any:
-    """Inverse STFT of ``(batch, T, F, C)``, without edges: ``(batch, C, n_samples)``."""
+    """Inverse STFT of ``(batch, T, F, C)`` without its edges, ``(batch, C, n_samples)``."""
     n_frames, n_bins = spectrum.shape[1:3]
     hop = (n_bins - 1) // 2  # a quarter of the window
     if (n_frames - 1) * hop <= 2 * edge:
@@ -159,7 +160,7 @@ def _waveform(spectrum: Any, edge: int) -> Any:
 
 
 def _weighted_sdr(estimate: Any, true: Any, mixture: Any) -> Any:
-    """Of waveforms ``(batch, C, n_samples)``: ``(batch,)``, at most 1."""
+    """Weighted SDR of waveforms ``(batch, C, n_samples)``: ``(batch,)``, at most 1."""
     rest, estimated_rest = mixture - true, mixture - estimate
     energy, rest_energy = _inner(true, true), _inner(rest, rest)
     share = energy / (energy + rest_energy + EPSILON)

@@ -1,9 +1,9 @@
 """Pictures: spectrograms, masks, masks over spectrograms, differences, scores.
 
-Every function draws into a matplotlib `Axes` and returns the artist; axes are in seconds and
-hertz. Colours are readable with any colour vision (magma, cividis, and blue to orange), and
-follow the figure's own background, so that ``matplotlib.style.context("dark_background")`` or
-`dark` give dark pictures.
+Every function draws into a matplotlib `Axes` and returns the artist; axes are in seconds and hertz.
+Colours can be told apart with any colour vision (magma, cividis, and blue to orange). They follow
+the figure's own background, so that ``matplotlib.style.context("dark_background")`` or `dark` give
+dark pictures.
 """
 
 from mssviz.plots.axes import (
@@ -14,7 +14,9 @@ from mssviz.plots.axes import (
     MAX_COLUMNS,
     MAX_LABEL,
     MAX_ROWS,
+    MIXTURE_COLOR,
     PALETTE,
+    STEM_COLORS,
     FrequencyScale,
     check_colors,
     check_layout,
@@ -22,6 +24,7 @@ from mssviz.plots.axes import (
     label,
     neutral,
     one_line,
+    stem_colors,
 )
 from mssviz.plots.charts import model_boxes, model_pairs, scores
 from mssviz.plots.pictures import (
@@ -42,7 +45,9 @@ __all__ = [
     "MAX_COLUMNS",
     "MAX_LABEL",
     "MAX_ROWS",
+    "MIXTURE_COLOR",
     "PALETTE",
+    "STEM_COLORS",
     "FrequencyScale",
     "check_colors",
     "check_layout",
@@ -59,5 +64,6 @@ __all__ = [
     "separation_figure",
     "song_figure",
     "spectrogram",
+    "stem_colors",
     "stems",
 ]

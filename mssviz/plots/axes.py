@@ -1,12 +1,14 @@
-"""Axes in seconds and hertz, colours, and labels: what all pictures share."""
+"""Axes in seconds and hertz, colours, and labels: what all pictures have in common."""
 
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mssviz._stems import MIXTURE, source_name
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
 from mssviz.stft import StftParams, bins_to_hz, check_params
@@ -17,12 +19,23 @@ if TYPE_CHECKING:
 
 FrequencyScale = Literal["linear", "log", "mel"]
 
-#: Okabe and Ito's palette, distinguishable with any colour vision.
-PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#0072B2")
+#: Colour of each stem in every picture, of every model: told apart with any colour vision, and at
+#: least 3:1 against white and black.
+STEM_COLORS = {
+    "vocals": "#F26803",
+    "drums": "#5E9AC6",
+    "bass": "#246B63",
+    "other": "#7938B0",
+    "piano": "#A94CE6",
+    "guitar": "#B71A22",
+    "accompaniment": "#2A6BC9",
+}
+PALETTE = tuple(STEM_COLORS.values())
+MIXTURE_COLOR = "#888888"
 LEVEL_MAP, MASK_MAP, DIFFERENCE_MAP = "magma", "cividis", "PuOr"
 LEVEL_RANGE_DB = 80.0
 MAX_COLUMNS, MAX_ROWS = 1200, 500
-#: Characters of a label; more would leave no room for the picture.
+#: Largest number of characters of a label; more would leave no room for the picture.
 MAX_LABEL = 60
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|[a-zA-Z]+")
@@ -43,7 +56,7 @@ def check_layout(shape: tuple[int, ...], params: StftParams, name: str) -> None:
 
 
 def check_colors(colors: Mapping[str, str]) -> None:
-    """Raise `ParameterError` unless all are like ``"#56B4E9"`` or a CSS colour's name."""
+    """Raise `ParameterError` unless all colours are like ``"#56B4E9"`` or named as in CSS."""
     for color in colors.values():
         if not isinstance(color, str) or not _COLOR.fullmatch(color):
             raise ParameterError(
@@ -51,8 +64,28 @@ def check_colors(colors: Mapping[str, str]) -> None:
             )
 
 
+def stem_colors(targets: Iterable[str]) -> dict[str, str]:
+    """Each stem's colour: its own wherever it appears, or for unknown names one that is left.
+
+    Parameters
+    ----------
+    targets
+        Names of stems, in any case and as other programs give them, and maybe of the mixture.
+
+    Examples
+    --------
+    >>> mssviz.plots.stem_colors(["vocals", "kazoo"])["vocals"]
+    '#F26803'
+    """
+    own = {MIXTURE: MIXTURE_COLOR, **STEM_COLORS}
+    found = {target: own.get(source_name(target)) for target in targets}
+    used = set(found.values())
+    left = itertools.cycle([color for color in PALETTE if color not in used] or PALETTE)
+    return {target: color or next(left) for target, color in found.items()}
+
+
 def one_line(text: str, most: int = MAX_LABEL) -> str:
-    """A name as a label: in one line, cut in the middle where it is longer than `most`."""
+    """Make a label of a name: one line, cut in the middle where it is longer than `most`."""
     words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if len(words) <= most:
         return words
@@ -61,18 +94,18 @@ def one_line(text: str, most: int = MAX_LABEL) -> str:
 
 
 def label(text: str) -> str:
-    """A name as matplotlib shall draw it: in one line, without formulas, and in legends, too."""
+    """Make a name safe for matplotlib to draw: one line, no formulas, shown in legends, too."""
     plain = one_line(text).replace("$", r"\$")
     return f" {plain}" if plain.startswith("_") else plain
 
 
 def dark() -> AbstractContextManager[None]:
-    """Context in which figures are drawn light on dark."""
+    """Give a context in which figures are drawn light on dark."""
     return _colors("#111111", "#dddddd")
 
 
 def neutral() -> AbstractContextManager[None]:
-    """Context for pictures without background, whose grey letters suit light and dark pages."""
+    """Give a context for pictures without background, whose grey letters suit any page."""
     return _colors("none", "#808080")
 
 
@@ -87,7 +120,7 @@ def _colors(background: str, letters: str) -> AbstractContextManager[None]:
 
 
 def check_same_shape(first: AnyArray, second: AnyArray) -> None:
-    """Raise `ParameterError` unless two arrays have one shape."""
+    """Raise `ParameterError` unless two arrays have the same shape."""
     if np.shape(first) != np.shape(second):
         raise ParameterError(
             f"both arrays must have one shape (got {np.shape(first)} and {np.shape(second)})"
@@ -104,7 +137,7 @@ def axes_of(ax: "Axes | None") -> "Axes":
 
 
 class Grid:
-    """Where a picture's cells lie, and the mean over the frames and bins that each one shows."""
+    """Places of a picture's cells; each shows the mean over some frames and bins."""
 
     def __init__(
         self,
@@ -123,7 +156,7 @@ class Grid:
         if n_frames <= MAX_COLUMNS:
             self._columns = np.arange(n_frames + 1)
         self._rows = _row_edges(n_bins, scale)
-        # a frame covers n_fft samples; it is drawn as wide as a hop, around its centre
+        # a frame covers n_fft samples, but is drawn as wide as a hop around its centre
         hop = params.hop_length / params.sample_rate if seconds is None else seconds / n_frames
         first = start - params.n_fft / 2 / params.sample_rate - hop / 2
         self.seconds = first + self._columns * hop
@@ -131,7 +164,7 @@ class Grid:
         self.span = (max(self.seconds[0], start), self.seconds[-1])
 
     def pool(self, values: AnyArray) -> AnyArray:
-        """Mean over channels, frames and bins: ``(n_frames, n_bins, n_channels)`` to 2-D."""
+        """Average ``(n_frames, n_bins, n_channels)`` over channels and over each cell, to 2-D."""
         pooled = np.asarray(values).mean(axis=2)
         for axis, edges in enumerate((self._columns, self._rows)):
             if len(edges) <= pooled.shape[axis]:
@@ -142,10 +175,10 @@ class Grid:
     def draw(
         self, pooled: AnyArray, ax: "Axes | None", cmap: Any, low: float, high: float
     ) -> "QuadMesh":
-        """Draw pooled values ``(n_columns, n_rows)``."""
+        """Draw pooled values ``(n_columns, n_rows)``, or colours ``(n_columns, n_rows, 3)``."""
         ax = axes_of(ax)
         mesh = ax.pcolormesh(
-            self.seconds, self.hertz, pooled.T, cmap=cmap, vmin=low, vmax=high,
+            self.seconds, self.hertz, np.swapaxes(pooled, 0, 1), cmap=cmap, vmin=low, vmax=high,
             shading="flat", rasterized=True,
         )  # fmt: skip
         ax.set_xlim(*self.span)
@@ -155,12 +188,12 @@ class Grid:
 
 
 def _row_edges(n_bins: int, scale: FrequencyScale) -> AnyArray:
-    # bins that fall into one row of a picture of at most MAX_ROWS rows, evenly spaced as drawn
+    # edges of the rows of a picture, at most MAX_ROWS, evenly spaced as they are drawn
     if n_bins <= MAX_ROWS:
         return np.arange(n_bins + 1)
     if scale == "linear":
         edges = np.linspace(0, n_bins, MAX_ROWS + 1)
-    else:  # mel is between linear and logarithmic; for pooling it counts as the latter
+    else:  # mel lies between linear and logarithmic; here it counts as logarithmic
         edges = np.concatenate([[0.0], np.geomspace(1, n_bins, MAX_ROWS)])
     return np.unique(np.rint(edges).astype(int))
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from mssviz.errors import ParameterError
 from mssviz.plots.axes import (
-    PALETTE,
     axes_of,
     label,
+    stem_colors,
 )
 
 if TYPE_CHECKING:
@@ -20,25 +20,24 @@ if TYPE_CHECKING:
 def scores(
     table: "pd.DataFrame", *, measure: str = "SDR", ax: "Axes | None" = None
 ) -> "list[Line2D]":
-    """Draw one measure of `evaluate` window by window, a line a target.
+    """Draw one measure of `evaluate` window by window, with a line for each target.
 
     Parameters
     ----------
     table
-        With columns ``target``, ``time`` and `measure`.
+        Table with columns ``target``, ``time`` and `measure`.
     measure
-        ``"SDR"``, ``"ISR"``, ``"SIR"`` or ``"SAR"``.
+        Name of the measure: ``"SDR"``, ``"ISR"``, ``"SIR"`` or ``"SAR"``.
     """
     ax = axes_of(ax)
     lines = []
     times = np.unique(table["time"])
     width = times[1] - times[0] if len(times) > 1 else 1.0
-    for i, (target, rows) in enumerate(table.groupby("target", sort=False)):
+    colors = stem_colors(map(str, dict.fromkeys(table["target"])))
+    for target, color in colors.items():
+        rows = table[table["target"].astype(str) == target]
         centre = rows["time"] + width / 2
-        color = PALETTE[i % len(PALETTE)]
-        lines += ax.plot(
-            centre, rows[measure], marker="o", ms=3, color=color, label=label(str(target))
-        )
+        lines += ax.plot(centre, rows[measure], marker="o", ms=3, color=color, label=label(target))
     ax.set_xlabel("time (s)")
     ax.set_ylabel(f"{measure} (dB)")
     ax.grid(alpha=0.25)
@@ -47,27 +46,26 @@ def scores(
 
 
 def model_boxes(medians: "pd.Series[float]", ax: "Axes | None" = None) -> "Axes":
-    """Boxes of a measure over tracks, for each target and model, as in SiSEC's figures.
+    """Draw boxes of a measure over tracks, for each target and model, as in SiSEC's figures.
 
     Parameters
     ----------
     medians
-        One value per track, target and model, dB: a column of `comparison.medians`.
+        Values in dB by track, target and model: a column of `comparison.medians`.
     ax
-        Where to draw.
+        Axes to draw in; the current ones if left out.
 
     Notes
     -----
-    A box holds the middle half of the tracks, the line in it is their median, whiskers reach to
-    the last track within 1.5 times the box; every track is a dot. Best models stand on top.
+    A box holds the middle half of the tracks, and the line in it is their median. Whiskers reach to
+    the last track within 1.5 times the box, and every track is a dot. The best models stand on top.
     """
     _check_medians(medians)
     ax = axes_of(ax)
     targets = list(dict.fromkeys(medians.index.get_level_values("target")))
     height = 0.8 / len(targets)
     order = medians.groupby("model").median().sort_values().index
-    for i, target in enumerate(targets):
-        color = PALETTE[i % len(PALETTE)]
+    for i, (target, color) in enumerate(stem_colors(targets).items()):
         for row, model in enumerate(order):
             levels = medians.index.get_level_values
             found = medians[(levels("target") == target) & (levels("model") == model)].dropna()
@@ -99,16 +97,16 @@ def _check_medians(medians: Any) -> None:
 def model_pairs(
     medians: "pd.Series[float]", first: str, second: str, ax: "Axes | None" = None
 ) -> "Axes":
-    """A line for each track from one model's value to another's; it rises where the second wins.
+    """Draw a line for each track from one model's value to another's, rising if the second wins.
 
     Parameters
     ----------
     medians
-        As in `model_boxes`.
+        Values in dB by track, target and model, as in `model_boxes`.
     first, second
         Names of models.
     ax
-        Where to draw.
+        Axes to draw in; the current ones if left out.
     """
     _check_medians(medians)
     known = set(medians.index.get_level_values("model"))
@@ -119,8 +117,7 @@ def model_pairs(
     ax = axes_of(ax)
     values = medians.unstack("model")[[first, second]].dropna()
     targets = list(dict.fromkeys(values.index.get_level_values("target")))
-    for i, target in enumerate(targets):
-        color = PALETTE[i % len(PALETTE)]
+    for i, (target, color) in enumerate(stem_colors(targets).items()):
         for a, b in values.xs(target, level="target").to_numpy():
             ax.plot([2 * i, 2 * i + 1], [a, b], "o-", color=color, markersize=4, alpha=0.7)
     ticks = [x for i in range(len(targets)) for x in (2 * i, 2 * i + 1)]

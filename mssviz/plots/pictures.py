@@ -17,6 +17,7 @@ from mssviz.plots.axes import (
     check_same_shape,
     colorbar,
     label,
+    stem_colors,
 )
 from mssviz.stft import StftParams, to_db
 
@@ -41,19 +42,19 @@ def spectrogram(
     Parameters
     ----------
     spectrum
-        ``(n_frames, n_bins, n_channels)``, complex or magnitude; channels are averaged.
+        STFT or magnitude ``(n_frames, n_bins, n_channels)``; channels are averaged.
     params
-        Its grid.
+        Time-frequency grid of the spectrum.
     ax
-        Where to draw; the current axes if left out.
+        Axes to draw in; the current ones if left out.
     scale
-        Frequency axis.
+        Scale of the frequency axis.
     start
         Time of the first sample that was transformed, in seconds.
     seconds
-        Length shown, if the frames are not those of `params` but evenly thinned out.
+        Length shown, in seconds, if frames have been left out at even distances.
     reference
-        Magnitude of 0 dB; the loudest bin's if left out. Give all pictures one to compare.
+        Magnitude of 0 dB; the loudest bin's if left out. Pictures to be compared need the same one.
     """
     grid = Grid(np.shape(spectrum), params, scale, start, seconds)
     level = grid.pool(np.abs(spectrum))
@@ -74,7 +75,8 @@ def mask(
 ) -> "QuadMesh":
     """Draw a mask: dark where the source has nothing, light where it has all.
 
-    Parameters as in `spectrogram`, with `mask` ``(n_frames, n_bins, n_channels)`` in [0, 1].
+    The parameters are those of `spectrogram`, with `mask` ``(n_frames, n_bins, n_channels)`` in [0,
+    1].
     """
     grid = Grid(np.shape(mask), params, scale, start, seconds)
     mesh = grid.draw(grid.pool(mask), ax, MASK_MAP, 0, 1)
@@ -94,7 +96,7 @@ def mask_over_spectrogram(
 ) -> "QuadMesh":
     """Draw the mixture's level in grey and tint it with `color` where the mask lets it through.
 
-    Parameters as in `mask` and `spectrogram`; both arrays have one shape.
+    The parameters are those of `mask` and `spectrogram`; both arrays have the same shape.
     """
     from matplotlib.colors import ListedColormap, to_rgb
 
@@ -122,7 +124,7 @@ def mask_difference(
     scale: FrequencyScale = "log",
     start: float = 0.0,
 ) -> "QuadMesh":
-    """Draw ``mask - other``: orange where the first lets less through, violet where more."""
+    """Draw ``mask - other``, orange where the first lets less through, violet where more."""
     check_same_shape(mask, other)
     grid = Grid(np.shape(mask), params, scale, start)
     mesh = grid.draw(grid.pool(np.asarray(mask) - np.asarray(other)), ax, DIFFERENCE_MAP, -1, 1)
@@ -143,11 +145,11 @@ def stems(
     Parameters
     ----------
     spectra
-        Title to STFT or magnitude ``(n_frames, n_bins, n_channels)``.
+        STFTs or magnitudes ``(n_frames, n_bins, n_channels)`` by title.
     params, scale, start
-        As in `spectrogram`.
+        Grid, frequency scale and first time in seconds, as in `spectrogram`.
     axes
-        One for each; a new row of them if left out.
+        Axes to draw in, one for each spectrogram; a new row of them if left out.
     """
     import matplotlib.pyplot as plt
 
@@ -171,18 +173,18 @@ def stems(
 def song_figure(
     mixture: AnyArray, masks: Mapping[str, AnyArray], params: StftParams, n_frames: int
 ) -> "Figure":
-    """Figure of a whole song: the mixture's spectrogram above every mask.
+    """Draw a figure of a whole song: the mixture's spectrogram above every mask.
 
     Parameters
     ----------
     mixture
-        Evenly spaced frames of its magnitude, ``(n_columns, n_bins, 1)``.
+        Magnitudes of the mixture in frames at even distances, ``(n_columns, n_bins, 1)``.
     masks
-        Target to the same frames of its mask.
+        Masks by target, in the same frames.
     params
-        The grid.
+        Time-frequency grid.
     n_frames
-        Frames of the song, of which these are some.
+        Number of frames of the whole song.
     """
     from matplotlib.figure import Figure
 
@@ -209,17 +211,18 @@ def separation_figure(
     start: float = 0.0,
     width: float = 11.0,
 ) -> "Figure":
-    """Figure of an excerpt: for every target, its mask and the mask over the spectrogram."""
+    """Draw a figure of an excerpt: every target's mask, alone and over the spectrogram."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, 2.5 * len(masks)), layout="constrained")
+    colors = stem_colors(masks)
     rows = figure.subplots(len(masks), 2, sharex=True, sharey=True, squeeze=False)
-    for i, ((left, right), (target, values)) in enumerate(zip(rows, masks.items(), strict=True)):
+    for (left, right), (target, values) in zip(rows, masks.items(), strict=True):
         mask(values, params, ax=left, scale=scale, start=start)
         left.set_title(f"{label(target)}: mask")
         mask_over_spectrogram(
             values, spectrum, params, ax=right, scale=scale, start=start,
-            color=PALETTE[i % len(PALETTE)],
+            color=colors[target],
         )  # fmt: skip
         right.set_title(f"{label(target)}: what the mask lets through")
         left.label_outer()

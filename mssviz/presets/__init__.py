@@ -1,9 +1,9 @@
-"""Presets: what was trained, on which grid, and where its weights come from. Data only.
+"""Presets: what was trained, on which grid, and where its weights come from, all as data.
 
-A preset is a ``config.json``, either one of those in ``pretrained/`` or a user's own; the
-configuration files of Spleeter, and the folders that Open-Unmix' training leaves, are read, too.
-Anybody may have written them, so every value is checked: what a configuration names is data, and
-never becomes an option of a program, a path outside its folder, or a part of a pattern.
+A preset is a ``config.json``, either one of those in ``pretrained/`` or a user's own. Configuration
+files of Spleeter, and folders that Open-Unmix' training leaves, are read, too. Anybody may have
+written them, so every value is checked: what a configuration names is data, and never becomes an
+option of a program, a path outside its folder, or a part of a pattern.
 """
 
 import re
@@ -38,9 +38,9 @@ __all__ = [
 
 #: Ending of the names of small variants.
 TINY = "-tiny"
-#: Numbers that a network may read at a time: patches are some seconds long.
+#: Most numbers that a network may read at a time; patches are some seconds long.
 _LARGEST_PATCH = 1 << 25
-#: Options of networks that say how often something is repeated, and how often that may be.
+#: Names of options of networks that say how often something is repeated, and are bounded.
 _REPEATS = re.compile(r"depth|levels|n_blocks|.*_depth|.*layers")
 _MOST_REPEATS = 48
 
@@ -60,8 +60,8 @@ def config_folder() -> Path:
 def shipped() -> dict[str, Preset]:
     """Every preset that comes with mssviz, by name.
 
-    Spleeter's first, then others with weights, then those to be trained, then the small variants,
-    whose names end in ``-tiny``.
+    Spleeter's come first, then others with weights, then those that are yet to be trained, and then
+    the small variants, whose names end in ``-tiny``.
     """
     found: dict[str, Preset] = {}
     for path in sorted(config_folder().glob(f"*/{CONFIG}")):
@@ -83,7 +83,7 @@ def _rank(preset: Preset) -> tuple[bool, ...]:
 
 
 def find(name_or_path: PathLike) -> Preset:
-    """Preset by name, folder or configuration file.
+    """Find a preset by its name, folder or configuration file.
 
     Raises
     ------
@@ -117,20 +117,21 @@ def read(path: Path) -> Preset:
     Raises
     ------
     ParameterError
-        If it is not JSON, or a key is missing or has a wrong value; names file and key.
+        If the file is not JSON, or a key is missing or has a wrong value; the message names file
+        and key.
     """
     return _checked(path, load_json(path))
 
 
 def _tiny(config: Any) -> Iterator[dict[str, Any]]:
-    """The variant for tests and teaching that a configuration describes under ``tiny``, if any."""
+    """Give the variant for tests and teaching that a configuration has under ``tiny``, if any."""
     if "tiny" in config:
         title = f"{config.get('title', '')}, small enough to train in class"
         small = {**config, "title": title, "weights": _UNTRAINED, **config["tiny"]}
         yield {**small, "name": config["name"] + TINY, "published_scores": {}}
 
 
-#: Weights of a network that has yet to be trained.
+#: Weights of a network that is yet to be trained.
 _UNTRAINED = {"format": WEIGHTLESS, "folder": "", "files": {}}
 
 
@@ -223,7 +224,7 @@ def _weights(weights: Values, path: Path) -> Weights:
 
 
 def _placed(weights: Values, path: Path) -> str:
-    """Folder of the weights: that beside their configuration, as of trained ones, by its path."""
+    """Folder of the weights: a path beside the configuration, or a shipped preset's own name."""
     folder = weights.text("folder", most=500)
     if folder != "." and not all(is_name(part) for part in folder.split("/")):
         raise ParameterError(

@@ -1,4 +1,4 @@
-"""Configurations of Spleeter and Open-Unmix, told in our own words."""
+"""Configurations of Spleeter and Open-Unmix, translated into our own."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ from mssviz._values import Values, load_json
 from mssviz.errors import ParameterError, one_line
 from mssviz.presets.preset import CONFIG, KERAS_WEIGHTS, Weights
 
-#: What Open-Unmix' training writes beside the networks of the single stems.
+#: File that Open-Unmix' training writes beside the networks of the single stems.
 OPENUNMIX_CONFIG = "separator.json"
 #: Files of a checkpoint of TensorFlow 1.
 _CHECKPOINT = ("model.index", "model.data-00000-of-00001")
@@ -60,7 +60,7 @@ def from_spleeter(
 def _spleeter_weights(
     model_dir: str, path: Path, released: Callable[[str], Weights | None]
 ) -> Weights:
-    """Trained by mssviz or by Spleeter, beside the configuration or here; else the released."""
+    """Weights trained by mssviz or Spleeter, beside the configuration or here, or released ones."""
     places = [path.parent / model_dir, Path(model_dir)]
     for place in places:
         if (place / CONFIG).is_file() and (place / "weights" / KERAS_WEIGHTS).is_file():
@@ -73,7 +73,7 @@ def _spleeter_weights(
 
 
 def from_openunmix(config: Values, path: Path) -> tuple[Values, Weights]:
-    """The same for a folder of Open-Unmix' training, with two files for each stem."""
+    """Values of our own configuration for a folder of Open-Unmix' training, with its weights."""
     folder = path.absolute().parent
     found = {p.stem for p in folder.glob("*.pth")} & {p.stem for p in folder.glob("*.json")}
     targets: list[str] = [t for t in ("vocals", "drums", "bass", "other") if t in found]
@@ -92,7 +92,8 @@ def from_openunmix(config: Values, path: Path) -> tuple[Values, Weights]:
         raise ParameterError(f"stems have other hidden sizes or bandwidths: {sizes}; train alike")
     hidden_size, max_bin = sizes[targets[0]]
     n_bins = n_fft // 2 + 1
-    # Without all stems of a song, what they leave is one more: masks share out all there is.
+    # If stems of a song are missing, what the others leave is one more: masks share out all there
+    # is.
     rest = [] if {"other", "accompaniment"} & set(targets) else [
         "accompaniment" if targets == ["vocals"] else "other"
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""A preset: what was trained, on which grid, and where its weights come from. Data only."""
+"""A preset: what was trained, on which grid, and where its weights come from, all as data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,33 +9,33 @@ from mssviz._typing import Extension
 from mssviz.networks.table import NETWORKS
 from mssviz.stft import StftParams
 
-#: Format of a model that has no weights.
+#: Format of the weights of a model that has none.
 WEIGHTLESS = "none"
-#: Name of the weights that Keras writes.
+#: Name of the file of weights that Keras writes.
 KERAS_WEIGHTS = "model.weights.h5"
 CONFIG = "config.json"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Where a preset's weights are.
+    """The place where a preset's weights are, and their format.
 
     Parameters
     ----------
     format
-        ``"spleeter"``: TensorFlow 1 checkpoint ``model.*``; ``"keras"``: ``model.weights.h5``;
-        ``"openunmix"``, ``"xumx"`` and ``"demucs"``: files of PyTorch;
-        `WEIGHTLESS`: there are none.
+        Format of the files: ``"spleeter"`` is a TensorFlow 1 checkpoint ``model.*``, ``"keras"`` is
+        ``model.weights.h5``, ``"openunmix"``, ``"xumx"`` and ``"demucs"`` are files of PyTorch, and
+        `WEIGHTLESS` stands for no files.
     folder
-        Name below the place for weights (see `pretrained`), or a user's own absolute path, within
-        the folder of the configuration. Nothing is fetched into that folder itself.
+        Name below the place for weights (see `pretrained`), or an absolute path of a user's own,
+        within the folder of the configuration. Nothing is fetched into that folder itself.
     files
-        File name to SHA-256, or as many of its first digits as are published; None where only
-        the archive's is known.
+        SHA-256 by file name, or as many of its first digits as are published; None where only the
+        archive's is known.
     size
-        Bytes of all files, 0 if unknown.
+        Size of all files in bytes, 0 if unknown.
     sources
-        In order of preference: ``{"url": …, "sha256": …}`` for an archive,
+        Addresses in order of preference: ``{"url": …, "sha256": …}`` for an archive,
         ``{"wheel": "name==version", "sha256": …}``, or ``{"files": {name: url}}``.
     """
 
@@ -53,7 +53,7 @@ class Preset:
     Parameters
     ----------
     name
-        Such as ``"spleeter:2stems"``.
+        Name, such as ``"spleeter:2stems"``.
     targets
         Names of the stems, in the order of the weights.
     stft
@@ -61,21 +61,21 @@ class Preset:
     patch_frames, model_bins, n_channels
         Shape of the network's input; frequencies from bin `model_bins` up are not modelled.
     patch_samples
-        Length of the input of networks that read waveforms, which have no `patch_frames`.
+        Length of the input in samples, for networks that read waveforms and have no `patch_frames`.
     context
-        Frames, or samples, at either end of a patch that the network only looks at: its output
-        for them comes from the neighbouring patches.
+        Number of frames, or samples, at either end of a patch that the network only looks at: the
+        output for them comes from the neighbouring patches.
     mask_power, mask_extension
         Defaults for the ratio masks.
     model
-        Network type and options, as JSON.
+        Type and options of the network, as JSON.
     weights
-        Where they come from.
+        Place and format of the weights.
     training
-        Settings for `training.train` that fit the network.
+        Settings for `training.train` that suit the network.
     path
-        Configuration that it was read from; None of those that come with mssviz. Only these are
-        trusted to name addresses.
+        Path of the configuration that it was read from; None for presets that come with mssviz,
+        which alone are trusted to name addresses.
     """
 
     name: str
@@ -99,24 +99,24 @@ class Preset:
 
     @property
     def signal(self) -> str:
-        """What the network reads: ``"magnitude"``, ``"spectrum"`` or ``"waveform"``."""
+        """Form of the network's input: ``"magnitude"``, ``"spectrum"`` or ``"waveform"``."""
         kind = NETWORKS.get(self.model.get("type", ""))
         return kind.reads if kind else "magnitude"
 
     @property
     def gives_waveforms(self) -> bool:
-        """Whether estimates come with a phase of their own, so that no mask makes them."""
+        """Whether estimates have a phase of their own, so that no mask makes them."""
         kind = NETWORKS.get(self.model.get("type", ""))
         return kind is not None and kind.gives == "waveform"
 
     @property
     def patch_length(self) -> int:
-        """Frames, or samples, of a patch."""
+        """Number of frames, or samples, of a patch."""
         return self.patch_samples if self.signal == "waveform" else self.patch_frames
 
     @property
     def input_shape(self) -> dict[str, int]:
-        """Shape of the network's input, by the names that its builder gives to it."""
+        """Shape of the network's input, by its builder's names."""
         if self.signal == "waveform":
             return {"n_samples": self.patch_samples, "n_channels": self.n_channels}
         return {

@@ -1,6 +1,8 @@
-"""How good estimates are: `bss_eval` is the method, `windows` scores a song window by window.
+"""How good estimates are: BSS Eval, measures of whole signals, and loudness.
 
-`signals` has measures of a whole signal, and `table` lists all of them for whoever shows them.
+`bss_eval` computes BSS Eval, and `windows` tabulates it for a song, window by window. `signals` has
+measures of a whole signal, `loudness` says how loud people hear a sound, and `table` lists every
+measure for whatever shows them.
 """
 
 from mssviz.scores.loudness import loudness_lufs

@@ -67,11 +67,11 @@ from mssviz.errors import ParameterError
 #: Taps of the filters that count as no error, 12 ms at 44.1 kHz.
 FILTER_LENGTH = 512
 _N_FFT = 4096  # short enough for spectra to stay in the processor's cache
-_BLOCKS = 16  # worked on together, by one thread
-_HEIGHT = 8  # of a block in factorising: small is little work, large is fewer steps
-_THREADS = 4  # more would take memory, and wait for it
+_BLOCKS = 16  # blocks of the signal that one thread works on together
+_HEIGHT = 8  # rows of a block in factorising: few are less work, many fewer steps
+_THREADS = 4  # more threads would take more memory, and wait for it
 
-# (s, s_hat, P_j s_hat, P s_hat) to pairs of signals whose energies are compared
+# From (s, s_hat, P_j s_hat, P s_hat) to the pairs of signals whose energies are compared
 Pairs = Callable[[AnyArray, AnyArray, AnyArray, AnyArray], list[tuple[AnyArray, AnyArray]]]
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -89,21 +89,21 @@ def bss_eval_images(
     Parameters
     ----------
     references, estimates
-        ``(n_sources, n_samples, n_channels)``, floating point, in the same order: no
-        permutation is sought.
+        Waveforms ``(n_sources, n_samples, n_channels)``, floating point, the sources in the same
+        order in both: no permutation is sought.
     window
-        In samples; None, or more than there are, for the whole signal.
+        Length of a window, in samples; None, or more than there are, for the whole signal.
     hop
-        From window to window, in samples; None for `window`. What is left at the end after the
-        last full window is not measured.
+        Distance from window to window, in samples; None for `window`. What is left after the last
+        full window is not measured.
     progress
-        Called with samples done, samples in all, and what is being done. What it raises, such
-        as `Cancelled`, stops the work.
+        Callback that gets the samples done, the samples in all, and what is being done. What it
+        raises, such as `Cancelled`, stops the work.
 
     Returns
     -------
     sdr, isr, sir, sar
-        In dB, ``(n_sources, n_windows)`` float64: ``inf`` where there is no error, NaN in
+        Scores in dB, ``(n_sources, n_windows)`` float64: ``inf`` where there is no error, NaN in
         windows where a signal is silent.
 
     Raises
@@ -134,23 +134,23 @@ def bss_eval_sources(
 ) -> tuple[AnyArray, AnyArray, AnyArray]:
     """BSS Eval v3 for sources: SDR, SIR and SAR in windows, with filters of each window.
 
-    A filtered reference counts as right. So an estimate that lacks a part of the spectrum is not
-    punished, nor one that is panned or delayed by up to 511 samples: it flatters.
+    A filtered reference counts as right. So an estimate is not punished if it lacks a part of the
+    spectrum, is panned, or is delayed by up to 511 samples: these scores flatter.
 
     Parameters
     ----------
     references, estimates, window, hop
-        As in `bss_eval_images`.
+        The arguments of `bss_eval_images`.
 
     Returns
     -------
     sdr, sir, sar
-        In dB, ``(n_sources, n_windows)`` float64; ``inf`` and NaN as in `bss_eval_images`.
+        Scores in dB, ``(n_sources, n_windows)`` float64; ``inf`` and NaN as in `bss_eval_images`.
 
     Raises
     ------
     ParameterError
-        As in `bss_eval_images`.
+        Under the conditions of `bss_eval_images`.
 
     References
     ----------
@@ -218,14 +218,14 @@ def _audible(references: AnyArray, estimates: AnyArray, windows: list[slice]) ->
 def _fit(
     references: AnyArray, estimates: AnyArray, progress: Progress | None = None
 ) -> tuple[AnyArray, AnyArray]:
-    """Filters from each target's own reference, and from all references, to its estimate.
+    """Fit the filters from each target's own reference, and from all references, to its estimate.
 
     Returns
     -------
     own
-        ``(n_sources, n_channels in, n_channels out, 512)``.
-    joint
-        ``(n_sources in, n_channels in, n_sources out, n_channels out, 512)``.
+        Filters from the own reference, ``(n_sources, n_channels in, n_channels out, 512)``.
+    joint : ``(n_sources in, n_channels in, n_sources out, n_channels out, 512)``
+        Filters from all references.
     """
     n_sources, _, n_channels = references.shape
     n_inputs = n_sources * n_channels
@@ -233,7 +233,7 @@ def _fit(
     if not np.isfinite(correlations).all():
         raise ParameterError("references and estimates must be finite (got NaN or infinity)")
     r, d = np.split(correlations, [n_inputs], axis=1)
-    # Filters of references at one level are determined equally well, whatever that level
+    # References scaled to one level determine their filters equally well, at any level
     level = np.sqrt(r.diagonal()[0])
     level[level == 0] = 1
     r = r / (level[:, None] * level)[..., None]
@@ -246,12 +246,12 @@ def _fit(
 
 
 def _correlations(references: AnyArray, estimates: AnyArray, progress: Progress | None) -> AnyArray:
-    """Sums over n of reference channel i at n times channel j of any signal at n + lag.
+    """Sum channel i of the references at n times channel j of any signal at n + lag.
 
     Returns
     -------
     ndarray
-        ``(n_inputs, n_inputs + n_outputs, 512)``; among j, references come first.
+        Sums over n, ``(n_inputs, n_inputs + n_outputs, 512)``; among j, references come first.
     """
     n_sources, n_samples, n_channels = references.shape
     n_inputs = n_sources * n_channels
@@ -277,14 +277,14 @@ def _solve(r: AnyArray, d: AnyArray) -> AnyArray:
     Parameters
     ----------
     r
-        ``(n_inputs, n_inputs, 512)``.
+        Correlations of the reference channels with each other, ``(n_inputs, n_inputs, 512)``.
     d
-        ``(n_inputs, n_outputs, 512)``.
+        Correlations of the reference channels with the estimates', ``(n_inputs, n_outputs, 512)``.
 
     Returns
     -------
     ndarray
-        ``(n_inputs, n_outputs, 512)``.
+        Taps of the filters, ``(n_inputs, n_outputs, 512)``.
     """
     n_inputs, n_outputs, n_lags = d.shape
     right = d.transpose(2, 0, 1).reshape(n_lags * n_inputs, n_outputs)
@@ -293,8 +293,8 @@ def _solve(r: AnyArray, d: AnyArray) -> AnyArray:
         triangle = _factor(r)
         c[:] = scipy.linalg.cho_solve((triangle.T, True), right, check_finite=False)
     except np.linalg.LinAlgError:
-        # Two equal channels, a silent one, no treble: leave out what the rest can make up. What
-        # the filters make of the references stays the same.
+        # Two channels are equal, one is silent, or the treble is empty: leave out what the rest can
+        # make up. What the filters make of the references stays the same.
         triangle, pivots, rank, _ = scipy.linalg.lapack.dpstrf(_rows(r).T, overwrite_a=1)
         kept = pivots[:rank] - 1
         part = triangle[:rank, :rank], False
@@ -303,12 +303,12 @@ def _solve(r: AnyArray, d: AnyArray) -> AnyArray:
 
 
 def _factor(r: AnyArray) -> AnyArray:
-    """Cholesky's upper triangle of the matrix of `_rows`, by Schur's algorithm.
+    """Find Cholesky's upper triangle of the matrix of `_rows`, by Schur's algorithm.
 
-    A block-Toeplitz matrix differs from itself, moved down and right by a block, by
-    :math:`A^T A - B^T B` with A and B of a block's height. A is the triangle's first rows.
-    Moved right by a block, and turned with B so that B's first block vanishes, it is the next
-    rows. That takes N² operations a row of a block, where N³ / 3 is usual.
+    A block-Toeplitz matrix, less itself moved down and right by a block, is :math:`A^T A - B^T B`
+    with A and B of a block's height. The first rows of the triangle are A. The next rows follow
+    when A is moved right by a block and turned together with B so that B's first block vanishes.
+    That takes N² operations for each row of a block, where N³ / 3 is usual for the whole.
 
     Raises
     ------
@@ -338,14 +338,14 @@ def _factor(r: AnyArray) -> AnyArray:
             b = (shrink[1].T @ b - grow_b @ turn.T @ shrink[0] @ a)[:, height:]
         triangle[start : start + height, start:] = a
         a = a[:, : size - start - height]
-    # A squared pivot is the part of a delayed channel that those before it cannot make up
+    # A squared pivot is the share of a delayed channel that the channels before it cannot make up
     if np.square(triangle.diagonal()).min() < size * np.finfo(float).eps:
         raise np.linalg.LinAlgError
     return triangle
 
 
 def _rows(r: AnyArray, n_rows: int = FILTER_LENGTH) -> AnyArray:
-    """Rows of the matrix ``[(k, i), (m, j)]`` of r[i, j] at lag k - m, for the first lags k."""
+    """Rows ``(k, i)``, of the first lags k, whose columns ``(m, j)`` hold r[i, j] at lag k - m."""
     n_inputs, _, n_lags = r.shape
     # r_ij[-l] is r_ji[l]: lags from -511 to 511
     lags = np.concatenate([r.swapaxes(0, 1)[..., :0:-1], r], axis=-1)
@@ -367,12 +367,12 @@ def _measure(
     """Ratios of energies in dB, ``(n_measures, n_sources, n_windows)``."""
     tail = FILTER_LENGTH - 1
     n_output = windows[0].stop - windows[0].start + tail
-    step = -(-n_output // -(-n_output // (_N_FFT - tail)))  # equal pieces, none mostly empty
+    step = -(-n_output // -(-n_output // (_N_FFT - tail)))  # equal blocks, none mostly empty
     n_fft = scipy.fft.next_fast_len(step + tail, real=True)
     own, joint = (scipy.fft.rfft(c, n_fft) for c in filters)
 
     def energies(pieces: Sequence[tuple[int, slice]]) -> AnyArray:
-        # (n_sources, n_channels, n_pieces, n_fft); the first 511 samples only lead in
+        # (n_sources, n_channels, n_pieces, n_fft); the filters only start in the first 511 samples
         s, s_hat = (_cut(signals, pieces, n_fft) for signals in (references, estimates))
         spectra = scipy.fft.rfft(s)
         heard = np.s_[..., tail : tail + step]
@@ -400,25 +400,25 @@ def _measure(
         return np.where(error == 0, np.inf, 10 * np.log10(signal / error))
 
 
-# --- Pieces -----------------------------------------------------------------------------------
+# --- Blocks -----------------------------------------------------------------------------------
 
 
 def _cut(signals: AnyArray, pieces: Sequence[tuple[int, slice]], n_samples: int) -> AnyArray:
-    """Pieces of signals, as they are once a window has been cut out.
+    """Cut blocks out of signals, silent outside the window that each belongs to.
 
     Parameters
     ----------
     signals
-        ``(n_sources, any, n_channels)``.
+        Waveforms ``(n_sources, any, n_channels)``.
     pieces
-        Start, which may lie before the signal, and the part outside which all is zeros.
+        Blocks: the start of each, perhaps before the signal, and the samples outside which it is 0.
     n_samples
-        Of each piece.
+        Length of each block, in samples.
 
     Returns
     -------
     ndarray
-        ``(n_sources, n_channels, n_pieces, n_samples)`` float64.
+        Blocks ``(n_sources, n_channels, n_pieces, n_samples)``, float64.
     """
     n_sources, _, n_channels = signals.shape
     cut = np.zeros((n_sources, n_channels, len(pieces), n_samples))
@@ -439,7 +439,7 @@ def _parallel(
     what: str,
     progress: Progress | None,
 ) -> Iterator[Result]:
-    """Results of work on each part, in order; the progress that is reported stops it all."""
+    """Give the results of work on each part, in order; what `progress` raises stops all of it."""
     pool = ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1))
     try:
         for done, result in enumerate(pool.map(work, parts), start=1):

@@ -11,13 +11,13 @@ from mssviz import audio
 from mssviz._typing import AnyArray, Waveform
 from mssviz.errors import ParameterError
 
-#: Rate from which on the filters are right, in hertz.
+#: Lowest sample rate at which the filters are right, in hertz.
 MIN_SAMPLE_RATE = 8_000
 _BLOCK_SECONDS, _ABSOLUTE_GATE, _RELATIVE_GATE = 0.4, -70.0, -10.0
 
 
 def loudness_lufs(waveform: AnyArray, sample_rate: int) -> float:
-    r"""Integrated loudness: mean power under K-weighting, quiet passages left out.
+    r"""Integrated loudness of a sound: its mean power under K-weighting, without quiet passages.
 
     .. math:: L = -0.691 + 10 \log_{10} \sum_c z_c
 
@@ -28,15 +28,15 @@ def loudness_lufs(waveform: AnyArray, sample_rate: int) -> float:
     Parameters
     ----------
     waveform
-        ``(n_samples, n_channels)``, one or two channels, 1.0 being full scale.
+        Waveform ``(n_samples, n_channels)`` of one or two channels, 1.0 being full scale.
     sample_rate
-        In hertz, 8000 or more.
+        Sample rate, in hertz, 8000 or more.
 
     Returns
     -------
     float
-        In LUFS (the same as LKFS); -inf if no block exceeds -70 LUFS. A sine of 997 Hz and full
-        scale in one channel gives -3.01.
+        Loudness in LUFS (the same as LKFS); -inf if no block exceeds -70 LUFS. A sine of 997 Hz at
+        full scale in one channel gives -3.01.
 
     References
     ----------
@@ -64,10 +64,10 @@ def loudness_lufs(waveform: AnyArray, sample_rate: int) -> float:
 
 
 def k_weighting(sample_rate: int) -> AnyArray:
-    """Filters of BS.1770, shelf and high-pass, as second-order sections ``(2, 6)``.
+    """Filters of BS.1770, a shelf and a high-pass, as second-order sections ``(2, 6)``.
 
-    The standard tabulates them at 48 kHz; these are the analogue prototypes of that table, given
-    to the bilinear transform at the wanted rate. At 48 kHz they are the table's to 1e-6.
+    The standard tabulates them at 48 kHz. These are the analogue prototypes of that table, taken to
+    the sample rate (hertz) by the bilinear transform. At 48 kHz they agree with the table to 1e-6.
     """
 
     def section(frequency: float, q: float, high: float, band: float, low: float) -> list[float]:
@@ -91,14 +91,14 @@ def matching_gains_db(sounds: Mapping[str, Waveform], sample_rate: int) -> dict[
     Parameters
     ----------
     sounds
-        Name to waveform ``(n_samples, n_channels)``, one or two channels.
+        Waveforms ``(n_samples, n_channels)`` by name, of one or two channels.
     sample_rate
-        In hertz, 8000 or more.
+        Sample rate, in hertz, 8000 or more.
 
     Returns
     -------
     dict
-        Name to gain, 0 or less; 0 for a sound that is silent, see `loudness_lufs`.
+        Gains in dB by name, 0 or less; 0 for a sound that is silent, see `loudness_lufs`.
     """
     loudness = {name: loudness_lufs(sound, sample_rate) for name, sound in sounds.items()}
     quietest = min((level for level in loudness.values() if math.isfinite(level)), default=0.0)

@@ -1,7 +1,7 @@
-"""Measures of a whole signal, beside BSS Eval's windows; and what can be said without true stems.
+"""Measures of a whole signal, and what can be said of stems without the true ones.
 
-Every measure rewards something and hides something, which its docstring says. None of them is
-what people hear: for that there is `ListeningTest`.
+Every measure rewards something and hides something, which its docstring says. None of them is what
+people hear: that is what `ListeningTest` is for.
 """
 
 from collections.abc import Mapping
@@ -31,13 +31,13 @@ def si_sdr(reference: AnyArray, estimate: AnyArray) -> float:
     Channels are taken as one long signal, so a change of panning counts as an error. NaN if
     either signal is silent; ``inf`` for a copy, or above 120 dB for a scaled one, which rounds.
 
-    Rewards the right shape at any level. Hides a wrong level, and what goes wrong in quiet parts:
-    loud ones decide.
+    It rewards the right shape at any level. It hides a wrong level, and what goes wrong in quiet
+    passages, since loud ones decide.
 
     Parameters
     ----------
     reference, estimate
-        ``(n_samples, n_channels)``, same shape.
+        Waveforms ``(n_samples, n_channels)`` of the same shape.
 
     References
     ----------
@@ -66,17 +66,17 @@ def sd_sdr(reference: AnyArray, estimate: AnyArray) -> float:
 
     with `si_sdr`'s :math:`\alpha`. NaN if either signal is silent; ``inf`` for a copy.
 
-    Rewards the right shape at the right level: a stem that is too soft loses twice, where plain
-    SDR would reward playing safe. Hides the same as `si_sdr` does in quiet parts.
+    It rewards the right shape at the right level: a stem that is too soft loses twice, where plain
+    SDR would reward caution. It hides, like `si_sdr`, what goes wrong in quiet passages.
 
     Parameters
     ----------
     reference, estimate
-        ``(n_samples, n_channels)``, same shape.
+        Waveforms ``(n_samples, n_channels)`` of the same shape.
 
     References
     ----------
-    As `si_sdr`.
+    Le Roux, Wisdom, Erdogan and Hershey, "SDR – half-baked or well done?", ICASSP 2019.
     """
     s, e = _pair(reference, estimate)
     if not s.any() or not e.any():
@@ -88,13 +88,14 @@ def sd_sdr(reference: AnyArray, estimate: AnyArray) -> float:
 def mse_db(reference: AnyArray, estimate: AnyArray) -> float:
     """Mean squared error, in dB relative to full scale; ``-inf`` for a copy.
 
-    Rewards small errors in absolute terms: defined in silence, too, where ratios are not. Hides
-    how loud the stem is: the same number is good for drums and hopeless for a whisper.
+    It rewards errors that are small in absolute terms, so it is defined in silence, too, where
+    ratios are not. It hides how loud the stem is: the same number is good for drums and hopeless
+    for a whisper.
 
     Parameters
     ----------
     reference, estimate
-        ``(n_samples, n_channels)``, same shape.
+        Waveforms ``(n_samples, n_channels)`` of the same shape.
     """
     s, e = _pair(reference, estimate)
     with np.errstate(divide="ignore"):
@@ -108,20 +109,20 @@ def log_spectral_distance(
 
     .. math:: \frac{1}{T} \sum_t \sqrt{\frac{1}{F} \sum_f (L_s(t, f) - L_{\hat s}(t, f))^2}
 
-    with levels *L* in dB, of every channel, no lower than `floor_db` re the reference's loudest
+    with levels *L* in dB, for all channels, no lower than `floor_db` re the reference's loudest
     bin.
 
-    Rewards the right spectrum at every level, soft parts as much as loud ones. Hides phase:
-    a stem with another's phase can score well and sound hollow.
+    It rewards the right spectrum at every level, in soft passages as much as in loud ones. It hides
+    phase: a stem with another's phase can score well and sound hollow.
 
     Parameters
     ----------
     reference, estimate
-        ``(n_samples, n_channels)``, same shape.
+        Waveforms ``(n_samples, n_channels)`` of the same shape.
     sample_rate
-        In hertz; bins are 4096 samples wide whatever it is.
+        Sample rate, in hertz; frames are 4096 samples long whatever it is.
     floor_db
-        See above.
+        Lowest level that counts, in dB relative to the reference's loudest bin.
 
     References
     ----------
@@ -147,18 +148,18 @@ def log_spectral_distance(
 def best_permutation(
     references: Mapping[str, AnyArray], estimates: Mapping[str, AnyArray]
 ) -> dict[str, str]:
-    """Which estimate belongs to which reference, for stems without labels.
+    """Find which estimate belongs to which reference, for stems without labels.
 
     Parameters
     ----------
     references, estimates
-        Name to waveform, all of one shape; as many of either.
+        Waveforms by name, all of one shape; as many estimates as references.
 
     Returns
     -------
     dict
-        Reference's name to estimate's, so that the sum of `si_sdr` is largest. A pair with a
-        silent signal counts as the worst.
+        The estimate's name for each reference's, such that the sum of `si_sdr` is largest. A pair
+        with a silent signal counts as the worst.
 
     References
     ----------
@@ -183,27 +184,28 @@ def best_permutation(
 def describe(
     estimates: Mapping[str, AnyArray], mixture: AnyArray, sample_rate: int
 ) -> "pd.DataFrame":
-    """What can be said of stems when the true ones are unknown.
+    """Describe stems whose true ones are unknown.
 
-    None of it says that stems are right; it shows when they are suspicious.
+    None of the numbers says that stems are right; they show where stems are suspicious.
 
     Parameters
     ----------
     estimates
-        Target to waveform ``(n_samples, n_channels)``.
+        Waveforms ``(n_samples, n_channels)`` by target.
     mixture
-        Of the same shape.
+        Waveform of the mixture, of the same shape.
     sample_rate
-        In hertz.
+        Sample rate, in hertz.
 
     Returns
     -------
     DataFrame
-        Index ``target``: ``level_db`` (dBFS, RMS), ``share`` (of the energy of all stems: a
-        stem of almost nothing may be absent from the song), ``alike`` and ``alike_to`` (the
-        largest correlation with another stem, at no delay, and which: near 1, one bleeds into
-        the other), ``bandwidth`` (hertz below which 99 % of the energy lies). The attribute
-        ``attrs["residual_db"]`` is the level of mixture minus all stems, relative to the mixture.
+        Index ``target``. ``level_db`` is the level (dBFS, RMS). ``share`` is the share in the
+        energy of all stems; a stem of almost nothing may be absent from the song. ``alike`` is the
+        largest correlation with another stem, at no delay, and ``alike_to`` names that stem; near
+        1, one bleeds into the other. ``bandwidth`` is the frequency below which 99 % of the energy
+        lies (hertz). The attribute ``attrs["residual_db"]`` is the level of the mixture minus all
+        stems, relative to the mixture.
     """
     import pandas as pd
 

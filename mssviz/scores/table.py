@@ -1,4 +1,4 @@
-"""The list of measures: what comparisons, the explorer and the score view show of an estimate.
+"""The list of measures that comparisons, the explorer and the score view show of an estimate.
 
 All are in dB. Every measure rewards something and hides something; the functions' docstrings say
 what.
@@ -18,11 +18,11 @@ class Measure:
     Parameters
     ----------
     help
-        What it is about, in a few words that stand beside its name.
+        A few words beside the measure's name that say what it is about.
     whole
-        Its function of a whole track: reference and estimate, ``(n_samples, n_channels)``, and the
-        sample rate in hertz, to dB. None for those of BSS Eval, which are measured window by
-        window, see `evaluate`.
+        Function that measures a whole track: it takes reference and estimate,
+        ``(n_samples, n_channels)``, and the sample rate in hertz, and gives dB. None for the
+        measures of BSS Eval, which are taken window by window, see `evaluate`.
     """
 
     help: str
@@ -39,14 +39,14 @@ MEASURES: Mapping[str, Measure] = {
     "MSE": Measure("mean square error, less is better", lambda true, found, _: mse_db(true, found)),
     "LSD": Measure("distance of levels in the spectrum, less is better", log_spectral_distance),
 }
-#: Names of BSS Eval's, which every window has.
+#: Names of the measures of BSS Eval, which every window has.
 OF_WINDOWS = tuple(name for name, measure in MEASURES.items() if measure.whole is None)
-#: Names of those that a whole track has.
+#: Names of the measures of a whole track.
 OF_TRACKS = tuple(name for name, measure in MEASURES.items() if measure.whole is not None)
 
 
 def of_track(reference: AnyArray, estimate: AnyArray, sample_rate: int) -> dict[str, float]:
-    """Every measure of a whole track, by name, in dB; parameters as in `Measure.whole`."""
+    """Every measure of a whole track, in dB by name; parameters as for `Measure.whole`."""
     return {
         name: measure.whole(reference, estimate, sample_rate)
         for name, measure in MEASURES.items()

@@ -1,14 +1,14 @@
-"""How far estimates are from the true sources: BSS Eval and scale-invariant SDR, as tables.
+"""How far estimates are from the true sources: BSS Eval of a song's windows, as tables.
 
 SDR   all errors together          SIR   what leaked in from other sources
 ISR   filtering and panning        SAR   artefacts that are in no source
 
-Silence policy. A score needs something to be measured against: where a reference or an
-estimate is all zeros in a window, BSS Eval gives NaN there, for every target (see `bss_eval`).
-A target whose reference or estimate is silent throughout has NaN in all windows, and the other
-targets are scored as if it were absent; with fewer than two audible references nothing is
-scored, since there is no interference to speak of. Windows that touch sound which could not be
-decoded have NaN, too. `summarise` leaves NaN out and counts it.
+Silence policy. A score needs something to be measured against: where a reference or an estimate is
+all zeros in a window, BSS Eval gives NaN there, for every target (see `bss_eval`). A target whose
+reference or estimate is silent throughout has NaN in all windows, and the other targets are scored
+as if it were absent; with fewer than two audible references nothing is scored, since there is no
+interference to measure. Windows that touch sound which could not be decoded have NaN, too.
+`summarise` leaves NaN out and counts it.
 """
 
 import importlib.util
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 #: Names of the measures of every window, in order.
 MEASURES = OF_WINDOWS
-#: Noise that repairs band-limited references, in dBFS.
+#: Level of the noise that repairs band-limited references, in dBFS.
 DITHER_DB = -80.0
 
 #: An engine takes references and estimates (n_sources, n_samples, n_channels), window and hop
@@ -62,37 +62,38 @@ def evaluate(
     Parameters
     ----------
     references
-        Target to true source, ``(n_samples, n_channels)``. At least two: interference is
+        True sources ``(n_samples, n_channels)`` by target. At least two, because interference is
         measured against the others.
     estimates
-        Target to estimate, same targets, lengths and channels; but mono, among references, too,
-        is repeated to the channels of the others.
+        Estimates by target, for the same targets and of the same lengths and channels. Mono is
+        repeated to the channels of the others, among references, too.
     sample_rate
-        In hertz.
+        Sample rate, in hertz.
     engine
-        ``"fast"``: `scores.bss_eval`. ``"museval"``: the reference implementation,
-        which gives the same numbers, but takes a signal whose channels cancel each other for
-        silence.
+        Implementation: ``"fast"`` is `scores.bss_eval`; ``"museval"`` is the reference
+        implementation, which gives the same numbers, but takes a signal whose channels cancel each
+        other for silence.
     window, hop
-        In seconds; 1 and 1 are SiSEC 2018's. A window of ``inf`` is the whole signal, as in
-        BSS Eval v3.
+        Length of a window and distance from window to window, in seconds; SiSEC 2018 has 1 and 1. A
+        window of ``inf`` is the whole signal, as in BSS Eval v3.
     dither_db
-        Level in dBFS of noise added to references and estimates, see `suggested_dither_db`.
-        References without energy in the treble (decoded from lossy formats) make the filters of
-        SIR, SAR and ISR ill-defined; the noise repairs it and leaves SDR where it was.
+        Level in dBFS of noise added to references and estimates, see `suggested_dither_db`; None
+        for no noise. References without energy in the treble (decoded from lossy formats) make the
+        filters of SIR, SAR and ISR ill-defined; the noise repairs that and leaves SDR as it was.
     repaired
-        (start, stop) of parts, in seconds, in which silence stands for sound that could not be
-        decoded, see `audio.AudioReader`. Windows that touch one have no score.
+        Parts (start, stop), in seconds, where silence stands for sound that could not be decoded,
+        see `audio.AudioReader`. Windows that touch one have no score.
     progress
-        True for a bar, False for none, or a callback ``(seconds done, seconds in all, what)``;
-        what it raises, such as `Cancelled`, stops the work (museval's only before it begins).
+        True for a bar, False for none, or a callback ``(seconds done, seconds in all, what)``. What
+        it raises, such as `Cancelled`, stops the work; museval can be stopped only before it
+        begins.
 
     Returns
     -------
     DataFrame
-        One row per target and window: ``target``, ``time`` (start, seconds), ``SDR``, ``ISR``,
-        ``SIR``, ``SAR`` in dB; and, if `repaired` is given, whether it touches such a part,
-        ``repaired``. A perfect estimate scores ``inf``.
+        One row for each target and window: ``target``, ``time`` (start of the window, seconds),
+        ``SDR``, ``ISR``, ``SIR``, ``SAR`` in dB; and, if `repaired` is given, a column
+        ``repaired``, true for windows that touch such a part. A perfect estimate scores ``inf``.
 
     Raises
     ------
@@ -182,8 +183,8 @@ def _scored(
     audible = [t for t in targets if true[t].any() and estimated[t].any()]
     n_windows = 1 + max(0, n_samples - n_window) // n_hop
     scores = np.full((len(MEASURES), len(targets), n_windows), np.nan)
-    # A silent reference adds nothing to the interference, so it is left out; a silent estimate
-    # is no reason to leave its reference out, which stands in for it and is not scored.
+    # A silent reference adds nothing to the interference, so it is left out. The reference of a
+    # silent estimate is not: it stands in for the estimate, and the target gets no score.
     present = [t for t in targets if true[t].any()]
     if audible and len(present) > 1:
         signals = (
@@ -199,7 +200,7 @@ def _scored(
 
 
 def _touched(parts: Sequence[tuple[float, float]], times: AnyArray, seconds: float) -> AnyArray:
-    """Which windows, of some seconds each, touch any of the parts."""
+    """Which windows, all of a length in seconds, touch any of the parts."""
     touched = np.zeros(len(times), bool)
     for start, stop in parts:
         touched |= (times < stop) & (times + seconds > start)
@@ -212,14 +213,15 @@ def summarise(scores: "pd.DataFrame") -> "pd.DataFrame":
     Parameters
     ----------
     scores
-        From `evaluate`; with a column ``track``, medians are taken per track, then over tracks.
+        Table from `evaluate`; with a column ``track``, medians are taken per track, then over
+        tracks.
 
     Returns
     -------
     DataFrame
-        Index ``target``, columns ``SDR``, ``ISR``, ``SIR``, ``SAR`` in dB, and ``windows`` and
-        ``silent`` counting windows, and those without a score for silence; and, if `scores` have
-        such a column, ``repaired``, counting those without one for that.
+        Index ``target``; columns ``SDR``, ``ISR``, ``SIR``, ``SAR`` in dB, ``windows`` (number of
+        windows) and ``silent`` (number of those without a score because of silence). If `scores`
+        has a column ``repaired``, another counts the windows without a score for that reason.
 
     Examples
     --------
@@ -248,11 +250,11 @@ def check_table(table: Any, columns: Sequence[str], source: str) -> None:
     Parameters
     ----------
     table
-        What should be one.
+        Value that should be such a table.
     columns
-        That it must have.
+        Names of the columns that it must have.
     source
-        What gives such tables.
+        Name of what gives such tables, for the error.
     """
     missing = [name for name in columns if name not in getattr(table, "columns", ())]
     if missing:
@@ -262,12 +264,12 @@ def check_table(table: Any, columns: Sequence[str], source: str) -> None:
 
 
 def suggested_dither_db(references: Mapping[str, AnyArray]) -> float | None:
-    """Level of dither that `evaluate` needs for these references, in dBFS; None for none.
+    """Level of the noise that `evaluate` needs for these references, in dBFS; None for no noise.
 
     Parameters
     ----------
     references
-        Target to true source, ``(n_samples, n_channels)``.
+        True sources ``(n_samples, n_channels)`` by target.
     """
     return DITHER_DB if any(map(is_band_limited, references.values())) else None
 
@@ -276,12 +278,13 @@ def is_band_limited(signal: Waveform) -> bool:
     """Whether a signal is so empty in the treble that BSS Eval's filters are ill-defined.
 
     True if the top twentieth of the band lies more than 75 dB below the loudest, as in sound
-    decoded from a lossy format, unless samples are rounded to 16 bits: that noise is enough.
+    decoded from a lossy format. Samples that are rounded to 16 bits are never so: their noise is
+    enough.
 
     Parameters
     ----------
     signal
-        ``(n_samples, n_channels)``.
+        Waveform ``(n_samples, n_channels)``.
     """
     scaled = signal * np.float32(32768)
     if not signal.any() or np.array_equal(scaled, np.rint(scaled)):
@@ -314,7 +317,7 @@ def _museval(
                 references, estimates, window=window, hop=hop
             )
     except (ValueError, AttributeError, np.linalg.LinAlgError) as error:
-        # its own way out of a singular system needs numpy.linalg.linalg, which numpy 2 lacks
+        # museval's own way out of a singular system needs numpy.linalg.linalg, which numpy 2 lacks
         raise AudioError(
             f"museval could not score these signals ({error}); two references may be copies of "
             f"each other, or band-limited: evaluate with dither_db={DITHER_DB:.0f}"
@@ -323,7 +326,7 @@ def _museval(
     return sdr, isr, sir, sar
 
 
-#: Name to implementation.
+#: Implementations of BSS Eval by name.
 ENGINES: dict[str, Engine] = {"fast": bss_eval_images, "museval": _museval}
 
 

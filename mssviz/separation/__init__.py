@@ -1,8 +1,8 @@
 """A separation: what a model predicts, how masks are made of it, and what follows.
 
-In the order of a song's way: `prediction`, `segments`, `masking`, `song`, `run`; then what people
-do with it: `editing`, `laboratory`. Names are found when they are used, so that the command line
-can ask `options` without waiting for numpy.
+The modules in the order of a song's way are `prediction`, `segments`, `masking`, `song` and `run`;
+then come `editing` and `laboratory`, with which people work on the result. Names are found when
+they are used, so that the command line can read `options` without waiting for numpy.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Where a stroke of the brush lies on a grid of frames and bins."""
+"""The bins that a stroke of the brush covers on a grid of frames and bins."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -8,15 +8,15 @@ import numpy as np
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
 
-#: Bins that all pieces of a stroke may go over together: some twenty seconds of work.
+#: Most bins that all sections of a stroke may go over together: some twenty seconds of work.
 MAX_WORK = 500_000_000
-#: Frames of a piece that are looked at together.
+#: Frames that are computed together for a section of a stroke.
 _FRAMES = 512
-#: Crossings of a lasso's edges with bins that are looked at together.
+#: Crossings of a lasso's edges with bins that are computed together.
 _CROSSINGS = 1 << 20
 
 Points = Sequence[tuple[float, float]]
-Check = Callable[[float], None]  # called with the share of the work that is done; may raise
+Check = Callable[[float], None]  # gets the share of the work that is done; may raise
 
 
 def along(
@@ -33,28 +33,28 @@ def along(
     Parameters
     ----------
     points
-        ``(seconds, hertz)``.
+        Points of the movement, ``(seconds, hertz)``.
     radii
         Half-axes of the brush in seconds and hertz.
     softness
-        0: hard edge; 1: fades out from its centre.
+        Softness of the edge: 0 is a hard edge, 1 fades out from the centre.
     seconds, hertz
-        Ascending centres of the frames and of the bins.
+        Centres of the frames, in seconds, and of the bins, in hertz; both ascending.
     check
-        See `Check`.
+        Callback, see `Check`.
     comb
-        To paint all multiples of the points' frequencies, too: how far frames and bins are apart,
-        in seconds and hertz, which a few frames alone do not tell. None for the points alone.
+        Distances of frames, in seconds, and of bins, in hertz, to paint all multiples of the
+        points' frequencies, too; a few frames alone do not tell them. None paints the points alone.
 
     Returns
     -------
     AnyArray
-        ``(n_frames, n_bins)`` float32 in [0, 1].
+        Strength ``(n_frames, n_bins)``, float32 in [0, 1].
 
     Raises
     ------
     ParameterError
-        If it is too much work.
+        If the stroke is too much work.
     """
     pieces = _pieces(points)
     if comb:
@@ -78,24 +78,24 @@ def along(
 
 
 def inside(points: Points, seconds: AnyArray, hertz: AnyArray, check: Check) -> AnyArray:
-    """Which bins a polygon encloses, by the even-odd rule.
+    """Find the bins that a polygon encloses, by the even-odd rule.
 
     Parameters
     ----------
     points
-        Its corners, ``(seconds, hertz)``.
+        Corners of the polygon, ``(seconds, hertz)``.
     seconds, hertz, check
-        As in `along`.
+        Centres of frames and bins, and callback, as in `along`.
 
     Returns
     -------
     AnyArray
-        ``(n_frames, n_bins)`` bool.
+        Whether each bin is inside, ``(n_frames, n_bins)`` bool.
 
     Notes
     -----
-    Each edge crosses some bins' lines through time, and each crossing turns the frames before it
-    over: it is noted at its frame alone, and one pass over the frames sums up.
+    An edge crosses the lines of some bins through time, and each crossing inverts all frames before
+    it. A crossing is noted at its own frame only, and one pass over the frames sums them up.
     """
     turns = np.zeros((len(seconds) + 1, len(hertz)), np.uint8)
     for rows, crossed, share in _crossings(np.asarray(points, float), hertz):
@@ -107,7 +107,7 @@ def inside(points: Points, seconds: AnyArray, hertz: AnyArray, check: Check) -> 
 
 
 def _crossings(corners: AnyArray, hertz: AnyArray) -> Iterator[tuple[AnyArray, AnyArray, float]]:
-    # bins and the times at which a polygon's edges cross them, some edges at once
+    # bins, and the times at which a polygon's edges cross them, for several edges at once
     others = np.roll(corners, -1, axis=0)
     first = np.searchsorted(hertz, np.minimum(corners[:, 1], others[:, 1]))
     counts = np.searchsorted(hertz, np.maximum(corners[:, 1], others[:, 1])) - first
@@ -124,7 +124,7 @@ def _crossings(corners: AnyArray, hertz: AnyArray) -> Iterator[tuple[AnyArray, A
 
 
 def _pieces(points: Points) -> AnyArray:
-    # (n, 2, 2): both ends of each straight piece of a movement
+    # (n, 2, 2): both ends of each straight section of a movement
     ends = np.asarray(points, float)
     return np.stack([ends[:-1], ends[1:]], axis=1) if len(ends) > 1 else ends[None, [0, 0]]
 
@@ -132,7 +132,7 @@ def _pieces(points: Points) -> AnyArray:
 def _subdivided(
     pieces: AnyArray, radii: tuple[float, float], spacing: tuple[float, float], n_bins: int
 ) -> AnyArray:
-    # so short that a bin stays nearest to the same multiple of a piece's frequency
+    # sections so short that a bin stays nearest to the same multiple of a section's frequency
     step = np.maximum(np.array(radii) / 3, np.array(spacing) / 2)
     movement = pieces[:, 1] - pieces[:, 0]
     counts = np.maximum(np.ceil(np.abs(movement / step).max(axis=1)), 1)
@@ -153,14 +153,14 @@ def _check_work(n_bins: float) -> None:
 
 
 def _within(centres: AnyArray, low: AnyArray, high: AnyArray) -> tuple[AnyArray, AnyArray]:
-    # numbers of the first centre from low on, and of the first above high
+    # numbers of the first centre from low on, and of the first one above high
     return np.searchsorted(centres, low), np.searchsorted(centres, high, side="right")
 
 
 def _distance(
     piece: AnyArray, radii: tuple[float, float], seconds: AnyArray, hertz: AnyArray, comb: bool
 ) -> AnyArray:
-    # of every bin from the nearest point of a straight piece, in radii
+    # distance of every bin from the nearest point of a straight section, in radii
     (t0, f0), (t1, f1) = piece
     middle = (f0 + f1) / 2
     multiple = np.maximum(np.rint(hertz / middle), 1) if comb and middle >= 1 else 1.0
@@ -172,7 +172,7 @@ def _distance(
 
 
 def _falloff(distance: AnyArray, softness: float) -> AnyArray:
-    # 1 within the hard core, down to 0 at the brush's edge along half a cosine
+    # 1 within the hard core, falling along half a cosine to 0 at the brush's edge
     strength = np.zeros_like(distance)
     reached = distance <= 1
     ramp = np.clip((distance[reached] - (1 - softness)) / max(softness, 1e-9), 0, 1)

@@ -1,4 +1,4 @@
-"""Painting on masks: strokes in seconds and hertz, undo and redo, consistent stems."""
+"""Painting on masks: strokes in seconds and hertz, undo and redo, and masks that keep their sum."""
 
 import zipfile
 import zlib
@@ -16,19 +16,19 @@ from mssviz.errors import ParameterError, reason
 from mssviz.separation import _brush
 from mssviz.stft import StftParams, bins_to_hz, frames_to_time
 
-#: Memory for strokes that can be taken back; the oldest are forgotten beyond it.
+#: Memory for strokes that can be taken back, in bytes; beyond it the oldest are forgotten.
 HISTORY_BYTES = 512 << 20
 
-#: Points of a stroke; more are no movement of a hand.
+#: Most points of a stroke; a hand does not make more.
 MAX_POINTS = 20_000
-#: Half-axes of the narrowest brush, seconds and hertz.
+#: Half-axes of the narrowest brush, in seconds and hertz.
 LEAST_RADII = (1e-4, 1.0)
 _FARTHEST = 1e9
 
 Tool = Literal["paint", "erase", "lasso", "comb"]
 TOOLS: tuple[Tool, ...] = ("paint", "erase", "lasso", "comb")
 
-# what numpy raises for files that are none of its archives, or damaged ones
+# what numpy raises for files that are not its archives, or are damaged
 _UNREADABLE = (
     OSError, ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
@@ -43,16 +43,16 @@ class Stroke:
     target
         Stem whose mask is painted on.
     tool
-        ``"paint"`` and ``"erase"`` follow the points; ``"lasso"`` fills the polygon that they
-        enclose; ``"comb"`` follows them and all multiples of their frequency.
+        Kind of brush: ``"paint"`` and ``"erase"`` follow the points, ``"lasso"`` fills the polygon
+        that they enclose, and ``"comb"`` follows them and all multiples of their frequency.
     points
-        ``(seconds, hertz)`` of the movement, at least one.
+        Points of the movement, ``(seconds, hertz)``, at least one.
     radius_seconds, radius_hertz
-        Half-axes of the brush.
+        Half-axes of the brush, in seconds and hertz.
     softness
-        0: hard edge; 1: fades out from its centre.
+        Softness of the edge: 0 is a hard edge, 1 fades out from the centre.
     value
-        What the mask becomes where the stroke is at full strength; 0 for ``"erase"``.
+        Value that the mask gets where the stroke has full strength; 0 for ``"erase"``.
     """
 
     target: str
@@ -91,7 +91,7 @@ class Stroke:
 
 @dataclass
 class _Edit:
-    # what was done, and the frames that it changed, before and after
+    # what was done, with the masks of the changed frames before and after it
     frames: slice
     change: Stroke | dict[str, Mask]  # a stroke, or all masks from a file
     sum_to_one: bool
@@ -104,21 +104,21 @@ class _Edit:
 
 
 class MaskEditor:
-    """Masks of all stems with a history of strokes, as long as `HISTORY_BYTES` allows.
+    """The masks of all stems, with a history of strokes as long as `HISTORY_BYTES` allows.
 
     Parameters
     ----------
     masks
-        Target to ``(n_frames, n_bins, n_channels)`` in [0, 1].
+        Masks ``(n_frames, n_bins, n_channels)`` in [0, 1], by target.
     params
-        Their grid.
+        Time-frequency grid of the masks.
     sum_to_one
-        Whether the other stems share what one gains or loses, in proportion to what they had,
-        so that masks keep their sum. Where the others have nothing, they share equally; where
-        one is painted above the sum of all, it stands alone; and no mask goes above 1.
+        Whether the other stems share what one gains or loses, in proportion to what they had, so
+        that the masks keep their sum. Where the others have nothing, they share equally; where one
+        is painted above the sum of all, the others are 0; and no mask goes above 1.
     copy
-        Whether to leave `masks` as they are; otherwise they are painted on themselves, and
-        must be float32.
+        Whether to leave `masks` as they are; otherwise they are painted on directly, and must be
+        float32.
 
     Examples
     --------
@@ -149,11 +149,11 @@ class MaskEditor:
         self._shape = shapes.pop()
         self._done: list[_Edit] = []
         self._undone: list[_Edit] = []
-        self._forgotten: list[_Edit] = []  # can not be taken back any more
+        self._forgotten: list[_Edit] = []  # these cannot be taken back any more
 
     @property
     def edited(self) -> bool:
-        """Whether the masks are other than those that were given."""
+        """Whether the masks differ from those that were given."""
         return bool(self._done or self._forgotten)
 
     @property
@@ -163,8 +163,35 @@ class MaskEditor:
 
     @property
     def can_redo(self) -> bool:
-        """Whether a stroke was taken back."""
+        """Whether there is a stroke to paint again."""
         return bool(self._undone)
+
+    @property
+    def strokes(self) -> "list[tuple[Stroke, bool]]":
+        """Strokes that the masks hold, in order, each with the `sum_to_one` that it had.
+
+        Raises
+        ------
+        ParameterError
+            If masks of a file are under them, which no stroke tells.
+        """
+        found = []
+        for edit in self.changes:
+            if not isinstance(edit.change, Stroke):
+                raise ParameterError(
+                    "masks were loaded from a file, which strokes do not tell; save the masks"
+                )
+            found.append((edit.change, edit.sum_to_one))
+        return found
+
+    @property
+    def changes(self) -> "tuple[_Edit, ...]":
+        """What was done to the masks, in order, for `follow`."""
+        return tuple(replace(e, before={}, after={}) for e in (*self._forgotten, *self._done))
+
+    def follow(self, changes: "Sequence[_Edit]") -> None:
+        """Take over another editor's `changes`, for good; `rebase` paints them."""
+        self._forgotten.extend(changes)
 
     def apply(self, stroke: Stroke, progress: Progress = no_progress) -> slice:
         """Paint a stroke.
@@ -172,15 +199,15 @@ class MaskEditor:
         Parameters
         ----------
         stroke
-            What to paint.
+            Stroke to paint.
         progress
-            Called with the share of the geometry that is done, before any mask changes; what it
-            raises, such as `Cancelled`, leaves everything as it was.
+            Callback that gets the share of the geometry that is done, before any mask changes. What
+            it raises, such as `Cancelled`, leaves everything as it was.
 
         Returns
         -------
         slice
-            The frames that changed; empty if the stroke lies outside.
+            Frames that changed; empty if the stroke lies outside.
 
         Raises
         ------
@@ -199,11 +226,11 @@ class MaskEditor:
         return frames
 
     def undo(self) -> slice:
-        """Take the last stroke back; return the frames that changed."""
+        """Take the last stroke back, and return the frames that changed."""
         return self._move(self._done, self._undone, "before")
 
     def redo(self) -> slice:
-        """Paint the stroke again that was taken back last; return the frames that changed."""
+        """Paint again the stroke that was taken back last, and return the frames that changed."""
         return self._move(self._undone, self._done, "after")
 
     def save(self, path: PathLike) -> None:
@@ -213,12 +240,12 @@ class MaskEditor:
             np.savez_compressed(file, **arrays)
 
     def load(self, path: PathLike) -> slice:
-        """Replace the masks by those of a file that `save` wrote, as one step to undo.
+        """Replace the masks by those of a file that `save` wrote, as one step that can be undone.
 
         Raises
         ------
         ParameterError
-            If it is no such file, its stems or shapes are others, or values are not in [0, 1].
+            If this is no such file, its stems or shapes are others, or values are not in [0, 1].
         """
         loaded = _read_masks(Path(path), list(self.masks), self._shape)
         if not all(m.min() > -1e-5 and m.max() < 1 + 1e-5 for m in loaded.values()):
@@ -233,9 +260,9 @@ class MaskEditor:
         Parameters
         ----------
         frames
-            Where.
+            Frames whose masks are replaced.
         masks
-            Target to the new masks of these frames, as they were before any stroke.
+            New masks of these frames by target, as they are without any stroke.
         """
         self._undone.clear()
         for target, mask in masks.items():
@@ -266,7 +293,7 @@ class MaskEditor:
         return {target: mask[frames].copy() for target, mask in self.masks.items()}
 
     def _paint(self, edit: _Edit, frames: slice, strength: AnyArray | None = None) -> None:
-        # some of the frames of an edit; each is painted by itself
+        # paints some of the frames of an edit; each is painted by itself
         stroke = edit.change
         if not isinstance(stroke, Stroke):
             for target, mask in stroke.items():
@@ -299,7 +326,8 @@ class MaskEditor:
         total = np.add.reduce(list(before.values()))
         rest = np.add.reduce([before[t] for t in others])
         left = np.maximum(total - new, 0)
-        # where all masks are 0, above the modelled band, painting adds and takes from nobody
+        # where all masks are 0, above the modelled band, painting adds and takes nothing from the
+        # others
         moved = (total > 1e-6) & (new != before[target])
         for t in others:
             share = np.where(rest > 1e-6, before[t] / np.maximum(rest, 1e-6), 1 / len(others))
@@ -316,7 +344,7 @@ class MaskEditor:
     def _strength(
         self, stroke: Stroke, frames: slice, progress: Progress = no_progress
     ) -> AnyArray:
-        # (n_frames, n_bins) in [0, 1]
+        # strength ``(n_frames, n_bins)`` in [0, 1]
         seconds = frames_to_time(np.arange(frames.start, frames.stop), self.params)
         hertz = bins_to_hz(np.arange(self._shape[1]), self.params)
 
@@ -333,7 +361,7 @@ class MaskEditor:
 
 
 def _read_masks(path: Path, stems: Sequence[str], shape: tuple[int, ...]) -> dict[str, Mask]:
-    """Arrays of a file that `MaskEditor.save` wrote, which must be of these stems and shape."""
+    """Read a file that `MaskEditor.save` wrote, which must be of these stems and this shape."""
     if not path.is_file():
         raise ParameterError(f"{path}: no such file of masks; check its name")
     try:
@@ -353,7 +381,7 @@ def _read_masks(path: Path, stems: Sequence[str], shape: tuple[int, ...]) -> dic
 
 
 def _described(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[str, tuple[int, ...]]:
-    # name and shape of an array, from its first bytes: nothing else is unpacked yet
+    # name and shape of an array from its first bytes; nothing else is unpacked yet
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{entry.filename} is packed in another way")
     with archive.open(entry) as file:

@@ -1,24 +1,29 @@
 """The mask laboratory: a separated excerpt whose masks can be changed and heard, part by part.
 
-A slider changes the masks of all frames, a stroke those of a few; either way only the frames
-that changed are masked and turned into sound again, so that the answer comes while one listens.
+A slider changes the masks of all frames, a stroke those of a few. Either way only the frames that
+changed are masked and turned into sound again, so that the result comes while one listens.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
-from typing import Unpack
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Unpack
 
 import numpy as np
 
 from mssviz import masks
-from mssviz._typing import AnyArray, Stft, Waveform
+from mssviz._typing import AnyArray, Mask, Stft, Waveform
 from mssviz.audio import level_ratio_db
 from mssviz.errors import ParameterError
 from mssviz.separation import MaskChanges, Separation, given_options
 from mssviz.separation.editing import MaskEditor
+from mssviz.separation.song import BLOCK_FRAMES, Store
 from mssviz.stft import Frames, istft_part, stft_frames, time_to_frames
 
-#: Seconds that are worked on at once in a pass over a long excerpt.
+#: What no true stem tells, beside names of targets, which are not empty.
+_REST = ""
+#: Length of the parts in which a long excerpt is worked on, in seconds.
 PART_SECONDS = 10.0
 
 
@@ -28,20 +33,20 @@ class Laboratory:
     Parameters
     ----------
     separation
-        Where masks come from. It may still be filled in by the network: then call `remask` and
-        `resound` for the frames that are done.
+        Separation that the masks come from. The network may still be filling it in: then call
+        `remask` and `resound` for the frames that are done.
     references
-        Target to its true stem, ``(n_samples, n_channels)``, where known: all or none.
+        True stems ``(n_samples, n_channels)`` by target, where known.
 
     Attributes
     ----------
     editor : MaskEditor
-        The present masks; all 0 until `remask`.
+        Editor that holds the present masks; all are 0 until `remask`.
     estimates : dict
-        Target to the stem that the present masks let through, ``(n_samples, n_channels)``;
-        silent until `resound`.
+        Stems ``(n_samples, n_channels)`` by target, as the present masks let them through; silent
+        until `resound`.
     oracle_phase : bool
-        Whether stems get the true stems' phase instead of the mixture's.
+        Whether stems get their true stem's phase, where known, instead of the mixture's.
 
     Examples
     --------
@@ -66,12 +71,13 @@ class Laboratory:
             )
         self.separation = separation
         self.references = dict(references or {})
-        if self.references and set(self.references) != set(separation.targets):
+        if not set(self.references) <= set(separation.targets):
             raise ParameterError(
                 f"references must be of {', '.join(separation.targets)} "
                 f"(got {', '.join(self.references)})"
             )
         self.oracle_phase = False
+        self._heard: Callable[[], Separation | None] = _nobody
         self.mixture_stft = separation.mixture_stft
         self.params = separation.preset.stft
         store, shape = separation.store, self.mixture_stft.shape
@@ -83,17 +89,24 @@ class Laboratory:
 
     @property
     def reference_stfts(self) -> dict[str, Frames]:
-        """Target to the true stem's STFT, computed where it is looked at."""
+        """STFTs of the true stems by target, computed when they are looked at."""
         return {t: stft_frames(waveform, self.params) for t, waveform in self.references.items()}
 
     @property
     def ideal_masks(self) -> dict[str, Frames]:
-        """Target to its ideal ratio mask, computed where it is looked at."""
+        """Ideal ratio masks by target, where the true stem is known; computed at each look.
+
+        What no true stem tells shares the mixture with those that are known.
+        """
         true = self.reference_stfts
+        complete = len(true) == len(self.estimates)
 
         def of(target: str) -> Frames:
             def compute(start: int, stop: int) -> AnyArray:
                 spectra = {name: frames[start:stop] for name, frames in true.items()}
+                if not complete:
+                    known = np.add.reduce(list(spectra.values()))
+                    spectra[_REST] = self.mixture_stft[start:stop] - known
                 return masks.ideal_ratio_masks(spectra)[target]
 
             return Frames(self.mixture_stft.shape, np.float32, compute)
@@ -101,56 +114,61 @@ class Laboratory:
         return {target: of(target) for target in true}
 
     def set_options(self, oracle_phase: bool = False, **changes: Unpack[MaskChanges]) -> None:
-        """Choose how masks are made; heard and seen after `remask` and `resound`.
+        """Choose how masks are made; `remask` and `resound` apply it.
 
         Parameters
         ----------
         oracle_phase
-            See `Laboratory`.
+            Whether stems get the true stems' phase instead of the mixture's.
         changes
-            Any of `MaskOptions`.
+            Mask options to change, any of `MaskOptions`.
 
         Raises
         ------
         ParameterError
-            If a value is out of range, or the oracle phase is wanted and true stems are unknown.
+            If a value is out of range, or the oracle phase is wanted but true stems are not known.
         """
         if oracle_phase and not self.references:
             raise ParameterError("the oracle phase needs the true stems; choose the mixture's")
         self.oracle_phase = oracle_phase
+        self._heard = _nobody
         present = self.separation.options
         if any(getattr(present, name) != v for name, v in given_options(changes).items()):
             self.separation = self.separation.with_options(**changes)
 
     def parts(
-        self, first: tuple[float, float] | None = None, within: slice | None = None
+        self, first: Sequence[tuple[float, float]] = (), within: slice | None = None
     ) -> Iterator[slice]:
-        """Frames in parts of some seconds.
+        """Divide the frames into parts of some seconds.
 
         Parameters
         ----------
         first
-            Time, in seconds from the excerpt's beginning, whose frames come before the others.
+            Parts (start, stop), in seconds from the excerpt's beginning, whose frames come first,
+            in this order; they may overlap.
         within
-            Which frames; all if left out.
+            Frames to divide; all if left out.
         """
         begin, end, _ = (within or slice(None)).indices(self.mixture_stft.shape[0])
-        wanted = slice(begin, begin)
-        if first is not None:
-            start, stop = time_to_frames(np.array(first), self.params)
-            wanted = slice(*np.clip((start, stop + 1), begin, end).tolist())
         size = round(PART_SECONDS * self.params.sample_rate / self.params.hop_length)
-        for low, high in ((wanted.start, wanted.stop), (begin, wanted.start), (wanted.stop, end)):
-            # of even length, none of a few frames only
-            edges = np.linspace(low, high, 1 + max(1, round((high - low) / size))).astype(int)
-            for start, stop in itertools.pairwise(edges.tolist()):
-                if stop > start:
+        left = [(begin, end)]
+        for wanted in (*(self._frames_of(seconds) for seconds in first), (begin, end)):
+            taken, left = _split(left, *wanted)
+            for low, high in taken:
+                # parts of even length, so that none has only a few frames
+                edges = np.linspace(low, high, 1 + max(1, round((high - low) / size))).astype(int)
+                for start, stop in itertools.pairwise(edges.tolist()):
                     yield slice(start, stop)
 
+    def _frames_of(self, seconds: tuple[float, float]) -> tuple[int, int]:
+        start, stop = time_to_frames(np.array(seconds), self.params).tolist()
+        return start, stop + 1
+
     def remask(self, frames: slice) -> None:
-        """Make the masks of some frames anew; strokes stay."""
+        """Make the masks of some frames anew; strokes stay on them."""
         for block, found in self.separation.masked(frames.start, frames.stop):
             self.editor.rebase(block, found)
+        self._heard = _nobody
 
     def resound(self, frames: slice) -> tuple[int, dict[str, Waveform]]:
         """Turn the present masks of some frames into sound.
@@ -160,8 +178,8 @@ class Laboratory:
         start : int
             Number of the first sample that may have changed.
         pieces : dict
-            Target to its new samples from there on, ``(any, n_channels)``; they are in
-            `estimates`, too.
+            New samples ``(any, n_channels)`` from there on, by target; they are in `estimates`,
+            too.
         """
         params, n_samples = self.params, len(self.separation.mixture)
         overlap = params.n_fft // params.hop_length - 1
@@ -174,12 +192,39 @@ class Laboratory:
             start = max(0, first)
             pieces[target] = piece[start - first : n_samples - first]
             self.estimates[target][start : start + len(pieces[target])] = pieces[target]
+        self._heard = _nobody
         return start, pieces
 
+    @property
+    def heard(self) -> Separation:
+        """The separation as it is seen and heard now, strokes included; it does not change later.
+
+        Its masks and estimates are copies, sample for sample.
+        """
+        found = self._heard()  # one that somebody holds is as good while nothing changes
+        if found is None:
+            found = self._copied()
+            self._heard = weakref.ref(found)
+        return found
+
     def residual_db(self) -> float:
-        """Level of mixture minus all stems, relative to the mixture, in dB; NaN in silence."""
+        """Level of the mixture minus all stems, relative to the mixture, in dB; NaN in silence."""
         mixture = self.separation.mixture
         return level_ratio_db(mixture - np.add.reduce(list(self.estimates.values())), mixture)
+
+    def _copied(self) -> Separation:
+        store, made = self.separation.store, self.separation
+        stems, painted = {}, {}
+        for target, mask in self.editor.masks.items():
+            stems[target] = _copy(store, self.estimates[target])
+            if self.editor.edited:
+                painted[target] = _copy(store, mask)
+        return _Heard(
+            made.preset, made.mixture, made.prediction, made.options,
+            Store({**store.cache, "stems": stems}),
+            painted,
+            _Recipe(self.references, self.oracle_phase, self.editor.changes),
+        )  # fmt: skip
 
     def _spectra(self, frames: slice) -> dict[str, Stft]:
         if self.separation.masker.is_filter and not self.editor.edited:
@@ -193,5 +238,76 @@ class Laboratory:
             spectra = {t: masks.apply(mask[frames], mixture) for t, mask in found.items()}
         if self.oracle_phase:
             true = self.reference_stfts
-            spectra = {t: masks.with_phase(s, true[t][frames]) for t, s in spectra.items()}
+            for target, stft in true.items():
+                spectra[target] = masks.with_phase(spectra[target], stft[frames])
         return spectra
+
+
+def _split(
+    runs: Sequence[tuple[int, int]], start: int, stop: int
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """What of some runs of frames lies from `start` to `stop`, and what is left of them."""
+    inside, outside = [], []
+    for low, high in runs:
+        middle = max(low, min(start, high)), min(high, max(stop, low))
+        if middle[0] >= middle[1]:
+            outside.append((low, high))
+            continue
+        inside.append(middle)
+        outside += [run for run in ((low, middle[0]), (middle[1], high)) if run[0] < run[1]]
+    return inside, outside
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What a laboratory does beyond what a model does by itself."""
+
+    references: Mapping[str, Waveform]
+    oracle_phase: bool
+    changes: Sequence[Any]
+
+    def applied(self, separation: Separation) -> Separation:
+        laboratory = Laboratory(separation, self.references)
+        laboratory.oracle_phase = self.oracle_phase
+        laboratory.editor.follow(self.changes)
+        for frames in laboratory.parts():
+            laboratory.remask(frames)
+            laboratory.resound(frames)
+        return laboratory.heard
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Heard(Separation):
+    """A song as it was heard in a laboratory at one time."""
+
+    painted: Mapping[str, Mask]  # empty where masks are as the model makes them
+    recipe: _Recipe
+
+    def masked(
+        self, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[slice, dict[str, Mask]]]:
+        if not self.painted:
+            yield from super().masked(start, stop)
+            return
+        n_frames = self.mixture_stft.shape[0]
+        stop = n_frames if stop is None else min(stop, n_frames)
+        for first in range(start, stop, BLOCK_FRAMES):
+            frames = slice(first, min(first + BLOCK_FRAMES, stop))
+            yield frames, {target: mask[frames] for target, mask in self.painted.items()}
+
+    def with_options(self, **changes: Unpack[MaskChanges]) -> Separation:
+        """As `Separation.with_options`; strokes stay on the new masks."""
+        made = Separation(self.preset, self.mixture, self.prediction, self.options, Store())
+        made = made.with_options(**changes)
+        kept = self.recipe.changes or self.recipe.oracle_phase
+        return self.recipe.applied(made) if kept else made
+
+
+def _copy(store: Store, array: AnyArray) -> AnyArray:
+    copied = store.empty(array.shape, array.dtype)
+    copied[:] = array
+    return copied
+
+
+def _nobody() -> None:
+    """In place of a reference to what nobody holds."""

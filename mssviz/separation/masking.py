@@ -1,4 +1,4 @@
-"""From predictions to masks and stems, in the way that the kind of prediction asks for."""
+"""From predictions to masks and stems, in the way that each kind of prediction needs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -22,18 +22,18 @@ from mssviz.stft import OverlapAdd, StftParams
 
 
 class Masker:
-    """Turns segments of a prediction into masks and masked spectra.
+    """Makes masks and masked spectra of the segments of a prediction.
 
     Parameters
     ----------
     kind
-        Of the prediction: a magnitude or a mask.
+        Kind of the prediction: a magnitude or a mask.
     options
-        How masks are made.
+        Options by which masks are made.
     params
-        Grid of the segments.
+        Time-frequency grid of the segments.
     segments
-        Called for each pass over the whole song; needed by the Wiener filter alone.
+        Function that begins a new pass over the whole song; needed by the Wiener filter alone.
 
     Notes
     -----
@@ -64,7 +64,7 @@ class Masker:
         return self._wiener is not None
 
     def masks(self, segment: Segment) -> dict[str, Mask]:
-        """Full-band masks; of a filter, what it does to the level: |Y| / |X|, cut at 1."""
+        """Masks of the full band; for a filter, what it does to the level: |Y| / |X|, cut at 1."""
         if self.is_filter:
             mixture = segment.core(segment.mixture)
             return {
@@ -81,7 +81,7 @@ class Masker:
         return found
 
     def spectra(self, segment: Segment) -> dict[str, Stft]:
-        """Every target's STFT, ``(n_frames, n_bins, n_channels)``."""
+        """STFTs ``(n_frames, n_bins, n_channels)`` by target."""
         if self._wiener:
             filtered = self._wiener.filter(self._magnitudes(segment), segment.model_band)
             return {name: segment.core(_widened(y, segment)) for name, y in filtered.items()}
@@ -98,21 +98,21 @@ class Masker:
         return {t: magnitudes_of(self.kind, values, band) for t, values in segment.values.items()}
 
     def _n_used(self, n_bins: int) -> int:
-        """Bins below the bandwidth."""
+        """Number of bins below the bandwidth."""
         hertz_per_bin = self._params.sample_rate / self._params.n_fft
         return int(min(np.ceil(self.options.bandwidth / hertz_per_bin), n_bins))
 
 
 class SpectrumMasker(Masker):
-    """A masker for predictions that are the stems' STFTs, phase and all."""
+    """A masker for predictions that are STFTs of stems, with a phase of their own."""
 
     @property
     def is_filter(self) -> bool:
-        """As `Masker.is_filter`: always."""
+        """Whether spectra are more than masks on the mixture, which is always so here."""
         return True
 
     def spectra(self, segment: Segment) -> dict[str, Stft]:
-        """As `Masker.spectra`."""
+        """STFTs by target, as from `Masker.spectra`."""
         return {name: segment.core(_widened(y, segment)) for name, y in segment.values.items()}
 
 
@@ -121,11 +121,11 @@ class ComplexMasker(Masker):
 
     @property
     def is_filter(self) -> bool:
-        """As `Masker.is_filter`: always."""
+        """Whether spectra are more than masks on the mixture, which is always so here."""
         return True
 
     def spectra(self, segment: Segment) -> dict[str, Stft]:
-        """As `Masker.spectra`."""
+        """STFTs by target, as from `Masker.spectra`."""
         n_used, band = self._n_used(segment.mixture.shape[1]), segment.model_band
         return {
             name: segment.core(_widened((mask * band)[:, :n_used], segment))
@@ -147,7 +147,7 @@ def make_masker(
     params: StftParams,
     segments: Callable[[], Iterable[Segment]] | None = None,
 ) -> Masker:
-    """The masker for a kind of prediction; parameters as of `Masker`."""
+    """Choose the masker for a kind of prediction; the parameters are those of `Masker`."""
     return _MASKERS[kind.name](kind, options, params, segments)
 
 
@@ -166,7 +166,7 @@ def synthesise(
 
 
 def _widened(spectrum: Stft, segment: Segment) -> Stft:
-    """A spectrum of the lower bins with silence above."""
+    """Extend a spectrum of the lower bins to all bins, with silence above."""
     if spectrum.shape[1] == segment.mixture.shape[1]:
         return spectrum
     whole = np.zeros_like(segment.mixture)

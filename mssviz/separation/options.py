@@ -1,6 +1,6 @@
 """Mask options: what each is called, which values it takes and what it does, said once.
 
-Sliders, flags of the command line and checks of keywords are made from what stands here.
+Sliders, flags of the command line and checks of keywords are all made from this description.
 """
 
 import math
@@ -25,22 +25,22 @@ _ALIASES = {"mwf_iterations": "mwf"}
 
 @dataclass(frozen=True)
 class Option:
-    """What people are told of a mask option, and what a slider for it offers.
+    """Description of a mask option, and what a slider for it offers.
 
     Parameters
     ----------
     label
-        On a control, with the unit.
+        Text on a control, with the unit.
     help
-        One sentence.
+        Explanation in one sentence.
     low, high, step
-        Of a slider, in the label's unit; `MaskOptions` takes more.
+        Range and step of a slider, in the label's unit; `MaskOptions` accepts more.
     factor
-        How much of the option's own unit one unit of the label is.
+        Size of the label's unit, in the option's own unit.
     choices
-        Value to what it is called, in place of a slider.
+        Texts by value, for a menu in place of a slider.
     off
-        Value at which the option does nothing; None if there is none.
+        Value at which the option does nothing; None if there is no such value.
     """
 
     label: str
@@ -59,24 +59,27 @@ def _said(label: str, help: str, **more: Any) -> dict[str, Option]:  # noqa: A00
 
 @dataclass(frozen=True)
 class MaskOptions:
-    """How a prediction becomes masks and stems.
+    """How masks and stems are made of a prediction.
 
     Parameters
     ----------
     power
         Exponent of the ratio masks; 2 is Spleeter's.
     extension
-        Above the modelled band: ``"zeros"`` or ``"average"``; see `masks.extend`.
+        Filling of the band above the modelled one: ``"zeros"`` or ``"average"``; see
+        `masks.extend`.
     mwf
-        0: masks; 1 or more: multichannel Wiener filter with so many iterations, which ignores all
-        others and leaves the band above silent, as in Spleeter.
+        Number of iterations of the multichannel Wiener filter. With 0, masks are used instead; with
+        1 or more, the filter ignores all other options and leaves the band above silent, as in
+        Spleeter.
     smoothing
-        Seconds on either side over which masks are averaged; see `masks.smooth`.
+        Time on either side over which masks are averaged, in seconds; see `masks.smooth`.
     hardness, threshold
-        From soft masks (0) to binary ones (1) around a threshold; see `masks.harden`.
+        Steepness of the masks, from soft (0) to binary (1), and the value around which they become
+        steep; see `masks.harden`.
     bandwidth
-        Hertz above which the model's masks are not used, but `extension`; as far as the model
-        reaches if that is less.
+        Frequency in hertz above which `extension` takes the place of the model's masks; if the
+        model does not reach so far, the upper end of its band.
 
     Raises
     ------
@@ -85,7 +88,7 @@ class MaskOptions:
 
     Notes
     -----
-    In this order: ratio masks, smoothing, hardness, bandwidth, extension.
+    They are applied in this order: ratio masks, smoothing, hardness, bandwidth, extension.
     """
 
     power: float = field(
@@ -136,12 +139,12 @@ class MaskOptions:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        from mssviz import masks  # the command line needs no numpy to tell a missing file
+        from mssviz import masks  # so that the command line reports a missing file without numpy
 
         for name, described in described_options().items():
             if name != "mwf" and not described.choices:
                 check_number(getattr(self, name), name)
-        if not isinstance(self.mwf, numbers.Integral):  # or True, for one, as in Spleeter
+        if not isinstance(self.mwf, numbers.Integral):  # True stands for 1, as in Spleeter
             raise ParameterError(f"mwf must be a whole number (got {self.mwf!r})")
         masks.check_power(self.power)
         masks.check_extension(self.extension)
@@ -162,7 +165,7 @@ class MaskOptions:
         return self.mwf
 
     def margin(self, params: "StftParams") -> int:
-        """Frames on either side that a frame's mask depends on."""
+        """Number of frames on either side that a frame's mask depends on."""
         if self.mwf:
             return 0
         return round(self.smoothing * params.sample_rate / params.hop_length)
@@ -182,20 +185,20 @@ class MaskChanges(TypedDict, total=False):
 
 
 def described_options() -> dict[str, Option]:
-    """Every mask option with what is said of it, in the order in which controls show them."""
+    """Descriptions of all mask options by name, in the order in which controls show them."""
     return {f.name: f.metadata["option"] for f in fields(MaskOptions)}
 
 
 def in_words(options: MaskOptions, names: Collection[str]) -> str:
-    """What masks were made with, by the labels on controls, such as ``"Exponent: 2"``.
+    """Say what masks were made with, by the labels on controls, such as ``"Exponent: 2"``.
 
     Parameters
     ----------
     options
         Options of the masks.
     names
-        Names of those that change anything, see `Kind.usable`; those at which nothing happens are
-        left out, too.
+        Names of the options that have an effect, see `Kind.usable`. Options whose value does
+        nothing are left out, too.
     """
     said = []
     for name, option in described_options().items():
@@ -207,12 +210,12 @@ def in_words(options: MaskOptions, names: Collection[str]) -> str:
 
 
 def given_options(changes: Mapping[str, Any]) -> MaskChanges:
-    """Those of some keyword arguments that are given, by their present names.
+    """Pick those of some keyword arguments that are given, by their present names.
 
     Raises
     ------
     ParameterError
-        If there is no such option, or one is given under two names.
+        If there is no such option, or one option is given under two names.
     """
     check_keywords(changes, [*described_options(), *_ALIASES])
     given = {name: value for name, value in changes.items() if value is not None}
@@ -225,18 +228,18 @@ def given_options(changes: Mapping[str, Any]) -> MaskChanges:
 
 
 def changed(options: MaskOptions, changes: Mapping[str, Any]) -> MaskOptions:
-    """Options with some of them replaced.
+    """Replace some of the options.
 
     Raises
     ------
     ParameterError
-        If there is no such option, or it is out of range.
+        If there is no such option, or its value is out of range.
     """
     given: dict[str, Any] = {**given_options(changes)}
     return replace(options, **given)
 
 
 def switched_on(names: Iterable[str], options: MaskOptions) -> list[str]:
-    """Those of some options that have another value than the one at which they do nothing."""
+    """Pick the names of options whose value is not the one at which they do nothing."""
     described = described_options()
     return [name for name in names if getattr(options, name) != described[name].off]

@@ -1,4 +1,4 @@
-"""What a model predicts, and what can be made of it: four kinds that must not be mistaken.
+"""What a model predicts, and what can be made of it: four kinds that must not be confused.
 
 =============== ========= ============================================ =========================
 kind            type      values                                       models
@@ -35,13 +35,13 @@ class Kind:
     Parameters
     ----------
     name
-        In the table above.
+        Name in the table above.
     dtype
-        Of its values.
+        Type of the predicted values.
     options
-        Names of the mask options that change what is made of it.
+        Names of the mask options that apply to this kind.
     reason
-        Why all others do nothing.
+        Reason why all other options do nothing.
     """
 
     name: str
@@ -50,25 +50,25 @@ class Kind:
     reason: str = ""
 
     def usable(self, options: MaskOptions) -> frozenset[str]:
-        """Names of the options that change anything while the others are as they are."""
+        """Names of the options that have an effect while the others stay as they are."""
         return self.options & {"mwf"} if options.mwf else self.options
 
     def change(self, options: MaskOptions, changes: Mapping[str, Any], model: str) -> MaskOptions:
-        """Options with some of them replaced, if that changes anything.
+        """Replace some of the options, if that has an effect.
 
         Parameters
         ----------
         options
-            Before.
+            Options before the change.
         changes
-            As in `changed`.
+            New values by name, as in `changed`.
         model
             Name of the model, for messages.
 
         Raises
         ------
         ParameterError
-            If there is no such option, it is out of range, or it would do nothing.
+            If there is no such option, its value is out of range, or it would do nothing.
         """
         given = given_options(changes)
         after = changed(options, given)
@@ -101,21 +101,21 @@ SPECTRUM = Kind(
 
 
 def magnitudes_of(kind: Kind, values: AnyArray, mixture: Stft) -> Magnitude:
-    """Magnitudes that a prediction means, whatever its kind.
+    """Magnitudes that a prediction stands for, whatever its kind.
 
     Parameters
     ----------
     kind
-        Of the values.
+        Kind of the prediction.
     values
-        Of one target, ``(n_frames, n_model_bins, n_channels)``.
+        Predicted values of one target, ``(n_frames, n_model_bins, n_channels)``.
     mixture
-        The same bins of the mixture's STFT.
+        STFT of the mixture in the same bins.
 
     Returns
     -------
     Magnitude
-        ``(n_frames, n_model_bins, n_channels)``, linear.
+        Magnitudes ``(n_frames, n_model_bins, n_channels)``, linear.
     """
     if kind is MAGNITUDE:
         return values
@@ -131,9 +131,9 @@ class Prediction:
     Parameters
     ----------
     kind
-        What the values are.
+        Kind of the values.
     values
-        Target to ``(n_frames, n_model_bins, n_channels)``, an array or `Frames`.
+        Arrays or `Frames` ``(n_frames, n_model_bins, n_channels)``, by target.
     """
 
     kind: Kind

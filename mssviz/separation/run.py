@@ -10,21 +10,21 @@ from mssviz.separation.song import Separation
 
 
 class Run:
-    """One model's work on one song, which it owns from its beginning to its end.
+    """The work of one model on one song, with all that belongs to it from beginning to end.
 
     Parameters
     ----------
     separation
-        What is filled in.
+        Separation that is filled in.
     work
-        Called once, with a callback for progress in seconds; yields the frames that it has just
-        filled in.
+        Function that does the work. It is called once, with a callback for progress in seconds, and
+        yields the frames that it has just filled in.
 
     Attributes
     ----------
     separation : Separation
-        Its masks may be looked at, and made otherwise, at any time: frames that are not done yet
-        are silent.
+        Result so far. Its masks may be looked at, and made with other options, at any time: frames
+        that are not done yet are silent.
     """
 
     def __init__(self, separation: Separation, work: Callable[[Progress], Iterator[slice]]) -> None:
@@ -38,7 +38,7 @@ class Run:
         Parameters
         ----------
         progress
-            As in `Separator.separate`.
+            Bar or callback for the progress, as in `Separator.separate`.
 
         Yields
         ------
@@ -48,7 +48,7 @@ class Run:
         Raises
         ------
         ParameterError
-            If it was called before: a run is done once.
+            If it was called before, because a run can be done only once.
         Cancelled
             After `cancel`.
         """
@@ -58,13 +58,13 @@ class Run:
         return self._parts(progress)
 
     def finish(self, progress: bool | Progress = True) -> Separation:
-        """Do all of the work; parameters and errors as of `proceed`."""
+        """Do all of the work; parameters and errors are those of `proceed`."""
         for _ in self.proceed(progress):
             pass
         return self.separation
 
     def cancel(self) -> None:
-        """Let the work end at its next report of progress, from whatever thread."""
+        """Make the work end at its next report of progress; any thread may call this."""
         self._cancelled.set()
 
     def _parts(self, progress: bool | Progress) -> Iterator[slice]:

@@ -1,4 +1,4 @@
-"""A song in pieces that are masked one after the other, so that memory stays bounded."""
+"""Segments of a song, which are masked one after the other, so that memory stays bounded."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,18 +10,17 @@ from mssviz._typing import AnyArray, Stft
 
 @dataclass(frozen=True)
 class Segment:
-    """Some consecutive frames of a song after the network.
+    """Some consecutive frames of a song, with what the network predicts of them.
 
     Parameters
     ----------
     mixture
-        STFT ``(n_frames, n_bins, n_channels)``.
+        STFT of the mixture, ``(n_frames, n_bins, n_channels)``.
     values
-        Target to what the model predicts for it, ``(n_frames, n_model_bins, n_channels)``; see
-        `Prediction`.
+        Predicted values by target, ``(n_frames, n_model_bins, n_channels)``; see `Prediction`.
     before, after
-        How many of the frames at either end belong to the neighbours, for masks that are
-        smoothed over time.
+        Numbers of frames at either end that belong to the neighbours, for masks that are smoothed
+        over time.
     """
 
     mixture: Stft
@@ -31,12 +30,12 @@ class Segment:
 
     @property
     def model_band(self) -> Stft:
-        """The mixture's bins that the model covers."""
+        """STFT of the mixture in the bins that the model covers."""
         n_bins = next(iter(self.values.values())).shape[1]
         return self.mixture[:, :n_bins]
 
     def core(self, values: AnyArray) -> AnyArray:
-        """Cut an array of all frames to those that are not the neighbours'."""
+        """Take from an array of all frames those that do not belong to the neighbours."""
         return values[self.before : len(values) - self.after]
 
 
@@ -45,7 +44,7 @@ def with_margins(segments: Iterable[Segment], margin: int) -> Iterator[Segment]:
     if not margin:
         yield from segments
         return
-    before: list[Segment] = []  # one of no more than `margin` frames
+    before: list[Segment] = []  # at most one, of no more than `margin` frames
     current: Segment | None = None
     for after in segments:
         if current is not None:

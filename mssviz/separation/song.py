@@ -1,7 +1,7 @@
-"""A separated song: the mixture and the model's prediction; the rest follows from them.
+"""A separated song: the mixture and the model's prediction, from which all else follows.
 
-Masks, spectra and stems are computed from these two, block by block, whenever they are looked
-at, so that changing a mask needs no second run of the network and memory stays bounded.
+Masks, spectra and stems are computed from these two, block by block, when they are looked at, so
+that changing a mask needs no second run of the network and memory stays bounded.
 """
 
 import io
@@ -25,9 +25,9 @@ from mssviz.separation.prediction import MAGNITUDE, Prediction, magnitudes_of
 from mssviz.separation.segments import Segment
 from mssviz.stft import Frames, stft_frames
 
-#: Arrays above this many bytes live in a temporary file, so that memory stays bounded.
+#: Size in bytes above which arrays live in a temporary file, so that memory stays bounded.
 SPILL_BYTES = 256 << 20
-#: Frames that are looked at together in a pass over a song.
+#: Frames in a block of a pass over a song.
 BLOCK_FRAMES = 128
 #: Columns of the picture that a notebook shows of a separation.
 PICTURE_COLUMNS = 400
@@ -35,22 +35,22 @@ PICTURE_COLUMNS = 400
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Separation:
-    """A separated song with every intermediate, computed when it is looked at.
+    """A separated song with every intermediate result, computed when it is looked at.
 
-    Only the mixture and the model's prediction are stored, the latter on disk if large.
+    Only the mixture and the model's prediction are stored, the prediction on disk if it is large.
 
     Parameters
     ----------
     preset
-        Of the model.
+        Description of the model.
     mixture
-        What went in, ``(n_samples, n_channels)`` at the preset's sample rate.
+        Waveform that was separated, ``(n_samples, n_channels)`` at the preset's sample rate.
     prediction
-        What the model says of every target, and of which kind that is.
+        Values that the model predicts for every target, with their kind.
     options
-        How masks are made.
+        Options by which masks are made.
     store
-        For what is computed from the others.
+        Storage for what is computed from the others.
 
     Examples
     --------
@@ -71,7 +71,7 @@ class Separation:
 
     @property
     def sample_rate(self) -> int:
-        """In hertz."""
+        """Sample rate, in hertz."""
         return self.preset.stft.sample_rate
 
     @property
@@ -81,15 +81,15 @@ class Separation:
 
     @property
     def mixture_stft(self) -> "Frames":
-        """STFT of the mixture, ``(n_frames, n_bins, n_channels)`` complex64, lazily."""
+        """STFT of the mixture, ``(n_frames, n_bins, n_channels)`` complex64, computed lazily."""
         return stft_frames(self.mixture, self.preset.stft)
 
     @property
     def magnitudes(self) -> Mapping[str, Any]:
-        """Target to the magnitude that the model predicts, linear.
+        """Magnitudes that the model predicts, linear, by target.
 
-        ``(n_frames, n_model_bins, n_channels)``; computed where it is looked at if the prediction
-        is of another kind.
+        Their shape is ``(n_frames, n_model_bins, n_channels)``. They are computed when they are
+        looked at if the prediction is of another kind.
         """
         kind, values = self.prediction.kind, self.prediction.values
         if kind is MAGNITUDE:
@@ -107,10 +107,10 @@ class Separation:
 
     @property
     def masks(self) -> "Mapping[str, Frames]":
-        """Target to its mask on all bins, in [0, 1], lazily.
+        """Masks on all bins in [0, 1], by target, computed when they are looked at.
 
-        With the Wiener filter, which is no mask, the effective one: |estimate| / |mixture|,
-        cut at 1.
+        The Wiener filter is no mask; with it, these are the effective masks: |estimate| /
+        |mixture|, cut at 1.
         """
 
         def of(target: str) -> Frames:
@@ -125,14 +125,14 @@ class Separation:
     def masked(
         self, start: int = 0, stop: int | None = None
     ) -> Iterator[tuple[slice, dict[str, Mask]]]:
-        """Masks of all targets from frame `start` to before `stop`, block by block.
+        """Compute the masks of all targets from frame `start` to before `stop`, block by block.
 
         Yields
         ------
         frames : slice
-            Where the block stands in the song.
+            Frames of the block, as numbers in the song.
         masks : dict
-            Target to its mask, ``(frames in the block, n_bins, n_channels)``.
+            Masks ``(frames in the block, n_bins, n_channels)`` by target.
         """
         for segment in self.segments(start, stop):
             found = self.masker.masks(segment)
@@ -142,16 +142,16 @@ class Separation:
 
     @property
     def estimates(self) -> "Mapping[str, Waveform]":
-        """Target to its stem, ``(n_samples, n_channels)`` float32, synthesised at first access."""
+        """Stems ``(n_samples, n_channels)`` float32 by target, synthesised at first access."""
         return _Estimates(self)
 
     def with_options(self, **changes: Unpack[MaskChanges]) -> "Separation":
-        """The same prediction with other masks; the network does not run again.
+        """Make other masks of the same prediction; the network does not run again.
 
         Parameters
         ----------
         changes
-            Any of `MaskOptions`.
+            Mask options to change, any of `MaskOptions`.
 
         Raises
         ------
@@ -162,7 +162,7 @@ class Separation:
         return replace(self, options=options, store=Store())
 
     def segments(self, start: int = 0, stop: int | None = None) -> Iterator[Segment]:
-        """The song's frames from `start` to before `stop`, in blocks, with their margins."""
+        """The song's frames from `start` to before `stop` in segments, with their margins."""
         params = self.preset.stft
         n_frames = params.n_frames(len(self.mixture))
         stop = n_frames if stop is None else min(stop, n_frames)
@@ -182,31 +182,28 @@ class Separation:
         return f"Separation({seconds:.1f} s into {', '.join(self.targets)}, {self.preset.name})"
 
     def _repr_jpeg_(self) -> bytes:
-        # what a notebook shows, and keeps where no kernel runs: some columns of each mask
+        # what a notebook shows, and keeps for when no kernel runs: some columns of each mask
         n_frames = self.mixture_stft.shape[0]
         frames = np.unique(np.linspace(0, n_frames - 1, PICTURE_COLUMNS).astype(int))
-        mixture: list[AnyArray] = []
+        mixture = np.stack([np.abs(self.mixture_stft[frame]).mean(axis=1) for frame in frames])
         columns: dict[str, list[AnyArray]] = {target: [] for target in self.targets}
         for frame in frames:
-            [segment] = self.segments(frame, frame + 1)
-            mixture.append(np.abs(segment.core(segment.mixture)[0]).mean(axis=1))
-            for target, mask in self.masker.masks(segment).items():
-                columns[target].append(mask[0].mean(axis=1))
+            for _, found in self.masked(frame, frame + 1):
+                for target, mask in found.items():
+                    columns[target].append(mask[0].mean(axis=1))
         pictures = {target: np.stack(found)[:, :, None] for target, found in columns.items()}
-        figure = plots.song_figure(
-            np.stack(mixture)[:, :, None], pictures, self.preset.stft, n_frames
-        )
+        figure = plots.song_figure(mixture[:, :, None], pictures, self.preset.stft, n_frames)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="jpeg", dpi=75, pil_kwargs={"quality": 80})
         return buffer.getvalue()
 
     def residual_db(self) -> float:
-        """Level of mixture minus all stems, relative to the mixture, in dB; NaN in silence."""
+        """Level of the mixture minus all stems, relative to the mixture, in dB; NaN in silence."""
         residual = self.mixture - np.add.reduce([self.estimates[t] for t in self.targets])
         return level_ratio_db(residual, self.mixture)
 
     def save(self, folder: PathLike, codec: Codec = "wav", bitrate: str = "128k") -> list[Path]:
-        """Write every stem to ``folder/target.codec``; return the paths."""
+        """Write every stem to ``folder/target.codec`` and return the paths."""
         folder = as_path(folder, "the folder for stems")
         paths = {target: folder / f"{target}.{codec}" for target in self.targets}
         check_places(paths.values())
@@ -218,8 +215,8 @@ class Separation:
 
     @property
     def masker(self) -> Masker:
-        """What makes masks of this song's segments; made once."""
-        # with the Wiener filter, making it means passes over the song
+        """Masker that makes masks of this song's segments; it is made once."""
+        # with the Wiener filter, making the masker takes passes over the song
         cache = self.store.cache
         if "masker" not in cache:
             cache["masker"] = make_masker(
@@ -229,7 +226,7 @@ class Separation:
 
 
 class _Estimates(Mapping[str, Waveform]):
-    """Stems of a separation; all are synthesised when one is asked for first."""
+    """Stems of a separation; all are synthesised when the first one is asked for."""
 
     def __init__(self, separation: Separation) -> None:
         self._separation = separation
@@ -260,18 +257,24 @@ class _Estimates(Mapping[str, Waveform]):
 
 
 class Store:
-    """Arrays of a separation, and what was computed from them."""
+    """Storage for arrays of a separation, and for what was computed from them.
 
-    def __init__(self) -> None:
-        self.cache: dict[str, Any] = {}
+    Parameters
+    ----------
+    cache
+        What is computed already, by name; copied.
+    """
+
+    def __init__(self, cache: Mapping[str, Any] | None = None) -> None:
+        self.cache: dict[str, Any] = dict(cache or {})
 
     def empty(self, shape: tuple[int, ...], dtype: Any = np.float32) -> AnyArray:
-        """Array of zeros, in memory while small, in a temporary file when large.
+        """Make an array of zeros, in memory if small, in a temporary file if large.
 
         Raises
         ------
         FileError
-            If there is no space for the file.
+            If there is no space for the temporary file.
         """
         if math.prod(shape) * np.dtype(dtype).itemsize < SPILL_BYTES:
             return np.zeros(shape, dtype)

@@ -1,8 +1,8 @@
 """What separates a mixture: networks, classical methods, oracles and blends, found by name.
 
-What a network is worth shows beside the others: above is what a mask could reach at best, see
-`oracles`, below what needs no training. All are a `Model`, so the same masks, sliders, players and
-scores apply to all.
+All of them are a `Model`, so the same masks, sliders, players and scores apply to all, and a
+network can be judged beside the others: `oracles` show what a mask could reach at best, and
+`classical` what needs no training.
 """
 
 from mssviz.separators.blend import Blend

@@ -22,9 +22,9 @@ class Blend(Model):
     Parameters
     ----------
     models
-        Of the same targets and time-frequency grid.
+        Models of the same targets on the same time-frequency grid.
     weights
-        One for each model, 0 or more; scaled to a sum of 1. Equal if left out.
+        Weight of each model, 0 or more; scaled to a sum of 1. Equal if left out.
 
     Notes
     -----
@@ -52,7 +52,7 @@ class Blend(Model):
         sample_rate: int,
         references: Mapping[str, AnyArray] | None = None,
     ) -> Run:
-        """As `Model.begin`."""
+        """Begin a separation, as `Model.begin` does."""
         separation = self.empty(self.prepared(waveform, sample_rate))
         runs = [model.begin(waveform, sample_rate, references) for model in self.models]
 
@@ -69,12 +69,12 @@ class Blend(Model):
 
 
 def shares(n_models: int, weights: Sequence[float] | None) -> list[float]:
-    """Weights of so many models, scaled to a sum of 1; equal ones for None.
+    """Weights of a number of models, scaled to a sum of 1; equal ones for None.
 
     Raises
     ------
     ParameterError
-        If there are fewer than two models, not a weight for each, or weights that make no mean.
+        If there are fewer than two models, the weights are not one for each, or they make no mean.
     """
     weights = [1.0] * n_models if weights is None else list(weights)
     if n_models < 2 or len(weights) != n_models:
@@ -88,7 +88,7 @@ def shares(n_models: int, weights: Sequence[float] | None) -> list[float]:
 
 
 def blended(presets: Sequence[Preset], weights: Sequence[float]) -> Preset:
-    """Description of the blend of models with these descriptions; weights as from `shares`.
+    """Description of a blend of models with these descriptions, with weights from `shares`.
 
     Raises
     ------

@@ -22,7 +22,7 @@ from mssviz.separators.network import Separator
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Name of the blend that was published, of networks that each must train, see `Blend`.
+#: Name of the published blend, whose networks everybody must train for themselves, see `Blend`.
 UHLICH = "0.25 uhlich-fnn + 0.75 uhlich-blstm"
 #: Groups whose models separate whatever targets are asked for.
 _OF_ANY = ("oracle", "baseline")
@@ -36,17 +36,18 @@ class Entry:
     Parameters
     ----------
     group
-        What it is. The ``"baseline"`` is the mixture itself.
+        Kind of model; the ``"baseline"`` is the mixture itself.
     preset
-        Its targets, grid and description.
+        Targets, time-frequency grid and description of the model.
     predicts
-        What its predictions are.
+        Kind of its predictions.
     options
-        How its masks are made if nothing else is said.
+        Mask options that it has if nothing else is said.
     state
-        Whether it can be used now, see `pretrained.state`.
+        Whether it can be used now, as a word from `pretrained.state`.
     build
-        Makes it, of the targets given and with ``progress`` and ``fetch`` of `Separator`.
+        Function that makes the model; it takes the targets, and ``progress`` and ``fetch`` of
+        `Separator`.
     """
 
     group: Literal["network", "oracle", "classical", "baseline", "blend"]
@@ -58,31 +59,32 @@ class Entry:
 
 
 def entries() -> dict[str, Entry]:
-    """All models that come with mssviz by name: networks first, then those without weights."""
+    """All models that come with mssviz, by name: networks first, then those without weights."""
     names = [*presets.shipped(), *names_without_weights(), UHLICH]
     return {name: entry(name) for name in names}
 
 
 def names_without_weights() -> dict[str, str]:
-    """Every oracle, classical method and the mixture, with a line that says what it is."""
+    """All oracles, classical methods and the mixture, each with a line that says what it is."""
     methods = {name: method.title for name, method in CLASSICAL.items()}
     ideal = {f"oracle:{name}": title for name, title in oracles.titles().items()}
     return {**ideal, "mixture": Mixture.title, **methods}
 
 
 def entry(name: PathLike) -> Entry:
-    """What is known of a model without fetching or loading anything.
+    """Look up what is known of a model without fetching or loading anything.
 
     Parameters
     ----------
     name
-        As ``"spleeter:2stems"``, ``"oracle:IRM2"`` or ``"hpss"``; a folder or configuration file of
-        one's own; or a blend, as ``"0.25 my-fnn + 0.75 my-blstm"``, with a weight before each name.
+        Name of a model, such as ``"spleeter:2stems"``, ``"oracle:IRM2"`` or ``"hpss"``; a folder or
+        configuration file of one's own; or a blend, such as ``"0.25 my-fnn + 0.75 my-blstm"``, with
+        a weight before each name.
 
     Raises
     ------
     ParameterError
-        If there is none of this name.
+        If there is no model of this name.
     """
     text = str(name)
     if text in CLASSICAL:
@@ -104,21 +106,22 @@ def entry(name: PathLike) -> Entry:
 
 
 def find(name: PathLike, targets: Sequence[str] = TWO_STEMS, **options: Any) -> Model:
-    """Model by name.
+    """Find a model by its name.
 
     Parameters
     ----------
     name
-        As `entry` takes it.
+        Name of the model, as for `entry`.
     targets
-        Of an oracle and of the mixture; other models have their own.
+        Targets of an oracle or of the mixture; other models have their own.
     options
-        ``progress`` and ``fetch`` of `Separator`, for networks, and any of `MaskOptions`.
+        Any of `MaskOptions`, and for networks ``progress`` and ``fetch`` of `Separator`.
 
     Raises
     ------
     ParameterError
-        If there is none of this name, or a mask option is out of range or would do nothing to it.
+        If there is no model of this name, or a mask option is out of range or would do nothing to
+        it.
     PretrainedError
         If weights cannot be had.
     """
@@ -129,7 +132,7 @@ def find(name: PathLike, targets: Sequence[str] = TWO_STEMS, **options: Any) -> 
 
 
 def options_of(name: PathLike, changes: Mapping[str, Any]) -> MaskOptions:
-    """How a model makes its masks, with some options replaced, without fetching or loading it.
+    """Mask options of a model with some of them replaced, without fetching or loading the model.
 
     Raises
     ------
@@ -141,15 +144,15 @@ def options_of(name: PathLike, changes: Mapping[str, Any]) -> MaskOptions:
 
 
 def models() -> "pd.DataFrame":
-    """Every model that comes with mssviz.
+    """List every model that comes with mssviz.
 
     Returns
     -------
     DataFrame
-        Index ``model``; columns ``kind`` (network, oracle, classical, baseline, blend),
-        ``targets`` (of oracles and the mixture: those that are asked for), ``upper_hz`` (end of
-        the modelled band), ``size_mb`` (weights, 10^6 bytes), ``licence``, ``state`` (on this
-        machine) and ``title``.
+        Index ``model``; columns ``kind`` (network, oracle, classical, baseline, blend), ``targets``
+        (oracles and the mixture have those that are asked for), ``upper_hz`` (upper end of the
+        modelled band, hertz), ``size_mb`` (size of the weights, 10^6 bytes), ``licence``, ``state``
+        (whether it is ready on this machine) and ``title``.
 
     Examples
     --------
@@ -188,7 +191,7 @@ def _separator(name: PathLike, targets: Sequence[str], **options: Any) -> Separa
 
 
 def _parts(text: str) -> list[tuple[float, str]]:
-    """Weight and name of each model in a blend's name; empty if it is none."""
+    """Weight and name of each model in a blend's name; empty if this is not a blend's name."""
     found = [_PART.fullmatch(part) for part in text.split(" + ")]
     if len(found) < 2 or not all(found):
         return []

@@ -18,7 +18,7 @@ from mssviz.stft import Frames, magnitude
 
 
 class Mixture(Model):
-    """The mixture itself as every stem's estimate: what no separation would score.
+    """The mixture itself as the estimate of every stem: the score without any separation.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Mixture(Model):
         sample_rate: int,
         references: Mapping[str, AnyArray] | None = None,
     ) -> Run:
-        """As `Model.begin`."""
+        """Begin a separation, as `Model.begin` does."""
         mixture = self.prepared(waveform, sample_rate)
         shape = (GRID.n_frames(len(mixture)), GRID.n_bins, self.preset.n_channels)
 
@@ -58,7 +58,7 @@ class Mixture(Model):
 
 
 def _hpss(spectrum: Magnitude) -> tuple[Magnitude, ...]:
-    # percussion is smooth along frequency, harmonic sound along time
+    # percussive sound is smooth along frequency, harmonic sound along time
     import librosa
 
     bins_first = np.moveaxis(spectrum, (0, 1, 2), (2, 1, 0))  # (channels, bins, frames)
@@ -69,7 +69,7 @@ def _hpss(spectrum: Magnitude) -> tuple[Magnitude, ...]:
 
 
 def _repet_sim(spectrum: Magnitude) -> tuple[Magnitude, ...]:
-    # the accompaniment repeats: what a frame shares with the frames most like it
+    # the accompaniment repeats: keep of each frame what it shares with the frames most like it
     import librosa
 
     width = round(2 * GRID.sample_rate / GRID.hop_length)
@@ -95,13 +95,13 @@ def _bands(spectrum: Magnitude) -> tuple[Magnitude, ...]:
 
 @dataclass(frozen=True)
 class Method:
-    """A classical method: magnitudes of a mixture to those of its stems."""
+    """A classical method, which makes the magnitudes of stems from those of the mixture."""
 
     title: str
     targets: tuple[str, ...]
     separate: Callable[[Magnitude], tuple[Magnitude, ...]]
     power: float
-    #: frames that are looked at together, and neighbours that are needed on either side
+    #: frames that are looked at together, and how many neighbours they need on either side
     n_frames: int
     margin: int = 0
     citation: str = ""
@@ -126,9 +126,9 @@ class Classical(Model):
     Parameters
     ----------
     name
-        ``"hpss"``: drums and other, as percussive and harmonic sound. ``"repet-sim"``: vocals
-        and accompaniment, as what does not and what does repeat within half a minute.
-        ``"bands"``: bass and other, as what lies below and above 200 Hz.
+        Name of the method. ``"hpss"`` gives drums and other, as percussive and harmonic sound.
+        ``"repet-sim"`` gives vocals and accompaniment, as what does not and what does repeat within
+        half a minute. ``"bands"`` gives bass and other, as what lies below and above 200 Hz.
     """
 
     kind = MASK
@@ -142,7 +142,7 @@ class Classical(Model):
         self.options = MaskOptions()
 
     def fill(self, separation: Separation, progress: Progress) -> Iterator[slice]:
-        """As `Model.fill`."""
+        """Fill in the prediction, as `Model.fill` does."""
         spectrum, method = separation.mixture_stft, self._method
         n_frames, seconds = spectrum.shape[0], len(separation.mixture) / self.sample_rate
         for start in range(0, n_frames, method.n_frames):

@@ -1,4 +1,4 @@
-"""What all that separates has in common, whether it learns, computes, or knows the true stems."""
+"""What all that separates has in common, whether it is trained or knows the true stems."""
 
 import numbers
 import os
@@ -15,21 +15,21 @@ from mssviz.separation import MAGNITUDE, Kind, MaskOptions, Prediction, Run, Sep
 from mssviz.stft import StftParams
 
 TWO_STEMS = ("vocals", "accompaniment")
-#: Of models without weights: that of most networks, so that they can be laid over each other.
+#: Grid of models without weights: that of most networks, so that their masks can be compared.
 GRID = StftParams()
 
 
 class Model:
-    """What separates mixtures: a network, a classical method, or an oracle.
+    """Anything that separates mixtures: a network, a classical method, an oracle or a blend.
 
     Attributes
     ----------
     preset : Preset
-        Targets, time-frequency grid and description.
+        Targets, time-frequency grid and description of the model.
     options : MaskOptions
-        How its masks are made.
+        Options by which its masks are made.
     kind : Kind
-        Of what it predicts.
+        Kind of what it predicts.
     """
 
     preset: Preset
@@ -45,11 +45,11 @@ class Model:
 
     @property
     def sample_rate(self) -> int:
-        """Rate that the network works at, in hertz."""
+        """Sample rate that the model works at, in hertz."""
         return self.preset.stft.sample_rate
 
     def fingerprint(self) -> str:
-        """What the result depends on besides the sound, as text."""
+        """Everything besides the sound that the result depends on, as text."""
         return f"{self.preset.name} {self.preset.targets} {self.options}"
 
     def separate(
@@ -59,20 +59,20 @@ class Model:
         progress: bool | Progress = True,
         references: Mapping[str, AnyArray] | None = None,
     ) -> Separation:
-        """Separate a waveform and keep every intermediate.
+        """Separate a waveform and keep every intermediate result.
 
         Parameters
         ----------
         waveform
-            ``(n_samples, n_channels)`` or ``(n_samples,)``, floating point in [-1, 1].
+            Waveform ``(n_samples, n_channels)`` or ``(n_samples,)``, floating point in [-1, 1].
         sample_rate
-            In hertz.
+            Sample rate of the waveform, in hertz.
         progress
-            True for a bar, False for none, or a callback ``(seconds done, seconds in all,
-            what)``; what it raises, such as `Cancelled`, stops the work.
+            True for a bar, False for none, or a callback ``(seconds done, seconds in all, what)``.
+            What it raises, such as `Cancelled`, stops the work.
         references
-            True stems, as long as `waveform`: target to its own, or source to its own for those
-            that targets are made of, as in `datasets.to_targets`. Only oracles use and need them.
+            True stems by name, as long as `waveform`: those of the targets, or the sources that the
+            targets are made of, as in `datasets.to_targets`. Only oracles use and need them.
 
         Returns
         -------
@@ -81,10 +81,10 @@ class Model:
         Raises
         ------
         AudioError
-            If the waveform is not fit; see `audio.check_waveform`.
+            If the waveform cannot be used; see `audio.check_waveform`.
         ParameterError
-            If the arguments are no waveform and no rate, or this is an oracle and `references` do
-            not make up its targets.
+            If the arguments are no waveform and no sample rate, or this is an oracle and
+            `references` do not make up its targets.
         """
         return self.begin(waveform, sample_rate, references).finish(progress)
 
@@ -94,16 +94,16 @@ class Model:
         sample_rate: int,
         references: Mapping[str, AnyArray] | None = None,
     ) -> Run:
-        """A separation before the work, of which nothing is predicted yet.
+        """Prepare a separation of which nothing has been predicted yet.
 
         Parameters, errors
-            As in `separate`.
+            The same as for `separate`.
         """
         separation = self.empty(self.prepared(waveform, sample_rate))
         return Run(separation, lambda report: self.fill(separation, report))
 
     def empty(self, mixture: Waveform) -> Separation:
-        """A separation of a waveform from `prepared`, all predictions 0."""
+        """An empty separation of a waveform from `prepared`, in which all predictions are 0."""
         n_frames = self.preset.stft.n_frames(len(mixture))
         shape = (n_frames, self.preset.model_bins, self.preset.n_channels)
         store = Store()
@@ -113,12 +113,12 @@ class Model:
     def separation(
         self, mixture: Waveform, values: Mapping[str, Any], store: Store | None = None
     ) -> Separation:
-        """A separation of this model: what it predicts of every target of a mixture."""
+        """A separation of a mixture, given what the model predicts of every target."""
         prediction = Prediction(self.kind, values)
         return Separation(self.preset, mixture, prediction, self.options, store or Store())
 
     def prepared(self, waveform: AnyArray, sample_rate: int, name: str = "waveform") -> Waveform:
-        """Check a waveform and bring it to the model's channels and sample rate."""
+        """Check a waveform and convert it to the model's channels and sample rate."""
         _check_arguments(waveform, sample_rate, name)
         sample_rate = audio.check_sample_rate(sample_rate, "sample_rate")
         checked = audio.to_channels(audio.check_waveform(waveform, name), self.preset.n_channels)
@@ -129,14 +129,14 @@ class Model:
         return resampled
 
     def fill(self, separation: Separation, progress: Progress) -> Iterator[slice]:
-        """Fill in the prediction of a separation from `empty`, part by part.
+        """Fill in the prediction of a separation from `empty`, a few frames at a time.
 
         Parameters
         ----------
         separation
-            Whose prediction is written to.
+            Separation whose prediction is written to.
         progress
-            Called with seconds done and in all.
+            Callback that gets the seconds done and the seconds in all.
 
         Yields
         ------
@@ -166,7 +166,7 @@ def weightless(name: str, title: str, targets: Sequence[str], citation: str = ""
 
 
 def _check_arguments(waveform: Any, sample_rate: Any, name: str) -> None:
-    # numpy would take a path, or what `load_audio` returns, for an array, and speak of its shape
+    # numpy would take a path, or what `load_audio` returns, for an array, and complain of its shape
     wanted = f"{name} must be an array (n_samples, n_channels)"
     if isinstance(waveform, str | os.PathLike):
         raise ParameterError(

@@ -1,9 +1,9 @@
 """A song through a network: waveform → STFT → magnitudes → masks → stems.
 
 Spleeter's network reads patches of 512 frames (11.9 s) that do not overlap and do not know of each
-other, so a song can pass through patch by patch with exactly the result of the whole. Networks that
-look further get frames, or samples, of the neighbouring patches as context. Those that give
-waveforms come with a phase of their own: their masks are only what they do to the level.
+other, so a song that passes through patch by patch gives exactly the result of the whole. Networks
+that look further get frames, or samples, of the neighbouring patches as context. Networks that give
+waveforms choose a phase of their own, so their masks show only what they do to the level.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,21 +38,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Quality:
-    """How a network is used.
+    """A way to use a network.
 
     Parameters
     ----------
     variant
-        Ending of the preset that is taken where there is one.
+        Ending of a preset's name; the preset with this ending is taken where there is one.
     options
-        Of masks.
+        Mask options that are set.
     """
 
     variant: str = ""
     options: MaskChanges = field(default_factory=lambda: MaskChanges())
 
 
-#: Measured in docs/quality.md.
+#: Ways to use a network by name; docs/quality.md has the measurements.
 QUALITIES = {
     "fast": Quality(),
     "best": Quality("-16kHz", {"extension": "average"}),
@@ -68,17 +68,17 @@ class Separator(Model):
         Name of a preset (see `models`), a folder with ``config.json`` and weights, or a
         configuration file, mssviz's or Spleeter's.
     quality
-        ``"fast"``: as published. ``"best"``: what lost on no song of 37 with the same weights, and
-        often gained for the accompaniment: the network up to 16 kHz where a preset has such a
-        variant, the band above extended; 1.5 times the work. `options` come before both. Of
-        networks that give waveforms there is no other than the published.
+        ``"fast"`` is the network as published. ``"best"`` is what lost on no song of 37 with the
+        same weights, and often gained for the accompaniment: the network up to 16 kHz where a
+        preset has such a variant, and the band above extended; 1.5 times the work. `options` take
+        precedence over both. Networks that give waveforms have only the published way.
     fetch
-        Fetch missing weights; otherwise their absence is an error.
+        Whether to fetch missing weights; otherwise their absence is an error.
     progress
-        For fetching: True for a bar, or a callback.
+        True for a bar while weights are fetched, False for none, or a callback.
     options
-        Any of `MaskOptions`: ``power``, ``extension``, ``mwf``, ``smoothing``,
-        ``hardness``, ``threshold``, ``bandwidth``; left out or None, the preset's.
+        Any of `MaskOptions`: ``power``, ``extension``, ``mwf``, ``smoothing``, ``hardness``,
+        ``threshold``, ``bandwidth``. The preset's are used for those that are left out or None.
 
     Raises
     ------
@@ -125,14 +125,14 @@ class Separator(Model):
 
     @classmethod
     def from_network(cls, preset: Preset, network: "Network | None" = None) -> "Separator":
-        """A separator of a preset that need not be anywhere but in memory.
+        """Make a separator of a preset that need not exist anywhere but in memory.
 
         Parameters
         ----------
         preset
-            Targets, grid and network, as `network` was built.
+            Targets, grid and network: the description that `network` was built from.
         network
-            With its weights; if left out, the preset's own is loaded where it is needed.
+            Network with its weights; if left out, the preset's own is loaded when it is needed.
         """
         separator = cls.__new__(cls)
         separator._describe(preset)
@@ -144,19 +144,19 @@ class Separator(Model):
         self.kind = SPECTRUM if preset.gives_waveforms else MAGNITUDE
         self.options = MaskOptions(power=preset.mask_power, extension=preset.mask_extension)
 
-    if not TYPE_CHECKING:  # where it would give every name a type
+    if not TYPE_CHECKING:  # a type checker would take every name for known
 
         def __getattr__(self, name: str) -> NoReturn:
             remedy = f": {METHODS[name]}" if name in METHODS else ""
             raise AttributeError(f"a {type(self).__name__} has no {name!r}{remedy}")
 
     def fingerprint(self) -> str:
-        """As `Model.fingerprint`, with the weights."""
+        """Everything that the result depends on, as `Model.fingerprint`, with the weights."""
         weights = pretrained.fingerprint(self.preset)
         return f"{super().fingerprint()} {weights}"
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the network, which another process builds for itself."""
+        """The state without the network, which another process builds for itself."""
         return {**self.__dict__, "_network": None}
 
     @property
@@ -167,7 +167,7 @@ class Separator(Model):
         return self._network
 
     def fill(self, separation: Separation, progress: Progress) -> Iterator[slice]:
-        """As `Model.fill`: the parts are the network's patches."""
+        """Fill in the prediction, as `Model.fill` does, one patch of the network at a time."""
         mixture, done = separation.mixture, 0
         for segment in self.segments([mixture], progress, len(mixture)):
             frames = slice(done, done + len(segment.mixture))
@@ -184,17 +184,17 @@ class Separator(Model):
         Parameters
         ----------
         blocks
-            ``(any, n_channels)`` at the preset's sample rate and channels.
+            Blocks of samples ``(any, n_channels)`` with the preset's sample rate and channels.
         progress
-            Called after each patch, in seconds.
+            Callback that is called after each patch, in seconds.
         n_samples
-            Length of the stream, if known, for `progress`.
+            Length of the stream in samples, if known, for `progress`.
 
         Raises
         ------
         PretrainedError
             If the network gives every target the same magnitude, as one without weights does, or
-            anything that is not finite.
+            gives anything that is not finite.
         """
         hop = self.preset.stft.hop_length / self.sample_rate
         total = None if n_samples is None else n_samples / self.sample_rate
@@ -210,7 +210,7 @@ class Separator(Model):
     def _of_spectra(self, blocks: Iterable[Waveform]) -> Iterator[Segment]:
         n_patch, context = self.preset.patch_frames, self.preset.context
         n_core, n_bins = n_patch - 2 * context, self.preset.model_bins
-        # while TensorFlow is imported and the network built, reading has begun
+        # reading begins while TensorFlow is imported and the network is built
         with ahead(stft_blocks(blocks, self.preset.stft, n_core)) as spectra:
             network = self.network
             read = magnitude if network.signal == "magnitude" else np.asarray
@@ -246,7 +246,7 @@ class Separator(Model):
 def _patches(
     blocks: Iterable[Waveform], n_core: int, context: int, n_channels: int
 ) -> Iterator[tuple[Waveform, int]]:
-    """Patches with context on either side, and how many samples of the core are the song's."""
+    """Patches with context on either side, with how many samples of the core are the song's."""
     n_patch = n_core + 2 * context
     samples = np.zeros((context, n_channels), np.float32)
     for block in blocks:

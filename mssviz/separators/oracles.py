@@ -1,14 +1,15 @@
-"""Oracles: what masks and filters reach that are made from the true stems, an upper bound.
+"""Oracles: masks and filters made from the true stems, an upper bound of what can be reached.
 
-Two families that must not be mixed in one table without saying so. `SisecOracle` holds what the
-organisers of SiSEC 2018 published: each source by itself against the mixture or against the other
-sources, n_fft 2048, the accompaniment as the sum of the single estimates. `TargetOracle` holds the
-ideal masks of `masks` among the targets themselves, on the grid of Spleeter: what a perfect network
-of this kind would reach.
+There are two families, which must not be mixed in one table without saying so. `SisecOracle` is
+what the organisers of SiSEC 2018 published: each source by itself against the mixture or against
+the other sources, n_fft 2048, the accompaniment as the sum of the single estimates. `TargetOracle`
+has the ideal masks of `masks` among the targets themselves, on the grid of Spleeter: what a perfect
+network of this kind would reach.
 
 Sources: Stöter, Liutkus and Ito, "The 2018 signal separation evaluation campaign", LVA/ICA 2018,
-with the organisers' code, github.com/sigsep/sigsep-mus-oracle, for the first; Liutkus and Badeau,
-"Generalized Wiener filtering with fractional power spectrograms", ICASSP 2015 (ratio masks).
+with the organisers' code, github.com/sigsep/sigsep-mus-oracle, for the first family; Liutkus and
+Badeau, "Generalized Wiener filtering with fractional power spectrograms", ICASSP 2015 (ratio
+masks).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,12 +29,12 @@ from mssviz.stft import Frames, stft_frames
 
 
 def oracle(kind: str, targets: Sequence[str] = TWO_STEMS) -> Model:
-    """Oracle by name, without the ``oracle:`` before it.
+    """Find an oracle by its name without the ``oracle:`` before it.
 
     Raises
     ------
     ParameterError
-        If there is none of this name.
+        If there is no oracle of this name.
     """
     if kind in _SISEC:
         return SisecOracle(kind, targets)
@@ -52,7 +53,7 @@ def titles() -> dict[str, str]:
 
 
 def published_as(name: str) -> str | None:
-    """SiSEC 2018's entry that is defined as the model of this name, such as ``oracle:IRM2``."""
+    """Name of SiSEC 2018's entry that is defined as this model is; None if there is none."""
     kind = name.removeprefix("oracle:")
     return kind if name.startswith("oracle:") and kind in _SISEC else None
 
@@ -66,7 +67,7 @@ class _Oracle(Model):
         sample_rate: int,
         references: Mapping[str, AnyArray] | None,
     ) -> tuple[Waveform, dict[str, Waveform], dict[str, list[str]]]:
-        """Mixture, source to its waveform, target to the sources that it is made of."""
+        """The mixture, the sources by name, and the names of the sources of each target."""
         mixture = self.prepared(waveform, sample_rate)
         given = {} if references is None else references
         if not isinstance(given, Mapping):
@@ -92,36 +93,38 @@ class _Oracle(Model):
 
 # --- SiSEC's ----------------------------------------------------------------------------------
 
-#: Window of the organisers' STFT, SciPy's with its defaults: Hann, half of it from frame to frame.
+#: Window of the organisers' STFT, in samples: SciPy's default, a Hann window moved by half of it.
 N_FFT = 2048
 _HOP = N_FFT // 2
-#: Hops that are looked at together, 6 s.
+#: Hops in a block of the song, 6 s.
 _BLOCK = 256
 _EPS = np.finfo(np.float64).eps
 
-#: Of some frames: the mixture's STFT and every source's, ``(n_frames, n_bins, n_channels)``.
+#: STFTs of some frames: the mixture's, and every source's by name,
+#: ``(n_frames, n_bins, n_channels)``.
 _Spectra = tuple[AnyArray, dict[str, AnyArray]]
 _Separate = Callable[[AnyArray, Mapping[str, AnyArray]], dict[str, AnyArray]]
 
 
 class SisecOracle(_Oracle):
-    """An oracle of SiSEC 2018, equal to the organisers' to 0.01 dB.
+    """An oracle of SiSEC 2018, equal to the organisers' within 0.01 dB.
 
     Parameters
     ----------
     kind
-        ``"IBM1"``, ``"IBM2"``: 1 where a source's magnitude, or power, is at least half of the
-        mixture's; ``"IRM1"``, ``"IRM2"``: its share in the sum of all sources' magnitudes, or
-        powers; ``"MWF"``: multichannel Wiener filter.
+        Name of the oracle. ``"IBM1"`` and ``"IBM2"`` are 1 where a source's magnitude, or power, is
+        at least half of the mixture's. ``"IRM1"`` and ``"IRM2"`` are the source's share in the sum
+        of all sources' magnitudes, or powers. ``"MWF"`` is the multichannel Wiener filter.
     targets
         Names of the stems.
 
     Notes
     -----
-    True stems are given as single sources; a target that is made of several, such as the
+    The true stems are given as single sources; a target that is made of several, such as the
     accompaniment, is the sum of their estimates. So scores depend on which sources are known:
-    SiSEC's were vocals, drums, bass and other. The sum of binary masks can exceed 1, and stems are
-    made on a grid of their own: shown are the effective masks, and mask options do not apply.
+    SiSEC's were vocals, drums, bass and other. The sum of binary masks can exceed 1. The stems are
+    made on a grid of their own, so the masks shown are the effective ones, and mask options do not
+    apply.
     """
 
     kind = SPECTRUM
@@ -132,7 +135,7 @@ class SisecOracle(_Oracle):
         self.options = MaskOptions()
 
     def fingerprint(self) -> str:
-        """As `Model.fingerprint`, with the grid."""
+        """Everything that the result depends on, as `Model.fingerprint`, with the grid."""
         return f"{super().fingerprint()} n_fft {N_FFT}"
 
     def begin(
@@ -141,7 +144,7 @@ class SisecOracle(_Oracle):
         sample_rate: int,
         references: Mapping[str, AnyArray] | None = None,
     ) -> Run:
-        """As `Model.begin`; `references` are the sources that the targets are made of."""
+        """Begin, as `Model.begin` does; `references` are the sources of the targets."""
         mixture, sources, parts = self._checked(waveform, sample_rate, references)
         store = Store()
         stems = {target: store.empty(mixture.shape) for target in self.targets}
@@ -170,7 +173,7 @@ class SisecOracle(_Oracle):
 
 
 def _blocks(mixture: Waveform, sources: Mapping[str, Waveform]) -> Iterator[tuple[slice, _Spectra]]:
-    """A song's samples, block by block, with the spectra of all frames that reach into them.
+    """Go through a song in blocks of samples, with the spectra of all frames that reach into each.
 
     Neighbouring blocks share a frame.
     """
@@ -183,7 +186,7 @@ def _blocks(mixture: Waveform, sources: Mapping[str, Waveform]) -> Iterator[tupl
 def _stft(waveform: Waveform, samples: slice) -> AnyArray:
     import scipy.signal
 
-    # frames are centred at whole hops, before and after the song is silence
+    # frames are centred at whole hops; before and after the song there is silence
     stop = samples.start - (samples.start - samples.stop) // _HOP * _HOP
     first, last = samples.start - _HOP, stop + _HOP
     piece = waveform[max(0, first) : last].astype(np.float64)
@@ -212,7 +215,7 @@ def _ratio(mixture: AnyArray, sources: Mapping[str, AnyArray], power: float) -> 
 
 @dataclass(frozen=True)
 class _Wiener:
-    """Source to its spatial covariance ``(n_bins, n_channels, n_channels)``."""
+    """Spatial covariance of each source, ``(n_bins, n_channels, n_channels)``, by name."""
 
     covariances: Mapping[str, AnyArray]
 
@@ -221,7 +224,7 @@ class _Wiener:
         sums: dict[str, AnyArray] = {}
         n_frames = 0
         for i, (mixture, sources) in enumerate(blocks()):
-            new = slice(min(i, 1), None)  # without the frame that the block before had, too
+            new = slice(min(i, 1), None)  # without the frame that it shares with the block before
             n_frames += len(mixture[new])
             for name, source in sources.items():
                 y = source[new]
@@ -246,8 +249,8 @@ class _Wiener:
 
 
 def _normalised(covariance: AnyArray) -> AnyArray:
-    # The organisers' code meant to divide by each bin's trace and divides the columns by the sums
-    # that NumPy's trace of the first two axes gives. The published scores come from it.
+    # The organisers' code was meant to divide by each bin's trace, but divides the columns by the
+    # sums that NumPy's trace of the first two axes gives. The published scores come from it.
     n_channels = covariance.shape[2]
     trace = np.trace(covariance)
     scaled = np.zeros_like(covariance)
@@ -265,7 +268,8 @@ def _inverse_of_2_by_2(matrices: AnyArray) -> AnyArray:
 @dataclass(frozen=True)
 class _Sisec:
     title: str
-    #: the song's spectra, block by block, for each pass, to what separates a block
+    #: takes the song's spectra, as a function that begins a new pass over their blocks, and gives
+    #: the function that separates a block
     fit: Callable[[Callable[[], Iterable[_Spectra]]], _Separate]
 
 
@@ -286,14 +290,15 @@ _SISEC = {
 # --- Among the targets ------------------------------------------------------------------------
 
 
-#: Frames that are looked at together in a pass over a song.
+#: Frames in a block of a pass over a song.
 _FRAMES = 128
 
 
 @dataclass(frozen=True)
 class _OfTargets:
     title: str
-    #: the song's spectra, block by block, for each pass, to what predicts a block
+    #: takes the song's spectra, as a function that begins a new pass over their blocks, and gives
+    #: the function that predicts a block
     fit: Callable[[Callable[[], Iterable[_Spectra]]], _Separate]
     kind: Kind = MASK
 
@@ -349,8 +354,8 @@ class TargetOracle(_Oracle):
     Parameters
     ----------
     kind
-        ``"IBM-targets"``, ``"IRM1-targets"``, ``"IRM2-targets"``, ``"MWF-targets"``, ``"IAM"`` or
-        ``"PSM"``; see `masks`.
+        Name of the oracle: ``"IBM-targets"``, ``"IRM1-targets"``, ``"IRM2-targets"``,
+        ``"MWF-targets"``, ``"IAM"`` or ``"PSM"``; see `masks`.
     targets
         Names of the stems.
     """
@@ -366,7 +371,7 @@ class TargetOracle(_Oracle):
         sample_rate: int,
         references: Mapping[str, AnyArray] | None = None,
     ) -> Run:
-        """As `Model.begin`; `references` are the targets', or the sources they are made of."""
+        """Begin, as `Model.begin` does, with the true targets or the sources they are made of."""
         mixture, sources, parts = self._checked(waveform, sample_rate, references)
         spectrum = stft_frames(mixture, GRID)
         true = {
@@ -395,7 +400,7 @@ class TargetOracle(_Oracle):
 
 
 class _Ideal:
-    """Predictions of all targets, which are made together where one of them is looked at."""
+    """Predictions of all targets, which are made together as soon as one of them is looked at."""
 
     def __init__(self, mixture: Frames, true: Mapping[str, Frames]) -> None:
         self._mixture, self._true = mixture, true
@@ -403,14 +408,14 @@ class _Ideal:
         self._kept: tuple[tuple[int, int], dict[str, AnyArray]] | None = None
 
     def blocks(self) -> Iterator[tuple[int, _Spectra]]:
-        """The song's spectra, block by block, with the frame that each ends before."""
+        """Go through the song's spectra in blocks, each with the frame before which it ends."""
         n_frames = len(self._mixture)
         for start in range(0, n_frames, _FRAMES):
             stop = min(start + _FRAMES, n_frames)
             yield stop, self._spectra(start, stop)
 
     def values(self, target: str, start: int, stop: int) -> AnyArray:
-        """Prediction of a target for some frames."""
+        """Predict a target for some frames."""
         if self.separate is None:
             return np.zeros((stop - start, *self._mixture.shape[1:]), np.float32)
         kept = self._kept

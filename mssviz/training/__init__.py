@@ -1,7 +1,8 @@
-"""Training a network on songs with known stems, on from where it was whenever it was stopped.
+"""Training a network on songs with known stems, which can be stopped and goes on where it was.
 
-As Spleeter trains: magnitudes of patches of 11.9 s, the sum of the targets' mean absolute errors,
-Adam. The result is a folder like those of the presets that come with mssviz, for `Separator`.
+It trains as Spleeter does: magnitudes of patches of 11.9 s, the sum of the targets' mean absolute
+errors, Adam. The result is a folder like those of the presets that come with mssviz, for
+`Separator`.
 """
 
 import math
@@ -36,7 +37,7 @@ __all__ = [
 
 #: Length of the middle of each song that losses are validated on, in seconds.
 VALIDATION_SECONDS = 12.0
-#: Numbers in the mixtures and targets of a batch: 8 GiB.
+#: Most numbers in the mixtures and targets of a batch: 8 GiB.
 LARGEST_BATCH = 1 << 31
 
 
@@ -56,55 +57,55 @@ def train(
     """Train a network.
 
     A run that was stopped, in whatever way, goes on where it was when it is called again in the
-    same way, to the same result as if it had never been stopped.
+    same way, and comes to the same result as if it had never been stopped.
 
     Parameters
     ----------
     tracks
         Songs by name; see `datasets`.
     folder
-        For the result: a preset with the network's average weights, the best by validation
-        loss. It gets the folder's name. Beside it a checkpoint and, in ``logs``, curves for
-        TensorBoard.
+        Folder for the result, which is a preset with the network's average weights, the best by
+        validation loss, and gets the folder's name. A checkpoint is kept beside it and, in
+        ``logs``, curves for TensorBoard.
     network
-        Preset, name or configuration whose targets, grid and network are meant, not its
-        weights; ``"tiny"`` for `tiny`.
+        Preset, or name or configuration of one, whose targets, grid and network are taken, but not
+        its weights; ``"tiny"`` for `tiny`.
     validation
-        Songs to measure progress by. Without any, the last weights are kept.
+        Songs by name, to measure progress by. Without any, the last weights are kept.
     settings
-        How to train; if left out, as the preset says, see `settings_of`.
+        Settings of the training; if left out, the preset's, see `settings_of`.
     init
-        Preset with the same network and grid whose weights are the beginning.
+        Preset with the same network and grid, whose weights are the beginning.
     init_targets
-        Target to the target of `init` that it starts from, for targets that `init` does not
-        have; those left out start at random.
+        Names of targets of `init` by name of the target that starts from them, for targets that
+        `init` does not have; those that are left out start at random.
     cache
         Folder for spectra; ``$MSSVIZ_CACHE/spectra``, else the user's cache, if left out.
     progress
-        True for bars, or a callback ``(steps done, steps in all, what)``; what it raises, such
-        as `Cancelled`, stops the work.
+        True for bars, False for none, or a callback ``(steps done, steps in all, what)``. What it
+        raises, such as `Cancelled`, stops the work.
     watch
-        Called with the history so far and the averaged network after every epoch.
+        Callback that gets the history so far and the averaged network after every epoch.
 
     Returns
     -------
     DataFrame
-        One row an epoch: ``step`` at its end, mean ``loss`` of its steps, ``validation_loss``
+        One row for each epoch: ``step`` at its end, mean ``loss`` of its steps, ``validation_loss``
         of the averaged network (NaN without validation), ``learning_rate``, and ``seconds`` of
         training up to there.
 
     Raises
     ------
     ParameterError
-        If songs are not fit for training, each with its reason; if options do not fit each
-        other or the run that the folder holds; or if its checkpoint is damaged.
+        If songs cannot be trained on, each with its reason; if options do not fit each other or
+        the run that the folder holds; or if its checkpoint is damaged.
     FileError
-        If a disk is full, or the folder holds files that are no result of a training, or another
+        If a disk is full, the folder holds files that are no result of a training, or another
         training is at work in it.
     MssvizError
         If losses or weights are not finite any more; the last good ones stay.
     Cancelled
-        If the user interrupted it (Ctrl+C); a checkpoint was written.
+        If the user interrupted it (Ctrl+C); then a checkpoint was written.
 
     References
     ----------
@@ -158,7 +159,7 @@ def train(
 
 
 def _check_sizes(settings: Settings, preset: Preset) -> None:
-    """Refuse settings that do not fit the length of the network's patches."""
+    """Refuse settings that do not suit the length of the network's patches."""
     check_augment(settings.augment, preset)
     if settings.chunk_seconds < patch_seconds(preset):
         raise ParameterError(

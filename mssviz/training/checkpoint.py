@@ -1,7 +1,7 @@
-"""The file that a training goes on from: arrays of numbers, and how far it has come.
+"""The file from which a training goes on: arrays of numbers, and how far it has come.
 
-It may come from anywhere, so nothing of it is unpickled, evaluated, unpacked or read before its
-size is known to be right. Every entry of the archive has a checksum, which tells damage.
+The file may come from anywhere, so nothing of it is unpickled, evaluated, unpacked or read before
+its size is known to be right. Every entry of the archive has a checksum, which reveals damage.
 """
 
 import json
@@ -21,17 +21,17 @@ from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError, reason
 
 CHECKPOINT = "checkpoint.npz"
-#: One row an epoch.
+#: Columns of the history, which has one row for each epoch.
 COLUMNS = ("step", "loss", "validation_loss", "learning_rate", "seconds")
 
-#: What is kept of a training beside its arrays and its identity.
+#: What is kept of a training besides its arrays and its identity.
 KEPT = ("step", "seconds", "learning_rate", "best", "stalled", "losses", "history")
 
 _PROGRESS = "progress"
-#: Largest text about the progress, in bytes: that of some 100,000 epochs.
+#: Most bytes of the text about the progress: some 100,000 epochs.
 _MAX_PROGRESS = 1 << 28
 _MAGIC = b"\x93NUMPY\x01\x00"
-#: What NumPy writes before the numbers of a plain array.
+#: Header that NumPy writes before the numbers of a plain array.
 _HEADER = re.compile(
     rb"\{'descr': '([<|][fiuUb]\d{1,9})', 'fortran_order': False, "
     rb"'shape': \(((?:\d{1,12}, ?)*(?:\d{1,12})?)\), \} *\n"
@@ -43,14 +43,14 @@ _FOREIGN = (
 
 
 def write(path: Path, progress: Mapping[str, Any], state: Mapping[str, AnyArray]) -> None:
-    """Write a checkpoint, in place of an older one once it is complete.
+    """Write a checkpoint, which replaces an older one when it is complete.
 
     Parameters
     ----------
     path
-        Of the file.
+        Path of the file.
     progress
-        What `read` is to give, JSON's types alone.
+        Progress that `read` is to give, in JSON's types only.
     state
         Arrays by name.
     """
@@ -58,25 +58,26 @@ def write(path: Path, progress: Mapping[str, Any], state: Mapping[str, AnyArray]
     with new_file(path) as scratch, scratch.open("wb") as file:
         np.savez(file, **arrays)
         file.flush()
-        os.fsync(file.fileno())  # on the disk before it takes the older one's name
+        os.fsync(file.fileno())  # it must be on the disk before it replaces the older one
 
 
 def read(
     path: Path, wanted: Mapping[str, tuple[tuple[int, ...], Any]]
 ) -> tuple[dict[str, Any], dict[str, AnyArray]]:
-    """Progress and state of a checkpoint.
+    """Read the progress and the state of a checkpoint.
 
     Parameters
     ----------
     path
-        Of the file.
+        Path of the file.
     wanted
-        Shape and type of every array that the training needs, by name.
+        Shapes and types of all arrays that the training needs, by name.
 
     Raises
     ------
     ParameterError
-        If it is no checkpoint of this training, is damaged, or holds numbers that are not finite.
+        If the file is no checkpoint of this training, is damaged, or holds numbers that are not
+        finite.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -149,7 +150,7 @@ def _opened(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> IO[bytes]:
 
 
 def _header(file: IO[bytes]) -> tuple[str, tuple[int, ...]]:
-    """Type and shape of an array; more than this function knows, no checkpoint needs."""
+    """Type and shape of an array; checkpoints have no other headers than those read here."""
     start = file.read(len(_MAGIC) + 2)
     (length,) = struct.unpack("<H", start[len(_MAGIC) :])
     found = _HEADER.fullmatch(file.read(length))

@@ -1,9 +1,9 @@
-"""Songs as chunks on disk, which patches for training are cut from.
+"""Songs as chunks on disk, from which patches for training are cut.
 
-A chunk is kept as spectra, or as samples for networks that read waveforms; time comes first in
-both, then channels, so gains, channel swaps and mixing are the same for both.
+A chunk is kept as spectra, or as samples for networks that read waveforms. Time comes first in
+both, then channels, so that gains, channel swaps and mixing are the same for both.
 
-Source: Spleeter 2.4.2, ``dataset.py``, for where chunks lie.
+Source: Spleeter 2.4.2, ``dataset.py``, for the places of the chunks.
 """
 
 import hashlib
@@ -27,11 +27,11 @@ from mssviz.errors import AudioError, FileError, MssvizError, reason
 from mssviz.presets import Preset
 from mssviz.stft import StftParams, stft
 
-#: Seconds at both ends of a song that chunks leave out.
+#: Seconds at either end of a song that chunks leave out.
 MARGIN = 0.5
-#: Remedy where there is no room.
+#: Remedy that errors name where there is no room.
 CHOOSE_FOLDER = "name a folder on a larger disk by MSSVIZ_CACHE or --cache (cache)"
-#: Part of every cache key; to be raised when the same sound gives other spectra.
+#: Part of every cache key; must be raised when the same sound gives other spectra.
 _VERSION = 1
 _NOTHING: Any = np.zeros((1, 1), np.float32)
 
@@ -43,16 +43,16 @@ class Look:
     Parameters
     ----------
     seconds
-        Length.
+        Length of the song, in seconds.
     problem
-        Why it cannot be trained on, in one line; empty if it can.
+        Reason why it cannot be trained on, in one line; empty if it can.
     silent
-        Stems that are silent throughout, which is no problem.
+        Names of stems that are silent throughout, which is no problem.
     residual_db
-        Level of the mixture's file minus the sum of the stems, relative to the former; NaN where
-        there is no such file or no sound in it.
+        Level of the mixture's file minus the sum of the stems, in dB relative to the file; NaN
+        where there is no such file or no sound in it.
     n_bytes
-        Of its chunks.
+        Size of its chunks, in bytes.
     """
 
     seconds: float
@@ -63,29 +63,29 @@ class Look:
 
 
 class Chunks:
-    """Chunks of songs in files, named by what they depend on.
+    """Chunks of songs, in files named by what they depend on.
 
-    Each file holds ``(n_chunks, 1 + n_targets, n_frames, n_channels, n_bins, 2)`` float16:
-    mixture, then targets; real and imaginary part. For networks that read waveforms it holds
-    ``(n_chunks, 1 + n_targets, n_samples, n_channels)``. Half precision is an error of -66 dB of
-    each number; 20 s of one signal take 7 MB, as samples half of that. A file that was damaged
-    is made again.
+    Each file holds ``(n_chunks, 1 + n_targets, n_frames, n_channels, n_bins, 2)`` float16: first
+    the mixture, then the targets; real and imaginary part. For networks that read waveforms it
+    holds ``(n_chunks, 1 + n_targets, n_samples, n_channels)``. Half precision is an error of -66 dB
+    of each number. 20 s of one signal take 7 MB as spectra, and half of that as samples. A damaged
+    file is made anew.
 
     Parameters
     ----------
     tracks
         Songs by name; their stems must give the preset's targets, see `datasets.to_targets`.
     preset
-        Whose targets and grid.
+        Preset whose targets and grid are used.
     seconds, per_track
-        Length and number of chunks, spread evenly over the song; one lies in the middle. A song
-        shorter than that is one chunk.
+        Length of a chunk in seconds, and number of chunks spread evenly over a song; one lies in
+        the middle. A song shorter than that is one chunk.
     folder
-        For the files.
+        Folder for the files.
     summed
         Whether the mixture is the sum of the stems even where it has a file of its own.
     progress
-        As in `train`; every file is read once.
+        Bars or callback for the progress, as in `train`; every file is read once.
     """
 
     def __init__(
@@ -120,20 +120,20 @@ class Chunks:
 
     @property
     def length(self) -> int:
-        """Frames, or samples, of the shortest chunk."""
+        """Number of frames, or samples, of the shortest chunk."""
         return min(chunk.shape[1] for chunk in self._chunks)
 
     def read(self, chunk: int, parts: slice | int, start: int, length: int) -> AnyArray:
-        """Some parts of a chunk, ``(..., length, n_channels, n_bins)`` or without bins.
+        """Read signals of a chunk, ``(..., length, n_channels, n_bins)`` or without bins.
 
         Parameters
         ----------
         chunk
-            Its number.
+            Number of the chunk.
         parts
-            0 is the mixture, targets follow.
+            Signals to read: 0 is the mixture, and the targets follow.
         start, length
-            Which frames, or samples.
+            First frame, or sample, and how many are read.
         """
         stored = self._chunks[chunk]
         time = (slice(None),) * isinstance(parts, slice) + (slice(start, start + length),)
@@ -141,7 +141,7 @@ class Chunks:
         return values if self.preset.gives_waveforms else values.view(np.complex64)[..., 0]
 
     def length_of(self, chunk: int) -> int:
-        """Frames, or samples, of a chunk."""
+        """Number of frames, or samples, of a chunk."""
         return self._chunks[chunk].shape[1]
 
     def looks(self, progress: bool | Progress = True) -> dict[str, Look]:
@@ -164,7 +164,7 @@ class Chunks:
 
     @property
     def _chunks(self) -> list[AnyArray]:
-        with self._opening:  # patches are cut in threads, and numpy parses a header as Python
+        with self._opening:  # threads cut patches, and numpy parses headers as Python
             if self._arrays is None:
                 files = [self._mapped(path) for path in self.files.values()]
                 self._arrays = [chunk for file in files for chunk in file]
@@ -186,7 +186,7 @@ class Chunks:
 
     def _key(self, track: Track) -> str:
         def content(part: tuple[Path, int] | None) -> list[Any] | None:
-            # what cannot be read is never in a file, and `looks` says why
+            # a file that cannot be read is never kept, and `looks` says why
             return [_sha256(part[0]), part[1]] if part else None
 
         parts = {
@@ -222,7 +222,7 @@ class Chunks:
         return Look(seconds, "", silent, residual_db, n_bytes)
 
     def _shape(self, n_song: int) -> tuple[int, ...]:
-        """Shape of the chunks of a song of so many samples."""
+        """Shape of the chunks of a song of a number of samples."""
         params, n_channels = self.preset.stft, self.preset.n_channels
         n_samples = min(n_song, round(self._seconds * params.sample_rate))
         kept: tuple[int, ...] = (n_samples, n_channels)
@@ -280,7 +280,7 @@ class Chunks:
 
 
 def patch_seconds(preset: Preset) -> float:
-    """Sound that fills one patch, in seconds."""
+    """Length of the sound that fills one patch, in seconds."""
     params = preset.stft
     n_samples = preset.patch_samples or (
         (preset.patch_frames - 1) * params.hop_length + params.n_fft
@@ -289,7 +289,7 @@ def patch_seconds(preset: Preset) -> float:
 
 
 def _inner(params: StftParams, n_samples: int) -> slice:
-    # frames that the waveform fills, without those that reach into the silence around it
+    # frames that lie within the waveform, without those that reach into the silence around it
     return slice(params.n_fft // params.hop_length, n_samples // params.hop_length + 1)
 
 
@@ -305,7 +305,7 @@ def _half(values: AnyArray, track: Track) -> AnyArray:
 
 
 def _starts(duration: float, seconds: float, n_chunks: int) -> list[float]:
-    # Spleeter's: one in the middle, or evenly from margin to margin
+    # as in Spleeter: one in the middle, or evenly from margin to margin
     room = duration - seconds
     if n_chunks == 1 or room <= 2 * MARGIN:
         return [room / 2]

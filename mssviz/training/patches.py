@@ -1,9 +1,9 @@
 """Examples for training: patches cut from chunks of songs, with augmentation.
 
 Gains, channel swaps and mixing are the same for samples and for complex spectra, where they are
-exact: the sum of the targets' spectra is the spectrum of the sum of their waveforms. Tempo
-and pitch are changed on the magnitudes of mixture and targets alike, by interpolation, as Spleeter
-does; that is an approximation, but the same one for all of them.
+exact: the sum of the targets' spectra is the spectrum of the sum of their waveforms. Tempo and
+pitch are changed on the magnitudes of mixture and targets alike, by interpolation, as Spleeter
+does. That is an approximation, but the same one for all of them.
 
 Sources: Uhlich et al., "Improving music source separation based on deep neural networks through
 data augmentation and network blending", ICASSP 2017, for gains, swaps and mixing; Spleeter 2.4.2,
@@ -21,32 +21,32 @@ from mssviz.errors import ParameterError
 from mssviz.presets import Preset
 from mssviz.training.chunks import Chunks
 
-#: What can be varied at random: each target's level, each target's left and right, targets of
+#: Names of what can be varied at random: each target's level, its left and right, targets of
 #: different songs together, tempo and pitch of the whole.
 AUGMENTATIONS = ("gain", "swap", "remix", "tempo", "pitch")
-#: Those that need no magnitudes.
+#: Augmentations that need no magnitudes.
 EXACT = ("gain", "swap", "remix")
-#: Range of gains, factors of amplitude.
+#: Range of gains, as factors of amplitude.
 GAIN = (0.25, 1.25)
-#: Range of changes of tempo and pitch, factors.
+#: Range of changes of tempo and pitch, as factors.
 STRETCH = (0.7, 1.3)
 
 
 class Patches:
-    """Examples for training; each depends on the seed and its own number alone.
+    """Examples for training, each of which depends only on the seed and its own number.
 
     So a run that was interrupted goes on with the examples that it would have seen.
 
     Parameters
     ----------
     chunks
-        Where they are cut from. Each chunk comes once in ``len(chunks)`` examples, in an order
-        that changes, at a random time.
+        Chunks that patches are cut from. Each chunk comes once in ``len(chunks)`` examples, in an
+        order that changes, at a random time.
     augment
-        Names from `AUGMENTATIONS`. With any of the first three, the mixture is the sum of what
-        they make of the targets; otherwise it is the song's own.
+        Names from `AUGMENTATIONS`. With any of the first three, the mixture is the sum of the
+        targets as they have become; otherwise it is the song's own.
     seed
-        Of all random numbers.
+        Seed of all random numbers.
     """
 
     def __init__(self, chunks: Chunks, augment: Collection[str] = (), seed: int = 0) -> None:
@@ -54,12 +54,12 @@ class Patches:
         self._chunks, self._augment, self._seed = chunks, frozenset(augment), seed
 
     def __getitem__(self, number: int) -> AnyArray:
-        """Example of a number: mixture, then targets, in what the network reads.
+        """Example of a number: the mixture, then the targets, in the form that the network reads.
 
         Returns
         -------
         ndarray
-            ``(1 + n_targets, T, C, F)``, linear magnitudes or complex spectra; or waveforms
+            Linear magnitudes or complex spectra ``(1 + n_targets, T, C, F)``, or waveforms
             ``(1 + n_targets, n_samples, C)``.
         """
         rng = np.random.default_rng((self._seed, 1, number))
@@ -96,14 +96,14 @@ class Patches:
         return stretched(np.abs(example), n_patch, pitch)
 
     def batches(self, first: int, size: int) -> Iterator[AnyArray]:
-        """Batch after batch without end: examples stacked on a new first axis.
+        """Give batch after batch without end: examples stacked on a new first axis.
 
         Parameters
         ----------
         first
             Number of the first batch.
         size
-            Examples in each.
+            Number of examples in each batch.
         """
         with ThreadPoolExecutor() as pool:
             for batch in count(first):
@@ -118,7 +118,7 @@ class Patches:
 
 
 def check_augment(augment: Collection[str], preset: Preset | None = None) -> None:
-    """Raise `ParameterError` unless these are augmentations, and fit what a preset reads."""
+    """Raise `ParameterError` unless these are augmentations that suit what a preset reads."""
     known = AUGMENTATIONS if preset is None or preset.signal == "magnitude" else EXACT
     unknown = sorted(set(augment) - set(known))
     if unknown:
@@ -127,7 +127,7 @@ def check_augment(augment: Collection[str], preset: Preset | None = None) -> Non
 
 
 def middles(chunks: Chunks, size: int) -> Iterator[AnyArray]:
-    """The middle patch of every chunk, in batches of at most `size`, as `Patches` gives them."""
+    """Give the middle patch of every chunk, in batches of at most `size`, as `Patches` does."""
     preset, length = chunks.preset, chunks.preset.patch_length
     for first in range(0, len(chunks), size):
         numbers = range(first, min(first + size, len(chunks)))
@@ -140,21 +140,21 @@ def middles(chunks: Chunks, size: int) -> Iterator[AnyArray]:
 
 
 def stretched(magnitudes: AnyArray, n_frames: int, pitch: float = 1.0) -> Magnitude:
-    """Magnitudes played faster or slower, higher or lower, by linear interpolation.
+    """Play magnitudes faster or slower, higher or lower, by linear interpolation.
 
     Parameters
     ----------
     magnitudes
-        ``(..., frames, n_channels, n_bins)``.
+        Magnitudes ``(..., frames, n_channels, n_bins)``.
     n_frames
-        Number of frames to spread all of them over.
+        Number of frames over which all of them are spread.
     pitch
         Factor of every frequency; what would come from above the last bin is 0.
 
     Returns
     -------
     Magnitude
-        ``(..., n_frames, n_channels, n_bins)``.
+        Magnitudes ``(..., n_frames, n_channels, n_bins)``.
     """
     if magnitudes.shape[-3] != n_frames:
         positions = np.linspace(0, magnitudes.shape[-3] - 1, n_frames)

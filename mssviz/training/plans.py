@@ -1,4 +1,4 @@
-"""Trainings from files: networks by name, configurations (Spleeter's, too), and folders."""
+"""Trainings that are described by files: configurations, mssviz's and Spleeter's, and folders."""
 
 import json
 import warnings
@@ -17,7 +17,7 @@ from mssviz.stft import StftParams
 from mssviz.training.result import WEIGHTS
 from mssviz.training.settings import settings_of
 
-#: Songs of MUSDB18's ``train`` that its authors' tools set aside.
+#: Songs of MUSDB18's ``train`` that its authors' tools keep for validation.
 MUSDB_VALIDATION = frozenset({
     "ANiMAL - Rockshow", "Actions - One Minute Smile", "Alexander Ross - Goodbye Bolero",
     "Clara Berry And Wooldog - Waltz For My Victims", "Fergessen - Nos Palpitants",
@@ -26,7 +26,7 @@ MUSDB_VALIDATION = frozenset({
     "Traffic Experiment - Sirens", "Triviul - Angelsaint", "Young Griffo - Pennies",
 })  # fmt: skip
 
-#: Spleeter's key to the setting.
+#: Our settings by Spleeter's keys.
 _SPLEETER = {
     "train_max_steps": "steps",
     "save_checkpoints_steps": "epoch_steps",
@@ -38,13 +38,13 @@ _SPLEETER = {
     "n_chunks_per_song": "chunks",
     "random_seed": "seed",
 }
-#: Its other keys that mean something here, of training and of the preset.
+#: Spleeter's other keys that mean something here, of the training and of the preset.
 _MEANT = {
     "train_csv", "validation_csv", "model_dir", "training_cache", "instrument_list", "sample_rate",
     "frame_length", "frame_step", "T", "F", "n_channels", "separation_exponent", "mask_extension",
     "model",
 }  # fmt: skip
-#: Its keys that change nothing here, and what holds instead.
+#: Spleeter's keys that change nothing here, and what holds instead.
 _WITHOUT_EFFECT = {
     "mix_name": "tables have a column mix_path",
     "validation_cache": "training_cache is for all spectra",
@@ -57,7 +57,7 @@ _TEXTS = ("train_csv", "validation_csv", "model_dir", "training_cache")
 
 
 def tiny(targets: tuple[str, ...] = ("vocals", "accompaniment")) -> Preset:
-    """A network of 0.2 million parameters a target, for tests and teaching; it has no weights."""
+    """A network of 0.2 million parameters per target, for tests and teaching, without weights."""
     return Preset(
         name="tiny",
         title="A small U-Net",
@@ -74,7 +74,7 @@ def tiny(targets: tuple[str, ...] = ("vocals", "accompaniment")) -> Preset:
 
 
 def preset_of(network: PathLike | Preset) -> Preset:
-    """The preset that is meant by the `network` of `train`."""
+    """Preset that the `network` of `train` stands for."""
     if isinstance(network, Preset):
         return network
     return tiny() if network == "tiny" else presets.find(network)
@@ -88,26 +88,26 @@ def plan(
     cache: PathLike | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
-    """Arguments of `train` from files: a configuration, mssviz's or Spleeter's, and folders.
+    """Make arguments of `train` from files: a configuration, mssviz's or Spleeter's, and folders.
 
     Parameters
     ----------
     network
-        Preset or configuration. Its settings are under ``training`` (those of `Settings`), or
-        Spleeter's own keys.
+        Name of a preset, or path of a configuration. Its settings are under ``training`` (those of
+        `Settings`), or are Spleeter's own keys.
     data
-        Folder of folders of stems; or of MUSDB18, of which 86 songs of ``train`` are learnt and
-        the usual 14 are for validation; or, where the configuration names ``train_csv``, the
-        folder that paths in that table are relative to.
+        Folder of folders of stems; or of MUSDB18, of which 86 songs of ``train`` are learnt and the
+        usual 14 are for validation; or, where the configuration names ``train_csv``, the folder
+        that paths in that table are relative to.
     validation
         Folder of folders of stems.
     output
-        Folder for the result; if left out, Spleeter's ``model_dir``, or ``trained``. A folder
-        elsewhere than below the current one or the configuration's must be named here.
+        Folder for the result; if left out, Spleeter's ``model_dir``, or ``trained``. A folder that
+        is neither below the current one nor below the configuration's must be named here.
     cache
-        Folder for spectra; if left out, Spleeter's ``training_cache``, or as in `train`.
+        Folder for spectra; if left out, Spleeter's ``training_cache``, or that of `train`.
     changes
-        Settings that take precedence over the configuration's; None for the configuration's.
+        Settings that take precedence over the configuration's; None keeps the configuration's.
 
     Raises
     ------
@@ -154,12 +154,12 @@ def _config(network: PathLike) -> dict[str, Any]:
         path = path / "config.json"
     if not path.is_file():
         return {}
-    presets.read(path)  # says what is wrong with it
+    presets.read(path)  # raises an error that says what is wrong with it
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _place(key: str, config: Mapping[str, Any], network: PathLike, option: str) -> Path | None:
-    """Folder that a configuration names: here or beside it, as anybody may have written it."""
+    """Folder that a configuration names, here or beside it, since anybody may have written it."""
     if not config.get(key):
         return None
     place = Path(config[key])
@@ -175,14 +175,14 @@ def _place(key: str, config: Mapping[str, Any], network: PathLike, option: str) 
 def _from_table(
     key: str, config: Mapping[str, Any], network: PathLike, data: PathLike
 ) -> dict[str, Track]:
-    """Songs of a table that a configuration names: from the working directory, or beside it."""
+    """Songs of a table that a configuration names, from the working directory or beside it."""
     name = config.get(key)
     if not name:
         return {}
     table = Path(name) if Path(name).is_file() else Path(network).parent / name
     tracks = datasets.from_csv(table, data)
     wanted = config.get("instrument_list", ())
-    # as Spleeter does: what is in the list is taken, if there are columns for all of it
+    # as in Spleeter, whatever is in the list is taken if there are columns for all of it
     return {
         name: replace(track, stems={stem: track.stems[stem] for stem in wanted})
         if wanted and set(wanted) <= set(track.stems)

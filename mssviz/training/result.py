@@ -1,4 +1,4 @@
-"""What a training gives: a preset with its weights, its configuration and its card."""
+"""The result of a training: a preset with its weights, its configuration and its card."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -41,16 +41,16 @@ def export(
     config: Mapping[str, Any],
     card: str,
 ) -> None:
-    """Write a preset: weights first, so that what describes them is never ahead of them.
+    """Write a preset, weights first, so that its description is never ahead of them.
 
     Parameters
     ----------
     folder
-        Of the preset; it must exist.
+        Folder of the preset, which must exist.
     save_weights
-        Writes a file ``*.weights.h5``.
+        Function that writes the weights to a path, ``*.weights.h5``.
     config, card
-        See `configuration` and `card`.
+        Content of both files, from `configuration` and `card`.
     """
     with new_folder(folder / "weights", (WEIGHTS, pretrained.MANIFEST)) as scratch:
         save_weights(scratch / WEIGHTS)
@@ -63,14 +63,14 @@ def export(
 
 
 def configuration(preset: Preset, settings: Settings, n_songs: int) -> dict[str, Any]:
-    """Content of ``config.json``.
+    """Make the content of ``config.json``.
 
     Parameters
     ----------
     preset, settings
-        What was trained, and how.
+        Preset that was trained, and the settings of its training.
     n_songs
-        How many songs it has learnt.
+        Number of songs that it has learnt.
     """
     p = preset
     length = "patch_samples" if p.gives_waveforms else "patch_frames"
@@ -102,19 +102,19 @@ def card(
     last: Mapping[str, float],
     losses: Mapping[str, float],
 ) -> str:
-    """Text of the preset's ``README.md``.
+    """Write the text of the preset's ``README.md``.
 
     Parameters
     ----------
     preset, settings, init
-        What was trained, how, and from where it started.
+        Preset that was trained, the settings, and the preset that it started from.
     songs, n_held_out, licences
-        Names of the songs that were learnt, how many others there are for validation, and what
-        may be done with them.
+        Names of the songs that were learnt, number of the songs for validation, and licences of
+        all.
     last
-        Row of the history.
+        Last row of the history.
     losses
-        Target to its validation loss.
+        Validation losses by target.
     """
     p, s = preset, settings
     hertz = p.model_bins * p.stft.sample_rate / p.stft.n_fft

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: Factor of the learning rate when the validation loss stalls.
 REDUCTION = 0.3
 
-#: Called after every epoch with the history so far and the averaged network.
+#: Callback that gets the history so far and the averaged network after every epoch.
 Watch = Callable[["pd.DataFrame", "Network"], None]
 
 
@@ -46,11 +46,12 @@ class Run:
     Parameters
     ----------
     preset, folder, settings, learnt, held_out
-        What is trained, where it is kept, how, and on which songs.
+        Preset that is trained, folder where it is kept, settings, and songs to learn and to
+        validate on.
     start
-        Preset that it starts from, if any, and its own targets to that one's.
+        Preset that the training starts from, if any, and that preset's targets by own target.
     licences
-        Of the songs.
+        Licences of the songs.
     """
 
     preset: Preset
@@ -70,7 +71,7 @@ class Run:
 
     @functools.cached_property
     def fit(self) -> "Fit":
-        """The network in training."""
+        """The network in training, with all that belongs to it."""
         from mssviz.networks import Network
         from mssviz.networks.fit import Fit
 
@@ -82,12 +83,12 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether there is no step left to do."""
+        """Whether no step is left to do."""
         stop = self.settings.stop_after
         return self.step >= self.settings.steps or (stop is not None and self.stalled >= stop)
 
     def table(self) -> "pd.DataFrame":
-        """The history: one row an epoch."""
+        """History of the training, with one row for each epoch."""
         import pandas as pd
 
         return pd.DataFrame(self.history, columns=list(COLUMNS))
@@ -95,9 +96,9 @@ class Run:
     # --- Beginning, and beginning again ---
 
     def begin(self, progress: bool | Progress) -> None:
-        """Take up what the folder holds or what the training starts from."""
+        """Take up what the folder holds, or what the training starts from."""
         path = self.folder / CHECKPOINT
-        with writing(path):  # or it would be found out after the first epoch
+        with writing(path):  # otherwise an error would come only after the first epoch
             Draft(path).discard()
         if path.is_file():
             self._resume(path)
@@ -151,7 +152,7 @@ class Run:
         self.fit.restore(state)
 
     def _state(self) -> dict[str, AnyArray]:
-        """What the next steps depend on; only if it is finite, since nothing else is kept."""
+        """What the next steps depend on; it must be finite, since nothing else may be kept."""
         state = self.fit.state()
         if not all(map(is_finite, state.values())):
             raise self._diverged("weights are not finite")
@@ -201,7 +202,7 @@ class Run:
                             f"stopped after step {self.step} of {self.settings.steps}; the same "
                             "command goes on from there"
                         )
-            except Cancelled:  # comes between two steps
+            except Cancelled:  # this comes between two steps
                 self._save(self._state())
                 raise
 
@@ -224,7 +225,7 @@ class Run:
         row = (self.step, float(np.mean(self.losses)), loss, self.learning_rate, self.seconds)
         self.history.append(dict(zip(COLUMNS, row, strict=True)))
         self.losses = []
-        if not loss >= self.best:  # NaN without validation: the last is the best
+        if not loss >= self.best:  # without validation it is NaN, and the last is the best
             self.best, self.stalled = min(self.best, loss), 0
             self._export(dict(zip(self.preset.targets, validation, strict=False)))
         else:
@@ -232,7 +233,7 @@ class Run:
             reduce_after = self.settings.reduce_after
             if reduce_after is not None and self.stalled % reduce_after == 0:
                 self.learning_rate *= REDUCTION
-        self._save(state)  # last: whoever goes on from before it exports again
+        self._save(state)  # comes last, so that a run stopped before it exports again
 
     def _validated(self) -> AnyArray:
         """Mean loss of every target, ``(n_targets,)``; empty without validation."""
@@ -252,7 +253,7 @@ class Run:
 
 @contextmanager
 def _interruption() -> Iterator[Callable[[], bool]]:
-    """Keep Ctrl+C and SIGTERM until a step is done; a second one is not waited with."""
+    """Hold back Ctrl+C and SIGTERM until a step is done; a second one acts at once."""
     flag = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield flag.is_set

@@ -1,4 +1,4 @@
-"""How a network is trained: the settings, each with its domain."""
+"""Settings of a training, each with its domain."""
 
 import math
 import numbers
@@ -14,36 +14,36 @@ from mssviz.training.patches import check_augment
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network is trained; the defaults are Spleeter's, where it has them.
+    """Settings of a training; the defaults are Spleeter's, where it has them.
 
     Parameters
     ----------
     steps
-        Gradient steps in all.
+        Number of gradient steps in all.
     epoch_steps
-        Steps between two validations; after each, a checkpoint is written.
+        Number of steps between two validations, after each of which a checkpoint is written.
     batch_size
-        Patches in a step.
+        Number of patches in a step.
     learning_rate
-        Of the first steps.
+        Learning rate of the first steps.
     optimizer, loss, precision
         Names from `networks.table`: ``"Adam"``, ``"Adadelta"`` or ``"SGD"``; ``"L1_mask"`` or
         another loss; ``"float32"``, ``"mixed_float16"`` or ``"mixed_bfloat16"``.
     decay
-        Of the average of weights, see `networks.fit.Fit`; 0 for none.
+        Decay of the average of weights, see `networks.fit.Fit`; 0 for no average.
     chunk_seconds, chunks
-        Length of the chunks that patches are cut from, and how many of each song.
+        Length in seconds of the chunks that patches are cut from, and their number for each song.
     augment
-        Names from `patches.AUGMENTATIONS`.
+        Names from `training.patches.AUGMENTATIONS`.
     mixture
-        What is separated of songs that have a file of their mixture: ``"file"``, that, mastered
-        as it may be; ``"sum"``, the sum of the stems. None: the file, which must be the sum of
-        the stems, or nothing is trained. Augmentation with gains, swaps or remixing always sums.
+        Mixture of songs that have a file of it. ``"file"`` is that file, even if it was mastered,
+        and ``"sum"`` is the sum of the stems. None is the file, which must be the sum of the stems,
+        or nothing is trained. Augmentation with gains, swaps or remixing always sums.
     reduce_after, stop_after
-        Epochs without a better validation loss after which the learning rate is multiplied by
-        0.3, and after which training ends; None for never.
+        Numbers of epochs without a better validation loss after which the learning rate is
+        multiplied with 0.3, and after which training ends; None for never.
     seed
-        Of weights, order, cuts and augmentation.
+        Seed of weights, order, cuts and augmentation.
 
     Raises
     ------
@@ -97,9 +97,9 @@ _NAMES: dict[str, Iterable[str]] = {
     "precision": table.PRECISIONS,
     "mixture": ("file", "sum"),
 }
-#: No count is larger: seeds of random numbers have 32 bits.
+#: Largest count of all: seeds of random numbers have 32 bits.
 _MOST = 2**32 - 1
-#: Nor are these, whose number of things is in memory at once.
+#: Largest counts of things that are in memory at the same time.
 _MOST_AT_ONCE = {"batch_size": 1 << 16, "chunks": 10_000}
 
 
@@ -123,16 +123,16 @@ def _count(name: str, value: Any) -> int:
 
 
 def settings_of(preset: Preset, validated: bool, **changes: Any) -> Settings:
-    """How a preset is to be trained.
+    """Settings with which a preset is to be trained.
 
     Parameters
     ----------
     preset
-        Its ``training`` comes before the defaults.
+        Preset, whose ``training`` takes precedence over the defaults.
     validated
         Whether there are songs for validation; otherwise nothing waits for its loss.
     changes
-        Settings that come before the preset's.
+        Settings that take precedence over the preset's.
 
     Raises
     ------

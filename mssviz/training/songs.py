@@ -1,4 +1,4 @@
-"""Songs before they are learnt: all that is wrong with them at once, and room for their spectra."""
+"""Songs before they are learnt: everything that is wrong with them, and room for their spectra."""
 
 import shutil
 import warnings
@@ -10,28 +10,28 @@ from mssviz.datasets import MAX_RESIDUAL_DB
 from mssviz.errors import FileError, ParameterError
 from mssviz.training.chunks import CHOOSE_FOLDER, Chunks, Look
 
-#: How many songs are told about each by itself; of the others come the names, or the number.
+#: Number of songs that a message describes one by one; the others are only named or counted.
 _TOLD = 10
 
 
 def check(parts: Iterable[Chunks], mixture: str | None, progress: bool | Progress) -> None:
-    """Raise what would end a training later; warn of what is legitimate but seldom meant.
+    """Raise an error for what would end a training later; warn of what is seldom meant.
 
     Parameters
     ----------
     parts
         Songs to learn, and songs for validation.
     mixture
-        As in `Settings`.
+        Mixture of songs that have a file of it, as in `Settings`.
     progress
-        As in `train`.
+        Bars or callback for the progress, as in `train`.
 
     Raises
     ------
     ParameterError
-        If songs cannot be trained on, with all their names.
+        If songs cannot be trained on; the error names all of them.
     FileError
-        If their spectra have no room.
+        If there is no room for their spectra.
     """
     parts = list(parts)
     looks = [found for chunks in parts for found in chunks.looks(progress).items()]
@@ -76,7 +76,7 @@ def _check_room(folder: Path, n_bytes: int, n_songs: int) -> None:
         place = place.parent
     try:
         free = shutil.disk_usage(place).free
-    except OSError:  # then writing says what is wrong
+    except OSError:  # writing will say what is wrong
         return
     if n_bytes > free:
         raise FileError(
@@ -101,4 +101,4 @@ def _told(remarks: list[tuple[str, str]]) -> str:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, stacklevel=5)  # whoever called train
+    warnings.warn(text, stacklevel=5)  # the caller of train

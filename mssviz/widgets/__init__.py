@@ -1,1 +1,1 @@
-"""Notebook widgets; `explorer` alone knows a separator."""
+"""Widgets for notebooks, of which only `explorer` knows a separator."""

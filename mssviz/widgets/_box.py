@@ -1,4 +1,4 @@
-"""A box of widgets that keeps its keys to itself, and takes all that it owns with it."""
+"""A box of widgets that keeps its keys to itself, and closes everything that it owns with it."""
 
 import sys
 import weakref
@@ -10,21 +10,22 @@ import ipywidgets as w
 
 from mssviz.widgets import _static
 
-# cell of a notebook to its latest run, and the boxes that were made in it
+# by cell of a notebook: its latest run, and the boxes that were made in that run
 _made: dict[str, tuple[str, "weakref.WeakSet[Box]"]] = {}
 
 
 class _Keys(anywidget.AnyWidget):
-    """Shows nothing; in JupyterLab a single letter that leaves a widget can delete its cell."""
+    """Shows nothing; in JupyterLab, a single letter that leaves a widget can delete its cell."""
 
     _esm = _static.module("keys.js")
     _css = _static.style("help.css")
 
 
 class Box(w.VBox):
-    """Widgets one above the other.
+    """Widgets one above the other, which are closed together.
 
-    ipywidgets keeps every widget until it is closed, and closing a box closes nothing in it.
+    ipywidgets keeps every widget until it is closed, and closing a box of its own closes nothing in
+    it.
     """
 
     def __init__(self, children: list[w.Widget]) -> None:
@@ -32,15 +33,15 @@ class Box(w.VBox):
         self.add_class("mssviz-box")
 
     def close(self) -> None:
-        """Close it with all that it owns: children, layouts and styles."""
+        """Close the box with everything that it owns: children, layouts and styles."""
         for widget in owned(self):
             widget.close()
         super().close()
 
     def take_place(self) -> None:
-        """Close boxes that an earlier run of this cell of a notebook has made.
+        """Close the boxes that an earlier run of this cell of a notebook has made.
 
-        They are on no page any more, but would be kept with all their arrays. Whoever holds one
+        They are on no page any more, but would be kept with all their arrays. Who holds one of them
         in a variable can still ask it for its results.
         """
         running = running_cell()
@@ -56,12 +57,12 @@ class Box(w.VBox):
         boxes.add(self)
 
     def withdraw(self) -> None:
-        """End what it does, and close it, but let go of no result."""
+        """Stop the work of the box and close it, but keep all results."""
         Box.close(self)
 
 
 def owned(widget: w.Widget) -> Iterator[w.Widget]:
-    """Widgets that are values of a widget's traits, and those that are values of theirs."""
+    """Widgets that are values of a widget's traits, and those that are values of their traits."""
     seen = {id(widget)}
     waiting: list[Any] = [widget]
     while waiting:
@@ -74,7 +75,7 @@ def owned(widget: w.Widget) -> Iterator[w.Widget]:
 
 
 def running_cell() -> tuple[str, str] | None:
-    """Id of the notebook's cell that is being run, and of this run; None where there is none."""
+    """Id of the notebook's cell that is running, and id of this run; None where there is none."""
     ipython = sys.modules.get("IPython")
     ask = getattr(ipython.get_ipython(), "get_parent", None) if ipython else None
     if ask is None:

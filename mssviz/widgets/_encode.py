@@ -1,4 +1,4 @@
-"""Arrays to what a browser shows and plays."""
+"""From arrays to pictures and sound that a browser shows and plays."""
 
 import io
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from mssviz.errors import ParameterError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Highest rate that FLAC can state, and the highest that need not be a multiple of 10, in hertz.
+#: Highest rate that FLAC can state, and highest that need not be a multiple of 10, in hertz.
 MAX_FLAC_RATE, MAX_FINE_FLAC_RATE = 655_350, 65_535
 
 
@@ -25,7 +25,7 @@ def png(figure: "Figure", dpi: int = 100) -> bytes:
 
 
 def check_flac_rate(sample_rate: int) -> None:
-    """Raise `ParameterError` unless FLAC, in which sound travels, can state the rate."""
+    """Raise `ParameterError` unless FLAC, in which sound travels, can state this sample rate."""
     fine = sample_rate <= MAX_FINE_FLAC_RATE or sample_rate % 10 == 0
     if sample_rate > MAX_FLAC_RATE or not fine:
         raise ParameterError(
@@ -37,8 +37,8 @@ def check_flac_rate(sample_rate: int) -> None:
 def flac(waveform: Waveform, sample_rate: int) -> bytes:
     """Encode a waveform in [-1, 1] as 24-bit FLAC.
 
-    Its rounding lies at -149 dBFS; at 16 bits it would lie at -101 dBFS, only 76 dB below a stem
-    of -25 dBFS.
+    Rounding to 24 bits lies at -149 dBFS; at 16 bits it would lie at -101 dBFS, only 76 dB below a
+    stem of -25 dBFS.
     """
     buffer = io.BytesIO()
     soundfile.write(buffer, waveform, sample_rate, format="FLAC", subtype="PCM_24")
@@ -46,7 +46,7 @@ def flac(waveform: Waveform, sample_rate: int) -> bytes:
 
 
 def ogg(waveform: Waveform, sample_rate: int) -> bytes:
-    """Encode a waveform in [-1, 1] as Ogg Vorbis, about an eighth of that FLAC's size."""
+    """Encode a waveform in [-1, 1] as Ogg Vorbis, which has about an eighth of that FLAC's size."""
     with ScratchFolder() as folder:
         path = folder.path / "sound.ogg"
         audio.write_audio(path, waveform, sample_rate, bitrate="192k")

@@ -11,7 +11,7 @@ KindName = Literal["hues", "mixture", "mask", "estimate", "reference", "differen
 Values = Literal["hues", "level", "share", "difference"]
 InPage = Literal["stored", "derived", "absent"]
 
-#: Colour maps of values that are no levels; those of levels people choose.
+#: Colour maps of values that are no levels; people choose the colour map of levels.
 FIXED_COLORMAPS: dict[Values, str] = {"share": "cividis", "difference": "PuOr"}
 
 
@@ -22,10 +22,11 @@ class Kind:
     Parameters
     ----------
     label
-        Text for people, with ``{stem}`` and ``{other}`` where their names stand.
+        Text for people, with ``{stem}`` and ``{other}`` in place of their names.
     values
-        What the layer's 8-bit values are: a level in decibels, a share in [0, 1] or a difference
-        in [-1, 1]. ``"hues"`` has none of its own: it is painted from the mixture and all masks.
+        Meaning of the layer's 8-bit values: a level in decibels, a share in [0, 1] or a difference
+        in [-1, 1]. ``"hues"`` has no values of its own; it is painted from the mixture and all
+        masks.
     follows_masks
         Whether the layer changes when masks do.
     in_page
@@ -56,11 +57,11 @@ class Layer:
     Parameters
     ----------
     kind
-        One of `KINDS`.
+        Name of the layer's kind, one of `KINDS`.
     stem
-        Whose mask, estimate, reference or difference it is; None where it is of the whole song.
+        Stem whose mask, estimate, reference or difference it is; None for layers of the whole song.
     other
-        What the stem's mask is compared with, in a difference; None otherwise.
+        Name of what the stem's mask is compared with, in a difference; None otherwise.
     """
 
     kind: KindName
@@ -69,32 +70,32 @@ class Layer:
 
     @property
     def properties(self) -> Kind:
-        """What it has in common with all layers of its kind."""
+        """What the layer has in common with all layers of its kind."""
         return KINDS[self.kind]
 
     @property
     def name(self) -> str:
-        """What `SpectrogramView.show` and messages call it, such as ``"mask/vocals"``.
+        """Name by which `SpectrogramView.show` and messages refer to it, such as ``"mask/vocals"``.
 
-        Names are looked up in `layers_by_name` and never taken apart: those of stems and models
-        may have "/" in them, too.
+        Names are looked up in `layers_by_name` and never taken apart, because names of stems and
+        models may have "/" in them, too.
         """
         fields = (self.kind, self.stem, self.other)
         return "/".join(field for field in fields if field is not None)
 
     @property
     def label(self) -> str:
-        """What people read in the menu."""
+        """Text that people read in the menu."""
         return self.properties.label.format(stem=self.stem, other=self.other)
 
     @property
     def pool(self) -> Pool:
-        """How neighbouring values are reduced to one: a click stays visible in a whole song."""
+        """How neighbouring values become one; a click must stay visible in a whole song."""
         return "max" if self.properties.values == "level" else "mean"
 
     @property
     def record(self) -> dict[str, str | None]:
-        """What the browser is told of it; there, too, the name is a key and nothing else."""
+        """Description of the layer for the browser, where the name is only a key, too."""
         return {
             "name": self.name,
             "kind": self.kind,
@@ -108,14 +109,14 @@ class Layer:
 def layers_by_name(
     masks: Collection[str], references: Collection[str], compare: Mapping[str, Collection[str]]
 ) -> dict[str, Layer]:
-    """All layers of a song by name, in the order of the menu.
+    """List all layers of a song by name, in the order of the menu.
 
     Parameters
     ----------
     masks, references
-        Stems that have a mask, and those whose true stem is known.
+        Names of stems that have a mask, and of stems whose true ones are known.
     compare
-        What masks are compared with, to the stems that it has masks of.
+        Names of the stems that have masks to compare with, by the name of what these masks are.
 
     Raises
     ------

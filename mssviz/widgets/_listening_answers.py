@@ -11,8 +11,8 @@ from mssviz.widgets._listening_trials import NO_PREFERENCE, REFERENCE, Page
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Rating of the hidden reference below which BS.1534 doubts a trial, and the share of such
-#: trials above which it excludes the listener.
+#: Rating of the hidden reference below which BS.1534 doubts a trial, and share of such trials above
+#: which it excludes the listener.
 RELIABLE_RATING, RELIABLE_SHARE = 90, 0.15
 _CONFIDENCE = 0.95
 _MUSHRA_COLUMNS = (
@@ -30,7 +30,7 @@ _HEADERS = {"ci_low": "95 % from", "ci_high": "95 % to", "share": "share of wins
 
 
 def results(pages: Sequence[Page], method: str) -> "pd.DataFrame":
-    """Answers so far, in the order of the pages; columns as in `ListeningTest.results`."""
+    """Answers so far, in the order of the pages, with the columns of `ListeningTest.results`."""
     import pandas as pd
 
     if method == "ab":
@@ -39,7 +39,7 @@ def results(pages: Sequence[Page], method: str) -> "pd.DataFrame":
 
 
 def summary(pages: Sequence[Page], method: str) -> "pd.DataFrame":
-    """Figures per condition, the best first; columns as in `ListeningTest.summary`."""
+    """Figures of each condition, the best first, with the columns of `ListeningTest.summary`."""
     import pandas as pd
 
     if method == "ab":
@@ -57,7 +57,7 @@ def summary(pages: Sequence[Page], method: str) -> "pd.DataFrame":
 
 
 def reliable(pages: Sequence[Page]) -> bool | None:
-    """Whether the listener passes BS.1534's post-screening; None if nothing tells."""
+    """Whether the listener passes BS.1534's post-screening; None if it cannot be told."""
     hidden = [row["rating"] for row in ratings(pages) if row["condition"] == REFERENCE]
     if not hidden:
         return None
@@ -66,7 +66,7 @@ def reliable(pages: Sequence[Page]) -> bool | None:
 
 
 def ratings(pages: Sequence[Page]) -> list[dict[str, Any]]:
-    """Every rating of a MUSHRA test so far, by the columns' names."""
+    """Every rating of a MUSHRA test so far, as values by column."""
     return [
         {
             "trial": page.trial,
@@ -85,7 +85,7 @@ def ratings(pages: Sequence[Page]) -> list[dict[str, Any]]:
 
 
 def choices(pages: Sequence[Page]) -> list[dict[str, Any]]:
-    """Every choice of an A/B test so far, by the columns' names."""
+    """Every choice of an A/B test so far, as values by column."""
     rows = []
     for page in pages:
         if page.choice is None:
@@ -125,7 +125,7 @@ def _preference(name: str, given: Sequence[Mapping[str, Any]]) -> list[float]:
 
 
 def as_text(table: "pd.DataFrame") -> list[list[str]]:
-    """A table of figures as the page shows it: its header, then its rows."""
+    """Write a table of figures as the page shows it: first its header, then its rows."""
 
     def text(column: str, value: Any) -> str:
         if isinstance(value, float) and math.isnan(value):

@@ -1,4 +1,4 @@
-"""Design of a listening test: which sounds stand on which page, in which order, how loud."""
+"""Design of a listening test: the sounds on each page, their order and their loudness."""
 
 import itertools
 import math
@@ -14,21 +14,22 @@ from mssviz.errors import ParameterError
 from mssviz.scores.loudness import matching_gains_db
 
 REFERENCE, ANCHOR, NO_PREFERENCE = "reference", "anchor", "no preference"
-#: Id of the reference that is shown openly; the other sounds' say where they stand on the page.
+#: Id of the reference that is shown openly; ids of other sounds are their places on the page.
 OPEN = "open"
 
 
 def low_anchor(waveform: Waveform, sample_rate: int) -> Waveform:
     """Low-pass filter a reference at 3.5 kHz, which makes the low anchor of BS.1534.
 
-    Within 0.1 dB up to 3.5 kHz, below -50 dB from 4 kHz on; linear phase, not delayed.
+    It passes everything up to 3.5 kHz within 0.1 dB, and less than -50 dB from 4 kHz on. Its phase
+    is linear, and nothing is delayed.
 
     Parameters
     ----------
     waveform
-        ``(n_samples, n_channels)``.
+        Waveform ``(n_samples, n_channels)``.
     sample_rate
-        In hertz, 8000 or more.
+        Sample rate, in hertz, 8000 or more.
 
     References
     ----------
@@ -44,7 +45,7 @@ def low_anchor(waveform: Waveform, sample_rate: int) -> Waveform:
 
 @dataclass
 class Condition:
-    """One sound to be judged on a page, and what the listener did with it."""
+    """One sound that is to be judged on a page, and what the listener did with it."""
 
     name: str
     waveform: Waveform
@@ -56,22 +57,22 @@ class Condition:
 
 @dataclass
 class Page:
-    """What is judged at once; `conditions` in the order shown."""
+    """Sounds that are judged together; `conditions` are in the order shown."""
 
     trial: str
     conditions: list[Condition]
     reference: Condition | None
-    choice: int | None = None  # in an A/B test: 0, 1, or 2 for neither
+    choice: int | None = None  # in an A/B test 0 or 1, or 2 for neither
 
     def sounds(self) -> dict[str, Condition]:
-        """Every sound by the id that the browser knows it under."""
+        """Every sound, by the id under which the browser knows it."""
         numbered = {str(i): c for i, c in enumerate(self.conditions, start=1)}
         return numbered if self.reference is None else {OPEN: self.reference} | numbered
 
 
 @dataclass
 class Trial:
-    """All sounds of a trial by name, and the names of those that are judged."""
+    """All sounds of a trial by name, and the names of those that are to be judged."""
 
     name: str
     sounds: dict[str, Waveform]
@@ -85,7 +86,7 @@ def check_trials(
     method: str,
     sample_rate: int,
 ) -> list[Trial]:
-    """Trials of what is given to `ListeningTest`, whose parameters and errors these are."""
+    """Make trials of what is given to `ListeningTest`, whose parameters and errors these are."""
     if not isinstance(stimuli, Mapping) or not all(
         isinstance(models, Mapping) for models in stimuli.values()
     ):
@@ -145,7 +146,7 @@ def _check_sounds(trial: str, sounds: Mapping[str, AnyArray]) -> dict[str, Wavef
 
 def _gains_db(sounds: Mapping[str, Waveform], sample_rate: int, match: bool) -> dict[str, float]:
     gains = matching_gains_db(sounds, sample_rate) if match else dict.fromkeys(sounds, 0.0)
-    # samples beyond full scale would clip on their way: lower all alike
+    # samples beyond full scale would be clipped on their way, so all sounds are lowered alike
     scaled = {n: np.abs(w).max(initial=0) * 10 ** (gains[n] / 20) for n, w in sounds.items()}
     over_db = 20 * math.log10(max(1.0, *scaled.values()))
     return {name: gain - over_db for name, gain in gains.items()}
@@ -154,20 +155,21 @@ def _gains_db(sounds: Mapping[str, Waveform], sample_rate: int, match: bool) -> 
 def new_pages(
     trials: list[Trial], method: str, sample_rate: int, match: bool, order: np.random.Generator
 ) -> list[Page]:
-    """Pages of a test, and the sounds on each, in random order.
+    """Make the pages of a test in random order, with their sounds in random order.
 
     Parameters
     ----------
     trials
-        What there is to judge.
+        Trials of the test.
     method
-        ``"mushra"``: one page for each trial. ``"ab"``: one for each pair of its sounds.
+        Method: ``"mushra"`` has one page for each trial, ``"ab"`` has one for each pair of its
+        sounds.
     sample_rate
-        Of the sounds, in hertz.
+        Sample rate of the sounds, in hertz.
     match
-        Whether sounds of a trial are brought to the same loudness.
+        Whether the sounds of a trial are brought to the same loudness.
     order
-        Where the random order comes from.
+        Generator of the random order.
     """
     pages = []
     for i in order.permutation(len(trials)):
@@ -181,7 +183,7 @@ def new_pages(
             shuffled = [group[k] for k in order.permutation(len(group))]
             conditions = [Condition(n, trial.sounds[n], gains[n]) for n in shuffled]
             reference = None
-            if REFERENCE in trial.sounds:  # shown openly; the hidden one counts apart
+            if REFERENCE in trial.sounds:  # this one is shown openly; the hidden one counts apart
                 sound = trial.sounds[REFERENCE]
                 reference = Condition(REFERENCE, sound, gains[REFERENCE])
             pages.append(Page(trial.name, conditions, reference))
@@ -189,7 +191,7 @@ def new_pages(
 
 
 def default_question(method: str, referenced: bool) -> str:
-    """What is asked of each page, where nobody has written a question."""
+    """Question that each page asks if nobody has written another."""
     if method == "ab":
         better = "is closer to the reference" if referenced else "sounds better"
         return f"Which of the two {better}?"

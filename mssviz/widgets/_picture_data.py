@@ -1,4 +1,4 @@
-"""The numbers behind a spectrogram view: tiles of its layers, readings of bins, slices."""
+"""The numbers behind a spectrogram view: tiles of its layers, readings of bins, and slices."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,36 +13,36 @@ from mssviz.widgets import _tiles
 from mssviz.widgets._layers import Layer, layers_by_name
 from mssviz.widgets._tiles import Channel, check_channel, mask_view
 
-#: Points of a slice through time that are given at most.
+#: Most points that a slice through time has.
 SLICE_POINTS = 1200
 
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
 class PictureData:
-    """Spectrum, masks and true stems of a song, to be looked up by layer, or by time and frequency.
+    """Spectrum, masks and true stems of a song, looked up by layer or by time and frequency.
 
     Parameters
     ----------
     mixture
-        STFT ``(n_frames, n_bins, n_channels)``; anything that can be sliced along its frames.
+        STFT ``(n_frames, n_bins, n_channels)``, or anything that can be sliced along its frames.
     params
-        Its grid.
+        Time-frequency grid of the STFT.
     masks
-        Stem to mask, same shape, in [0, 1].
+        Masks in [0, 1] by stem, of the same shape.
     references
-        Stem to its true STFT, where known.
+        STFTs of the true stems by name, where known.
     compare
-        What masks are compared with: a name to its masks by stem.
+        Masks to compare with, by stem, for each name of what they are.
     offset
         Time of the first sample on the song's time axis, in seconds.
 
     Attributes
     ----------
     layers : dict of str to Layer
-        What can be shown, by name.
+        Layers that can be shown, by name.
     offset : float
-        As given, in seconds.
+        Time of the first sample, as given, in seconds.
     n_frames, n_bins : int
     hop : float
         Distance of neighbouring frames, in seconds.
@@ -54,7 +54,7 @@ class PictureData:
     Raises
     ------
     ParameterError
-        For arrays of other shapes, or names that cannot be told apart.
+        If arrays have other shapes, or names cannot be told apart.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class PictureData:
 
     @property
     def stems(self) -> list[str]:
-        """Stems that have a mask."""
+        """Names of the stems that have a mask."""
         return list(self._masks)
 
     @property
@@ -94,7 +94,7 @@ class PictureData:
 
     @property
     def geometry(self) -> dict[str, float]:
-        """What the browser has to know of the grid and of tiles, in seconds, hertz and dB."""
+        """What the browser has to know of the grid and of the tiles, in seconds, hertz and dB."""
         return {
             "frames": self.n_frames,
             "bins": self.n_bins,
@@ -110,7 +110,7 @@ class PictureData:
 
     @property
     def peak_db(self) -> float:
-        """Level of the loudest bin, dB re a sine of full scale: what the value 255 stands for."""
+        """Level of the loudest bin, in dB re a sine of full scale; the value 255 stands for it."""
         return float(to_db(np.array(self._loudest), self._params.n_fft / 4, floor_db=-160))
 
     def set_masks(self, masks: Mapping[str, Any], frames: slice | None = None) -> tuple[int, int]:
@@ -119,14 +119,14 @@ class PictureData:
         Parameters
         ----------
         masks
-            Stem to mask, of the mixture's shape.
+            Masks by stem, of the mixture's shape.
         frames
-            Which frames differ from before; all if left out.
+            Frames that differ from before; all if left out.
 
         Returns
         -------
         start, stop : int
-            The frames that are computed anew when they are next asked for.
+            Frames that are computed anew when they are next asked for.
         """
         if set(masks) != set(self._masks):
             raise ParameterError(
@@ -151,13 +151,13 @@ class PictureData:
     # --- a bin, and the lines through it --------------------------------------------------------
 
     def nearest(self, seconds: float, hertz: float) -> tuple[int, int]:
-        """Frame and index of the bin nearest to a point."""
+        """Find the frame and the index of the bin nearest to a point."""
         frame = round((seconds - self.first) / self.hop)
         index = round(hertz / self.hertz_per_bin)
         return int(np.clip(frame, 0, self.n_frames - 1)), int(np.clip(index, 0, self.n_bins - 1))
 
     def read(self, seconds: float, hertz: float, channel: Channel) -> dict[str, Any]:
-        """Exact values of the bin nearest to a point, as `SpectrogramView.read` describes them."""
+        """Read the exact values of the bin nearest to a point; see `SpectrogramView.read`."""
         frame, index = self.nearest(seconds, hertz)
         mixture = _one_bin(self._mixture, frame, index)
         stems = {}
@@ -192,18 +192,20 @@ class PictureData:
         Parameters
         ----------
         seconds, hertz
-            A point in the bin.
+            Time, in seconds, and frequency, in hertz, of a point in the bin.
         channel
-            Channels that levels are of.
+            View of the channels whose levels are given.
         span
-            Start and stop of the part of the bin's life that is given, in seconds.
+            Start and stop of the part of the song for which the bin's course is given, in seconds.
 
         Returns
         -------
         message : dict
-            ``names``, and ``start`` and ``stop`` (s) of what is given, to the frame.
+            ``names``, and ``start`` and ``stop`` (s) of the course that is given, exact to the
+            frame.
         buffers : list of bytes
-            float32 dB: for each name its spectrum, ``(n_bins,)``; then for each its course.
+            Levels as float32 dB: for each name its spectrum, ``(n_bins,)``, and then for each name
+            its course.
         """
         frame, index = self.nearest(seconds, hertz)
         frames = _tiles.frames_within(span, self.hop, self.first, self.n_frames)
@@ -236,9 +238,9 @@ class PictureData:
         """One tile of a layer, ``(n_columns, n_bins)`` uint8."""
         return self._pyramid(name, channel).tile(level, index)
 
-    def layer_values(self, name: str) -> AnyArray:
-        """All 8-bit values of a layer, channels averaged, ``(n_frames, n_bins)``."""
-        pyramid = self._pyramid(name, "mean")
+    def layer_values(self, name: str, channel: str = "mean") -> AnyArray:
+        """All 8-bit values of a layer, ``(n_frames, n_bins)``."""
+        pyramid = self._pyramid(name, channel)
         return np.concatenate([pyramid.tile(0, index) for index in range(pyramid.n_tiles(0))])
 
     def _pyramid(self, name: str, channel: str) -> _tiles.Pyramid:
@@ -256,7 +258,7 @@ class PictureData:
         return self._pyramids[key]
 
     def _quantised(self, layer: Layer, channel: Channel, frames: slice) -> AnyArray:
-        """8-bit values of some frames of a layer."""
+        """Values of some frames of a layer in 8 bits."""
         values = self._values(layer, frames)
         kind = layer.properties.values
         if kind == "share":
@@ -266,7 +268,7 @@ class PictureData:
         return _tiles.quantise_level(_tiles.channel_view(values, channel), self._loudest)
 
     def _values(self, layer: Layer, frames: slice) -> AnyArray:
-        """Some frames of what a layer shows, ``(n, n_bins, n_channels)``."""
+        """Values of some frames of a layer, ``(n, n_bins, n_channels)``."""
         kind, stem = layer.kind, layer.stem
         if stem is None:
             return np.asarray(self._mixture[frames])
@@ -281,7 +283,7 @@ class PictureData:
 
     @property
     def _loudest(self) -> float:
-        # of the whole song, so that all tiles share one scale; looked for block by block
+        # peak of the whole song, so that all tiles have one scale; found block by block
         if self._peak is None:
             blocks = range(0, self.n_frames, _tiles.BLOCK_FRAMES)
             self._peak = max(
@@ -296,7 +298,8 @@ def _one_bin(values: Any, frame: int, index: int) -> AnyArray:
 
 
 def _course(values: Any, frames: slice, step: int, index: int) -> AnyArray:
-    # every step-th frame of one bin, (n, 1, n_channels), without all bins of the song at once
+    # every step-th frame of one bin, (n, 1, n_channels), without loading all bins of the song at
+    # once
     block = step * -(-_tiles.BLOCK_FRAMES // step)
     parts = [
         np.asarray(values[start : min(start + block, frames.stop)])[::step, index : index + 1]
@@ -306,12 +309,12 @@ def _course(values: Any, frames: slice, step: int, index: int) -> AnyArray:
 
 
 def note_name(frequency: float) -> str:
-    """Nearest note of the equal temperament with A4 = 440 Hz and its distance, as ``"A4 +12 ct"``.
+    """Name the nearest equal-tempered note (A4 = 440 Hz) and its distance: ``"A4 +12 ct"``.
 
     Parameters
     ----------
     frequency
-        In hertz; below 8 Hz there is no note and the text is empty.
+        Frequency, in hertz; below 8 Hz there is no note, and the text is empty.
     """
     if frequency < 8:
         return ""

@@ -1,4 +1,4 @@
-"""Our ES modules and style sheets, joined into the one module that a widget is made of."""
+"""Our ES modules and style sheets, joined into the one module that makes a widget."""
 
 import posixpath
 import re
@@ -11,9 +11,9 @@ _IMPORT = re.compile(r'^import [^;]*? from "(\.\.?/[\w./-]+\.js)";\n', re.MULTIL
 def module(name: str) -> str:
     """Join a file of ``static/`` with all that it imports into one ES module.
 
-    A notebook loads a widget's module by itself, without its neighbours, so what they import of
-    each other is put before it, and the imports are dropped. Names at the top of all these files
-    must be unique, exported or not; only the file itself has a default export.
+    A notebook loads a widget's module by itself, without its neighbours. So the modules that it
+    imports are put before it, and the imports are dropped. Names at the top of all these files must
+    be unique, whether they are exported or not; only the file itself has a default export.
 
     Parameters
     ----------
@@ -23,13 +23,13 @@ def module(name: str) -> str:
     Returns
     -------
     str
-        The module's text.
+        Text of the module.
     """
     return "\n".join(_IMPORT.sub("", _text(part)) for part in with_imports(name))
 
 
 def with_imports(name: str) -> list[str]:
-    """Paths of a file of ``static/`` and of all that it imports, the imported ones first."""
+    """List the paths of a file of ``static/`` and of all that it imports, imported ones first."""
     found: dict[str, None] = {}
 
     def add(path: str) -> None:

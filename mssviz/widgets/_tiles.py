@@ -9,13 +9,13 @@ import numpy as np
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
 
-#: Columns (frames, or groups of 2, 4, 8 … frames) of a tile.
+#: Number of columns (frames, or groups of 2, 4, 8 … frames) of a tile.
 TILE_COLUMNS = 256
-#: Frames that are computed at once.
+#: Frames that are computed at a time.
 BLOCK_FRAMES = 512
-#: Bytes of tiles that a view keeps; those not asked for longest are made anew when needed.
+#: Most bytes of tiles that a view keeps; tiles not asked for longest are made anew when needed.
 CACHE_BYTES = 256 << 20
-#: Decibels below the loudest bin that the value 0 stands for; 255 is the loudest bin.
+#: Level below the loudest bin, in decibels, for which the value 0 stands; 255 is the loudest bin.
 RANGE_DB = 120.0
 
 Channel = Literal["mean", "left", "right", "mid", "side"]
@@ -26,8 +26,9 @@ Pool = Literal["max", "mean"]
 def channel_view(values: AnyArray, channel: Channel) -> AnyArray:
     """Reduce ``(n_frames, n_bins, n_channels)`` to ``(n_frames, n_bins)``.
 
-    ``"mean"`` averages absolute values; ``"mid"`` and ``"side"`` are half of the sum and of the
-    difference of the first two channels. Mono gives the one channel, and silence for ``"side"``.
+    ``"mean"`` averages absolute values; ``"mid"`` and ``"side"`` are half of the sum and half of
+    the difference of the first two channels. Mono gives its one channel, and silence for
+    ``"side"``.
     """
     if check_channel(channel) == "mean":
         return np.abs(values).mean(axis=2)
@@ -40,7 +41,7 @@ def channel_view(values: AnyArray, channel: Channel) -> AnyArray:
 def mask_view(mask: AnyArray, channel: Channel) -> AnyArray:
     """Reduce a mask, or a difference of two, to ``(n_frames, n_bins)``.
 
-    ``"left"`` and ``"right"`` give that channel, all others the channels' mean.
+    ``"left"`` and ``"right"`` give that channel, all others the mean of the channels.
     """
     if channel in ("left", "right"):
         return mask[:, :, 0 if channel == "left" else min(1, mask.shape[2] - 1)]
@@ -48,7 +49,7 @@ def mask_view(mask: AnyArray, channel: Channel) -> AnyArray:
 
 
 def check_channel(channel: str) -> Channel:
-    """Refuse what is no view of channels."""
+    """Refuse a name that is no view of the channels."""
     for known in CHANNELS:
         if channel == known:
             return known
@@ -56,43 +57,43 @@ def check_channel(channel: str) -> Channel:
 
 
 def quantise_level(level: AnyArray, peak: float) -> AnyArray:
-    """Linear level to 8 bits: 255 at `peak`, 0 at `RANGE_DB` below it and lower."""
+    """Quantise linear levels to 8 bits: 255 at `peak`, 0 at `RANGE_DB` below it and lower."""
     with np.errstate(divide="ignore"):
         level_db = 20 * np.log10(np.asarray(level, np.float32) / np.float32(peak or 1.0))
     return np.rint(np.clip(level_db / RANGE_DB + 1, 0, 1) * 255).astype(np.uint8)
 
 
 def quantise_share(share: AnyArray) -> AnyArray:
-    """Values in [0, 1] to 8 bits."""
+    """Quantise values in [0, 1] to 8 bits."""
     return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
 
 
 def quantise_difference(difference: AnyArray) -> AnyArray:
-    """Values in [-1, 1] to 8 bits, 0 at 128."""
+    """Quantise values in [-1, 1] to 8 bits, with 0 at 128."""
     return np.rint(np.clip(difference, -1, 1) * 127 + 128).astype(np.uint8)
 
 
 def n_levels(n_frames: int) -> int:
-    """Levels until the whole song fits into one tile."""
+    """Number of levels until the whole song fits into one tile."""
     tiles = -(-n_frames // TILE_COLUMNS)
     return 1 + max(0, (tiles - 1).bit_length())
 
 
 class BlockCache:
-    """Blocks of a view's pyramids, the latest `CACHE_BYTES` of them."""
+    """The latest blocks of a view's pyramids, up to `CACHE_BYTES` of them."""
 
     def __init__(self) -> None:
         self._blocks: OrderedDict[Any, AnyArray] = OrderedDict()
         self._n_bytes = 0
 
     def get(self, key: Any) -> AnyArray | None:
-        """A block that is kept, which makes it the latest."""
+        """Get a block if it is kept, which makes it the latest."""
         if key in self._blocks:
             self._blocks.move_to_end(key)
         return self._blocks.get(key)
 
     def put(self, key: Any, block: AnyArray) -> None:
-        """Keep a block; the oldest may go."""
+        """Keep a block; the oldest ones may be dropped for it."""
         self.drop(key)
         self._blocks[key] = block
         self._n_bytes += block.nbytes
@@ -100,12 +101,12 @@ class BlockCache:
             self.drop(next(iter(self._blocks)))
 
     def drop(self, key: Any) -> None:
-        """Keep a block no longer."""
+        """Drop a block."""
         block = self._blocks.pop(key, None)
         self._n_bytes -= 0 if block is None else block.nbytes
 
     def keys(self) -> list[Any]:
-        """What is kept."""
+        """Keys of the blocks that are kept."""
         return list(self._blocks)
 
 
@@ -115,15 +116,15 @@ class Pyramid:
     Parameters
     ----------
     shape
-        ``(n_frames, n_bins)``.
+        Shape ``(n_frames, n_bins)`` of the layer.
     compute
-        ``(start, stop)`` to the 8-bit values of these frames, ``(n, n_bins)``. Called once for
-        each block, when the block is first needed.
+        Function that takes ``(start, stop)`` and gives the 8-bit values of these frames,
+        ``(n, n_bins)``. It is called once for each block, when the block is first needed.
     pool
-        How frames are grouped: ``"max"`` for levels, so that clicks stay visible in a whole
-        song, ``"mean"`` for masks.
+        Way in which frames are grouped: ``"max"`` for levels, so that clicks stay visible in a
+        whole song, ``"mean"`` for masks.
     cache
-        Where blocks are kept; several pyramids may share one.
+        Cache that keeps the blocks; several pyramids may share one.
     """
 
     def __init__(
@@ -137,17 +138,17 @@ class Pyramid:
         self._cache = BlockCache() if cache is None else cache
 
     def tile(self, level: int, index: int) -> AnyArray:
-        """Tile number `index` of a level, ``(n_columns, n_bins)`` uint8; the last is shorter."""
+        """Tile of a number and a level, ``(n_columns, n_bins)`` uint8; the last one is shorter."""
         if not (0 <= level < n_levels(self.shape[0]) and 0 <= index < self.n_tiles(level)):
             raise ParameterError(f"no tile {index} at level {level}")
         return self._columns(level, index * TILE_COLUMNS, (index + 1) * TILE_COLUMNS)
 
     def n_tiles(self, level: int) -> int:
-        """Tiles of a level."""
+        """Number of tiles of a level."""
         return max(1, -(-self._n_columns(level) // TILE_COLUMNS))
 
     def forget(self, start: int, stop: int) -> None:
-        """Compute the frames from `start` to before `stop` anew when they are next needed."""
+        """Drop the frames from `start` to before `stop`, which are computed anew when needed."""
         if stop <= start:
             return
         for key in self._cache.keys():  # noqa: SIM118, no dict
@@ -199,7 +200,7 @@ def palette(name: str) -> str:
 
 
 def frames_within(times: Sequence[float], hop: float, first: float, n_frames: int) -> slice:
-    """Frames between two times, in seconds, with the nearest one beyond either end."""
+    """Frames between two times, in seconds, with the nearest frame beyond either end."""
     start = int(np.floor((min(times) - first) / hop))
     stop = int(np.ceil((max(times) - first) / hop)) + 1
     return slice(max(0, start), min(n_frames, max(0, stop)))

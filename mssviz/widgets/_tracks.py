@@ -1,4 +1,4 @@
-"""The tracks of a mixer: waveforms of one length, and the sound files that the browser is sent."""
+"""The tracks of a mixer: waveforms of one length, and the sound files that the browser gets."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -18,26 +18,26 @@ class Tracks:
     Parameters
     ----------
     waveforms
-        Name to ``(n_samples, n_channels)``; one or two channels, all of one length. They are
-        copied before anything is written to them.
+        Waveforms ``(n_samples, n_channels)`` by name, of one or two channels and all of one length.
+        They are copied before anything is written to them.
     sample_rate
-        In hertz.
+        Sample rate, in hertz.
     codec
-        How whole tracks are encoded.
+        Codec in which whole tracks are encoded.
 
     Raises
     ------
     ParameterError
         If the waveforms are not as described, or the codec is unknown.
     AudioError
-        If a waveform is not fit.
+        If a waveform cannot be used.
 
     Attributes
     ----------
     n_samples : int
-        Length of every track.
+        Length of every track, in samples.
     versions : dict
-        Name to a number that grows with every change.
+        Numbers by name that grow with every change of a track.
     """
 
     def __init__(self, waveforms: Mapping[str, AnyArray], sample_rate: int, codec: Codec) -> None:
@@ -49,7 +49,7 @@ class Tracks:
         self._waveforms = _check_tracks(waveforms)
         self._codec = codec
         self._peaks = {name: _peak(waveform) for name, waveform in self._waveforms.items()}
-        self._ours: set[str] = set()  # tracks whose array may be written to
+        self._ours: set[str] = set()  # names of tracks whose arrays may be written to
         self._encoded: dict[str, tuple[int, float, bytes]] = {}
         self.versions = dict.fromkeys(self._waveforms, 1)
         self.n_samples = len(next(iter(self._waveforms.values())))
@@ -64,19 +64,24 @@ class Tracks:
         """Factor, at most 1, at which no track exceeds full scale."""
         return 1 / max(1.0, *self._peaks.values())
 
+    @property
+    def waveforms(self) -> Mapping[str, Waveform]:
+        """All tracks as they are now, by name."""
+        return self._waveforms
+
     def waveform(self, name: str) -> Waveform:
-        """A track as it is now, at its own level, ``(n_samples, n_channels)``."""
+        """Waveform of a track as it is now, at its own level, ``(n_samples, n_channels)``."""
         if name not in self._waveforms:
             raise ParameterError(f"no track {name!r}; choose from {', '.join(self._waveforms)}")
         return self._waveforms[name]
 
     def checked(self, name: str, waveform: AnyArray) -> Waveform:
-        """A waveform that may be put into a track, whole or as a piece."""
+        """Check a waveform that is to be put into a track, whole or as a piece."""
         self.waveform(name)
         return _check_waveform(waveform, name)
 
     def replace(self, name: str, waveform: Waveform) -> None:
-        """Give a track another waveform from `checked`, as long as the others."""
+        """Give a track another waveform, from `checked` and as long as the others."""
         if len(waveform) != self.n_samples:
             raise ParameterError(
                 f"{name} must have {self.n_samples} samples as the others (got {len(waveform)}); "
@@ -88,7 +93,7 @@ class Tracks:
         self.versions[name] += 1
 
     def patch(self, name: str, piece: Waveform, first: int) -> bytes:
-        """Give a track other samples, from `checked`, and encode these, lossless, at `gain`."""
+        """Put a piece from `checked` into a track, and encode the piece, lossless, at `gain`."""
         waveform = self._waveforms[name]
         if piece.shape[1] != waveform.shape[1]:
             raise ParameterError(
@@ -103,13 +108,13 @@ class Tracks:
         waveform[part] = piece
         if won >= self._peaks[name]:
             self._peaks[name] = won
-        elif lost == self._peaks[name]:  # the loudest sample may be gone
+        elif lost == self._peaks[name]:  # the loudest sample may have gone
             self._peaks[name] = _peak(waveform)
         self.versions[name] += 1
         return _encode.flac(piece * self.gain, self.sample_rate)
 
     def file(self, name: str) -> tuple[float, bytes]:
-        """A track as a sound file, and the gain that it is encoded with; encoded once a version."""
+        """Sound file of a track and its gain; each version of a track is encoded once."""
         version = self.versions[name]
         if name not in self._encoded or self._encoded[name][0] != version:
             gain = self.gain
@@ -118,7 +123,7 @@ class Tracks:
         return self._encoded[name][1:]
 
     def files(self, codec: Codec) -> dict[str, bytes]:
-        """Every track as a sound file, scaled by `gain`."""
+        """Sound files of all tracks, scaled by `gain`."""
         encode, gain = _ENCODERS[codec], self.gain
         return {name: encode(w * gain, self.sample_rate) for name, w in self._waveforms.items()}
 

@@ -1,4 +1,4 @@
-"""What views of one song share: its timeline, and their state in a saved page."""
+"""What views of one song have in common: its timeline, and their state in a saved page."""
 
 import json
 from collections.abc import Sequence
@@ -6,20 +6,39 @@ from typing import Any, ClassVar
 
 import anywidget
 import ipywidgets as w
+import traitlets as t
 
-#: Traits by which views of one song move together; times count from the song's beginning.
-#: ``start`` and ``stop`` are the edges in view, ``time`` the playhead, ``selection`` None or
-#: ``[start, stop]``, all in seconds; ``pinned`` is None or a bin, ``[seconds, hertz]``.
+#: Traits by which views of one song move together. Times are in seconds from the song's beginning:
+#: ``start`` and ``stop`` are the edges in view, ``time`` is the playhead, ``selection`` is None or
+#: ``[start, stop]``; ``pinned`` is None or a bin, ``[seconds, hertz]``.
 TIMELINE = ("start", "stop", "time", "selection", "pinned")
+
+
+def pair(help: str) -> "t.List[float]":  # noqa: A002, as of a trait
+    """A trait that is None or two numbers."""
+    return t.List(t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2, help=help)
 
 
 class View(anywidget.AnyWidget):
     """A widget that can be linked with others along the song's time axis."""
 
-    #: Which traits of `TIMELINE` it has, and shares with the views that it is linked with.
+    #: Names of the traits of `TIMELINE` that it has and shares with views that it is linked with.
     shared: ClassVar[tuple[str, ...]] = ()
-    #: Its entry file below ``static/``; a saved page runs the same.
+    #: Traits that people set, which a view of another result of the same song takes over.
+    settings: ClassVar[tuple[str, ...]] = ()
+    #: Entry file below ``static/``, which a saved page runs, too.
     module: ClassVar[str]
+
+    def take_over(self, other: "View") -> None:
+        """Have the `settings` of another view of the same song and excerpt.
+
+        Parameters
+        ----------
+        other
+            A view of the same class, open or closed.
+        """
+        for name in self.settings:
+            setattr(self, name, getattr(other, name))
 
     def saved_state(self) -> dict[str, Any]:
         """Traits that a page without a kernel needs to show the same: all that JSON can hold."""
@@ -34,14 +53,14 @@ def link(first: View, *others: View) -> list[w.Widget]:
     Parameters
     ----------
     first
-        The view whose present values the others take over.
+        View whose present values the others take over.
     others
-        Views of the same song; each shares with the first what both declare in `View.shared`.
+        Views of the same song; each shares with the first view what both name in `View.shared`.
 
     Returns
     -------
     list of Widget
-        The links; close them to part the views.
+        Links between the views; closing them parts the views.
     """
     links = []
     for other in others:
@@ -52,7 +71,7 @@ def link(first: View, *others: View) -> list[w.Widget]:
 
 
 def shared(*views: View) -> Sequence[str]:
-    """Traits of `TIMELINE` that all these views share."""
+    """Names of the traits of `TIMELINE` that all these views share."""
     return [name for name in TIMELINE if all(name in view.shared for view in views)]
 
 

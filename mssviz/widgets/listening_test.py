@@ -23,53 +23,54 @@ if TYPE_CHECKING:
 
 Method = Literal["mushra", "ab"]
 
-#: Rates that every browser's Web Audio can be asked for, in hertz.
+#: Sample rates that the Web Audio of every browser accepts, in hertz.
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 96_000
 
 
 class ListeningTest(anywidget.AnyWidget):
     """A blind comparison of models by one listener: MUSHRA ratings, or A/B preferences.
 
-    The browser learns which sound is which model's only when the test is over: until then it
-    knows sounds by their place on the page. It asks for the audio of a trial when it shows it,
-    so that none is kept in a notebook. Order of trials and of sounds is random.
+    The browser learns which sound is which model's only when the test is over; until then it knows
+    sounds by their place on the page. It asks for the audio of a trial when it shows the trial, so
+    that no audio is kept in a notebook. The order of trials and of sounds is random.
 
     Parameters
     ----------
     stimuli
-        Trial (a stem or an excerpt) to model to waveform ``(n_samples, n_channels)``; one or two
-        channels, within a trial all of one length. Names of trials are shown.
+        Waveforms ``(n_samples, n_channels)`` by model, for each trial (a stem or an excerpt) by
+        name. They have one or two channels, and within a trial all have one length. Names of trials
+        are shown.
     sample_rate
-        In hertz, 8000 to 96000.
+        Sample rate, in hertz, 8000 to 96000.
     references
-        Trial to the true stem. It is shown openly, and in a MUSHRA test also hidden among the
+        True stems by trial. They are shown openly, and in a MUSHRA test also hidden among the
         models.
     anchors
-        Trial to a waveform that is known to be bad; ``"lowpass"`` makes it of the reference, see
-        `low_anchor`; None for a test without. Only for MUSHRA.
+        Waveforms by trial that are known to be bad; ``"lowpass"`` makes them of the references, see
+        `low_anchor`; None is for a test without anchors. They are only for MUSHRA.
     method
-        ``"mushra"``: all models of a trial on one page, each rated 0 to 100. ``"ab"``: all pairs
-        of models, A, B or no preference.
+        Way of judging: with ``"mushra"``, all models of a trial are on one page and each is rated 0
+        to 100; with ``"ab"``, all pairs of models are shown, to choose A, B or no preference.
     question
-        Shown above the sounds.
+        Text shown above the sounds.
     loudness_match
-        Bring all sounds of a trial to the loudness of the quietest, see `loudness_lufs`. A sound
-        that is silent is left as it is.
+        Whether all sounds of a trial are brought to the loudness of the quietest, see
+        `loudness_lufs`. A sound that is silent is left as it is.
     seed
-        Of the random order; None for another one each time.
+        Seed of the random order; None for another order each time.
     reveal
-        Show the listener the results in the end.
+        Whether the listener sees the results in the end.
 
     Raises
     ------
     ParameterError
-        For names or values outside their domain, or waveforms that do not match.
+        If names or values are outside their domain, or waveforms do not match.
     AudioError
-        If a waveform is not fit.
+        If a waveform cannot be used.
 
     Notes
     -----
-    A full BS.1534-3 test also has an anchor low-passed at 7 kHz and at least a dozen trained
+    A full test by BS.1534-3 also has an anchor low-passed at 7 kHz and at least a dozen trained
     listeners: save the results of each and join the tables.
 
     References
@@ -150,30 +151,31 @@ class ListeningTest(anywidget.AnyWidget):
 
     @property
     def results(self) -> "pd.DataFrame":
-        """Answers so far, in the order they were given.
+        """Answers so far, in the order in which they were given.
 
-        MUSHRA: one row per trial and rated condition; ``condition`` is a model, ``"reference"``
-        (the hidden one) or ``"anchor"``, ``rating`` 0 to 100, ``position`` the place on the page
-        from 1, ``gain_db`` what loudness matching did. A/B: one row per trial and pair; ``a``
-        and ``b`` are the models on either side, ``choice`` one of them or ``"no preference"``.
+        MUSHRA has one row for each trial and rated condition: ``condition`` is a model,
+        ``"reference"`` (the hidden one) or ``"anchor"``, ``rating`` is 0 to 100, ``position`` is
+        the place on the page from 1, and ``gain_db`` is the change by loudness matching. A/B has
+        one row for each trial and pair: ``a`` and ``b`` are the models on either side, and
+        ``choice`` is one of them or ``"no preference"``.
         """
         return _listening_answers.results(self._pages, self.method)
 
     def summary(self) -> "pd.DataFrame":
-        """Figures per condition, each with its 95 % confidence interval.
+        """Figures of each condition, with 95 % confidence intervals.
 
-        MUSHRA: mean, median and number of ratings, with the interval of the mean by Student's
-        *t* (NaN for a single rating). A/B: ``wins``, ``losses``, ``ties``, and ``share``, the
-        share of wins among the decided comparisons, with Wilson's interval. The intervals are
-        over trials of this one listener, not over listeners.
+        MUSHRA has the mean, the median and the number of ratings, with the interval of the mean by
+        Student's *t* (NaN for a single rating). A/B has ``wins``, ``losses``, ``ties``, and
+        ``share``, the share of wins among the decided comparisons, with Wilson's interval. The
+        intervals are over trials of this one listener, not over listeners.
         """
         return _listening_answers.summary(self._pages, self.method)
 
     @property
     def reliable(self) -> bool | None:
-        """Whether the listener passes BS.1534's post-screening; None if nothing tells.
+        """Whether the listener passes BS.1534's post-screening; None if it cannot be told.
 
-        False if the hidden reference was rated below 90 in more than 15 % of the trials that
+        It is False if the hidden reference was rated below 90 in more than 15 % of the trials that
         had one.
         """
         return _listening_answers.reliable(self._pages)
@@ -184,7 +186,7 @@ class ListeningTest(anywidget.AnyWidget):
         Parameters
         ----------
         path
-            Of the file; its folder must exist.
+            Path of the file; its folder must exist.
         """
         path = Path(path)
         text = self.results.to_csv(index=False)
@@ -215,7 +217,7 @@ class ListeningTest(anywidget.AnyWidget):
     # --- messages from the browser ------------------------------------------------------------
 
     def _receive(self, _: Any, content: Any, __: Any) -> None:
-        # A view may be behind, so what does not fit is passed over and not an error.
+        # A view may be behind, so what does not fit is ignored and is no error.
         if not isinstance(content, dict):
             return
         trial, kind = content.get("trial"), content.get("kind")

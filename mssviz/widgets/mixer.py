@@ -4,11 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import traitlets as t
 
 from mssviz._typing import AnyArray, Waveform
 from mssviz.errors import ParameterError
 from mssviz.widgets import _static
+from mssviz.widgets._span import Span
 from mssviz.widgets._strips import (
     MAX_GAIN_DB,
     MIN_GAIN_DB,
@@ -16,50 +18,50 @@ from mssviz.widgets._strips import (
     check_strip,
     check_strip_colors,
     in_range,
-    is_number,
+    kept,
+    mixed,
     new_strips,
 )
 from mssviz.widgets._tracks import Codec, Tracks
 from mssviz.widgets._view import View
 
 MIN_RATE, MAX_RATE = 0.25, 2.0
-MIN_SELECTION_SECONDS = 0.1
-_ROUNDING_SECONDS = 1e-3
 
 
 class Mixer(View):
     """Plays tracks together: mute, solo, level, pan, loop, and A/B/C against other tracks.
 
-    What sounds and when is computed in the browser; Python sees and sets it as traits. The
-    browser asks for the audio when it shows the widget, so that none is kept in a notebook.
-    Tracks keep their relative levels: if one exceeds full scale, all are lowered alike.
+    The browser computes what sounds and when; Python sees and sets it as traits. The browser asks
+    for the audio when it shows the widget, so that none is kept in a notebook. Tracks keep their
+    relative levels: if one exceeds full scale, all are lowered alike.
 
     Parameters
     ----------
     tracks
-        Waveforms ``(n_samples, n_channels)`` by name, in the order shown; one or two channels,
-        all of one length.
+        Waveforms ``(n_samples, n_channels)`` by name, in the order shown, of one or two channels
+        and all of one length.
     sample_rate
-        In hertz.
+        Sample rate, in hertz.
     pairs
-        Name of an estimate to the name, or names in order, of what it is compared with: its
-        reference, other models' estimates. These have no strips of their own; a switch A, B,
-        C… on the estimate's strip changes over, and `compare` does so on all strips.
+        Names of the tracks that an estimate is compared with (one, or several in order), by the
+        estimate's name: its reference, other models' estimates. These have no strips of their own.
+        A switch A, B, C… on the estimate's strip chooses among them, and `compare` does so on all
+        strips.
     colors
-        Name of a track to ``"#rrggbb"`` or a CSS colour's name; `plots.PALETTE` otherwise.
+        Colours by name of a track, as ``"#rrggbb"`` or a CSS name; `plots.stem_colors` for others.
     offset
         Time of the first sample in the song, in seconds; all times below count from the song's
         beginning.
     codec
-        How audio travels: ``"flac"`` (lossless, at 24 bits) or ``"ogg"`` (Vorbis, lossy, about
-        an eighth of the size).
+        Codec in which audio travels: ``"flac"`` (lossless, at 24 bits) or ``"ogg"`` (Vorbis, lossy,
+        about an eighth of the size).
 
     Raises
     ------
     ParameterError
-        For an unknown keyword or name, a value outside its range, or tracks that do not match.
+        If a keyword or name is unknown, a value is outside its range, or tracks do not match.
     AudioError
-        If a waveform is not fit.
+        If a waveform cannot be used.
 
     Examples
     --------
@@ -72,11 +74,13 @@ class Mixer(View):
     """
 
     shared = ("start", "stop", "time", "selection")
+    settings = ("rate", "master_db")
     module = "mixer/view.js"
     _esm = _static.module(module)
     _css = _static.style("slider.css", "mixer.css", "help.css")
 
-    # What the browser writes is not echoed back to it: a late echo would undo a newer change.
+    # What the browser writes is not echoed back to it, because a late echo would undo a newer
+    # change.
     start = t.Float(help="Left edge of the lanes, in seconds").tag(sync=True, echo_update=False)
     stop = t.Float(help="Right edge of the lanes, in seconds").tag(sync=True, echo_update=False)
     time = t.Float(help="Playhead on the song's time axis, in seconds; set it to seek").tag(
@@ -131,29 +135,29 @@ class Mixer(View):
         self._tracks = Tracks(tracks, sample_rate, codec)
         self._choices = check_pairs(pairs or {}, self._tracks.names)
         duration = self._tracks.n_samples / sample_rate
-        self._start, self._stop = float(offset), float(offset) + duration
+        self._span = span = Span(float(offset), float(offset) + duration)
         strips = new_strips(self._choices, check_strip_colors(colors or {}, self._tracks.names))
-        super().__init__(time=self._start, start=self._start, stop=self._stop, strips=strips)
+        super().__init__(time=span.start, start=span.start, stop=span.stop, strips=strips)
         self.set_trait("sample_rate", self._tracks.sample_rate)
         self.set_trait("duration", duration)
-        self.set_trait("offset", self._start)
+        self.set_trait("offset", span.start)
         self.set_trait("common_gain", self._tracks.gain)
         self.on_msg(self._answer)
 
-    # --- the same from code -------------------------------------------------------------------
+    # --- use from code ------------------------------------------------------------------------
 
     def play(self) -> None:
-        """Start; in a browser that has seen no click yet, it starts with the first one."""
+        """Start to play; in a browser that has seen no click yet, the first click starts it."""
         self.playing = True
 
     def pause(self) -> None:
-        """Stop where it is."""
+        """Stop, and keep the playhead where it is."""
         self.playing = False
 
     def seek(self, time: float) -> None:
-        """Move the playhead to a song time, in seconds; playing goes on from there."""
+        """Move the playhead to a time of the song, in seconds; playing goes on from there."""
         self.time = time
-        # the trait alone would not tell when it happens to hold that time already
+        # the trait alone would not be sent when it happens to hold that time already
         self.send({"kind": "seek", "time": self.time})
 
     @property
@@ -166,7 +170,7 @@ class Mixer(View):
         self.selection = value
 
     def waveform(self, name: str) -> Waveform:
-        """Audio of a track, ``(n_samples, n_channels)``, at its own level; pieces change it."""
+        """Waveform of a track, ``(n_samples, n_channels)``, at its own level, with all pieces."""
         return self._tracks.waveform(name)
 
     def replace(self, name: str, waveform: AnyArray, start: float | None = None) -> None:
@@ -175,20 +179,21 @@ class Mixer(View):
         Parameters
         ----------
         name
-            Of any track.
+            Name of any track.
         waveform
-            ``(n_samples, n_channels)``: the whole track, as long as the others, or a piece.
+            Waveform ``(n_samples, n_channels)``: the whole track, as long as the others, or a
+            piece.
         start
-            Song time of a piece's first sample, in seconds; the rest of the track stays. Only
-            the piece travels, lossless whatever the codec. None for the whole track.
+            Time of a piece's first sample in the song, in seconds; the rest of the track stays.
+            Only the piece travels, lossless whatever the codec. None is for the whole track.
 
         Raises
         ------
         ParameterError
-            For an unknown name, a track of another length, or a piece that lies outside the
-            track or has other channels.
+            If the name is unknown, a track has another length, or a piece lies outside the track or
+            has other channels.
         AudioError
-            If the waveform is not fit.
+            If the waveform cannot be used.
         """
         checked = self._tracks.checked(name, waveform)
         if start is None:
@@ -196,39 +201,52 @@ class Mixer(View):
             self.set_trait("common_gain", self._tracks.gain)
             self._send_track(name)
             return
-        part = self._part(len(checked), start)
+        part = self._span.samples(len(checked), start, self.sample_rate)
         data = self._tracks.patch(name, checked, part.start)
         self.set_trait("common_gain", self._tracks.gain)
         label = self._label(name, self.common_gain)
         self.send({"kind": "piece", "first": part.start} | label, [data])
 
+    def mix(self) -> Waveform:
+        """What is heard now, ``(n_samples, 2)``: levels, pans, mutes, solos and choices as set."""
+        return mixed(self.strips, self.master_db, self._tracks.waveforms) * np.float32(
+            self.common_gain
+        )
+
     def encoded(self, codec: Codec = "flac") -> dict[str, bytes]:
-        """Every track as a sound file, scaled by `common_gain`; names as in the constructor."""
+        """Encode every track as a sound file, scaled by `common_gain`; a dict by name."""
         return self._tracks.files(codec)
 
     def adjust(self, name: str, /, **changes: Any) -> None:
-        """Change entries of one strip.
+        """Change settings of one strip.
 
         Parameters
         ----------
         name
-            Of the strip.
+            Name of the strip.
         changes
-            ``gain_db``, ``pan``, ``muted``, ``solo``, ``shows`` or ``color``.
+            New values of ``gain_db``, ``pan``, ``muted``, ``solo``, ``shows`` or ``color``.
         """
-        self._tracks.waveform(name)  # an unknown name is an error
+        self._tracks.waveform(name)  # raises an error for an unknown name
         if name not in self._choices:
             strip = next(strip for strip, names in self._choices.items() if name in names)
             raise ParameterError(f"{name} is heard through the strip of {strip}: adjust that one")
         self.strips = [s | changes if s["name"] == name else s for s in self.strips]
 
+    def take_over(self, other: View) -> None:
+        """As `View.take_over`; strips of the same name keep level, pan, mute, solo and choice."""
+        super().take_over(other)
+        assert isinstance(other, Mixer)
+        theirs = {strip["name"]: strip for strip in other.strips}
+        self.strips = [strip | kept(theirs.get(strip["name"]), strip) for strip in self.strips]
+
     def compare(self, position: int) -> None:
-        """Let every strip that has it play its choice A (0), B (1), C (2) and so on.
+        """Let every strip play its choice A (0), B (1), C (2) and so on, if it has that many.
 
         Parameters
         ----------
         position
-            In a strip's choices; strips with fewer of them stay as they are.
+            Number of the choice; strips with fewer choices stay as they are.
         """
         most = max(map(len, self._choices.values()))
         if not isinstance(position, int) or not 0 <= position < most:
@@ -239,14 +257,6 @@ class Mixer(View):
         ]
 
     # --- validation ---------------------------------------------------------------------------
-
-    def _in_song(self, time: Any, what: str) -> float:
-        tolerance = _ROUNDING_SECONDS
-        if not is_number(time) or not self._start - tolerance <= time <= self._stop + tolerance:
-            raise ParameterError(
-                f"{what} must lie between {self._start:g} and {self._stop:g} s (got {time!r})"
-            )
-        return min(max(float(time), self._start), self._stop)
 
     @t.validate("start", "stop")
     def _valid_edge(self, proposal: Any) -> float:
@@ -266,23 +276,11 @@ class Mixer(View):
 
     @t.validate("time")
     def _valid_time(self, proposal: Any) -> float:
-        return self._in_song(proposal["value"], "time")
+        return self._span.time(proposal["value"], "time")
 
     @t.validate("selection")
     def _valid_selection(self, proposal: Any) -> list[float] | None:
-        value = proposal["value"]
-        if value is None:
-            return None
-        if not isinstance(value, list | tuple) or len(value) != 2:
-            raise ParameterError(
-                f"selection must be None or [start, stop] in seconds (got {value!r})"
-            )
-        start, stop = (self._in_song(time, "selection") for time in value)
-        if stop - start < MIN_SELECTION_SECONDS - _ROUNDING_SECONDS:
-            raise ParameterError(
-                f"selection must last {MIN_SELECTION_SECONDS} s or more (got {value!r})"
-            )
-        return [start, stop]
+        return self._span.selection(proposal["value"])
 
     @t.validate("rate")
     def _valid_rate(self, proposal: Any) -> float:
@@ -304,17 +302,6 @@ class Mixer(View):
         return [check_strip(strip) for strip in strips]
 
     # --- audio to the browser -----------------------------------------------------------------
-
-    def _part(self, n_samples: int, start: Any) -> slice:
-        """Samples that a piece from a song time on takes up."""
-        number = is_number(start) and math.isfinite(start)
-        first = round((start - self._start) * self.sample_rate) if number else -1
-        if not 0 <= first <= self._tracks.n_samples - n_samples:
-            raise ParameterError(
-                f"a piece must lie between {self._start:g} and {self._stop:g} s (got start "
-                f"{start!r} for {n_samples / self.sample_rate:g} s)"
-            )
-        return slice(first, first + n_samples)
 
     def _label(self, name: str, gain: float) -> dict[str, Any]:
         return {"name": name, "version": self._tracks.versions[name], "gain": gain}

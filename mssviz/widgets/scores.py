@@ -8,10 +8,10 @@ import numpy as np
 import traitlets as t
 
 from mssviz.errors import ParameterError
-from mssviz.plots import PALETTE, check_colors
+from mssviz.plots import check_colors, stem_colors
 from mssviz.scores import MEASURES, OF_WINDOWS
 from mssviz.widgets import _static
-from mssviz.widgets._view import View
+from mssviz.widgets._view import View, pair
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,22 +20,23 @@ MIN_HEIGHT = 80
 
 
 class ScoreView(View):
-    """Course of a measure of every target; pointing at a window reads all four measures.
+    """Course of a measure for every target; pointing at a window reads all four measures.
 
     The picture lies pixel for pixel below a `SpectrogramView` of the same width when ``start`` and
-    ``stop`` of both are linked; ``time`` and ``selection`` can be, too. All that is shown is in the
-    widget's state: a saved page shows it without a kernel.
+    ``stop`` of both are linked; ``time`` and ``selection`` can be linked, too. Everything shown is
+    in the widget's state, so a saved page shows it without a kernel.
 
     Parameters
     ----------
     scores
-        As from `evaluate`: one row per target and window with ``target``, ``time`` (start of
-        the window, seconds from the first sample) and ``SDR``, ``ISR``, ``SIR``, ``SAR`` in dB;
-        NaN where a window is silent, ``inf`` for a perfect estimate; and maybe ``repaired``.
+        Table from `evaluate`, with one row for each target and window: ``target``, ``time`` (start
+        of the window, seconds from the first sample) and ``SDR``, ``ISR``, ``SIR``, ``SAR`` in dB,
+        NaN where a window is silent, ``inf`` for a perfect estimate. It may have a column
+        ``repaired``.
     window
         Length of a window, in seconds, as given to `evaluate`.
     colors
-        Target to colour, such as ``"#E69F00"``; `plots.PALETTE` for others.
+        Colours by target, such as ``"#E69F00"``; `plots.stem_colors` for the others.
     offset
         Time of the first sample on the song's time axis, in seconds; all traits count from the
         song's beginning.
@@ -45,7 +46,7 @@ class ScoreView(View):
     Raises
     ------
     ParameterError
-        For an unknown keyword, a value outside its domain, or a table that is none of scores.
+        If a keyword is unknown, a value is outside its domain, or the table does not hold scores.
 
     Examples
     --------
@@ -57,18 +58,17 @@ class ScoreView(View):
     """
 
     shared = ("start", "stop", "time", "selection")
+    settings = ("measure", "height")
     module = "scores/view.js"
     _esm = _static.module(module)
     _css = _static.style("scores.css", "help.css")
 
-    # What the browser writes is not echoed back to it: a late echo would undo a newer change.
+    # What the browser writes is not echoed back to it, because a late echo would undo a newer
+    # change.
     start = t.Float(0.0, help="left edge, seconds").tag(sync=True, echo_update=False)
     stop = t.Float(1.0, help="right edge, seconds").tag(sync=True, echo_update=False)
     time = t.Float(0.0, help="playhead, seconds").tag(sync=True, echo_update=False)
-    selection = t.List(
-        t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
-        help="selected time, [start, stop] seconds",
-    ).tag(sync=True, echo_update=False)  # fmt: skip
+    selection = pair("selected time, [start, stop] seconds").tag(sync=True, echo_update=False)
     measure = t.Enum(OF_WINDOWS, OF_WINDOWS[0], help="measure drawn").tag(
         sync=True, echo_update=False
     )
@@ -100,12 +100,12 @@ class ScoreView(View):
         super().__init__(**{**edges, "time": self.offset, **traits}, _table=table)
 
     def set_scores(self, scores: "pd.DataFrame") -> None:
-        """Show other scores; what part of the song is in view stays.
+        """Show other scores; the part of the song in view stays the same.
 
         Parameters
         ----------
         scores
-            As in the constructor, of windows of the same length.
+            Table as in the constructor, with windows of the same length.
         """
         self._table = self._table_of(scores)
 
@@ -135,16 +135,17 @@ class ScoreView(View):
         return int(proposal["value"])
 
     def _table_of(self, scores: "pd.DataFrame") -> dict[str, Any]:
-        """What the browser draws, as JSON has it; windows in order, times those of the song."""
+        """What the browser draws, in JSON's types: windows in order, at times of the song."""
         _check_scores(scores)
         times = np.unique(scores["time"].to_numpy(float))
         targets = []
-        for i, name in enumerate(dict.fromkeys(scores["target"])):
+        names = list(dict.fromkeys(scores["target"]))
+        colors = {**stem_colors(map(str, names)), **self._colors}
+        for name in names:
             rows = scores[scores["target"] == name].set_index("time").reindex(times)
             columns = {m: [_plain(v) for v in rows[m].to_numpy(float)] for m in OF_WINDOWS}
-            color = self._colors.get(str(name), PALETTE[i % len(PALETTE)])
-            targets.append({"name": str(name), "color": color, **columns})
-        # overlapping windows share the axis: each is drawn as wide as they are apart
+            targets.append({"name": str(name), "color": colors[str(name)], **columns})
+        # overlapping windows share the axis: each is drawn as wide as their distance
         step = min([self.window, *np.diff(times).tolist()])
         return {
             "measures": {name: MEASURES[name].help for name in OF_WINDOWS},
@@ -157,7 +158,7 @@ class ScoreView(View):
 
 
 def _repaired(scores: "pd.DataFrame", times: np.ndarray) -> list[bool]:
-    """Which windows touch sound that could not be decoded."""
+    """Whether each window touches sound that could not be decoded."""
     if "repaired" not in scores:
         return [False] * len(times)
     touched = scores.loc[scores["repaired"].to_numpy(bool), "time"]
@@ -190,7 +191,7 @@ def _check_scores(scores: "pd.DataFrame") -> None:
 
 
 def _plain(value: float) -> float | str | None:
-    """A number that JSON can hold: NaN as None, infinities as JavaScript writes them."""
+    """Number that JSON can hold: NaN as None, infinities as JavaScript writes them."""
     if math.isnan(value):
         return None
     return value if math.isfinite(value) else f"{'-' if value < 0 else ''}Infinity"

@@ -1,7 +1,7 @@
 """A spectrogram to look into: pan, zoom, masks as hues, exact values under the pointer, a brush."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,46 +9,47 @@ import traitlets as t
 
 from mssviz._typing import AnyArray
 from mssviz.errors import MssvizError, ParameterError, reason
-from mssviz.plots import PALETTE, check_colors
+from mssviz.plots import check_colors, stem_colors
 from mssviz.separation.editing import TOOLS, Stroke
 from mssviz.stft import StftParams
 from mssviz.widgets import _static, _tiles
 from mssviz.widgets._layers import FIXED_COLORMAPS, Layer
 from mssviz.widgets._picture_data import PictureData
-from mssviz.widgets._view import TIMELINE, View
+from mssviz.widgets._view import TIMELINE, View, pair
 
 SCALES = ("log", "mel", "linear")
 COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
-#: Tiles that one message may ask for; a view asks for less, in several messages.
+#: Most tiles that one message may ask for; a view asks for fewer, in several messages.
 MAX_TILES = 256
+_LEVELS = ("floor_db", "ceiling_db", "gamma")
 
-#: What a brush is, beside its tool and what it is drawn along.
+#: What a brush is, beside its tool and the points that it is drawn along.
 _BRUSH = ("target", "radius_seconds", "radius_hertz", "softness", "value")
-
-#: A message to the browser, and its buffers.
+_NEW_BRUSH = {"radius_seconds": 0.08, "radius_hertz": 150.0, "softness": 0.5, "value": 1.0}
+#: Message to the browser, with its buffers.
 Answer = tuple[dict[str, Any], list[Any]]
 
 
 class SpectrogramView(View):
-    """Spectrogram of a mixture and what masks make of it.
+    """Spectrogram of a mixture, and what masks make of it.
 
     The browser asks for 8-bit tiles of what it shows; exact values come from the arrays.
 
     Parameters
     ----------
     mixture
-        STFT ``(n_frames, n_bins, n_channels)``; anything that can be sliced along its frames.
+        STFT ``(n_frames, n_bins, n_channels)``, or anything that can be sliced along its frames.
     params
-        Its grid.
+        Time-frequency grid of the STFT.
     masks
-        Stem to mask, same shape, in [0, 1].
+        Masks in [0, 1] by stem, of the same shape.
     references
-        Stem to its true STFT, where known.
+        STFTs of the true stems by name, where known.
     compare
-        What masks are compared with: a name, such as ``"ideal ratio mask"`` or another model's,
-        to its masks by stem. Stems that `masks` lacks are left out.
+        Masks to compare with, by stem, for each name of what they are, such as
+        ``"ideal ratio mask"`` or another model's name. Stems that `masks` lacks are left out.
     colors
-        Stem to colour, such as ``"#E69F00"``.
+        Colours by stem, such as ``"#E69F00"``; `plots.stem_colors` for the others.
     offset
         Time of the first sample on the song's time axis, in seconds.
     traits
@@ -57,7 +58,7 @@ class SpectrogramView(View):
     Raises
     ------
     ParameterError
-        For an unknown keyword, arrays of other shapes, or a colour that is none.
+        If a keyword is unknown, arrays have other shapes, or a colour is none.
 
     Examples
     --------
@@ -70,6 +71,7 @@ class SpectrogramView(View):
     """
 
     shared = TIMELINE
+    settings = ("low", "scale", "channel", *_LEVELS, "colormap", "tool", "height")
     module = "spectrogram/view.js"
     _esm = _static.module(module)
     _css = _static.style("slider.css", "spectrogram.css", "help.css")
@@ -86,14 +88,8 @@ class SpectrogramView(View):
     gamma = t.Float(1.0, help="above 1 darkens the middle").tag(sync=True)
     colormap = t.Enum(COLORMAPS, "magma", help="of levels").tag(sync=True)
     time = t.Float(0.0, help="playhead, seconds").tag(sync=True)
-    selection = t.List(
-        t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
-        help="selected time, [start, stop] seconds",
-    ).tag(sync=True)  # fmt: skip
-    pinned = t.List(
-        t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
-        help="pinned bin, [seconds, hertz]",
-    ).tag(sync=True)  # fmt: skip
+    selection = pair("selected time, [start, stop] seconds").tag(sync=True)
+    pinned = pair("pinned bin, [seconds, hertz]").tag(sync=True)
     tool = t.Enum(("look", *TOOLS), "look", help="what dragging does").tag(sync=True)
     brush = t.Dict(help="target, radius_seconds, radius_hertz, softness, value").tag(sync=True)
     height = t.Int(360, help="of the picture, CSS pixels").tag(sync=True)
@@ -132,30 +128,15 @@ class SpectrogramView(View):
             "stop": max(self._data.end, offset + self._data.hop),
             "high": params.sample_rate / 2,
             "show": self.shows[0],
-            "brush": {
-                "target": next(iter(stems), ""),
-                "radius_seconds": 0.08,
-                "radius_hertz": 150.0,
-                "softness": 0.5,
-                "value": 1.0,
-            },
+            "brush": {"target": next(iter(stems), ""), **_NEW_BRUSH},
         }
-        given = colors or {}
+        hues = {**stem_colors(stems), **(colors or {})}
         super().__init__(
             **{**defaults, **traits},
             _geometry=self._data.geometry,
-            _stems=[
-                {"name": name, "color": given.get(name, PALETTE[i % len(PALETTE)])}
-                for i, name in enumerate(stems)
-            ],
+            _stems=[{"name": name, "color": hues[name]} for name in stems],
             _layers=[layer.record for layer in self.layers],
-            _choices={
-                "show": [(layer.name, layer.label) for layer in self.layers],
-                "scale": [(scale, scale) for scale in SCALES],
-                "channel": [(channel, channel) for channel in _tiles.CHANNELS],
-                "colormap": [(colormap, colormap) for colormap in COLORMAPS],
-                "tool": [(tool, tool) for tool in ("look", *TOOLS)] if stems else [],
-            },
+            _choices=_choices(self.layers, bool(stems)),
             _palettes={
                 name: _tiles.palette(name) for name in (*COLORMAPS, *FIXED_COLORMAPS.values())
             },
@@ -163,13 +144,18 @@ class SpectrogramView(View):
         self.on_msg(self._receive)
 
     @property
+    def colors(self) -> dict[str, str]:
+        """Stem to its colour."""
+        return {stem["name"]: stem["color"] for stem in self._stems}
+
+    @property
     def layers(self) -> list[Layer]:
-        """All that can be shown, in the order of the menu."""
+        """All layers that can be shown, in the order of the menu."""
         return list(self._data.layers.values())
 
     @property
     def shows(self) -> list[str]:
-        """Names of `layers`, one of which is `show`: such as ``"hues"`` or ``"mask/vocals"``."""
+        """Names of `layers`, such as ``"hues"`` or ``"mask/vocals"``; `show` is one of them."""
         return list(self._data.layers)
 
     @t.validate("show")
@@ -187,13 +173,22 @@ class SpectrogramView(View):
             raise t.TraitError(f"gamma must lie in [0.1, 10] (got {proposal['value']})")
         return float(proposal["value"])
 
-    def layer_values(self, layer: str) -> AnyArray:
-        """All 8-bit values of a layer of `shows`, channels averaged, ``(n_frames, n_bins)``."""
-        return self._data.layer_values(layer)
+    def take_over(self, other: View) -> None:
+        """As `View.take_over`; a layer, or a stem to paint on, that is not here stays another."""
+        super().take_over(other)
+        assert isinstance(other, SpectrogramView)
+        self.high = min(other.high, self.params.sample_rate / 2)
+        self.show = other.show if other.show in self.shows else self.show
+        known = other.brush["target"] in self._data.stems
+        self.brush = other.brush | ({} if known else {"target": self.brush["target"]})
+
+    def layer_values(self, layer: str, channel: str = "mean") -> AnyArray:
+        """All 8-bit values of a layer of `shows`, ``(n_frames, n_bins)``; channels as `channel`."""
+        return self._data.layer_values(layer, channel)
 
     @property
     def peak_db(self) -> float:
-        """Level of the loudest bin, dB re a sine of full scale: what the value 255 stands for."""
+        """Level of the loudest bin, in dB re a sine of full scale; the value 255 stands for it."""
         return self._data.peak_db
 
     def set_masks(self, masks: Mapping[str, Any], frames: slice | None = None) -> None:
@@ -202,9 +197,9 @@ class SpectrogramView(View):
         Parameters
         ----------
         masks
-            Stem to mask, of the mixture's shape.
+            Masks by stem, of the mixture's shape.
         frames
-            Which frames differ from before; all if left out.
+            Frames that differ from before; all if left out.
         """
         start, stop = self._data.set_masks(masks, frames)
         changed = [layer.name for layer in self.layers if layer.properties.follows_masks]
@@ -215,21 +210,21 @@ class SpectrogramView(View):
         self._stroke_callbacks.append(callback)
 
     def read(self, seconds: float, hertz: float) -> dict[str, Any]:
-        """Exact values of the bin nearest to a point.
+        """Read the exact values of the bin nearest to a point.
 
         Parameters
         ----------
         seconds, hertz
-            The point.
+            Time, in seconds, and frequency, in hertz, of the point.
 
         Returns
         -------
         dict
-            ``frame``, ``bin``, ``time`` (its centre, s), ``frequency`` (Hz), ``note``,
-            ``level_db`` (dB re full-scale sine) and ``stems``: name to ``mask``,
-            ``level_db``, ``phase`` (radians; the mixture's, which every masked stem has) and,
-            where the true stem is known, ``reference_db`` and ``reference_phase``. Levels and
-            masks are of the channel view shown; phases of its first channel.
+            ``frame``, ``bin``, ``time`` (centre of the frame, s), ``frequency`` (Hz), ``note``,
+            ``level_db`` (dB re a sine of full scale) and ``stems``. That has for each name
+            ``mask``, ``level_db``, ``phase`` (radians; the mixture's, which every masked stem has)
+            and, where the true stem is known, ``reference_db`` and ``reference_phase``. Levels and
+            masks are of the view of the channels that is shown, phases of its first channel.
         """
         return self._data.read(seconds, hertz, self.channel)
 
@@ -239,15 +234,16 @@ class SpectrogramView(View):
         Returns
         -------
         message : dict
-            ``names``, and ``start`` and ``stop`` (s) of the part of the bin's life that is
-            given: what is in view.
+            ``names``, and ``start`` and ``stop`` (s) of the part of the song for which the bin's
+            course is given, which is the part in view.
         buffers : list of bytes
-            float32 dB: for each name its spectrum, ``(n_bins,)``; then for each its course.
+            Levels as float32 dB: for each name its spectrum, ``(n_bins,)``, and then for each name
+            its course.
         """
         return self._data.slices(seconds, hertz, self.channel, (self.start, self.stop))
 
     def saved_state(self) -> dict[str, Any]:
-        """As `View.saved_state`, of what a page can show: no brush, and one view of channels.
+        """State for a page, which has no brush and one channel view; see `View.saved_state`.
 
         Its layers are those that a page stores (see `layers` and `layer_values`) or derives.
         """
@@ -270,18 +266,18 @@ class SpectrogramView(View):
     # --- messages -----------------------------------------------------------------------------
 
     def answers(self, message: Any) -> Iterator[Answer]:
-        """What the view answers to a message of its browser: messages and their buffers, in turn.
+        """Answer a message of the browser with messages and their buffers, one after the other.
 
         Parameters
         ----------
         message
-            A dict whose ``kind`` is ``"tiles"``, ``"read"``, ``"slices"`` or ``"stroke"``; what
-            is of no known kind gets no answer.
+            Dict whose ``kind`` is ``"tiles"``, ``"read"``, ``"slices"`` or ``"stroke"``; a message
+            of another kind gets no answer.
 
         Raises
         ------
         ParameterError
-            If the message is of another form, or asks for what there is not.
+            If the message has another form, or asks for something that does not exist.
         """
         kind = message.get("kind") if isinstance(message, dict) else None
         if kind == "tiles":
@@ -300,7 +296,7 @@ class SpectrogramView(View):
             yield from self._take_stroke(message)
 
     def _receive(self, _: Any, message: Any, __: Any) -> None:
-        # answer for answer: the first tile is on the screen while the next is being made
+        # answer by answer, so that the first tile is on the screen while the next is being made
         for answer, buffers in self.answers(message):
             self.send(answer, buffers)
 
@@ -340,3 +336,11 @@ def _understood() -> Iterator[None]:
         raise ParameterError(
             f"a message of the browser is of another form ({reason(error)}); reload the page"
         ) from error
+
+
+def _choices(layers: Sequence[Layer], can_paint: bool) -> dict[str, list[tuple[str, str]]]:
+    """Values and labels that each trait's control offers, by trait."""
+    tools = ("look", *TOOLS) if can_paint else ()
+    plain = {"scale": SCALES, "channel": _tiles.CHANNELS, "colormap": COLORMAPS, "tool": tools}
+    named = {trait: [(value, value) for value in values] for trait, values in plain.items()}
+    return {"show": [(layer.name, layer.label) for layer in layers], **named}

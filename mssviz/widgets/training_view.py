@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 
 
 class TrainingView(Box):
-    """Train in the background and watch an excerpt being separated better after every epoch.
+    """Trains in the background and shows an excerpt separated better after every epoch.
 
     Parameters
     ----------
     excerpt
-        Some seconds with known stems, best of a song that is not trained on.
+        Some seconds with known stems, preferably of a song that is not trained on.
     network
-        As in `train`.
+        Network to train, as in `train`.
 
     Attributes
     ----------
     separation : Separation
-        Of the excerpt, by the averaged network of the last epoch.
+        Separation of the excerpt by the averaged network of the last epoch.
     history : DataFrame or None
-        As `train` returns it, so far.
+        History so far, as `train` returns it.
     sdr : dict
-        Target to its SDR after each epoch: median over windows of 1 s, in dB.
+        SDR after each epoch by target, as the median over windows of 1 s, in dB.
     spectrogram : SpectrogramView
 
     Raises
@@ -91,14 +91,14 @@ class TrainingView(Box):
         super().__init__([w.HBox([self._stop, self._status]), self._curves, self.spectrogram])
 
     def train(self, tracks: Mapping[str, Track], folder: PathLike, **options: Any) -> None:
-        """Begin, or go on with, a training, in a thread of its own.
+        """Begin a training, or go on with it, in a thread of its own.
 
         Parameters
         ----------
         tracks, folder
-            As in `mssviz.train`.
+            Songs and folder, as in `mssviz.train`.
         options
-            Its others, except ``network``, ``progress`` and ``watch``.
+            Further arguments of `mssviz.train`, except ``network``, ``progress`` and ``watch``.
         """
         if self._thread is not None and self._thread.is_alive():
             raise ParameterError("a training is running: stop it, or wait for its end")
@@ -119,7 +119,7 @@ class TrainingView(Box):
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after the step that is being done."""
+        """Stop the training after the step that is being done."""
         self._stopped.set()
         self.wait()
 
@@ -130,7 +130,7 @@ class TrainingView(Box):
 
     def close(self) -> None:
         """End the training as `stop` does, and close every widget."""
-        if "_thread" in vars(self):  # not of one that was refused
+        if "_thread" in vars(self):  # not there if the constructor refused its arguments
             self.stop()
             super().close()
 
@@ -166,11 +166,10 @@ def _curves(history: "pd.DataFrame", sdr: Mapping[str, list[float]]) -> bytes:
     losses.plot(history["step"], history["loss"], color="0.6", label="training")
     losses.plot(history["step"], history["validation_loss"], color="black", label="validation")
     losses.set_ylabel("loss")
-    for i, (target, values) in enumerate(sdr.items()):
+    for target, color in plots.stem_colors(sdr).items():
+        values = sdr[target]
         steps = history["step"].iloc[-len(values) :]
-        scores.plot(
-            steps, values, color=plots.PALETTE[i % len(plots.PALETTE)], label=plots.label(target)
-        )
+        scores.plot(steps, values, color=color, label=plots.label(target))
     scores.set_ylabel("SDR of the excerpt (dB)")
     for ax in (losses, scores):
         ax.set_xlabel("step")

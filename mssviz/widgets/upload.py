@@ -1,4 +1,4 @@
-"""A file of any size from the browser: in acknowledged chunks, with progress, into a folder."""
+"""A file of any size from the browser: in acknowledged blocks, with progress, into a folder."""
 
 import contextlib
 import errno
@@ -17,33 +17,33 @@ from mssviz._files import ScratchFolder
 from mssviz.errors import MssvizError, ParameterError, reason
 from mssviz.widgets import _static
 
-#: File systems take 255 bytes for a name.
+#: Most bytes of a name; file systems take 255.
 MAX_NAME_BYTES = 240
 _MAX_SUFFIX_BYTES = 32
 _NOT_IN_NAMES = re.compile(r'[<>:"|?*]')
 
 
 class Upload(anywidget.AnyWidget):
-    """A button and a place to drop a file, which arrives in a temporary folder of the kernel.
+    """A button, and a place to drop a file, which arrives in a temporary folder of the kernel.
 
-    A notebook's server closes the connection when one message is above its limit (10 MiB), so
-    the file comes in chunks of 1 MiB; each is sent when the one before has been written. A
-    second file takes the first one's place, in mid-transfer too.
+    A notebook's server closes the connection when one message is above its limit (10 MiB), so the
+    file comes in blocks of 1 MiB; each is sent when the one before has been written. A second file
+    takes the place of the first, also in the middle of a transfer.
 
     Parameters
     ----------
     accept
-        What the browser's file dialog offers, as in HTML: ``"audio/*,.flac"``. It does not keep
-        other files away.
+        Types of files that the browser's file dialog offers, as in HTML: ``"audio/*,.flac"``. Other
+        files can still be chosen.
     description
         Label of the button.
     max_bytes
-        Largest file that is taken.
+        Size of the largest file that is accepted, in bytes.
 
     Raises
     ------
     ParameterError
-        For an unknown keyword or a value outside its domain.
+        If a keyword is unknown, or a value is outside its domain.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class Upload(anywidget.AnyWidget):
     _esm = _static.module(_module)
     _css = _static.style("upload.css")
 
-    # not synced: where a file lies is for the kernel alone to say
+    # not synced, because only the kernel may say where a file lies
     path = t.Unicode(
         "",
         read_only=True,
@@ -89,7 +89,7 @@ class Upload(anywidget.AnyWidget):
         self.on_msg(self._receive)
 
     def close(self) -> None:
-        """Give up a transfer under way, and remove what has arrived."""
+        """Give up a transfer that is under way, and remove what has arrived."""
         self._abort()
         if self._folder is not None:
             self._folder.close()
@@ -112,7 +112,7 @@ class Upload(anywidget.AnyWidget):
             if kind == "begin":
                 self._begin(identifier, message.get("name"), message.get("size"))
             elif self._transfer is None or self._transfer.id != identifier:
-                return  # the rest of a transfer that is over
+                return  # this belongs to a transfer that is over
             elif kind == "chunk":
                 self._transfer.write(message.get("offset"), buffers)
             elif kind == "cancel":
@@ -162,7 +162,7 @@ class Upload(anywidget.AnyWidget):
 
 @dataclass
 class _Transfer:
-    """A file on its way: it has a folder of its own, and its name only when it is complete."""
+    """A file on its way, in a folder of its own, which gets its name only when it is complete."""
 
     id: str
     name: str
@@ -180,7 +180,7 @@ class _Transfer:
         return Path(self.file.name)
 
     def write(self, offset: Any, buffers: Any) -> None:
-        """Append the chunk that a message brought."""
+        """Append the bytes that a message brought."""
         n_bytes = [memoryview(buffer).nbytes for buffer in buffers or ()]
         if offset != self.received or len(n_bytes) != 1 or n_bytes[0] == 0:
             raise ParameterError(
@@ -205,22 +205,22 @@ class _Transfer:
         return self.part.rename(self.part.with_name(self.name))
 
     def remove(self) -> None:
-        """Leave nothing behind."""
-        with contextlib.suppress(OSError):  # what it could not write any more is not wanted
+        """Remove the file and its folder."""
+        with contextlib.suppress(OSError):  # bytes that cannot be written are not wanted
             self.file.close()
         shutil.rmtree(self.part.parent, ignore_errors=True)
 
 
 def safe_name(name: str) -> str:
-    """What a file may be called that came under `name`, in a folder that nobody may leave.
+    """Make a file's name of `name`, in a folder that nobody may leave.
 
-    The last part of a path, without control characters and without what some file system
+    It is the last part of a path, without control characters and without what some file system
     forbids, and not longer than `MAX_NAME_BYTES` in UTF-8; ``"upload"`` if nothing remains.
 
     Parameters
     ----------
     name
-        Any text, with separators of any system.
+        Text of any form, with separators of any system.
     """
     last = re.split(r"[/\\]", name)[-1]
     printable = "".join(filter(str.isprintable, last))

@@ -146,10 +146,8 @@ function paintSlowly(level, masks, colors, brightness, grey) {
 }
 
 function paintAll(level, masks, colors, brightness, grey) {
-  const n = level.length;
-  const [pixels, hues, shares] = [new Uint32Array(n), new Int32Array(n), new Uint16Array(n)];
-  masks.forEach((mask, k) => picture.addHue(hues, shares, mask, picture.hueTable(colors[k])));
-  picture.paintHues(pixels, level, hues, shares, brightness, grey);
+  const pixels = new Uint32Array(level.length);
+  picture.paintHues(pixels, level, masks, colors.map(picture.hueTable), brightness, grey);
   return pixels;
 }
 

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { pictureWidth } from "../../mssviz/widgets/static/axes.js";
 import * as scores from "../../mssviz/widgets/static/scores/windows.js";
 
 const values = (...list) => Float64Array.from(list);
@@ -87,10 +86,4 @@ test("scores are read with a minus, and silence is a word", () => {
   );
   assert.deepEqual(texts, ["1.23", "−1.24", "0.00", "∞", "−∞", "silent"]);
   assert.equal(scores.formatScore(NaN, "damaged"), "damaged");
-});
-
-test("a slice takes room only where there is some", () => {
-  assert.equal(pictureWidth(1000, null), 1000);
-  assert.equal(pictureWidth(1000, [1, 440]), 850);
-  assert.equal(pictureWidth(560, [1, 440]), 560);
 });

@@ -162,6 +162,13 @@ def choose(page: Page, *path: str) -> None:
         item.hover() if i < len(path) else item.click()
 
 
+def open_panel(page: Page, name: str) -> None:
+    """Open what a button in the explorer's first row opens; one popover or drawer at a time."""
+    button = page.locator(".mssviz-menu button", has_text=name)
+    if button.get_attribute("aria-expanded", timeout=60_000) != "true":
+        button.click()
+
+
 def shut_down(page: Page) -> None:
     """Shut the notebook's kernel down and wait until it is gone."""
     choose(page, "Kernel", "Shut Down Kernel")

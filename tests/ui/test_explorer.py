@@ -12,6 +12,7 @@ from tests.ui.lab import (
     arrays,
     choose,
     eventually,
+    open_panel,
     plot_area,
     restart_and_run_all,
     screenshot,
@@ -39,7 +40,7 @@ OWN = "Own file or folder of stems…"
 def _separate(page):
     page.get_by_role("button", name="Separate").click(timeout=WORK_MS)
     _wait(page)
-    expect(page.locator("table.mssviz-scores")).to_be_visible(timeout=WORK_MS)
+    expect(page.locator(".mssviz-mixer-caption").nth(1)).to_be_visible(timeout=WORK_MS)
 
 
 def _wait(page):
@@ -73,13 +74,14 @@ def _drag(page, start, stop, height, keys=()):
 
 def _press(page, slider, *keys):
     """Press keys on one of the mask laboratory's sliders."""
-    label = page.locator(".widget-label", has_text=slider)
-    handle = page.locator(".widget-slider", has=label).locator(".noUi-handle")
+    open_panel(page, "Mask")
     for key in keys:
-        handle.press(key)
+        page.get_by_role("slider", name=slider).press(key)
 
 
-def _choose(page, name, label):
+def _choose(page, name, label, panel=None):
+    if panel:
+        open_panel(page, panel)
     page.get_by_role("combobox", name=name).select_option(label=label, timeout=WORK_MS)
 
 
@@ -139,7 +141,7 @@ def test_a_stroke_is_seen_heard_measured_and_taken_back(open_notebook, separatio
     page.wait_for_timeout(300)
     scores = page.locator("table.mssviz-scores")
     before, sound = scores.inner_text(), _heard(page, 3)
-    page.locator(".mssviz-spectrogram").get_by_role("button", name="erase").click()
+    page.get_by_role("button", name="erase").click()
     _drag(page, 0.02, 0.15, 0.55)
     expect(scores).not_to_have_text(before, timeout=WORK_MS)
 
@@ -174,7 +176,7 @@ def test_cancel_stops_and_a_second_run_works(open_notebook):
 
 def test_errors_appear_in_place_and_as_text(open_notebook, tmp_path):
     page = open_notebook("explorer.ipynb")
-    _choose(page, "Song", OWN)
+    _choose(page, "Song", OWN, "♪")
     name = tmp_path / "<img src=x onerror=document.title='hacked'>.wav"
     file = page.get_by_role("textbox", name="Path")
     file.fill(str(name))
@@ -191,14 +193,14 @@ def test_own_file_has_no_scores_and_says_so(open_notebook, tmp_path, example):
     mixture, _ = example
     mssviz.write_audio(tmp_path / "mine.flac", mixture[: 3 * 44100], 44100)
     page = open_notebook("explorer.ipynb")
-    _choose(page, "Song", OWN)
+    _choose(page, "Song", OWN, "♪")
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Choose a file…").click()
     chooser.value.set_files(tmp_path / "mine.flac")
     file = page.get_by_role("textbox", name="Path")
     expect(file).to_have_value(re.compile(r"mine\.flac$"), timeout=WORK_MS)
     page.get_by_role("button", name="Separate").click()
-    expect(page.get_by_text("true stems are unknown")).to_be_visible(timeout=WORK_MS)
+    expect(page.get_by_text("true stems are unknown").first).to_be_visible(timeout=WORK_MS)
     expect(page.get_by_role("group", name="accompaniment").first).to_be_visible()
     _screenshot(page, "explorer-own-file")
 
@@ -261,11 +263,13 @@ def test_a_playing_loop_follows_a_slider_without_stopping(open_notebook):
 def test_scores_are_of_the_selection_and_lie_on_the_same_axis(open_notebook):
     page = open_notebook("explorer.ipynb")
     _separate(page)
+    open_panel(page, "Scores")
     scores = page.locator(".mssviz-scoreview")
     expect(scores).to_be_visible(timeout=WORK_MS)
     whole = page.locator("table.mssviz-scores").inner_text()
     _drag(page, 0.2, 0.6, 0.5, keys=["Shift"])
-    expect(page.get_by_text("Of the selection, 3.0 to 9.0 s")).to_be_visible(timeout=WORK_MS)
+    said = page.locator(".mssviz-panel-scores").get_by_text("Of the selection, 3.0 to 9.0 s")
+    expect(said).to_be_visible(timeout=WORK_MS)
     assert page.locator("table.mssviz-scores").inner_text() != whole
     x, y, width, height = _area(page)
     page.mouse.move(x + width / 2, y + height / 2)
@@ -300,8 +304,9 @@ def test_two_models_are_compared_by_ear_picture_and_score(open_notebook, separat
     strip.get_by_role("button", name="C: vocals (spleeter:2stems-16kHz)").click()
     assert np.abs(_heard(page, 2) - expected[:88200]).max() < 1e-5
     table = page.locator("table.mssviz-scores")
+    open_panel(page, "Scores")
     expect(table.get_by_text("vocals · spleeter:2stems-16kHz")).to_be_visible()
-    _choose(page, "Show", "vocals: mask minus spleeter:2stems-16kHz")
+    _choose(page, "Show", "vocals: mask minus spleeter:2stems-16kHz", "Display")
     _wait(page)
     _screenshot(page, "explorer-two-models")
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.ui.lab import open_panel
+
 pytestmark = pytest.mark.ui
 
 #: To Markdown, a cell below, cut, delete, restart the kernel, run and go on, a cell above, undo.
@@ -89,10 +91,12 @@ def test_no_control_of_the_explorer_lets_a_command_key_through(run_cell):
     page = run_cell(EXPLORER)
     root = page.locator(".mssviz-explorer")
     expect(root.get_by_role("button", name="Separate")).to_be_enabled(timeout=WORK_MS)
+    open_panel(page, "♪")
     page.get_by_role("combobox", name="Song").select_option(label="Own file or folder of stems…")
     expect(root.locator(".mssviz-upload-choose")).to_be_visible()
     press_everywhere(page, root.element_handle(), 9)
     # letters have chosen other things
+    open_panel(page, "♪")
     for name, index in (("Song", 0), ("Compare with", 0)):
         page.get_by_role("combobox", name=name).select_option(index=index)
     model = page.get_by_role("combobox", name="Model")
@@ -100,19 +104,19 @@ def test_no_control_of_the_explorer_lets_a_command_key_through(run_cell):
     root.get_by_role("spinbutton", name="From").fill("0")
     root.get_by_role("spinbutton", name="Length").fill("2")
     root.get_by_role("button", name="Separate").press("Enter")
+    open_panel(page, "Scores")
     expect(page.locator("table.mssviz-scores")).to_be_visible(timeout=WORK_MS)
     expect(page.locator(".mssviz-scoreview")).to_be_visible(timeout=WORK_MS)
     # focus may be where a button was pressed that is disabled meanwhile
     for key in LETTERS:
         page.keyboard.press(key)
     assert_untouched(page, "after Separate")
-    press_everywhere(page, root.element_handle(), 40)
-    press_beside(
-        page,
-        root.get_by_text("Brush strokes"),
-        root.locator(".noUi-target").first,
-        root.locator("table.mssviz-scores td").first,
-    )
+    press_beside(page, root.locator("table.mssviz-scores td").first)
+    for panel in ("Mask", "Brush", "Display", "Scores"):
+        open_panel(page, panel)
+        press_everywhere(page, root.element_handle(), 30)
+    open_panel(page, "Mask")
+    press_beside(page, root.get_by_text("Threshold"), root.locator(".mssviz-mixer-clock"))
 
 
 def test_no_control_of_the_other_widgets_lets_a_command_key_through(run_cell):
@@ -122,7 +126,7 @@ def test_no_control_of_the_other_widgets_lets_a_command_key_through(run_cell):
     press_everywhere(page, page.locator(".jp-OutputArea-output").first.element_handle(), 30)
     press_beside(
         page,
-        page.locator(".mssviz-spectrogram .mssviz-readout"),
+        page.locator(".mssviz-spectrogram .mssviz-legend"),
         page.locator(".mssviz-scoreview .mssviz-readout"),
         page.locator(".mssviz-mixer-clock"),
         page.locator(".mssviz-lt"),

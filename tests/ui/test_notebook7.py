@@ -29,7 +29,7 @@ def test_the_explorer_works(browser, lab, lab_folder):
         except jupyter.Timeout:
             page.locator(".jp-Notebook .jp-Cell").first.click()
     button.click()
-    expect(page.locator("table.mssviz-scores")).to_be_visible(timeout=60_000)
+    expect(page.locator(".mssviz-mixer-caption").nth(1)).to_be_visible(timeout=60_000)
     expect(page.locator(".mssviz-spectrogram .mssviz-picture")).to_be_visible()
     expect(page.get_by_role("group", name="vocals").first).to_be_visible()
     box = page.locator(".mssviz-spectrogram .mssviz-picture").bounding_box()

@@ -82,7 +82,7 @@ def test_shows_masks_as_hues(open_view, theme):
     page.mouse.click(x + width / 4, y + height / 2)
     page.keyboard.up("Alt")
     expect(view.locator(".mssviz-readout table")).to_be_visible()
-    expect(view.locator(".mssviz-course")).to_be_visible()
+    expect(view.locator(".mssviz-slices")).to_be_visible()
     page.wait_for_timeout(500)
     screenshot(view, f"spectrogram-{theme}")
 

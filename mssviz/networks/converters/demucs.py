@@ -1,12 +1,12 @@
 """Weights of Demucs' published PyTorch files, by an explicit table of names.
 
-Version 2 published the tensors alone, ``NAME-HASH.th``, and keeps what it trains as a dict of them
+Version 2 published the tensors alone, ``NAME-HASH.th``. What it trains, it keeps as a dict of them
 (``state``), the network's class and its options. Version 1 published these as a tuple, ``NAME.th``
 and, rounded so that it compresses well, ``NAME.th.gz``. Only the tensors and options are read;
-nothing of what a file names is run. Quantised files of version 2 need the package diffq.
+nothing that a file names is run. Quantised files of version 2 need the package diffq.
 
-Both have one last convolution for all targets, of which each target's own layer gets its channels,
-and PyTorch's LSTM has two biases, which are added. Its gates are in Keras' order.
+Both versions have one last convolution for all targets, of which each target's own layer gets its
+channels. PyTorch's LSTM has two biases, which are added; its gates are in Keras' order.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,25 +20,26 @@ from mssviz.errors import PretrainedError
 from mssviz.networks.converters.torch_file import read_torch
 
 _QUANTIZED = "compressed"
-#: Options of its code that `build_demucs` does not have, and what it is like.
+#: Options of Demucs' code that `build_demucs` does not have, with the values that it is built for.
 _FIXED = {"rewrite": True, "glu": True, "upsample": False}
 
 
 def name_table(depth: int, lstm_layers: int, targets: Sequence[str]) -> dict[str, list[str]]:
-    """Every tensor of a file and the Keras variables that it becomes.
+    """Make the table of a file's tensors and the Keras variables that they become.
 
     Parameters
     ----------
     depth, lstm_layers
-        As in `build_demucs`.
+        Numbers of encoders and of LSTM layers, as in `build_demucs`.
     targets
-        In the order of the file.
+        Names of the targets, in the order of the file.
 
     Returns
     -------
     dict
-        PyTorch's name to ``"layer/variable"``, or ``"layer/direction/variable"``; several names
-        share the tensor's channels, and a name that comes twice is the sum of two tensors.
+        By PyTorch's name, a list of ``"layer/variable"`` or ``"layer/direction/variable"``; several
+        variables share the tensor's channels, and a variable that comes twice is the sum of two
+        tensors.
     """
     layers: dict[str, list[str]] = {}
     for level in range(depth):
@@ -71,20 +72,20 @@ def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
     model
         Keras model of the same targets, in the same order.
     paths
-        Of the one file, of version 1 or 2.
+        Path of the one file, of version 1 or 2.
     targets
-        The file's targets, in its order: drums, bass, other, vocals in all published ones.
+        Names of the file's targets, in its order: drums, bass, other, vocals in all published ones.
 
     Raises
     ------
     PretrainedError
         If the file cannot be read, is quantised, holds another network or one with other options,
-        or names, counts or shapes differ in any way.
+        or if names, counts or shapes differ in any way.
 
     Notes
     -----
     Files with the tensors alone do not tell the stride, nor whether the layers work at twice the
-    rate: in those of version 2 they do.
+    rate; in those of version 2 they do.
     """
     (path,) = paths
     demucs, other, namespace = (type(name, (), {}) for name in ("Demucs", "Other", "Namespace"))
@@ -93,7 +94,7 @@ def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
         {
             "demucs.model.Demucs": demucs,
             "demucs.tasnet.ConvTasNet": other,
-            # of the options of the training
+            # options of the training
             "argparse.Namespace": namespace,
             "pathlib.PosixPath": lambda *_: None,
             "pathlib.WindowsPath": lambda *_: None,
@@ -123,7 +124,7 @@ def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
 def load_state(
     model: Any, state: Mapping[str, AnyArray], targets: Sequence[str], path: Path
 ) -> None:
-    """The same with tensors by PyTorch's names, which came from `path`."""
+    """Copy tensors by PyTorch's names, which came from `path`, as `load` does."""
     names = [layer.name for layer in model.layers]
     depth = sum(name.startswith("encoder") and name.endswith("_conv") for name in names)
     table = name_table(depth, sum(name.startswith("blstm") for name in names), targets)
@@ -143,7 +144,7 @@ def load_state(
         if not isinstance(state[theirs], np.ndarray) or state[theirs].dtype.kind != "f":
             raise PretrainedError(f"{path}: {theirs} is no tensor of real numbers; get it again")
         # convolutions (out, in, n) or, transposed, (in, out, n) -> (n, in, out) or (n, out, in);
-        # dense (out, in) -> (in, out)
+        # dense layers (out, in) -> (in, out)
         values = np.atleast_1d(np.asarray(state[theirs].T, np.float32))
         parts = np.array_split(values, len(ours), axis=max(0, values.ndim - 2))
         for name, part in zip(ours, parts, strict=True):
@@ -185,7 +186,7 @@ def _check_options(
         "resample": "upsample" in names,
         "sources": list(targets) if isinstance(found["sources"], list) else len(targets),
     }
-    if found["normalize"] is not False:  # those without expect songs that others normalised
+    if found["normalize"] is not False:  # without it, songs must come normalised
         needed["normalize"] = "level" in names
     for name, value in needed.items():
         if type(found[name]) is not type(value) or found[name] != value:

@@ -1,8 +1,8 @@
-"""Weights as Keras writes them, ``*.weights.h5``, looked through before Keras reads them.
+"""Weights as Keras writes them, ``*.weights.h5``, which are checked before Keras reads them.
 
 A file of HDF5 can name other files as its content, claim any size, and hold the same group again
-within itself. Weights are plain arrays in groups, as many numbers as the network has, or up to four
-times as many with the state of an optimizer.
+within itself. Weights are plain arrays in groups, with as many numbers as the network has, or up to
+four times as many with the state of an optimizer.
 """
 
 import math
@@ -17,7 +17,7 @@ from mssviz.errors import PretrainedError, reason
 
 _DEEPEST = 32
 _MOST_ENTRIES = 100_000
-#: Such as the states of random numbers.
+#: Numbers that may be there besides, such as the states of random numbers.
 _SPARE_NUMBERS = 10_000
 
 
@@ -29,25 +29,25 @@ def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
     model
         Keras model.
     paths
-        Of the one file.
+        Path of the one file.
     targets
-        The model's, which the file does not name.
+        Names of the model's targets, which the file does not name.
 
     Raises
     ------
     PretrainedError
-        If the file is none of Keras, is damaged, or holds another network's weights.
+        If the file was not written by Keras, is damaged, or holds another network's weights.
     """
     (path,) = paths
     try:
         with h5py.File(path, "r") as opened:
             _check_group(opened, 4 * model.count_params() + _SPARE_NUMBERS, path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what it raises an error for next
+            warnings.simplefilter("ignore")  # an error follows for the same reason
             model.load_weights(path)
     except PretrainedError:
         raise
-    except Exception as error:  # of Keras, h5py or HDF5, according to where the damage is
+    except Exception as error:  # from Keras, h5py or HDF5, depending on the damage
         raise PretrainedError(
             f"{path}: weights do not fit the network of its configuration ({reason(error)}); "
             "train or copy them again"

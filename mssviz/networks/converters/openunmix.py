@@ -1,7 +1,7 @@
 """Weights of Open-Unmix as PyTorch saved them, by an explicit table of names.
 
-Dense layers are stored transposed. An LSTM has two biases there, whose sum is the one of Keras;
-both order the four gates as input, forget, cell, output.
+Dense layers are stored transposed. An LSTM of PyTorch has two biases, whose sum is the one of
+Keras; both order the four gates as input, forget, cell, output.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from mssviz._typing import AnyArray
 from mssviz.errors import PretrainedError
 from mssviz.networks.converters.torch_file import read_torch
 
-#: What files of Open-Unmix may hold beside weights; the last three until 2020.
+#: What files of Open-Unmix may hold besides weights; the last three only until 2020.
 UNUSED = frozenset([
     "bn1.num_batches_tracked", "bn2.num_batches_tracked", "bn3.num_batches_tracked",
     "sample_rate", "stft.window", "transform.0.window",
@@ -26,19 +26,19 @@ _LSTM = {"kernel": ("weight_ih",), "recurrent_kernel": ("weight_hh",),
 
 
 def name_table(target: str, n_layers: int = 3) -> dict[str, tuple[str, ...]]:
-    """Every variable of a target's network and the tensors of Open-Unmix that it is the sum of.
+    """Make the table of a target's variables and the tensors of Open-Unmix that they sum.
 
     Parameters
     ----------
     target
-        Which.
+        Name of the target.
     n_layers
-        LSTM layers.
+        Number of LSTM layers.
 
     Returns
     -------
     dict
-        Path of the Keras variable to PyTorch names.
+        Names of PyTorch's tensors, by the path of the Keras variable.
     """
     table: dict[str, tuple[str, ...]] = {}
     for side in ("input", "output"):
@@ -57,16 +57,17 @@ def name_table(target: str, n_layers: int = 3) -> dict[str, tuple[str, ...]]:
 
 
 def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
-    """Copy files ``TARGET.pth``, one of each target, into a network of `build_openunmix`.
+    """Copy files ``TARGET.pth``, one for each target, into a network of `build_openunmix`.
 
     Parameters
     ----------
     model
         Keras model of the same targets.
     paths
-        Of files with one state dictionary each, named like their targets.
+        Paths of files with one state dictionary each, named like their targets.
     targets
-        The model's; what all others leave of the mixture has no file.
+        Names of the model's targets; the one that is what the others leave of the mixture has no
+        file.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def n_layers(model: Any, target: str) -> int:
 
 
 def tensors(found: Any, path: Path) -> Mapping[str, AnyArray]:
-    """Check that what a file holds is a state dictionary: names to arrays."""
+    """Check that the content of a file is a state dictionary: arrays by name."""
     if not isinstance(found, dict) or not all(isinstance(t, np.ndarray) for t in found.values()):
         raise PretrainedError(f"{path}: holds no state dictionary; choose a file of weights")
     return {str(name): tensor for name, tensor in found.items()}
@@ -98,7 +99,7 @@ def tensors(found: Any, path: Path) -> Mapping[str, AnyArray]:
 def matched(
     tensors: Mapping[str, AnyArray], table: Mapping[str, tuple[str, ...]], path: Path
 ) -> dict[str, tuple[Path, str, AnyArray]]:
-    """Values of every variable, with the file and the tensor that they come from."""
+    """Find the values of every variable, with the file and the tensor that they come from."""
     known = {name for parts in table.values() for name in parts}
     if set(tensors) != known:
         missing, extra = sorted(known - set(tensors)), sorted(set(tensors) - known)
@@ -118,7 +119,7 @@ def matched(
 
 
 def assign(model: Any, wanted: Mapping[str, tuple[Path, str, AnyArray]], place: Path) -> None:
-    """Give every variable of a model its values; `place` is named where they do not match."""
+    """Give every variable of a model its values; an error names `place` if they do not match."""
     variables = {variable.path: variable for variable in model.weights}
     if set(variables) != set(wanted):
         raise PretrainedError(f"the network's variables do not match {place}: build its type")

@@ -1,8 +1,8 @@
 """Weights of Spleeter's published TensorFlow 1 checkpoints, by an explicit table of names.
 
-TensorFlow numbered the variables through all targets in the order of the configuration:
-per target 7 ``conv2d``, 6 ``conv2d_transpose`` and 12 ``batch_normalization``, of which the
-sixth belongs to an output that nothing reads.
+TensorFlow numbered the variables through all targets, in the order of the configuration. Each
+target has 7 ``conv2d``, 6 ``conv2d_transpose`` and 12 ``batch_normalization``, of which the sixth
+belongs to an output that nothing reads.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,17 +17,18 @@ _NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 def name_table(targets: Sequence[str]) -> dict[str, str | None]:
-    """Every variable of a checkpoint and the Keras variable that it becomes.
+    """Make the table of a checkpoint's variables and the Keras variables that they become.
 
     Parameters
     ----------
     targets
-        In the order of the checkpoint.
+        Names of the targets, in the order of the checkpoint.
 
     Returns
     -------
     dict
-        TensorFlow 1 name to ``"layer/variable"``; None for variables of the dead layer.
+        ``"layer/variable"`` by TensorFlow 1's name; None for variables of the layer that nothing
+        reads.
     """
     table: dict[str, str | None] = {}
     for s, target in enumerate(targets):
@@ -56,9 +57,9 @@ def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
     model
         Keras model of the same targets, in the same order.
     paths
-        Of the checkpoint's files, of which one ends in ``.index``.
+        Paths of the checkpoint's files, of which one ends in ``.index``.
     targets
-        The checkpoint's targets, in its order.
+        Names of the checkpoint's targets, in its order.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
         reader = tf.train.load_checkpoint(str(prefix))
         shapes = reader.get_variable_to_shape_map()
         types = reader.get_variable_to_dtype_map()
-    except Exception as error:  # TensorFlow turns its codes into classes of Python's
+    except Exception as error:  # TensorFlow turns its codes into Python's own exceptions
         raise PretrainedError(
             f"{prefix}: not a readable TensorFlow checkpoint ({reason(error)}); "
             "fetch the weights again"

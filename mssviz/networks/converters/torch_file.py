@@ -10,10 +10,10 @@
                                         pickle of the storages' keys, in order
                                         for each of them: count in 8 bytes, values
 
-The object is a pickle in which a tensor is a call: storage, offset, shape, strides. A pickle may
-call whatever it names, so a file can take over the program that unpickles it. Here only the few
-names exist that plain weights need; what they do is written below, and arrays are views within
-the file's own values.
+The object is a pickle in which a tensor is a call with storage, offset, shape and strides. A pickle
+may call whatever it names, so a file can take over the program that unpickles it. Here only the few
+names exist that plain weights need. What they do is written below, and arrays are views within the
+file's own values.
 
 Source: PyTorch 2.13, ``torch/serialization.py`` and ``torch/_utils.py``.
 """
@@ -37,9 +37,9 @@ from mssviz.errors import PretrainedError, reason
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
-#: A gzipped file may become larger by this factor; weights hardly do.
+#: Largest factor by which a gzipped file may grow; weights hardly grow.
 _EXPANSION = 16
-#: PyTorch's class of a storage to the numbers in it, little-endian.
+#: Types of the numbers in PyTorch's storages, little-endian, by class.
 _NUMBERS = {
     "FloatStorage": "<f4",
     "DoubleStorage": "<f8",
@@ -54,7 +54,7 @@ _NUMBERS = {
     "ComplexFloatStorage": "<c8",
     "ComplexDoubleStorage": "<c16",
 }
-#: Instructions of pickles that weights need.
+#: The instructions of pickles that weights need.
 _INSTRUCTIONS = frozenset([
     "PROTO", "FRAME", "STOP", "MARK", "MEMOIZE", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET",
     "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT",
@@ -63,7 +63,7 @@ _INSTRUCTIONS = frozenset([
     "EMPTY_DICT", "SETITEM", "SETITEMS", "EMPTY_SET", "ADDITEMS",
     "GLOBAL", "STACK_GLOBAL", "BINPERSID", "REDUCE", "NEWOBJ", "BUILD",
 ])  # fmt: skip
-#: Tuples within tuples.
+#: Most tuples within each other.
 _DEEPEST = 100
 _DAMAGE = (
     pickle.UnpicklingError,
@@ -81,33 +81,32 @@ _DAMAGE = (
     RuntimeError,
 )
 
-#: Storage class, key and count to the values, which may come into the array later.
+#: Function of class, key and count to a storage's values, which may come into the array later.
 _Storage = Callable[[str, str, int], AnyArray]
 _Classes = Mapping[str, Callable[..., Any]]
 
 
 def read_torch(path: Path, classes: _Classes | None = None) -> Any:
-    """Read what ``torch.save`` wrote.
+    """Read a file that ``torch.save`` wrote.
 
     Parameters
     ----------
     path
-        File in the zip format or the one before PyTorch 1.6, perhaps gzipped.
+        Path of a file in the zip format or the one before PyTorch 1.6, perhaps gzipped.
     classes
-        ``"module.name"`` of whatever else the file may name to what stands in for it. A stand-in
-        gets the file's data, so it must be inert.
+        Stand-ins for whatever else the file may name, by ``"module.name"``. A stand-in gets the
+        file's data, so it must do nothing with it.
 
     Returns
     -------
     Any
-        The object; tensors and parameters are arrays that cannot be written to, of the same
-        type; bfloat16 becomes float32. Arrays of one storage share memory.
+        The object that was saved. Tensors and parameters are arrays of the same type that cannot be
+        written to, but bfloat16 becomes float32. Arrays of one storage share memory.
 
     Raises
     ------
     PretrainedError
-        If the file cannot be read, is damaged, or names anything but tensors and plain Python
-        data.
+        If the file cannot be read, is damaged, or names anything but tensors and plain Python data.
     """
     classes = classes or {}
     try:
@@ -143,7 +142,7 @@ def _expanded(content: bytes, path: Path) -> bytes:
 def _read_zip(file: IO[bytes], size: int, path: Path, classes: _Classes) -> Any:
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
-        # PyTorch compresses nothing, so that members are never larger than the file
+        # PyTorch compresses nothing, so members are never larger than the file
         if any(m.compress_type for m in members) or sum(m.file_size for m in members) > size:
             raise PretrainedError(f"{path}: its members are compressed; PyTorch does not do that")
         roots = [n.removesuffix("data.pkl") for n in archive.namelist() if n.endswith("/data.pkl")]
@@ -165,7 +164,7 @@ def _read_legacy(content: bytes, path: Path, classes: _Classes) -> Any:
     n_bytes = 0
 
     def storage(kind: str, key: str, count: int) -> AnyArray:
-        # values come after the object, into arrays for which the file must be large enough
+        # the values come after the object, into arrays for which the file must be large enough
         nonlocal n_bytes
         n_bytes += count * np.dtype(_NUMBERS[kind]).itemsize
         if n_bytes > len(content):
@@ -213,7 +212,7 @@ def _values(kind: str, count: int, raw: bytes) -> AnyArray:
 
 
 def _tensor(storage: AnyArray, offset: Any, size: Any, stride: Any) -> AnyArray:
-    """View of a storage's values, which it cannot leave or multiply."""
+    """View of a storage's values, which can neither leave nor multiply them."""
     numbers = (offset, *size, *stride)
     if len(size) != len(stride) or not all(type(n) is int and n >= 0 for n in numbers):
         raise ValueError("a tensor of impossible shape")
@@ -246,7 +245,7 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(stream)
         self._storage, self._path = storage, path
         self._storages: dict[str, tuple[str, AnyArray]] = {}
-        # Made for each file, since a pickle can set attributes of what it names. None of them
+        # Made anew for each file, since a pickle can set attributes of what it names. None of them
         # copies its arguments: a few bytes of a pickle must not make large things.
         self._names: dict[str, Any] = {
             "collections.OrderedDict": lambda: _Dict(),
@@ -269,7 +268,7 @@ class _Unpickler(pickle.Unpickler):
         return self._names[full]
 
     def persistent_load(self, pid: Any) -> Any:
-        if pid[0] == "module":  # legacy: a class, its file, its source
+        if pid[0] == "module":  # in legacy files: a class, its file, its source
             return pid[1]
         if pid[0] != "storage" or any(view is not None for view in pid[5:]):
             raise ValueError("an unknown kind of reference")
@@ -281,14 +280,14 @@ class _Unpickler(pickle.Unpickler):
         known, values = self._storages[key]
         if known != kind or len(values) != count:
             raise ValueError("one storage of two kinds")
-        return key  # what a pickle holds in hand can be anything, so tensors look storages up
+        return key  # a pickle could pass anything as a storage, so tensors look it up
 
 
 def _check_instructions(stream: IO[bytes], path: Path) -> None:
-    """Read on to the end of a pickle, and refuse those that harm the interpreter itself.
+    """Read on to the end of a pickle, and refuse those that would harm the interpreter itself.
 
-    It makes room for as many remembered things as the highest number under which one is
-    remembered says, and it overflows its stack when it hashes tuples nested by the million.
+    The interpreter makes room for as many remembered things as the highest number under which one
+    is remembered, and it overflows its stack when it hashes tuples that are nested a million times.
     """
     depths: list[int] = []  # how deeply tuples are nested in each thing on the stack
     marks: list[int] = []

@@ -16,9 +16,9 @@ def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
     model
         Keras model of the same targets, in any order.
     paths
-        Of the one file, with ``state_dict``.
+        Path of the one file, with ``state_dict``.
     targets
-        The model's.
+        Names of the model's targets.
 
     Raises
     ------

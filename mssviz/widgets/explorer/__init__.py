@@ -1,8 +1,8 @@
 """The explorer: pick a model and a song, separate, look at masks, listen to stems, measure.
 
-Three rooms: `session` does the work and knows no page, `controls` are what people set, and `stage`
-shows a result; `explorer` joins them. What is here is imported when it is used: the session needs
-no widgets.
+There are three rooms: `session` does the work and knows no page, `controls` are what people set,
+and `stage` shows a result; `explorer` joins them. Names are imported when they are used, because
+the session needs no widgets.
 """
 
 import lazy_loader

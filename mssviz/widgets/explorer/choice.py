@@ -30,7 +30,7 @@ class Choice:
     model
         Name of a preset, or of a model without weights, see `mssviz.models`.
     rival
-        Name of a second model whose result is set beside the first's; empty for none.
+        Name of a second model, whose result is shown beside the first one's; empty for none.
     offset
         Beginning of the excerpt, in seconds from the song's beginning, 0 or more.
     duration
@@ -45,7 +45,7 @@ class Choice:
 
     @property
     def title(self) -> str:
-        """Song and model, for people."""
+        """Song and model, as a title for people."""
         if isinstance(self.song, Track):
             song = f"{self.song.name} · {self.song.licence}"
         else:
@@ -54,11 +54,16 @@ class Choice:
 
     @property
     def rival_name(self) -> str:
-        """The second model, for people, told from the first where both have one name."""
+        """Name of the second model for people, told from the first where both have one name."""
         return f"{self.rival}, untouched" if self.rival == self.model else self.rival
 
+    @property
+    def excerpt(self) -> tuple[Any, ...]:
+        """What tells this part of this song from others."""
+        return self.song, self.offset, self.duration
+
     def check(self) -> None:
-        """Raise `ParameterError` unless masks of both models can be laid over each other."""
+        """Raise `ParameterError` unless the masks of both models have the same grid."""
         if not self.rival:
             return
         if entry(self.rival).preset.stft != entry(self.model).preset.stft:
@@ -73,12 +78,12 @@ class Choice:
         Parameters
         ----------
         sample_rate
-            Rate to convert to, in hertz.
+            Sample rate that the sound is converted to, in hertz.
 
         Raises
         ------
         ParameterError
-            If the times are no excerpt's, or no song is named.
+            If the times are not those of an excerpt, or no song is named.
         AudioError
             If the song cannot be read.
         """

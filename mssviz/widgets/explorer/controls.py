@@ -1,4 +1,4 @@
-"""What people set in the explorer: pickers, buttons and sliders, and what they say."""
+"""What people set in the explorer: pickers, buttons and sliders, and what they are set to."""
 
 import os
 from pathlib import Path
@@ -14,10 +14,11 @@ from mssviz.plots import one_line
 from mssviz.separation import MaskOptions
 from mssviz.separation.editing import MaskEditor
 from mssviz.separators import Model
-from mssviz.widgets._menu import Menu
+from mssviz.widgets._menu import DRAWERS, Menu
 from mssviz.widgets.explorer.choice import DEFAULT_SECONDS, Choice, check_excerpt
 from mssviz.widgets.explorer.mask_controls import STYLE, MaskControls
 from mssviz.widgets.explorer.pickers import band_khz, model_picker
+from mssviz.widgets.explorer.save_controls import SaveControls
 from mssviz.widgets.explorer.stage import alert
 from mssviz.widgets.explorer.work import Status
 from mssviz.widgets.upload import Upload
@@ -25,16 +26,16 @@ from mssviz.widgets.upload import Upload
 OWN_FILE = "own file"
 _HINT = "Choose a song and press <b>Separate</b>: masks, stems and scores appear here."
 _SONG_HELP = "Which song is separated, and which part of it"
-_DRAWERS = [
-    {"name": "mask", "label": "Mask", "help": "How a model's prediction becomes masks"},
-    {"name": "brush", "label": "Brush", "help": "Which stem the brush paints on, and how large"},
-    {"name": "display", "label": "Display", "help": "What the picture shows, and in which colours"},
-    {"name": "scores", "label": "Scores", "help": "How near the stems are to the true ones"},
-]
+_SAVE = {
+    "name": "save",
+    "label": "Save",
+    "help": "Files of what is heard, seen and measured",
+    "opens": "popover",
+}
 
 
 class Controls:
-    """An explorer's controls by name; nothing happens yet when they are used.
+    """The controls of an explorer by name; nothing happens yet when they are used.
 
     All are widgets: ``controls.power.value = 4`` moves a slider, ``controls.separate.click()``
     presses a button, ``controls.offset.observe(...)`` follows a number.
@@ -42,33 +43,35 @@ class Controls:
     Parameters
     ----------
     song, offset, duration
-        As in `Explorer`.
+        Song and times of the excerpt, as in `Explorer`.
     model, rival
-        Names of models; the latter may be empty.
+        Names of models; that of the rival may be empty.
     options
-        Of masks, with which the sliders begin.
+        Mask options with which the sliders begin.
 
     Attributes
     ----------
     song : Dropdown
         Name of an example, or ``"own file"``.
     path : Text
-        Of the own file or folder of stems.
+        Path of the own file or folder of stems.
     upload : Upload
     offset, duration : FloatText
         Beginning and length of the excerpt, in seconds.
     whole : Checkbox
         Whether the excerpt goes to the song's end.
     model, rival : Picker
-        Names of the model and of a second one; the latter may be empty.
+        Names of the model and of a second one; that of the second may be empty.
     separate, cancel, undo, redo : Button
         The first says what is being done while there is work.
     sum_to_one : Checkbox
         Whether a stroke changes the other stems' masks, too, so that they add up to 1.
-    power, hardness, threshold, smoothing, bandwidth, extension, mwf : IntSlider, ... or Dropdown
-        One of this name for each of `MaskOptions`, in the unit that it is labelled with.
+    power, hardness, threshold, smoothing, bandwidth, extension, mwf : Slider or Dropdown
+        One control of this name for each of `MaskOptions`, in the unit of its label.
     oracle_phase : Dropdown
         True for the true stems' phase.
+    save : SaveControls
+        ``controls.save.button.click()`` writes what is chosen to a file.
     progress : FloatProgress
     status : HTML
     row : HBox
@@ -79,7 +82,7 @@ class Controls:
     Raises
     ------
     ParameterError, AudioError
-        As in `Explorer`.
+        Under the conditions of `Explorer`.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class Controls:
         self._make_work()
         self._make_masks(options)
         self._make_strokes()
+        self.save = SaveControls()
         self._arrange()
 
     def __getattr__(self, name: str) -> Any:
@@ -112,20 +116,20 @@ class Controls:
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.masks.by_option]
 
-    # --- what they say ------------------------------------------------------------------------
+    # --- what they are set to -----------------------------------------------------------------
 
     def choice(self) -> Choice:
-        """What is to be separated."""
+        """Song, excerpt and models that are to be separated."""
         song = self.path.value if self.song.value == OWN_FILE else self._tracks[self.song.value]
         duration = None if self.whole.value else self.duration.value
         return Choice(song, self.model.value, self.rival.value, self.offset.value, duration)
 
     def options(self) -> dict[str, Any]:
-        """How masks are to be made, for `Session.set_options`."""
+        """Options by which masks are to be made, for `Session.set_options`."""
         return {"oracle_phase": self.oracle_phase.value, **self.masks.values}
 
     def option_controls(self) -> list[w.Widget]:
-        """Those that `options` reads."""
+        """The controls that `options` reads."""
         return [*self.masks.by_option.values(), self.oracle_phase]
 
     def _resolve(self, song: PathLike | None) -> tuple[str, str]:
@@ -148,7 +152,7 @@ class Controls:
     # --- what they show -----------------------------------------------------------------------
 
     def show_status(self, status: Status) -> None:
-        """Show how the work stands, and let buttons be pressed accordingly."""
+        """Show how the work stands, and enable buttons accordingly."""
         working = status.phase == "working"
         self.separate.disabled, self.cancel.disabled = working, not working
         self.separate.description = (working and status.doing) or "Separate"
@@ -158,12 +162,13 @@ class Controls:
         self.status.value = "".join(map(told, status.messages))
 
     def fit(self, model: Model, references_known: bool) -> None:
-        """Show what can be set of a model's result, and lock what would do nothing."""
+        """Show what can be set for a model's result, and lock what would do nothing."""
         self.masks.fit(model.kind, model.preset.name, band_khz(model.preset))
         self.oracle_phase.disabled = not references_known
+        self.save.button.disabled = False
 
     def show_strokes(self, editor: MaskEditor) -> None:
-        """Let buttons be pressed according to what can be undone."""
+        """Enable buttons according to what can be undone."""
         self.undo.disabled, self.redo.disabled = not editor.can_undo, not editor.can_redo
 
     # --- making them --------------------------------------------------------------------------
@@ -188,7 +193,7 @@ class Controls:
         self._own.layout.display = None if self.song.value == OWN_FILE else "none"
 
     def _make_excerpt(self, offset: float, duration: float | None) -> None:
-        # not bounded: what is out of range is refused, and not made something else
+        # without bounds, so that a value out of range is refused and not replaced by another
         self.offset = w.FloatText(
             value=offset, step=1, description="From (s)", style=STYLE, layout={"width": "auto"},
             tooltip="Beginning of the excerpt, in seconds from the song's beginning",
@@ -249,10 +254,11 @@ class Controls:
             control.observe(lambda _: self._show_song(), "value")
         self._show_song()
         run = _classed(w.HBox([self.separate, self.progress, self.cancel]), "mssviz-run")
-        drawers = Menu("Drawer", [{**button, "opens": "drawer"} for button in _DRAWERS])
+        drawers = Menu("Drawer", [*DRAWERS, _SAVE])
         self.row = _classed(
             w.HBox([self._songs, self.model, self.rival, run, drawers, _help()]), "mssviz-row"
         )
+        drawers.add_class("mssviz-drawers")
         self.model.add_class("mssviz-model")
         self.rival.add_class("mssviz-rival")
         strokes = _classed(w.HBox([self.undo, self.redo]), "mssviz-strokes")
@@ -262,6 +268,7 @@ class Controls:
             _panel("song", excerpt),
             _panel("mask", [self.masks.note, *self.option_controls()]),
             _panel("sum", [self.sum_to_one]),
+            _panel("save", [self.save]),
         ]
 
     def _show_song(self) -> None:

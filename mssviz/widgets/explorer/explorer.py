@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from mssviz._typing import PathLike, Waveform
+from mssviz.errors import ParameterError
 from mssviz.separation import Separation, in_words
 from mssviz.separation.editing import MaskEditor
 from mssviz.separation.laboratory import Laboratory
 from mssviz.separators import entry, options_of
 from mssviz.widgets import _static
 from mssviz.widgets._box import Box
+from mssviz.widgets._figure import figure_of
 from mssviz.widgets.explorer.choice import DEFAULT_SECONDS
 from mssviz.widgets.explorer.controls import Controls
 from mssviz.widgets.explorer.result import Result
+from mssviz.widgets.explorer.saving import Shown, save
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.stage import Stage
 from mssviz.widgets.explorer.work import Listener, Status
@@ -30,22 +33,23 @@ if TYPE_CHECKING:
 def explore(
     song: PathLike | None = None, model: str = "spleeter:2stems", **options: Any
 ) -> "Explorer":
-    """Make an explorer; display it as a cell's last expression.
+    """Make an explorer; it is displayed as the last expression of a cell.
 
     Parameters
     ----------
     song
-        A sound file, a folder with the stems of a song, or the name of an example (see
+        Path of a sound file or of a folder with the stems of a song, or name of an example (see
         `datasets.examples`); the shipped excerpt if left out.
     model
         Name of a preset, or of a model without weights, see `mssviz.models`.
     options
-        Of `Explorer`: ``compare``, ``offset``, ``duration``, and any of `MaskOptions`.
+        Further arguments of `Explorer`: ``compare``, ``offset``, ``duration``, and any of
+        `MaskOptions`.
 
     Notes
     -----
     Running a cell again closes the explorer that it made before. Elsewhere, `Explorer.close` frees
-    what one holds.
+    what an explorer holds.
 
     Examples
     --------
@@ -58,20 +62,21 @@ def explore(
 
 
 class Explorer(Box):
-    """Widget around one `Laboratory`; what it shows can be had in Python, too.
+    """A widget around one `Laboratory`; what it shows can be had in Python, too.
 
     A result stays until the next one is complete: a run that fails or is cancelled changes nothing.
 
     Parameters
     ----------
     song, model
-        As in `explore`.
+        Song and model, as in `explore`.
     compare
-        Name of a second model, whose masks and stems are set beside the model's.
+        Name of a second model, whose masks and stems are shown beside the first one's.
     offset
         Beginning of the excerpt, in seconds, 0 or more.
     duration
-        Its length, in seconds, 0.1 or more, or as far as the song goes; None for all of it.
+        Length of the excerpt, in seconds, 0.1 or more, or as far as the song goes; None for all of
+        it.
     options
         Any of `MaskOptions`, as far as the sliders go; the model's own where left out.
 
@@ -81,9 +86,9 @@ class Explorer(Box):
         Pickers, buttons and sliders by name: ``explorer.controls.power.value = 4``,
         ``explorer.controls.undo.click()``.
     session : Session
-        What does the work: ``explorer.session.paint(stroke)``.
+        Session that does the work: ``explorer.session.paint(stroke)``.
     stage : Stage
-        Where the result is shown.
+        Stage on which the result is shown.
 
     Raises
     ------
@@ -130,7 +135,7 @@ class Explorer(Box):
         self._connect()
         self.take_place()
 
-    # --- the same from code -------------------------------------------------------------------
+    # --- use from code ------------------------------------------------------------------------
 
     def separate(self) -> Separation:
         """Separate the chosen excerpt and wait for the result.
@@ -138,7 +143,7 @@ class Explorer(Box):
         Raises
         ------
         MssvizError
-            What the page shows in its status line.
+            If it fails, as the page shows in its status line.
         """
         return self.session.separate(self.controls.choice())
 
@@ -147,11 +152,11 @@ class Explorer(Box):
         self.session.cancel()
 
     def wait(self) -> None:
-        """Wait until the work started by a button, a slider or the brush is done, scores too."""
+        """Wait until all work that was started on the page is done, scores included."""
         self.session.wait()
 
     def withdraw(self) -> None:
-        """End all work and close every widget; what was found stays."""
+        """End all work and close every widget; results stay."""
         self.session.end()
         if self.stage.views is not None:
             self.stage.views.close()
@@ -159,14 +164,14 @@ class Explorer(Box):
 
     def close(self) -> None:
         """End all work, close every widget, and let go of songs, models and results."""
-        if "session" in vars(self):  # not of one that was refused
+        if "session" in vars(self):  # not there if the constructor refused its arguments
             self.withdraw()
             self.session.close()
             self.stage.views = None
 
     @property
     def status(self) -> str:
-        """What the status line says of the work: warnings, or why it has failed."""
+        """Text of the status line: warnings, or why the work has failed."""
         return "\n".join(self.session.status.messages)
 
     @property
@@ -176,41 +181,41 @@ class Explorer(Box):
 
     @property
     def rival(self) -> Separation | None:
-        """What the second model made of it."""
+        """Separation of the excerpt by the second model."""
         return self.session.result.rival if self.session.result else None
 
     @property
     def view(self) -> SpectrogramView | None:
-        """The picture."""
+        """Picture of the result."""
         return self.stage.views.picture if self.stage.views else None
 
     @property
     def mixer(self) -> Mixer | None:
-        """The mixer."""
+        """Mixer of the result."""
         return self.stage.views.mixer if self.stage.views else None
 
     @property
     def score_view(self) -> ScoreView | None:
-        """The scores' course, once they are measured."""
+        """Course of the scores, once they are measured."""
         return self.stage.views.score_view if self.stage.views else None
 
     @property
     def scores(self) -> "pd.DataFrame | None":
         """Scores window by window, of the selected part or else of the whole excerpt.
 
-        None where true stems are unknown; ``time`` counts from the excerpt's beginning.
+        They are None where true stems are unknown; ``time`` counts from the excerpt's beginning.
         """
         result = self.session.result
         return result.scores.windows if result and result.scores else None
 
     @property
     def separation(self) -> Separation | None:
-        """Of the last run, with the present options."""
-        return self.laboratory.separation if self.laboratory else None
+        """What is seen and heard now, strokes included, sample for sample; it stays as it is."""
+        return self.laboratory.heard if self.laboratory else None
 
     @property
     def editor(self) -> MaskEditor | None:
-        """The masks that are shown and heard, strokes of the brush included."""
+        """Editor with the masks that are shown and heard, strokes of the brush included."""
         return self.laboratory.editor if self.laboratory else None
 
     @property
@@ -220,8 +225,54 @@ class Explorer(Box):
 
     @property
     def estimates(self) -> dict[str, Waveform]:
-        """Stems that the present masks, strokes included, let through."""
+        """Stems that the present masks, strokes included, let through; later changes reach them."""
         return self.session.complete_result().laboratory.estimates
+
+    def save(
+        self,
+        what: str,
+        path: PathLike | None = None,
+        format: str | None = None,  # noqa: A002, what people call it
+        overwrite: bool = False,
+    ) -> Path:
+        """Write what is shown or heard to a file, which is complete or not there.
+
+        Parameters
+        ----------
+        what
+            ``"stems"``, ``"mix"`` (what the mixer plays), ``"karaoke"`` (all but the vocals),
+            ``"masks"``, ``"page"``, ``"picture"`` (of what is in view), ``"scores"`` or
+            ``"script"`` (the Python that makes all this).
+        path
+            Path of the file; if left out, it gets the song's name, in the present folder.
+        format
+            ``"wav"``, ``"flac"``, ``"mp3"`` or ``"ogg"`` for sound, ``"png"`` or ``"svg"`` for the
+            picture; as the path ends, or else the first, if left out.
+        overwrite
+            Whether a file of that name is replaced.
+
+        Returns
+        -------
+        Path
+            Of the file.
+
+        Raises
+        ------
+        ParameterError
+            If there is nothing of the kind, or no such format.
+        FileError
+            If a file has that name already, or it cannot be written.
+        """
+        result, views = self.session.complete_result(), self.stage.views
+        if result.settings is None:
+            raise ParameterError("masks are being made: save again when they are done")
+        assert views is not None
+        assert views.mixer is not None
+        picture = views.picture
+        shown = Shown(
+            result, views.mixer.mix, self.save_html, lambda: figure_of(picture, result.title)
+        )
+        return save(shown, what, path, format, overwrite)
 
     def save_html(self, path: PathLike) -> Path:
         """Write what is shown as one HTML file that works without a kernel or a network.
@@ -229,8 +280,8 @@ class Explorer(Box):
         Parameters
         ----------
         path
-            Of the file. Spectrograms, masks, readout, mixer and scores work in it; levels and
-            masks are rounded to 8 bits, which it says.
+            Path of the file. Spectrograms, masks, readout, mixer and scores work in it; levels and
+            masks are rounded to 8 bits, as the file says.
         """
         result, views = self.session.complete_result(), self.stage.views
         assert views is not None
@@ -248,6 +299,7 @@ class Explorer(Box):
         controls.cancel.on_click(lambda _: session.cancel())
         controls.undo.on_click(lambda _: session.undo())
         controls.redo.on_click(lambda _: session.redo())
+        controls.save.on_save(lambda what, chosen: self.save(what, format=chosen))
         session.set_options(**controls.options())
         for control in controls.option_controls():
             control.observe(lambda _: session.set_options(**controls.options()), "value")

@@ -1,4 +1,4 @@
-"""A control for every mask option, made from what `MaskOptions` says of it."""
+"""A control for every mask option, made from the option's description."""
 
 import html
 import math
@@ -9,24 +9,25 @@ import ipywidgets as w
 from mssviz.errors import ParameterError
 from mssviz.plots import one_line
 from mssviz.separation import Kind, MaskOptions, Option, described_options
+from mssviz.widgets._slider import Slider
 
 STYLE = {"description_width": "7.5em"}
 
 
 class MaskControls:
-    """Sliders and pickers of mask options; those that would do nothing are locked.
+    """Sliders and pickers of mask options, of which those that would do nothing are locked.
 
     Parameters
     ----------
     options
-        What they begin with.
+        Options with which the controls begin.
 
     Attributes
     ----------
     by_option : dict
-        Name of the option to its widget, in the order in which they are shown.
+        Widgets by option, in the order in which they are shown.
     note : HTML
-        Why some are locked; empty while none is.
+        Reason why some are locked; empty while none is.
 
     Raises
     ------
@@ -46,30 +47,32 @@ class MaskControls:
 
     @property
     def values(self) -> dict[str, Any]:
-        """What they say, in the options' own units."""
+        """Values that the controls are set to, in the options' own units."""
         options = described_options()
         found = {}
         for name, control in self.by_option.items():
             value = control.value
-            if options[name].factor != 1:
+            if name == "mwf":
+                value = round(value)
+            elif options[name].factor != 1:
                 value *= options[name].factor
             found[name] = value
         bandwidth = self.by_option["bandwidth"]
-        if bandwidth.value >= bandwidth.max:  # no limit but the model's
+        if bandwidth.value >= bandwidth.max:  # there is no limit but the model's
             found["bandwidth"] = math.inf
         return found
 
     def fit(self, kind: Kind, model: str, band_khz: float) -> None:
-        """Lock what does nothing for a model.
+        """Lock the options that do nothing for a model.
 
         Parameters
         ----------
         kind
-            Of its prediction.
+            Kind of the model's prediction.
         model
-            Its name.
+            Name of the model.
         band_khz
-            End of the band that it covers.
+            Upper end of the band that the model covers, in kHz.
         """
         self._kind, self._model = kind, model
         bandwidth = self.by_option["bandwidth"]
@@ -83,7 +86,7 @@ class MaskControls:
     def _lock(self) -> None:
         if self._kind is None:
             return
-        mwf = self.by_option["mwf"].value if "mwf" in self._kind.options else 0
+        mwf = round(self.by_option["mwf"].value) if "mwf" in self._kind.options else 0
         usable = self._kind.usable(MaskOptions(mwf=mwf))
         for name, control in self.by_option.items():
             control.disabled = name not in usable
@@ -104,19 +107,15 @@ class MaskControls:
 
 
 def _control(name: str, option: Option, value: Any) -> Any:
-    common = {"description": option.label, "style": STYLE, "tooltip": option.help}
-    common["layout"] = {"width": "auto"}
+    common = {"description": option.label, "tooltip": option.help}
     if option.choices:
         choices = [(label, choice) for choice, label in option.choices.items()]
-        return w.Dropdown(options=choices, value=value, **common)
+        wide = {"width": "auto"}
+        return w.Dropdown(options=choices, value=value, style=STYLE, layout=wide, **common)
     shown = value / option.factor
     if name == "bandwidth" and math.isinf(shown):
         shown = option.high
     if not option.low <= shown <= option.high:
         low, high = option.low * option.factor, option.high * option.factor
         raise ParameterError(f"{name} must lie between {low:g} and {high:g} (got {value!r})")
-    limits = {"min": option.low, "max": option.high, "step": option.step}
-    if option.step == 1:
-        return w.IntSlider(value=int(shown), **limits, **common)
-    digits = 1 if option.step >= 0.1 else 2
-    return w.FloatSlider(value=shown, readout_format=f".{digits}f", **limits, **common)
+    return Slider(min=option.low, max=option.high, step=option.step, value=shown, **common)

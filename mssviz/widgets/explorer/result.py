@@ -1,5 +1,6 @@
 """What a session has found: a song under one model, and how near that is to the true stems."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -7,9 +8,17 @@ from typing import TYPE_CHECKING, Any
 from mssviz.separation import Separation, changed
 from mssviz.separation.laboratory import Laboratory
 from mssviz.separators import Model
+from mssviz.widgets.explorer.choice import Choice
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: Seconds before and behind the playhead that change first; it moves on while they are made.
+HEARD_SECONDS = (0.2, 1.5)
+
+
+#: Columns of a summary that count windows.
+COUNTS = ("windows", "silent", "repaired")
 
 
 @dataclass(frozen=True)
@@ -19,9 +28,9 @@ class Scores:
     Attributes
     ----------
     windows : DataFrame
-        As from `scores.evaluate`; ``time`` counts from the excerpt's beginning.
+        Scores as from `scores.evaluate`; ``time`` counts from the excerpt's beginning.
     summary : DataFrame
-        One row for each stem, and for each of the second model's.
+        One row for each stem, and for each stem of the second model.
     notes : list of str
         Sentences without which the numbers could mislead.
     """
@@ -30,49 +39,68 @@ class Scores:
     summary: "pd.DataFrame"
     notes: list[str]
 
+    def in_words(self) -> "pd.DataFrame":
+        """The summary as people read it: decibels to a tenth, and why there are none."""
+        import pandas as pd
+
+        rows = {}
+        for name, row in self.summary.iterrows():
+            missing = "damaged" if row.get("repaired", 0) else "silent"
+            rows[name] = {
+                column: _counted(value) if column in COUNTS else _decibels(value, missing)
+                for column, value in row.items()
+            }
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _counted(value: float) -> str:
+    return f"{value:.0f}"
+
+
+def _decibels(value: float, missing: str) -> str:
+    return missing if math.isnan(value) else f"{value:.1f}"
+
 
 @dataclass(eq=False)
 class Result:
-    """A song under one model, maybe beside what a second one made of it.
+    """A song under one model, perhaps beside what a second one made of it.
 
     Attributes
     ----------
     model : Model
     laboratory : Laboratory
-        The excerpt with its present masks and stems.
-    title : str
-        Song and model, for people.
-    offset : float
-        Time of the excerpt's first sample in the song, in seconds.
+        Laboratory that holds the excerpt with its present masks and stems.
+    choice : Choice
+        Song, excerpt and models that were asked for.
     rival : Separation or None
-        What the second model made of the excerpt.
-    rival_name : str
-        The second model, for people.
+        Separation of the excerpt by the second model.
     repairs : sequence of tuple of float
-        (start, stop) of parts of the excerpt that could not be decoded, in seconds from its
-        beginning; what touches one has no score.
+        Parts (start, stop) of the excerpt that could not be decoded, in seconds from its beginning;
+        windows that touch one have no score.
     sources : sequence of str
         Names of the song's true stems; empty where they are unknown.
     complete : bool
-        Whether all masks and stems are made. While the first run of a session is at work, its
-        result can be looked at before.
+        Whether all masks and stems are made. The result of a session's first run can be looked at
+        before, while the run is at work.
     selection : tuple of float or None
-        (start, stop) of what is measured, and made first, in seconds from the song's beginning;
+        Part (start, stop) that is measured, and made first, in seconds from the song's beginning;
         None for all of the excerpt.
     settings : dict or None
-        What all masks and stems were made with; None while some are not.
+        Options with which all masks and stems were made; None while some are not.
     scores : Scores or None
-        None before they are measured, or if they cannot be.
+        Scores of the present stems; None before they are measured, or if they cannot be.
+    playhead : float or None
+        Time at which the song is heard, in seconds from the song's beginning.
+    visible : tuple of float or None
+        (start, stop) of what is seen, in seconds from the song's beginning.
     no_scores : str
-        Why there are no scores, as a sentence; empty otherwise.
+        Reason why there are no scores, as a sentence; empty otherwise.
     """
 
     model: Model
     laboratory: Laboratory
-    title: str
-    offset: float
+    choice: Choice
     rival: Separation | None = None
-    rival_name: str = ""
     repairs: Sequence[tuple[float, float]] = ()
     sources: Sequence[str] = ()
     complete: bool = False
@@ -80,25 +108,56 @@ class Result:
     settings: dict[str, Any] | None = None
     scores: Scores | None = None
     no_scores: str = ""
+    playhead: float | None = None
+    visible: tuple[float, float] | None = None
+
+    @property
+    def title(self) -> str:
+        """Song and model, for people."""
+        return self.choice.title
+
+    @property
+    def offset(self) -> float:
+        """Time of the excerpt's first sample in the song, in seconds."""
+        return self.choice.offset
+
+    @property
+    def rival_name(self) -> str:
+        """The second model, for people."""
+        return self.choice.rival_name
+
+    def same_excerpt(self, other: "Result") -> bool:
+        """Whether another result is of the same part of the same song."""
+        return self.choice.excerpt == other.choice.excerpt
 
     def selected(self) -> tuple[float, float] | None:
-        """What is selected, in seconds from the excerpt's beginning."""
+        """Selected part, in seconds from the excerpt's beginning."""
         selection = self.selection  # another thread may change it
         if selection is None:
             return None
         start, stop = selection
         return start - self.offset, stop - self.offset
 
+    def looked_at(self) -> list[tuple[float, float]]:
+        """What is to change first, in seconds from the excerpt's beginning.
+
+        That is what is about to be heard, then what is selected, then what is seen.
+        """
+        playhead, parts = self.playhead, [self.selection, self.visible]
+        if playhead is not None:
+            parts.insert(0, (playhead - HEARD_SECONDS[0], playhead + HEARD_SECONDS[1]))
+        return [(p[0] - self.offset, p[1] - self.offset) for p in parts if p is not None]
+
     def shared_targets(self) -> list[str]:
-        """Targets of which the second model estimates the same as the first."""
+        """Targets for which the second model estimates the same sources as the first."""
         theirs = self.rival.targets if self.rival else ()
         ours = self.laboratory.separation.targets
-        # what is left over is the same only where all the others are
+        # the leftover target is the same only if all other targets are
         leftover = () if set(theirs) == set(ours) else ("other", "accompaniment")
         return [target for target in ours if target in theirs and target not in leftover]
 
     def applicable(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of some options that change anything here, for `Laboratory.set_options`.
+        """Pick the options that have an effect here, for `Laboratory.set_options`.
 
         Parameters
         ----------
@@ -112,21 +171,21 @@ class Result:
         return {"oracle_phase": oracle_phase, **{n: v for n, v in given.items() if n in usable}}
 
     def resound(self, frames: slice) -> slice:
-        """Make stems of the masks of some frames as they are now; which samples have changed."""
+        """Make stems of the present masks of some frames; return the samples that have changed."""
         start, pieces = self.laboratory.resound(frames)
         return slice(start, start + len(next(iter(pieces.values()))))
 
     def edited_parts(self, frames: slice, was_edited: bool) -> Iterator[slice]:
-        """Frames that sound otherwise after a stroke, part by part: what is selected first.
+        """Give the frames that sound different after a stroke in parts, the selected ones first.
 
         Parameters
         ----------
         frames
-            Those whose masks the stroke has changed.
+            Frames whose masks the stroke has changed.
         was_edited
             Whether there were strokes before.
         """
         laboratory = self.laboratory
         whole = laboratory.separation.masker.is_filter and laboratory.editor.edited != was_edited
-        # from a filter's output to masks', everything sounds different
-        return laboratory.parts(self.selected(), None if whole else frames)
+        # when masks take the place of a filter, everything sounds different
+        return laboratory.parts(self.looked_at(), None if whole else frames)

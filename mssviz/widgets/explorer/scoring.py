@@ -1,4 +1,4 @@
-"""Measuring a session's result, in a thread of its own, and what must be said of the scores."""
+"""Measuring a session's result in a thread of its own, and what must be said of the scores."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -16,15 +16,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCORE_WINDOW = 1.0
+#: True stems without which nothing is scored: interference is measured against the others.
+LEAST_REFERENCES = 2
+#: Part of a window, in seconds, below which nobody misses it.
+_LEAST_LEFT = 0.01
 
 
 class Scorer:
-    """Measures results in the background; what is newer takes the place of what is in progress.
+    """Measures results in the background; a newer one takes the place of the one in progress.
 
     Parameters
     ----------
     changed
-        Called with a result, and whether it is still being measured, when either is new.
+        Function that gets a result, and whether it is still being measured, when either is new.
     """
 
     def __init__(self, changed: Callable[[Result, bool], object]) -> None:
@@ -32,8 +36,8 @@ class Scorer:
         self._work = Worker()
 
     def measure(self, result: Result) -> None:
-        """Measure what is selected, and keep it in `Result.scores`."""
-        if not result.laboratory.references:
+        """Measure the selection of a result, and keep the scores in `Result.scores`."""
+        if len(result.laboratory.references) < LEAST_REFERENCES:
             result.no_scores = _why_unknown(result)
             self._changed(result, False)
             return
@@ -45,7 +49,7 @@ class Scorer:
         self._work.wait()
 
     def close(self) -> None:
-        """End the work in progress, and take no more."""
+        """End the work in progress, and accept no more."""
         self._work.close()
 
     def _measure(self, result: Result) -> None:
@@ -65,14 +69,14 @@ class Scorer:
 
 
 def measure(result: Result, progress: Progress) -> Scores:
-    """Scores of the selection, or else of the whole excerpt.
+    """Measure the selection, or else the whole excerpt.
 
     Parameters
     ----------
     result
-        One whose true stems are known.
+        Result whose true stems are known.
     progress
-        As in `scores.evaluate`.
+        Callback for the progress, as in `scores.evaluate`.
     """
     rate = result.laboratory.separation.sample_rate
     selected = result.selected()
@@ -97,40 +101,59 @@ def measure(result: Result, progress: Progress) -> Scores:
         return windows.assign(time=windows["time"] + begin), summary
 
     windows, summary = measured(result.laboratory.estimates)
-    if result.rival and set(result.shared_targets()) == set(true):
+    if result.rival and set(true) <= set(result.shared_targets()):
         import pandas as pd
 
         _, other = measured(result.rival.estimates)
         summary = pd.concat([summary, other.rename(lambda t: f"{t} · {result.rival_name}")])
-    notes = _notes(result.offset, selected, window, dither_db, repaired)
+    left = seconds - windows["time"].nunique() * window
+    notes = _notes(result, selected, window, left, dither_db, repaired)
     return Scores(windows, summary, notes)
 
 
 def _why_unknown(result: Result) -> str:
     if not result.sources:
         return "No scores: this song's true stems are unknown."
-    known, wanted = ", ".join(result.sources), ", ".join(result.laboratory.separation.targets)
-    return f"No scores: this song's true stems {known} do not tell what {wanted} are."
+    known, wanted = ", ".join(result.sources), ", ".join(_untold(result))
+    return (
+        f"No scores: this song's true stems ({known}) do not tell what {wanted} should be, and "
+        f"scores need {LEAST_REFERENCES} stems or more."
+    )
+
+
+def _untold(result: Result) -> list[str]:
+    """Stems whose true one is unknown."""
+    laboratory = result.laboratory
+    return [t for t in laboratory.separation.targets if t not in laboratory.references]
 
 
 def _repaired(result: Result, begin: float, seconds: float) -> list[tuple[float, float]]:
-    """What was repaired in some seconds of the excerpt, counted from their beginning."""
+    """Repaired parts of some seconds of the excerpt, in seconds from where these begin."""
     moved = [(low - begin, high - begin) for low, high in result.repairs]
     return [(low, high) for low, high in moved if low < seconds and high > 0]
 
 
 def _notes(
-    offset: float,
+    result: Result,
     selected: tuple[float, float] | None,
     window: float,
+    left: float,
     dither_db: float | None,
     repaired: Sequence[tuple[float, float]],
 ) -> list[str]:
     notes = [f"dB; median over windows of {window:.2g} s (BSS Eval v4)."]
-    begin = offset
+    begin = offset = result.offset
     if selected:
         begin, end = (offset + seconds for seconds in selected)
         notes.append(f"Of the selection, {begin:.1f} to {end:.1f} s.")
+    if left > _LEAST_LEFT:
+        notes.append(f"The last {left:.2f} s are less than a window, and only in SI-SDR.")
+    untold = _untold(result)
+    if untold:
+        notes.append(
+            f"Not scored: {', '.join(untold)}. The song's true stems ({', '.join(result.sources)}) "
+            f"do not tell what {'it' if len(untold) == 1 else 'they'} should be."
+        )
     if dither_db is not None:
         notes.append(
             f"The true stems come from a lossy file: noise of {dither_db:.0f} dBFS was added, "

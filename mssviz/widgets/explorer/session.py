@@ -18,10 +18,10 @@ from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.explorer.scoring import Scorer
 from mssviz.widgets.explorer.work import Listener, Status, Work
 
-#: Between parts of a long excerpt, in which the kernel answers the widgets.
+#: Pause between parts of a long excerpt, in seconds, in which the kernel answers the widgets.
 PAUSE_SECONDS = 0.1
 
-#: Changes masks, and says in which frames.
+#: Function that changes masks and returns the frames in which it did.
 Change = Callable[[MaskEditor], slice]
 
 
@@ -33,21 +33,15 @@ class Session:
     Parameters
     ----------
     listener
-        Is told what changes.
+        Listener that is told what changes.
 
     Attributes
     ----------
     result : Result or None
-        The latest; while a first run is at work, the one that it fills in.
+        Latest result; while a first run is at work, the one that it fills in.
     models : dict
-        (name, targets of an oracle) to the model that has been found for it. One that you put
-        there is used in its place.
-
-    Examples
-    --------
-    >>> session = Session()
-    >>> separation = session.separate(Choice("song.mp3", duration=30))  # doctest: +SKIP
-    >>> session.set_options(power=4)
+        Models that have been found, by (name, targets of an oracle). A model that you put there is
+        used in place of the one of this name.
     """
 
     def __init__(self, listener: Listener | None = None) -> None:
@@ -60,7 +54,7 @@ class Session:
 
     @property
     def status(self) -> Status:
-        """How the work stands, and what must be said of it."""
+        """How the work stands, with what must be said of it."""
         return self._work.status
 
     @property
@@ -71,7 +65,7 @@ class Session:
     # --- what can be asked of it --------------------------------------------------------------
 
     def separate(self, choice: Choice) -> Separation:
-        """Separate, and wait for the result and its scores.
+        """Separate a song, and wait for the result and its scores.
 
         Raises
         ------
@@ -87,34 +81,34 @@ class Session:
             raise
         if failures:
             raise failures[0]
-        return self.complete_result().laboratory.separation
+        return self.complete_result().laboratory.heard
 
     def begin(
         self, choice: Choice, fail: Callable[[BaseException], object] = lambda _: None
     ) -> None:
-        """Separate when what was begun before is done.
+        """Separate a song after everything that was begun before.
 
         Parameters
         ----------
         choice
-            What to separate.
+            Song, excerpt and models to separate.
         fail
-            Called with the error, if there is one.
+            Function that gets the error, if there is one.
         """
         if self._work.closed:
             raise ParameterError("this explorer is closed: make another one")
         self._work.do(lambda: self._separate(choice, fail), "separate")
 
     def set_options(self, oracle_phase: bool = False, **options: Unpack[MaskChanges]) -> None:
-        """Choose how masks are made, of this result and those that follow.
+        """Choose how masks are made, for this result and all that follow.
 
         Parameters
         ----------
         oracle_phase
             Whether stems get the true stems' phase, where those are known.
         options
-            Any of `MaskOptions`; what does nothing for a model is left out there. Others stay as
-            they are.
+            Any of `MaskOptions`. Options that do nothing for a model are left out for it, and
+            others stay as they are.
         """
         self._wanted = {**self._wanted, "oracle_phase": oracle_phase, **options}
         self._work.do(self._remask, "remask")
@@ -125,9 +119,9 @@ class Session:
         Parameters
         ----------
         stroke
-            Of the brush.
+            Stroke of the brush.
         sum_to_one
-            Whether the other stems' masks make up for it.
+            Whether the other stems' masks change, too, so that all keep their sum.
         """
 
         def apply(editor: MaskEditor) -> slice:
@@ -141,16 +135,16 @@ class Session:
         self._change(MaskEditor.undo, MaskEditor.redo)
 
     def redo(self) -> None:
-        """Paint the stroke again that was taken back last."""
+        """Paint again the stroke that was taken back last."""
         self._change(MaskEditor.redo, MaskEditor.undo)
 
     def select(self, selection: Sequence[float] | None) -> None:
-        """Measure a part alone, and make its masks first from now on.
+        """Choose a part that alone is measured, and whose masks are made first from now on.
 
         Parameters
         ----------
         selection
-            (start, stop) in seconds from the song's beginning; None for all of the excerpt.
+            Part (start, stop), in seconds from the song's beginning; None for all of the excerpt.
         """
         if self.result is not None:
             self.result.selection = (selection[0], selection[1]) if selection else None
@@ -161,23 +155,23 @@ class Session:
         self._work.cancel()
 
     def wait(self) -> None:
-        """Wait until everything that was begun is done, scores too."""
+        """Wait until everything that was begun is done, scores included."""
         self._work.wait()
         self._scorer.wait()
 
     def end(self) -> None:
-        """Stop all work, and take no more; what was found stays."""
+        """Stop all work, and accept no more; results stay."""
         self._work.close()
         self._scorer.close()
 
     def close(self) -> None:
-        """End it, and let go of songs, models and results."""
+        """End the session, and let go of songs, models and results."""
         self.end()
         self.result = None
         self.models = {}
 
     def complete_result(self) -> Result:
-        """The result, or `ParameterError` if there is none."""
+        """Return the result, or raise `ParameterError` if there is none."""
         if self.result is None or not self.result.complete:
             raise ParameterError("nothing is separated yet: call separate() or press the button")
         return self.result
@@ -205,7 +199,7 @@ class Session:
     def _run(self, result: Result, run: Run, beside: Run | None) -> None:
         """Let the networks work, then make all masks and stems with the wanted options."""
         first = self.result is None
-        if first:  # masks fill in; later runs leave the earlier result where it is
+        if first:  # its masks are shown as they fill in; later runs leave the earlier result
             self._show(result)
         self._work.doing("load the model")
         for frames in run.proceed(self._work.report):
@@ -221,6 +215,8 @@ class Session:
     def _show(self, result: Result) -> None:
         """Put a result in place of the earlier one, which stays if the listener cannot show it."""
         before, self.result = self.result, result
+        if before is not None and result.same_excerpt(before):
+            result.selection = before.selection
         try:
             self._listener.result_changed(result)
         except BaseException:
@@ -247,10 +243,10 @@ class Session:
     # --- masks --------------------------------------------------------------------------------
 
     def _remask(self) -> None:
-        """Make all masks anew with the wanted options: what is selected first."""
+        """Make all masks anew with the wanted options, the selected part first."""
         result = self.result
         if result is None or not result.complete:
-            return  # nothing is separated yet, or not any more
+            return  # nothing has been separated, or the result is gone
         settings = result.applicable(self._wanted)
         if settings == result.settings:
             return
@@ -263,11 +259,11 @@ class Session:
         self._measure()
 
     def _make_masks(self, result: Result, settings: dict[str, Any]) -> bool:
-        """Make masks and stems; False if other options are wanted meanwhile."""
+        """Make masks and stems; return False if other options are wanted meanwhile."""
         laboratory = result.laboratory
         laboratory.set_options(**settings)
         self._work.doing("make masks")
-        for frames in laboratory.parts(result.selected()):
+        for frames in laboratory.parts(result.looked_at()):
             self._work.check()
             laboratory.remask(frames)
             self._resound(result, frames)
@@ -277,7 +273,7 @@ class Session:
                 continue
             if self._work.waits("remask") or self._work.waits("separate"):
                 return False
-            # the first part is what is looked at and heard: let the view ask for its tiles
+            # the first part is the one that people look at and hear: let the view ask for its tiles
             self._work.check(PAUSE_SECONDS)
         return True
 
@@ -294,12 +290,12 @@ class Session:
             self._work.do(lambda: self._edit(result, change, back))
 
     def _edit(self, result: Result, change: Change, back: Change) -> None:
-        """Change the masks, show and play the result at once, then measure.
+        """Change the masks, show and play the result at once, then measure it.
 
-        Where that is cancelled, `back` takes the change back.
+        If this is cancelled, `back` takes the change back.
         """
         if result is not self.result:
-            return  # another one has taken its place meanwhile
+            return  # another result has taken its place
         editor = result.laboratory.editor
         with self._work.announced():
             was_edited = editor.edited
@@ -329,13 +325,13 @@ class Session:
 def _prepare(choice: Choice, model: Model, rival: Model | None) -> tuple[Result, Run, Run | None]:
     """Read the song and check everything, before the network runs."""
     mixture, found, repairs = choice.load(model.sample_rate)
-    # as many channels as the mixture will have
+    # with as many channels as the mixture will have
     sources = {n: model.prepared(stem, model.sample_rate, n) for n, stem in found.items()}
-    references = datasets.to_targets(sources, model.targets)
+    references = datasets.known_targets(sources, model.targets)
     run = model.begin(mixture, model.sample_rate, sources)
     beside = rival.begin(mixture, model.sample_rate, sources) if rival else None
     result = Result(
-        model, Laboratory(run.separation, references), choice.title, choice.offset,
-        beside.separation if beside else None, choice.rival_name, repairs, list(found),
+        model, Laboratory(run.separation, references), choice,
+        beside.separation if beside else None, repairs, list(found),
     )  # fmt: skip
     return result, run, beside

@@ -1,4 +1,4 @@
-"""Where the explorer shows a result: picture, scores and mixer, and what must be said of them."""
+"""The stage of the explorer: picture, scores and mixer of a result, with notes on them."""
 
 import html
 import math
@@ -8,6 +8,7 @@ import ipywidgets as w
 from mssviz.plots import one_line
 from mssviz.scores import MEASURES
 from mssviz.widgets.explorer.result import Result, Scores
+from mssviz.widgets.explorer.scoring import LEAST_REFERENCES
 from mssviz.widgets.explorer.views import Views
 
 #: Measures at the end of a stem's lane; the drawer has all of them.
@@ -22,7 +23,7 @@ class Stage(w.VBox):
     Attributes
     ----------
     views : Views or None
-        Of the result that is shown.
+        Views of the result that is shown.
     level_note, score_note, score_table : HTML
     """
 
@@ -45,7 +46,7 @@ class Stage(w.VBox):
         Returns
         -------
         Views or None
-            Those of the result if they are new, to be listened to.
+            Views of the result if they are new, so that one can listen to them.
         """
         before = self.views
         kept = before is not None and before.result is result
@@ -53,6 +54,8 @@ class Stage(w.VBox):
         try:
             if views is not None and views.result.complete:
                 views.add_mixer()
+                if before is not None and not kept and views.result.same_excerpt(before.result):
+                    views.take_over(before)
         except BaseException:
             if views is not None and not kept:
                 views.close()
@@ -72,14 +75,14 @@ class Stage(w.VBox):
         )
 
     def show_scores(self, result: Result, measuring: bool) -> None:
-        """Show a result's scores, or why there are none; nothing if it is not on the stage."""
+        """Show a result's scores, or why there are none; do nothing if it is not on the stage."""
         self.score_note.value = _small("measuring …" if measuring else _legend(result))
         views, scores = self.views, result.scores
         if views is None or views.result is not result:
             return
         if result.no_scores:
-            known = result.laboratory.references
-            self.score_table.value = (alert if known else _small)(result.no_scores)
+            failed = len(result.laboratory.references) >= LEAST_REFERENCES
+            self.score_table.value = (alert if failed else _small)(result.no_scores)
             views.caption({})
         elif scores is not None and scores is not self._scored:
             views.show_scores(scores)
@@ -90,7 +93,7 @@ class Stage(w.VBox):
 
 
 def alert(text: str) -> str:
-    """A text that is read out at once, as HTML."""
+    """Make HTML of a text that screen readers read out at once."""
     return (
         '<div role="alert" style="border-left:4px solid #D55E00;padding:4px 10px">'
         f"{html.escape(one_line(text, 500))}</div>"
@@ -102,10 +105,9 @@ def _small(text: str) -> str:
 
 
 def _table(scores: Scores) -> str:
-    return scores.summary.to_html(
-        float_format=lambda v: f"{v:.1f}", na_rep="–", border=0, escape=True,
-        classes="mssviz-scores",
-    ) + _small(" ".join(scores.notes))  # fmt: skip
+    return scores.in_words().to_html(border=0, escape=True, classes="mssviz-scores") + _small(
+        " ".join(scores.notes)
+    )
 
 
 def _legend(result: Result) -> str:

@@ -5,10 +5,10 @@ from typing import Any
 
 import ipywidgets as w
 
-from mssviz import plots
+from mssviz.plots import stem_colors
 from mssviz.separation.editing import Stroke
 from mssviz.widgets._box import owned
-from mssviz.widgets._view import link
+from mssviz.widgets._view import link, shared
 from mssviz.widgets.explorer.result import Result, Scores
 from mssviz.widgets.explorer.scoring import SCORE_WINDOW
 from mssviz.widgets.mixer import Mixer
@@ -17,41 +17,45 @@ from mssviz.widgets.spectrogram import SpectrogramView
 
 
 class Views:
-    """Picture, mixer and scores of a result.
+    """Picture, mixer and scores of one result.
 
     Parameters
     ----------
     result
-        May be incomplete: then its masks can be looked at while they are filled in.
+        Result to show. It may be incomplete: then its masks can be looked at while they are filled
+        in.
 
     Attributes
     ----------
     result : Result
     picture : SpectrogramView
     mixer : Mixer or None
-        None until `add_mixer`.
+        Mixer of the stems; None until `add_mixer`.
     score_view : ScoreView or None
-        None until `show_scores`.
+        Course of the scores; None until `show_scores`.
     """
 
     def __init__(self, result: Result) -> None:
         self.result = result
         self.mixer: Mixer | None = None
         self.score_view: ScoreView | None = None
+        self._scored_before: ScoreView | None = None
         self._links: list[w.Widget] = []
-        self._colors = dict(zip(result.laboratory.separation.targets, plots.PALETTE, strict=False))
+        self._colors = stem_colors(result.laboratory.separation.targets)
         self.picture = self._new_picture()
+        self.picture.observe(lambda _: self._look(), ["time", "start", "stop"])
+        self._look()
 
     def on_stroke(self, callback: Callable[[Stroke], None]) -> None:
         """Call `callback` with every stroke of the brush."""
         self.picture.on_stroke(callback)
 
     def on_select(self, callback: Callable[[Sequence[float] | None], None]) -> None:
-        """Call `callback` with what is selected, (start, stop) in seconds of the song, or None."""
+        """Call `callback` with each selection: (start, stop) in seconds of the song, or None."""
         self.picture.observe(lambda change: callback(change["new"]), "selection")
 
     def add_mixer(self) -> None:
-        """Make the mixer, of all stems as they are now."""
+        """Make the mixer of all stems as they are now."""
         if self.mixer is not None:
             return
         laboratory, rival = self.result.laboratory, self.result.rival
@@ -61,7 +65,7 @@ class Views:
         for target, estimate in laboratory.estimates.items():
             tracks[target] = estimate
             others = {}
-            if laboratory.references:
+            if target in laboratory.references:
                 others[f"{target} (true)"] = laboratory.references[target]
             if target in rivals:
                 others[f"{target} ({self.result.rival_name})"] = rivals[target]
@@ -71,19 +75,29 @@ class Views:
             tracks,
             laboratory.separation.sample_rate,
             pairs=pairs,
-            colors={"mixture": "#888888", **self._colors},
+            colors=self._colors,
             offset=self.result.offset,
         )
         mixer.adjust("mixture", muted=True)
         self._links += link(self.picture, mixer)
         self.mixer = mixer
 
+    def take_over(self, before: "Views") -> None:
+        """Look and sound as the views of an earlier result of the same excerpt."""
+        self.picture.take_over(before.picture)
+        if self.mixer is not None and before.mixer is not None:
+            self.mixer.take_over(before.mixer)
+        for view in (self.picture, self.mixer):
+            for name in shared(self.picture, view) if view is not None else ():
+                setattr(view, name, getattr(before.picture, name))
+        self._scored_before = before.score_view or before._scored_before
+
     def repaint(self, frames: slice) -> None:
         """Show the masks of some frames as they are now."""
         self.picture.set_masks(self.result.laboratory.editor.masks, frames)
 
     def resound(self, samples: slice) -> None:
-        """Play the stems' samples as they are now."""
+        """Play some samples of the stems as they are now."""
         if self.mixer is None:
             return
         laboratory = self.result.laboratory
@@ -110,7 +124,15 @@ class Views:
         self.score_view = ScoreView(
             scores.windows, window=SCORE_WINDOW, colors=self._colors, offset=self.result.offset
         )
+        if self._scored_before is not None:
+            self.score_view.take_over(self._scored_before)
+            self._scored_before = None
         self._links += link(self.picture, self.score_view)
+
+    def _look(self) -> None:
+        """Tell the result what is seen and heard, which is to change first."""
+        picture = self.picture
+        self.result.playhead, self.result.visible = picture.time, (picture.start, picture.stop)
 
     def close(self) -> None:
         """Close all widgets."""

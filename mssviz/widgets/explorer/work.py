@@ -1,4 +1,4 @@
-"""Work in the background that says how it stands, and what a session tells those who listen."""
+"""Work in the background that says how it stands, and what a session tells its listener."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,13 +20,14 @@ class Status:
     Attributes
     ----------
     phase : str
-        ``"idle"`` before the first work; then how the present or the last one goes.
+        State of the work: ``"idle"`` before the first work; then how the present or the last one
+        goes.
     share : float
-        How much of the work is done, 0 to 1.
+        Share of the work that is done, 0 to 1.
     doing : str
-        What is being done now; empty after the end.
+        Text that says what is being done now; empty after the end.
     messages : tuple of str
-        What people must be told: warnings, or why the work has failed.
+        Sentences that people must read: warnings, or why the work has failed.
     """
 
     phase: Phase = "idle"
@@ -36,9 +37,9 @@ class Status:
 
 
 class Listener:
-    """What a session tells: override what you want to know.
+    """What a session tells; override the methods for what you want to know.
 
-    All are called in the session's threads, and what they raise ends the work there.
+    All are called in the session's threads, and an error that they raise ends the work there.
     """
 
     def status_changed(self, status: Status) -> None:
@@ -48,13 +49,13 @@ class Listener:
         """A result begins to be filled in, or is complete, or is taken away again (None)."""
 
     def masks_changed(self, frames: slice) -> None:
-        """Masks of these frames are others now."""
+        """The masks of these frames have changed."""
 
     def sound_changed(self, samples: slice) -> None:
-        """Stems sound otherwise at these samples of the excerpt."""
+        """The stems sound different at these samples of the excerpt."""
 
     def settled(self, result: Result) -> None:
-        """Masks and stems are as options and strokes want them; more can be undone, or less."""
+        """Masks and stems are as options and strokes want them; what can be undone may differ."""
 
     def scores_changed(self, result: Result, measuring: bool) -> None:
         """There are scores, or a reason why there are none; or they are being measured anew."""
@@ -66,7 +67,7 @@ class Work(Worker):
     Parameters
     ----------
     changed
-        Called with the status whenever it is another one.
+        Function that gets the status whenever it changes.
 
     Attributes
     ----------
@@ -80,12 +81,12 @@ class Work(Worker):
 
     @property
     def closed(self) -> bool:
-        """Whether it takes no more work."""
+        """Whether it accepts no more work."""
         return self._closed
 
     @contextmanager
     def announced(self, fail: Callable[[BaseException], object] = lambda _: None) -> Iterator[None]:
-        """Say that work begins, and how it ends; `fail` is called with its error, if any."""
+        """Say that work begins and how it ends; `fail` is called with an error of it."""
         self._become(Status("working"))
         try:
             yield
@@ -103,8 +104,8 @@ class Work(Worker):
 
     @contextmanager
     def warnings_noted(self) -> Iterator[None]:
-        """Add warnings, such as of a damaged file, to the status; they are shown as ever, too."""
-        # Python shows a warning once; after a change of its filters, it does so again
+        """Add warnings, such as of a damaged file, to the status; they are shown as usual, too."""
+        # Python shows a warning once; after a change of its filters, it shows the warning again
         warnings.simplefilter("default", _Never)
         shown: Callable[..., None] = warnings.showwarning
 
@@ -116,7 +117,7 @@ class Work(Worker):
         try:
             yield
         finally:
-            if warnings.showwarning is show:  # else another thread has changed it meanwhile
+            if warnings.showwarning is show:  # otherwise another thread has changed it
                 warnings.showwarning = shown
 
     def doing(self, what: str) -> None:
@@ -124,15 +125,15 @@ class Work(Worker):
         self._become(replace(self.status, doing=what))
 
     def report(self, done: float, total: float | None, what: str) -> None:
-        """Progress in seconds of sound; raises `Cancelled` if the work is to stop."""
+        """Report progress in seconds of sound; raise `Cancelled` if the work is to stop."""
         self._advance(done, total, f"{what}: {done:.0f} of {total:.0f} s" if total else what)
 
     def report_fetch(self, done: float, total: float | None, what: str) -> None:
-        """The same in bytes."""
+        """Report progress in bytes, as `report` does."""
         self._advance(done, total, f"{what}: {done / 1e6:.0f} MB" if done else what)
 
     def report_share(self, done: float, _total: float | None, _what: str) -> None:
-        """The same as a share of the whole."""
+        """Report progress as a share of the whole, as `report` does."""
         self._advance(done, 1.0, self.status.doing)
 
     def _advance(self, done: float, total: float | None, doing: str) -> None:
@@ -145,4 +146,4 @@ class Work(Worker):
 
 
 class _Never(Warning):
-    """Is never given."""
+    """A warning that is never given."""

@@ -121,26 +121,32 @@ export function paintColors(pixels, values, table) {
   for (let i = 0; i < pixels.length; i++) pixels[i] = table[values[i]];
 }
 
-/** Add one stem's hue to the sums of all; what 10 bits cannot hold is beyond white anyway. */
-export function addHue(hues, shares, mask, table) {
-  for (let i = 0; i < mask.length; i++) {
-    const m = mask[i];
-    if (m && shares[i] + m < 1024) {
-      hues[i] += table[m];
-      shares[i] += m;
-    }
-  }
-}
-
-/** Paint levels: grey where no stem is let through, tinted by the stems' hues where they are. */
-export function paintHues(pixels, level, hues, shares, brightness, grey) {
+/**
+ * Paint levels: grey where no stem is let through, tinted by the stems' hues where they are.
+ *
+ * One pass over the pixels, without floating point but for the grey; `tables` are those of
+ * `hueTable`, one for each mask. What ten bits cannot hold is beyond white anyway.
+ */
+export function paintHues(pixels, level, masks, tables, brightness, grey) {
+  const light = Int32Array.from(brightness, (unit) => Math.round(unit * 65536));
+  const rest = Float64Array.from(
+    { length: 1024 },
+    (_, share) => grey * Math.max(0, 1 - share / 255),
+  );
   for (let i = 0; i < pixels.length; i++) {
-    const light = brightness[level[i]];
-    const rest = shares[i] < 255 ? grey * (1 - shares[i] / 255) : 0;
-    const sum = hues[i];
-    const red = Math.min((sum >>> 20) + rest, 255) * light;
-    const green = Math.min(((sum >>> 10) & 1023) + rest, 255) * light;
-    const blue = Math.min((sum & 1023) + rest, 255) * light;
-    pixels[i] = (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
+    const lit = light[level[i]];
+    let sum = 0;
+    let share = 0;
+    for (let k = 0; k < masks.length; k++) {
+      const m = masks[k][i];
+      if (share + m > 1023) continue;
+      sum += tables[k][m];
+      share += m;
+    }
+    const left = rest[share];
+    const red = Math.min((sum >>> 20) + left, 255) * lit;
+    const green = Math.min(((sum >>> 10) & 1023) + left, 255) * lit;
+    const blue = Math.min((sum & 1023) + left, 255) * lit;
+    pixels[i] = 0xff000000 | ((blue >>> 16) << 16) | ((green >>> 16) << 8) | (red >>> 16);
   }
 }

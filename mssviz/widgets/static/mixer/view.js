@@ -187,6 +187,10 @@ class MixerView {
       get ready() {
         return tracks.complete;
       },
+      /** What is in view, in song time. */
+      get span() {
+        return [desk.get("start"), desk.get("stop")];
+      },
       /** Version of each track's audio, counted up by Python. */
       get versions() {
         return tracks.versions;

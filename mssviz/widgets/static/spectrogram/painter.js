@@ -2,15 +2,7 @@
 
 import { formatHertz, frequencyTicks } from "../axes.js";
 import { beginAxes, cleared, paintLevelLabel, paintTimeAxis } from "../canvas.js";
-import {
-  addHue,
-  brightnessTable,
-  colorTable,
-  hueTable,
-  pack,
-  paintColors,
-  paintHues,
-} from "../picture.js";
+import { brightnessTable, colorTable, hueTable, pack, paintColors, paintHues } from "../picture.js";
 import { MARGIN } from "./plot.js";
 
 const GREY = 118;
@@ -28,8 +20,6 @@ export class Painter {
     const { width, height } = this.plot.inner;
     this.pixels = new ImageData(Math.max(1, width), Math.max(1, height));
     this.words = new Uint32Array(this.pixels.data.buffer);
-    this.hueSums = new Int32Array(this.words.length);
-    this.shareSums = new Uint16Array(this.words.length);
     this.scratch.width = this.pixels.width;
     this.scratch.height = this.pixels.height;
   }
@@ -61,12 +51,8 @@ export class Painter {
 
   /** Levels of the mixture, in the hues of the stems' masks that follow it. */
   paintHues([level, ...masks]) {
-    const { hueSums, shareSums } = this;
-    hueSums.fill(0);
-    shareSums.fill(0);
-    const stems = this.model.get("_stems");
-    masks.forEach((mask, k) => addHue(hueSums, shareSums, mask, hueTable(stems[k].color)));
-    paintHues(this.words, level, hueSums, shareSums, this.brightness(), GREY);
+    const tables = this.model.get("_stems").map(({ color }) => hueTable(color));
+    paintHues(this.words, level, masks, tables, this.brightness(), GREY);
   }
 
   blankOutside(columns) {

@@ -1,0 +1,41 @@
+"""A slider that says its name, its value and its purpose to everybody."""
+
+from typing import Any
+
+import anywidget
+import traitlets as t
+
+from mssviz.widgets import _static
+
+
+class Slider(anywidget.AnyWidget):
+    """A number between two others; what lies beyond them becomes the nearer one.
+
+    Parameters
+    ----------
+    traits
+        Initial values of the traits below.
+    """
+
+    _esm = _static.module("slider.js")
+    _css = _static.style("slider.css")
+
+    # What the browser writes is not echoed back to it: a late echo would undo a newer change.
+    value = t.Float(help="what it is set to").tag(sync=True, echo_update=False)
+    min = t.Float(0.0, help="least value").tag(sync=True)
+    max = t.Float(1.0, help="largest value").tag(sync=True)
+    step = t.Float(0.05, help="distance of neighbouring values").tag(sync=True)
+    description = t.Unicode(help="name, with the unit").tag(sync=True)
+    tooltip = t.Unicode(help="one sentence on what it does").tag(sync=True)
+    disabled = t.Bool(False, help="whether it cannot be moved").tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+
+    @t.validate("value")
+    def _valid_value(self, proposal: Any) -> float:
+        return min(max(float(proposal["value"]), self.min), self.max)
+
+    @t.observe("min", "max")
+    def _keep_within(self, _: Any) -> None:
+        self.value = min(max(self.value, self.min), self.max)

@@ -1,0 +1,22 @@
+"""What a session of `mssviz app` shows: the explorer, which fills the window."""
+
+import os
+
+from mssviz.widgets.explorer import Explorer, explore
+
+#: Variables of the environment by which the command tells the kernel.
+SONG, FOLDER = "MSSVIZ_APP_SONG", "MSSVIZ_APP_FOLDER"
+
+
+def page() -> Explorer:
+    """Make the explorer of the song that the command names, in the folder where it was called."""
+    os.chdir(os.environ.get(FOLDER) or ".")
+    explorer = explore(os.environ.get(SONG) or None)
+    explorer.add_class("mssviz-app")
+    explorer.controls.undo.observe(lambda change: _mark(explorer, not change["new"]), "disabled")
+    return explorer
+
+
+def _mark(explorer: Explorer, painted: bool) -> None:
+    """Let the page ask before strokes are lost."""
+    (explorer.add_class if painted else explorer.remove_class)("mssviz-painted")

@@ -1,0 +1,29 @@
+// A slider: a range field of the browser's own, with its name before and its value behind it.
+
+import { keepKeys, make } from "./elements.js";
+import { asWidget } from "./widget.js";
+
+export default asWidget("mssvizSlider", (widget) => {
+  const { model, el } = widget;
+  const get = (name) => model.get(name);
+  const input = make("input", "mssviz-slider", { type: "range" });
+  const output = make("output");
+  const label = make("label", "mssviz-field", {}, get("description"), input, output);
+  label.title = get("tooltip");
+  const show = () => {
+    const [value, min, max, step] = ["value", "min", "max", "step"].map(get);
+    for (const [name, limit] of Object.entries({ min, max, step })) input[name] = limit;
+    if (Number(input.value) !== value) input.value = value;
+    const text = value.toFixed(step >= 1 ? 0 : step >= 0.1 ? 1 : 2);
+    output.textContent = text;
+    input.setAttribute("aria-valuetext", text);
+    input.style.setProperty("--fill", `${(100 * (value - min)) / (max - min)}%`);
+    input.disabled = get("disabled");
+  };
+  widget.on(input, "input", () => widget.save({ value: Number(input.value) }));
+  for (const trait of ["value", "min", "max", "disabled"]) widget.onModel(`change:${trait}`, show);
+  keepKeys(el, { signal: widget.signal });
+  el.append(label);
+  show();
+  return { input };
+});
