@@ -303,6 +303,11 @@ class Explorer(Box):
             self.stage.score_table.value, in_words(separation.options, usable),
         )  # fmt: skip
 
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """As any widget; while people look at the page, the network is built."""
+        self.session.warm_up(self.controls.model.value)
+        return super()._repr_mimebundle_(**options)
+
     def _connect(self) -> None:
         controls, session = self.controls, self.session
         controls.separate.on_click(lambda _: session.begin(controls.choice()))
