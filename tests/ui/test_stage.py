@@ -201,6 +201,7 @@ def test_colours_of_a_layer_have_a_bar(run_cell):
 
 
 def test_the_picture_of_the_readme(run_cell):
+    """Makes artifacts/explorer.png, which docs/explorer.png is a copy of."""
     page = run_cell(TWO, width=1366)
     _separate(page)
     _resize(page, 1366, 768)
