@@ -65,8 +65,10 @@ def test_reads_what_python_holds_to_8_bits(page, explorer):
 def test_zooms_and_shows_other_pictures(page):
     box = page.locator(".mssviz-spectrogram .mssviz-picture").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.keyboard.down("Control")
     for _ in range(5):
         page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
     span = page.evaluate(
         """() => {
             const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
