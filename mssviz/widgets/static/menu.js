@@ -51,8 +51,9 @@ class MenuView {
       "button",
       "",
       { type: "button", title: help },
-      make("b", "", {}, oneLine(label, 28)),
+      make("b", "", {}, oneLine(label, 20)),
     );
+    element.dataset.name = name;
     if (detail) element.append(make("span", "", {}, detail));
     if (opens === "popover") element.append(make("i", "", { "aria-hidden": "true" }, "▾"));
     this.widget.on(element, "click", () => this.toggle(name, opens, element));
