@@ -170,7 +170,7 @@ def test_a_first_run_that_is_cancelled_leaves_nothing_and_can_be_repeated(song):
     model = Slow(explorer)
     explorer.controls.separate.click()
     assert model.begun.wait(20)
-    assert on_page(explorer) == {explorer.view}  # masks fill in
+    assert on_page(explorer) == {explorer.view, explorer.mixer}  # they fill in
     assert explorer.laboratory is None
     explorer.cancel()
     explorer.wait()
@@ -403,6 +403,62 @@ def test_a_warning_is_shown_in_each_run(tmp_path):
         for _ in range(3):
             explorer.separate()
             assert "song.flac: damaged, silence replaces 2." in explorer.controls.status.value
+
+
+# --- Before a result is complete ----------------------------------------------------------------
+
+
+def muted(explorer):
+    return {strip["name"]: strip["muted"] for strip in explorer.mixer.strips}
+
+
+def test_a_first_run_plays_before_it_is_done(song):
+    explorer = mssviz.explore(song, "hpss", compare="mixture")
+    model = Slow(explorer)
+    explorer.session.models["hpss", baselines.TWO_STEMS] = model
+    explorer.controls.separate.click()
+    assert model.begun.wait(20)
+    mixer, heard = explorer.mixer, explorer.mixer.waveform("vocals")
+    assert mixer in on_page(explorer)
+    assert muted(explorer) == {"mixture": False, "vocals": True, "accompaniment": True}
+    assert heard.any()  # the part that has been made
+    model.go.set()
+    explorer.wait()
+    assert explorer.mixer is mixer
+    assert muted(explorer) == {"mixture": True, "vocals": False, "accompaniment": False}
+    for name, stem in explorer.estimates.items():
+        assert np.array_equal(mixer.waveform(name), stem)
+        assert mixer.waveform(f"{name} (mixture)").any()
+
+
+def test_who_solos_a_stem_meanwhile_keeps_that(song):
+    explorer = mssviz.explore(song, "mixture")
+    model = Slow(explorer)
+    explorer.controls.separate.click()
+    assert model.begun.wait(20)
+    explorer.mixer.adjust("vocals", muted=False)
+    before = muted(explorer)
+    model.go.set()
+    explorer.wait()
+    assert muted(explorer) == before
+
+
+def test_a_network_is_built_while_people_look_at_the_page(song, separator, monkeypatch):
+    network, loaded = separator.network, threading.Event()
+
+    def load(_):
+        loaded.set()
+        return network
+
+    monkeypatch.setattr("mssviz.pretrained.load", load)
+    explorer = mssviz.explore(song)
+    assert not explorer.session.models
+    explorer._repr_mimebundle_()
+    explorer.wait()
+    assert loaded.is_set()
+    assert explorer.session.status.phase == "idle"
+    assert explorer.view is None
+    explorer.close()
 
 
 # --- Closing ----------------------------------------------------------------------------------

@@ -243,6 +243,20 @@ class Separator(Model):
             yield Segment(mixture, dict(zip(self.targets, stems, strict=True)))
 
 
+def is_ready_network(name: PathLike) -> bool:
+    """Whether a model is a network of a preset whose weights are on this machine."""
+    try:
+        return pretrained.state(presets.find(name)) == "ready"
+    except ParameterError:  # another kind of model
+        return False
+
+
+def warm_up(model: Model) -> None:
+    """Build a model and let it work once, on a tenth of a second of silence."""
+    silence = np.zeros((model.sample_rate // 10, 2), np.float32)
+    model.separate(silence, model.sample_rate, progress=False)
+
+
 def _patches(
     blocks: Iterable[Waveform], n_core: int, context: int, n_channels: int
 ) -> Iterator[tuple[Waveform, int]]:

@@ -2,16 +2,29 @@
 
 import os
 
+import ipywidgets as w
+
+from mssviz.errors import MssvizError
 from mssviz.widgets.explorer import Explorer, explore
+from mssviz.widgets.explorer.stage import alert
 
 #: Variables of the environment by which the command tells the kernel.
 SONG, FOLDER = "MSSVIZ_APP_SONG", "MSSVIZ_APP_FOLDER"
 
 
-def page() -> Explorer:
-    """Make the explorer of the song that the command names, in the folder where it was called."""
+def page() -> w.Widget:
+    """Make the explorer of the song that the command names, in the folder where it was called.
+
+    Returns
+    -------
+    Widget
+        The explorer, or the reason why there is none.
+    """
     os.chdir(os.environ.get(FOLDER) or ".")
-    explorer = explore(os.environ.get(SONG) or None)
+    try:
+        explorer = explore(os.environ.get(SONG) or None)
+    except MssvizError as error:  # the song is gone since the command began
+        return w.HTML(alert(str(error)))
     explorer.add_class("mssviz-app")
     explorer.controls.undo.observe(lambda change: _mark(explorer, not change["new"]), "disabled")
     return explorer

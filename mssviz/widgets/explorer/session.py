@@ -3,16 +3,17 @@
 It needs no widgets: ipywidgets, anywidget and traitlets are not imported.
 """
 
-import gc
 from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 from mssviz import datasets
+from mssviz._memory import give_back
 from mssviz.errors import Cancelled, ParameterError
 from mssviz.separation import MaskChanges, Run, Separation
 from mssviz.separation.editing import MaskEditor, Stroke
 from mssviz.separation.laboratory import Laboratory
 from mssviz.separators import TWO_STEMS, Model, find
+from mssviz.separators.network import is_ready_network, warm_up
 from mssviz.widgets.explorer.choice import Choice
 from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.explorer.scoring import Scorer
@@ -99,6 +100,17 @@ class Session:
             raise ParameterError("this explorer is closed: make another one")
         self._work.do(lambda: self._separate(choice, fail), "separate")
 
+    def warm_up(self, model: str) -> None:
+        """Build a network in the background, so that the first separation need not wait for it.
+
+        Parameters
+        ----------
+        model
+            Name of the model; nothing is done unless its weights are on this machine.
+        """
+        if is_ready_network(model):
+            self._work.do(lambda: warm_up(self._find(model)), "warm up")
+
     def set_options(self, oracle_phase: bool = False, **options: Unpack[MaskChanges]) -> None:
         """Choose how masks are made, for this result and all that follow.
 
@@ -180,7 +192,7 @@ class Session:
 
     def _separate(self, choice: Choice, fail: Callable[[BaseException], object]) -> None:
         with self._work.announced(fail):
-            gc.collect()  # explorers that are gone may still hold as much as this one will
+            give_back()  # explorers that are gone may still hold as much as this one will
             choice.check()
             model = self._find(choice.model)
             rival = self._find(choice.rival, model.targets) if choice.rival else None
@@ -194,6 +206,8 @@ class Session:
             except BaseException:
                 self._drop(result)
                 raise
+            finally:
+                give_back()
         self._measure()
 
     def _run(self, result: Result, run: Run, beside: Run | None) -> None:
@@ -205,6 +219,7 @@ class Session:
         for frames in run.proceed(self._work.report):
             if first:
                 result.laboratory.remask(frames)
+                self._resound(result, frames)
                 self._listener.masks_changed(frames)
         if beside:
             beside.finish(self._work.report)
@@ -279,7 +294,7 @@ class Session:
 
     def _resound(self, result: Result, frames: slice) -> None:
         samples = result.resound(frames)
-        if result.complete:
+        if result is self.result:
             self._listener.sound_changed(samples)
 
     # --- strokes ------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class Stage(w.VBox):
         kept = before is not None and before.result is result
         views = before if kept else Views(result) if result else None
         try:
-            if views is not None and views.result.complete:
+            if views is not None:
                 views.add_mixer()
                 if before is not None and not kept and views.result.same_excerpt(before.result):
                     views.take_over(before)

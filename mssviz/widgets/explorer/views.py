@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as w
+import numpy as np
 
+from mssviz._typing import Waveform
 from mssviz.plots import stem_colors
 from mssviz.separation.editing import Stroke
 from mssviz.widgets._box import owned
@@ -55,13 +57,18 @@ class Views:
         self.picture.observe(lambda change: callback(change["new"]), "selection")
 
     def add_mixer(self) -> None:
-        """Make the mixer of all stems as they are now."""
+        """Make the mixer, or let it play what has been made since.
+
+        While a result is incomplete, its mixture plays, and stems are silent where they are not
+        made; when all are there, they play instead.
+        """
         if self.mixer is not None:
+            self._complete_mixer(self.mixer)
             return
-        laboratory, rival = self.result.laboratory, self.result.rival
+        laboratory = self.result.laboratory
         tracks = {"mixture": laboratory.separation.mixture}
         pairs: dict[str, list[str]] = {}
-        rivals = {t: rival.estimates[t] for t in self.result.shared_targets() if rival}
+        rivals = self._rivals()
         for target, estimate in laboratory.estimates.items():
             tracks[target] = estimate
             others = {}
@@ -78,9 +85,27 @@ class Views:
             colors=self._colors,
             offset=self.result.offset,
         )
-        mixer.adjust("mixture", muted=True)
         self._links += link(self.picture, mixer)
         self.mixer = mixer
+        for name in ["mixture"] if self.result.complete else laboratory.estimates:
+            mixer.adjust(name, muted=True)
+
+    def _complete_mixer(self, mixer: Mixer) -> None:
+        for target, stem in self._rivals().items():
+            mixer.replace(f"{target} ({self.result.rival_name})", stem)
+        muted = {strip["name"]: strip["muted"] for strip in mixer.strips}
+        if muted == {name: name != "mixture" for name in muted}:  # nobody has chosen otherwise
+            for name in muted:
+                mixer.adjust(name, muted=name == "mixture")
+
+    def _rivals(self) -> dict[str, Waveform]:
+        """Stems of the second model; silent ones before it has worked."""
+        rival = self.result.rival
+        targets = self.result.shared_targets() if rival else ()
+        if rival is None or not self.result.complete:
+            mixture = self.result.laboratory.separation.mixture
+            return {target: np.zeros_like(mixture) for target in targets}
+        return {target: rival.estimates[target] for target in targets}
 
     def take_over(self, before: "Views") -> None:
         """Look and sound as the views of an earlier result of the same excerpt."""
