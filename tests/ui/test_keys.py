@@ -126,7 +126,7 @@ def test_no_control_of_the_other_widgets_lets_a_command_key_through(run_cell):
     press_everywhere(page, page.locator(".jp-OutputArea-output").first.element_handle(), 30)
     press_beside(
         page,
-        page.locator(".mssviz-spectrogram .mssviz-legend"),
+        page.locator(".mssviz-spectrogram .mssviz-layerbar"),
         page.locator(".mssviz-scoreview .mssviz-readout"),
         page.locator(".mssviz-mixer-clock"),
         page.locator(".mssviz-lt"),
