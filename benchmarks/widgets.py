@@ -68,9 +68,16 @@ def timed(page: Page, what: str, action: object) -> None:
 
 def zoom(page: Page) -> None:
     """Into the middle, as a wheel does."""
+    turn(page, -30)
+
+
+def turn(page: Page, pixels: int) -> None:
+    """Turn the wheel with Ctrl, which zooms wherever the focus is."""
+    page.keyboard.down("Control")
     for _ in range(40):
-        page.mouse.wheel(0, -30)
+        page.mouse.wheel(0, pixels)
         page.wait_for_timeout(25)
+    page.keyboard.up("Control")
 
 
 def pan(page: Page) -> None:
@@ -86,9 +93,7 @@ def pan(page: Page) -> None:
 def back(page: Page) -> None:
     """Out again."""
     place(page)
-    for _ in range(40):
-        page.mouse.wheel(0, 30)
-        page.wait_for_timeout(25)
+    turn(page, 30)
 
 
 def gamma(page: Page) -> None:

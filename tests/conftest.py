@@ -9,10 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import mssviz
 from mssviz import audio, cli, datasets
 from tests.server import serving
+
+# how long an example takes says how busy the machine is, and nothing of what is tested
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

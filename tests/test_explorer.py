@@ -112,6 +112,8 @@ def test_wrong_arguments_are_refused():
         mssviz.explore(model="spleeter:9stems")
     with pytest.raises(mssviz.AudioError, match="no such file"):
         mssviz.explore("/nonexistent.mp3")
+    with pytest.raises(mssviz.ParameterError, match="layout must be one of full, lecture"):
+        mssviz.explore(layout="wide")
     with pytest.raises(mssviz.ParameterError, match="nothing is separated yet"):
         mssviz.explore().save_html("page.html")
 

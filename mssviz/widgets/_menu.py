@@ -8,6 +8,17 @@ import traitlets as t
 
 from mssviz.widgets import _static
 
+#: What the explorer has in its drawer; a saved page has some of it.
+DRAWERS = [
+    {"opens": "drawer", "name": name, "label": name.capitalize(), "help": said}
+    for name, said in (
+        ("mask", "How a model's prediction becomes masks"),
+        ("brush", "Which stem the brush paints on, and how large"),
+        ("display", "What the picture shows, and in which colours"),
+        ("scores", "How near the stems are to the true ones"),
+    )
+]
+
 
 class Menu(anywidget.AnyWidget):
     """A row of buttons, each of which opens a part of the explorer or of a saved page.

@@ -84,7 +84,7 @@ def mixed(
     Parameters
     ----------
     strips
-        As of a mixer.
+        Strips of a mixer.
     master_db
         Level of the sum, in dB.
     tracks

@@ -64,6 +64,11 @@ class Tracks:
         """Factor, at most 1, at which no track exceeds full scale."""
         return 1 / max(1.0, *self._peaks.values())
 
+    @property
+    def waveforms(self) -> Mapping[str, Waveform]:
+        """All tracks as they are now, by name."""
+        return self._waveforms
+
     def waveform(self, name: str) -> Waveform:
         """Waveform of a track as it is now, at its own level, ``(n_samples, n_channels)``."""
         if name not in self._waveforms:

@@ -6,11 +6,17 @@ from typing import Any, ClassVar
 
 import anywidget
 import ipywidgets as w
+import traitlets as t
 
 #: Traits by which views of one song move together. Times are in seconds from the song's beginning:
 #: ``start`` and ``stop`` are the edges in view, ``time`` is the playhead, ``selection`` is None or
 #: ``[start, stop]``; ``pinned`` is None or a bin, ``[seconds, hertz]``.
 TIMELINE = ("start", "stop", "time", "selection", "pinned")
+
+
+def pair(help: str) -> "t.List[float]":  # noqa: A002, as of a trait
+    """A trait that is None or two numbers."""
+    return t.List(t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2, help=help)
 
 
 class View(anywidget.AnyWidget):

@@ -10,6 +10,7 @@ import traitlets as t
 from mssviz._typing import AnyArray, Waveform
 from mssviz.errors import ParameterError
 from mssviz.widgets import _static
+from mssviz.widgets._span import Span
 from mssviz.widgets._strips import (
     MAX_GAIN_DB,
     MIN_GAIN_DB,
@@ -17,7 +18,6 @@ from mssviz.widgets._strips import (
     check_strip,
     check_strip_colors,
     in_range,
-    is_number,
     kept,
     mixed,
     new_strips,
@@ -26,8 +26,6 @@ from mssviz.widgets._tracks import Codec, Tracks
 from mssviz.widgets._view import View
 
 MIN_RATE, MAX_RATE = 0.25, 2.0
-MIN_SELECTION_SECONDS = 0.1
-_ROUNDING_SECONDS = 1e-3
 
 
 class Mixer(View):
@@ -137,12 +135,12 @@ class Mixer(View):
         self._tracks = Tracks(tracks, sample_rate, codec)
         self._choices = check_pairs(pairs or {}, self._tracks.names)
         duration = self._tracks.n_samples / sample_rate
-        self._start, self._stop = float(offset), float(offset) + duration
+        self._span = span = Span(float(offset), float(offset) + duration)
         strips = new_strips(self._choices, check_strip_colors(colors or {}, self._tracks.names))
-        super().__init__(time=self._start, start=self._start, stop=self._stop, strips=strips)
+        super().__init__(time=span.start, start=span.start, stop=span.stop, strips=strips)
         self.set_trait("sample_rate", self._tracks.sample_rate)
         self.set_trait("duration", duration)
-        self.set_trait("offset", self._start)
+        self.set_trait("offset", span.start)
         self.set_trait("common_gain", self._tracks.gain)
         self.on_msg(self._answer)
 
@@ -203,7 +201,7 @@ class Mixer(View):
             self.set_trait("common_gain", self._tracks.gain)
             self._send_track(name)
             return
-        part = self._part(len(checked), start)
+        part = self._span.samples(len(checked), start, self.sample_rate)
         data = self._tracks.patch(name, checked, part.start)
         self.set_trait("common_gain", self._tracks.gain)
         label = self._label(name, self.common_gain)
@@ -211,8 +209,9 @@ class Mixer(View):
 
     def mix(self) -> Waveform:
         """What is heard now, ``(n_samples, 2)``: levels, pans, mutes, solos and choices as set."""
-        tracks = {name: self._tracks.waveform(name) for name in self._tracks.names}
-        return mixed(self.strips, self.master_db, tracks) * np.float32(self.common_gain)
+        return mixed(self.strips, self.master_db, self._tracks.waveforms) * np.float32(
+            self.common_gain
+        )
 
     def encoded(self, codec: Codec = "flac") -> dict[str, bytes]:
         """Encode every track as a sound file, scaled by `common_gain`; a dict by name."""
@@ -259,14 +258,6 @@ class Mixer(View):
 
     # --- validation ---------------------------------------------------------------------------
 
-    def _in_song(self, time: Any, what: str) -> float:
-        tolerance = _ROUNDING_SECONDS
-        if not is_number(time) or not self._start - tolerance <= time <= self._stop + tolerance:
-            raise ParameterError(
-                f"{what} must lie between {self._start:g} and {self._stop:g} s (got {time!r})"
-            )
-        return min(max(float(time), self._start), self._stop)
-
     @t.validate("start", "stop")
     def _valid_edge(self, proposal: Any) -> float:
         if not math.isfinite(proposal["value"]):
@@ -285,23 +276,11 @@ class Mixer(View):
 
     @t.validate("time")
     def _valid_time(self, proposal: Any) -> float:
-        return self._in_song(proposal["value"], "time")
+        return self._span.time(proposal["value"], "time")
 
     @t.validate("selection")
     def _valid_selection(self, proposal: Any) -> list[float] | None:
-        value = proposal["value"]
-        if value is None:
-            return None
-        if not isinstance(value, list | tuple) or len(value) != 2:
-            raise ParameterError(
-                f"selection must be None or [start, stop] in seconds (got {value!r})"
-            )
-        start, stop = (self._in_song(time, "selection") for time in value)
-        if stop - start < MIN_SELECTION_SECONDS - _ROUNDING_SECONDS:
-            raise ParameterError(
-                f"selection must last {MIN_SELECTION_SECONDS} s or more (got {value!r})"
-            )
-        return [start, stop]
+        return self._span.selection(proposal["value"])
 
     @t.validate("rate")
     def _valid_rate(self, proposal: Any) -> float:
@@ -323,17 +302,6 @@ class Mixer(View):
         return [check_strip(strip) for strip in strips]
 
     # --- audio to the browser -----------------------------------------------------------------
-
-    def _part(self, n_samples: int, start: Any) -> slice:
-        """Samples that a piece takes up if it begins at a time of the song."""
-        number = is_number(start) and math.isfinite(start)
-        first = round((start - self._start) * self.sample_rate) if number else -1
-        if not 0 <= first <= self._tracks.n_samples - n_samples:
-            raise ParameterError(
-                f"a piece must lie between {self._start:g} and {self._stop:g} s (got start "
-                f"{start!r} for {n_samples / self.sample_rate:g} s)"
-            )
-        return slice(first, first + n_samples)
 
     def _label(self, name: str, gain: float) -> dict[str, Any]:
         return {"name": name, "version": self._tracks.versions[name], "gain": gain}

@@ -13,6 +13,7 @@ from mssviz._files import new_file
 from mssviz._typing import AnyArray, PathLike
 from mssviz.widgets import _static
 from mssviz.widgets._layers import Layer
+from mssviz.widgets._menu import DRAWERS, Menu
 from mssviz.widgets._tiles import RANGE_DB
 from mssviz.widgets.mixer import Mixer
 from mssviz.widgets.scores import ScoreView
@@ -28,9 +29,10 @@ _TEMPLATE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-body {{ max-width: 1100px; margin: 24px auto; padding: 0 16px; font: 14px/1.5 system-ui, sans-serif;
+body {{ max-width: 2000px; margin: 8px auto; padding: 0 12px; font: 14px/1.5 system-ui, sans-serif;
   color: var(--jp-ui-font-color1, #212121); background: var(--jp-layout-color0, #fff) }}
-h1 {{ font-size: 20px }}
+h1 {{ flex: 1 1 0; min-width: 200px; margin: 0; font-size: 18px; overflow-wrap: anywhere }}
+.mssviz-deck {{ --stage-height: calc(100vh - 76px) }}
 @media (prefers-color-scheme: dark) {{
   :root {{ color-scheme: dark; --jp-ui-font-color1: #e0e0e0; --jp-ui-font-color2: #a8a8a8;
     --jp-layout-color0: #111; --jp-layout-color1: #1c1c1c; --jp-layout-color2: #2a2a2a;
@@ -40,11 +42,14 @@ h1 {{ font-size: 20px }}
 </style>
 </head>
 <body class="mssviz-page">
-<h1>{title}</h1>
+<div class="mssviz-explorer">
+<div class="mssviz-deck">
+<div class="mssviz-row"><h1>{title}</h1><div id="mssviz-menu"></div></div>
 <div id="mssviz-spectrogram"></div>
-<div id="mssviz-scores"></div>
 <div id="mssviz-mixer"></div>
-{table}
+<div class="mssviz-panel mssviz-panel-scores">{table}<div id="mssviz-scores"></div></div>
+</div>
+</div>
 <p><small>{note}</small></p>
 <script type="application/json" id="mssviz-data">{data}</script>
 <script type="module">
@@ -93,6 +98,7 @@ def save_page(
         If the file cannot be written.
     """
     path = Path(path)
+    opened = ("display", "scores") if scores or table else ("display",)
     stored = [layer for layer in view.layers if layer.properties.in_page == "stored"]
     data = {
         "layers": {layer.name: _packed(_audible(view, layer)) for layer in stored},
@@ -105,6 +111,7 @@ def save_page(
             if other
         },
         "scores": scores and scores.saved_state(),
+        "menu": {"label": "Drawer", "buttons": [b for b in DRAWERS if b["name"] in opened]},
         "audio": {
             name: {"gain": mixer.common_gain, "bytes": base64.b64encode(ogg).decode()}
             for name, ogg in mixer.encoded("ogg").items()
@@ -115,7 +122,8 @@ def save_page(
     page = _TEMPLATE.format(
         title=html.escape(title),
         style=_static.style(
-            "spectrogram.css", "mixer.css", "scores.css", "score_table.css", "help.css"
+            *("slider.css", "spectrogram.css", "mixer.css", "scores.css", "score_table.css"),
+            *("help.css", "menu.css", "explorer.css"),
         ),
         table=table,
         note=(
@@ -128,6 +136,7 @@ def save_page(
         script=_script("spectrogram", SpectrogramView.module)
         + _script("mixer", Mixer.module)
         + _script("scores", ScoreView.module)
+        + _script("menu", Menu.module)
         + _static.module("page/page.js"),
     )
     with new_file(path) as scratch:

@@ -11,7 +11,7 @@ from mssviz.errors import ParameterError
 from mssviz.plots import check_colors, stem_colors
 from mssviz.scores import MEASURES, OF_WINDOWS
 from mssviz.widgets import _static
-from mssviz.widgets._view import View
+from mssviz.widgets._view import View, pair
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,10 +68,7 @@ class ScoreView(View):
     start = t.Float(0.0, help="left edge, seconds").tag(sync=True, echo_update=False)
     stop = t.Float(1.0, help="right edge, seconds").tag(sync=True, echo_update=False)
     time = t.Float(0.0, help="playhead, seconds").tag(sync=True, echo_update=False)
-    selection = t.List(
-        t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
-        help="selected time, [start, stop] seconds",
-    ).tag(sync=True, echo_update=False)  # fmt: skip
+    selection = pair("selected time, [start, stop] seconds").tag(sync=True, echo_update=False)
     measure = t.Enum(OF_WINDOWS, OF_WINDOWS[0], help="measure drawn").tag(
         sync=True, echo_update=False
     )

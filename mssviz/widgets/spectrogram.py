@@ -15,12 +15,13 @@ from mssviz.stft import StftParams
 from mssviz.widgets import _static, _tiles
 from mssviz.widgets._layers import FIXED_COLORMAPS, Layer
 from mssviz.widgets._picture_data import PictureData
-from mssviz.widgets._view import TIMELINE, View
+from mssviz.widgets._view import TIMELINE, View, pair
 
 SCALES = ("log", "mel", "linear")
 COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
 #: Most tiles that one message may ask for; a view asks for fewer, in several messages.
 MAX_TILES = 256
+_LEVELS = ("floor_db", "ceiling_db", "gamma")
 
 #: What a brush is, beside its tool and the points that it is drawn along.
 _BRUSH = ("target", "radius_seconds", "radius_hertz", "softness", "value")
@@ -72,9 +73,7 @@ class SpectrogramView(View):
     """
 
     shared = TIMELINE
-    settings = (
-        "low", "scale", "channel", "floor_db", "ceiling_db", "gamma", "colormap", "tool", "height",
-    )  # fmt: skip
+    settings = ("low", "scale", "channel", *_LEVELS, "colormap", "tool", "height")
     module = "spectrogram/view.js"
     _esm = _static.module(module)
     _css = _static.style("slider.css", "spectrogram.css", "help.css")
@@ -91,14 +90,8 @@ class SpectrogramView(View):
     gamma = t.Float(1.0, help="above 1 darkens the middle").tag(sync=True)
     colormap = t.Enum(COLORMAPS, "magma", help="of levels").tag(sync=True)
     time = t.Float(0.0, help="playhead, seconds").tag(sync=True)
-    selection = t.List(
-        t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
-        help="selected time, [start, stop] seconds",
-    ).tag(sync=True)  # fmt: skip
-    pinned = t.List(
-        t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2,
-        help="pinned bin, [seconds, hertz]",
-    ).tag(sync=True)  # fmt: skip
+    selection = pair("selected time, [start, stop] seconds").tag(sync=True)
+    pinned = pair("pinned bin, [seconds, hertz]").tag(sync=True)
     tool = t.Enum(("look", *TOOLS), "look", help="what dragging does").tag(sync=True)
     brush = t.Dict(help="target, radius_seconds, radius_hertz, softness, value").tag(sync=True)
     height = t.Int(360, help="of the picture, CSS pixels").tag(sync=True)
@@ -155,7 +148,7 @@ class SpectrogramView(View):
 
     @property
     def colors(self) -> dict[str, str]:
-        """Colour of each stem with a mask."""
+        """Stem to its colour."""
         return {stem["name"]: stem["color"] for stem in self._stems}
 
     @property
@@ -188,11 +181,9 @@ class SpectrogramView(View):
         super().take_over(other)
         assert isinstance(other, SpectrogramView)
         self.high = min(other.high, self.params.sample_rate / 2)
-        if other.show in self.shows:
-            self.show = other.show
-        target = other.brush["target"]
-        known = target in self._data.stems
-        self.brush = other.brush | {"target": target if known else self.brush["target"]}
+        self.show = other.show if other.show in self.shows else self.show
+        known = other.brush["target"] in self._data.stems
+        self.brush = other.brush | ({} if known else {"target": self.brush["target"]})
 
     def layer_values(self, layer: str, channel: str = "mean") -> AnyArray:
         """All 8-bit values of a layer of `shows`, ``(n_frames, n_bins)``; channels as `channel`."""

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 import mssviz
-from tests.ui.lab import SETTLED, arrays, plot_area, screenshot
+from tests.ui.lab import SETTLED, arrays, open_panel, plot_area, screenshot
 
 pytestmark = pytest.mark.ui
 
@@ -65,8 +65,10 @@ def test_reads_what_python_holds_to_8_bits(page, explorer):
 def test_zooms_and_shows_other_pictures(page):
     box = page.locator(".mssviz-spectrogram .mssviz-picture").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.keyboard.down("Control")
     for _ in range(5):
         page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
     span = page.evaluate(
         """() => {
             const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
@@ -74,6 +76,7 @@ def test_zooms_and_shows_other_pictures(page):
         }"""
     )
     assert span < 8
+    open_panel(page, "Display")
     page.get_by_role("combobox", name="Show").select_option("estimate/vocals")
     page.wait_for_timeout(400)
     colors = page.evaluate(
@@ -98,6 +101,7 @@ def test_plays_the_stems(page, explorer):
 
 
 def test_shows_scores_and_looks_well(page, explorer):
+    open_panel(page, "Scores")
     expect(page.locator("table.mssviz-scores")).to_be_visible()
     left, top, width, height = plot_area(page.locator(".mssviz-scoreview canvas").first)
     page.mouse.move(left + width / 30, top + height / 2)  # the first of 15 windows
@@ -107,6 +111,25 @@ def test_shows_scores_and_looks_well(page, explorer):
         expect(readout).to_contain_text(f"{first.loc[target, 'SAR']:.2f}")
     page.wait_for_timeout(800)
     screenshot(page, "page", full_page=True)
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 720), (2000, 1100)])
+def test_fits_a_phone_and_a_wall(browser, page_file, width, height):
+    context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
+    page = context.new_page()
+    page.goto(page_file.as_uri())
+    page.wait_for_function(SETTLED)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    picture = page.locator(".mssviz-spectrogram .mssviz-picture").bounding_box()
+    lane = page.locator(".mssviz-mixer-strips .mssviz-mixer-lane").first.bounding_box()
+    assert lane["x"] == pytest.approx(picture["x"] + 54, abs=1)
+    assert lane["x"] + lane["width"] == pytest.approx(picture["x"] + picture["width"] - 8, abs=1)
+    assert picture["height"] >= 260
+    if width > 900:
+        deck = page.locator(".mssviz-deck").bounding_box()
+        assert deck["y"] + deck["height"] <= height
+    screenshot(page, f"page-{width}", full_page=True)
+    context.close()
 
 
 def test_names_are_text(browser, tmp_path):
@@ -127,6 +150,7 @@ def test_names_are_text(browser, tmp_path):
     expect(page.get_by_role("heading")).to_have_text(hostile)
     page.wait_for_function(SETTLED)
     assert page.title() == hostile
+    open_panel(page, "Display")
     page.get_by_role("combobox", name="Show").select_option(f"estimate/{hostile}")
     page.wait_for_function(SETTLED)
     colors = page.evaluate(

@@ -213,3 +213,15 @@ def test_dark(run_cell):
     _resize(page, 1366, 768)
     open_panel(page, "Display")
     screenshot(page, "stage-dark")
+
+
+@pytest.mark.parametrize("layout", ["lecture", "compact"])
+def test_layouts(run_cell, layout):
+    page = run_cell(TWO.replace("explore()", f"explore(layout={layout!r})"), width=1366)
+    _separate(page)
+    _resize(page, 1366, 768)
+    caption = page.locator(".mssviz-mixer-caption").nth(1)
+    size = caption.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+    assert (size >= 16) == (layout == "lecture")
+    expect(page.locator(".mssviz-tools")).to_be_visible(visible=layout == "compact")
+    screenshot(page, f"stage-{layout}")

@@ -14,7 +14,7 @@ from mssviz.plots import one_line
 from mssviz.separation import MaskOptions
 from mssviz.separation.editing import MaskEditor
 from mssviz.separators import Model
-from mssviz.widgets._menu import Menu
+from mssviz.widgets._menu import DRAWERS, Menu
 from mssviz.widgets.explorer.choice import DEFAULT_SECONDS, Choice, check_excerpt
 from mssviz.widgets.explorer.mask_controls import STYLE, MaskControls
 from mssviz.widgets.explorer.pickers import band_khz, model_picker
@@ -26,12 +26,6 @@ from mssviz.widgets.upload import Upload
 OWN_FILE = "own file"
 _HINT = "Choose a song and press <b>Separate</b>: masks, stems and scores appear here."
 _SONG_HELP = "Which song is separated, and which part of it"
-_DRAWERS = [
-    {"name": "mask", "label": "Mask", "help": "How a model's prediction becomes masks"},
-    {"name": "brush", "label": "Brush", "help": "Which stem the brush paints on, and how large"},
-    {"name": "display", "label": "Display", "help": "What the picture shows, and in which colours"},
-    {"name": "scores", "label": "Scores", "help": "How near the stems are to the true ones"},
-]
 _SAVE = {
     "name": "save",
     "label": "Save",
@@ -260,10 +254,11 @@ class Controls:
             control.observe(lambda _: self._show_song(), "value")
         self._show_song()
         run = _classed(w.HBox([self.separate, self.progress, self.cancel]), "mssviz-run")
-        drawers = Menu("Drawer", [*({**button, "opens": "drawer"} for button in _DRAWERS), _SAVE])
+        drawers = Menu("Drawer", [*DRAWERS, _SAVE])
         self.row = _classed(
             w.HBox([self._songs, self.model, self.rival, run, drawers, _help()]), "mssviz-row"
         )
+        drawers.add_class("mssviz-drawers")
         self.model.add_class("mssviz-model")
         self.rival.add_class("mssviz-rival")
         strokes = _classed(w.HBox([self.undo, self.redo]), "mssviz-strokes")

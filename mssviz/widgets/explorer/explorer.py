@@ -29,6 +29,9 @@ from mssviz.widgets.spectrogram import SpectrogramView
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Arrangements of the page.
+LAYOUTS = ("full", "lecture", "compact")
+
 
 def explore(
     song: PathLike | None = None, model: str = "spleeter:2stems", **options: Any
@@ -43,8 +46,8 @@ def explore(
     model
         Name of a preset, or of a model without weights, see `mssviz.models`.
     options
-        Further arguments of `Explorer`: ``compare``, ``offset``, ``duration``, and any of
-        `MaskOptions`.
+        Further arguments of `Explorer`: ``compare``, ``offset``, ``duration``, ``layout``, and any
+        of `MaskOptions`.
 
     Notes
     -----
@@ -77,6 +80,9 @@ class Explorer(Box):
     duration
         Length of the excerpt, in seconds, 0.1 or more, or as far as the song goes; None for all of
         it.
+    layout
+        Arrangement of the page: ``"full"``; ``"lecture"`` has large letters, strong colours and few
+        controls; ``"compact"`` has lower lanes, for small screens.
     options
         Any of `MaskOptions`, as far as the sliders go; the model's own where left out.
 
@@ -117,8 +123,11 @@ class Explorer(Box):
         compare: PathLike | None = None,
         offset: float = 0.0,
         duration: float | None = DEFAULT_SECONDS,
+        layout: str = "full",
         **options: Any,
     ) -> None:
+        if layout not in LAYOUTS:
+            raise ParameterError(f"layout must be one of {', '.join(LAYOUTS)} (got {layout!r})")
         if compare:
             entry(compare)  # an unknown name is an error, not another's picker
         chosen = options_of(model, options)
@@ -132,6 +141,7 @@ class Explorer(Box):
         controls.status.add_class("mssviz-status")
         super().__init__([style, deck])
         self.add_class("mssviz-explorer")
+        self.add_class(f"mssviz-layout-{layout}")
         self._connect()
         self.take_place()
 
@@ -244,7 +254,7 @@ class Explorer(Box):
             ``"masks"``, ``"page"``, ``"picture"`` (of what is in view), ``"scores"`` or
             ``"script"`` (the Python that makes all this).
         path
-            Of the file; if left out, it gets the song's name, in the present folder.
+            Path of the file; if left out, it gets the song's name, in the present folder.
         format
             ``"wav"``, ``"flac"``, ``"mp3"`` or ``"ogg"`` for sound, ``"png"`` or ``"svg"`` for the
             picture; as the path ends, or else the first, if left out.

@@ -44,10 +44,10 @@ class SaveControls(w.VBox):
     what : Dropdown
         Name of one of `WAYS`.
     format : Dropdown
-        Of those that there are for it.
+        One of the formats that there are for it.
     button : Button
     said : HTML
-        Where the file is, or why there is none.
+        Name of the file, or why there is none.
     download : Download
     """
 

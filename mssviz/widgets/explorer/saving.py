@@ -39,7 +39,7 @@ class Shown:
     Parameters
     ----------
     result
-        With its masks, stems and scores.
+        Masks, stems and scores.
     mix
         Gives what the mixer plays, ``(n_samples, n_channels)``.
     page
@@ -65,7 +65,7 @@ class Way:
     formats
         Endings of its file's name, or of the files in it; the first is the usual one.
     write
-        Called with what is shown, the path to write to and the format.
+        Function of what is shown, the path to write to and the format.
     packed
         Whether the file is an archive of several.
     """
@@ -92,7 +92,7 @@ def save(
     what
         Name of the way.
     path
-        Of the file. If left out, it gets the song's name, in the present folder.
+        Path of the file. If left out, it gets the song's name, in the present folder.
     format
         One of the way's; the path's ending, or else the first, if left out.
     overwrite

@@ -22,10 +22,11 @@ export function cleared(canvas, ratio) {
   return context;
 }
 
-/** Get ready to write at the left of a picture: small text in a colour, right-aligned. */
-export function beginAxes(context, color) {
+/** Get ready to write at the left of a canvas: in its colour and size of text, right-aligned. */
+export function beginAxes(context, canvas) {
+  const { color, fontSize } = getComputedStyle(canvas);
   context.fillStyle = color;
-  context.font = "11px system-ui, sans-serif";
+  context.font = `${fontSize} system-ui, sans-serif`;
   context.textBaseline = "middle";
   context.textAlign = "right";
   context.globalAlpha = 0.85;

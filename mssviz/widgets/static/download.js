@@ -6,6 +6,7 @@ import { asWidget } from "./widget.js";
 export default asWidget("mssvizDownload", (widget) => {
   const { model, el } = widget;
   const link = make("a", "mssviz-download");
+  link.style.textDecoration = "underline"; // pages of notebooks take it away
   let url = null;
   const forget = () => {
     if (url) URL.revokeObjectURL(url);

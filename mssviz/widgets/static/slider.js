@@ -1,6 +1,7 @@
 // A slider: a range field of the browser's own, with its name before and its value behind it.
 
-import { keepKeys, make } from "./elements.js";
+import { obeyKeys } from "./commands.js";
+import { make } from "./elements.js";
 import { asWidget } from "./widget.js";
 
 export default asWidget("mssvizSlider", (widget) => {
@@ -22,7 +23,7 @@ export default asWidget("mssvizSlider", (widget) => {
   };
   widget.on(input, "input", () => widget.save({ value: Number(input.value) }));
   for (const trait of ["value", "min", "max", "disabled"]) widget.onModel(`change:${trait}`, show);
-  keepKeys(el, { signal: widget.signal });
+  obeyKeys(widget, el);
   el.append(label);
   show();
   return { input };

@@ -30,4 +30,6 @@ export async function show(registry) {
     for (const trait of data.shared[name] ?? []) link(view, model, trait);
     registry[name].render({ model, el: document.getElementById(`mssviz-${name}`) });
   }
+  const menu = new PageModel(data.menu, () => []);
+  registry.menu.render({ model: menu, el: document.getElementById("mssviz-menu") });
 }

@@ -51,7 +51,7 @@ export class Painter {
       const alpha = db ? 0.12 : 0.6;
       this.fill(context, alpha, MARGIN.left, this.plot.level(db).y, inner.width, 1);
     }
-    beginAxes(context, this.ink);
+    beginAxes(context, this.canvas);
     for (const db of ticks) {
       const text = `${db < 0 ? "−" : ""}${Math.abs(db)} dB`;
       paintLevelLabel(context, text, MARGIN.left, this.plot.level(db).y);

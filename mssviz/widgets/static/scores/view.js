@@ -40,7 +40,7 @@ class ScoreView {
     this.select = make(
       "select",
       "",
-      { "aria-label": "Measure" },
+      { "aria-label": "Measure", title: "Measure whose course is drawn, in dB" },
       ...options.map(([value, help]) => make("option", "", { value }, `${value}: ${help}`)),
     );
     this.stage = make("div", "mssviz-stage", {}, this.canvas);

@@ -26,11 +26,8 @@ export class ColorBar {
     this.element.hidden = kind === "hues";
     if (kind === "hues") return;
     const get = (name) => this.model.get(name);
-    const levels = [
-      "level, of the loudest bin",
-      `${get("floor_db")} dB`,
-      `${get("ceiling_db")} dB`,
-    ];
+    const ends = ["floor_db", "ceiling_db"].map((end) => `${get(end)} dB`.replace("-", "−"));
+    const levels = ["level, of the loudest bin", ...ends];
     const [title, low, high] = FIXED[colormap] ?? levels;
     this.title.textContent = title;
     this.low.textContent = low;

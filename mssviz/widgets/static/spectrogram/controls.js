@@ -3,6 +3,19 @@
 import { make, oneLine } from "../elements.js";
 
 const MENUS = { show: "Show", scale: "Frequency", channel: "Channels", colormap: "Colours" };
+/** What a control does, by its label. */
+const CONTROL_HELP = {
+  Show: "What the picture shows: masks, levels in dB, or differences",
+  Frequency: "Frequency axis, in hertz: logarithmic, mel or linear",
+  Channels: "Which channels of the sound are shown",
+  Colours: "Colours of levels",
+  Floor: "Level that is darkest, in dB below the loudest bin",
+  Gamma: "Above 1 darkens middle levels, below 1 lightens them",
+  "Brush on": "Stem whose mask the brush changes",
+  "Width ±": "How far the brush reaches to either side, in seconds",
+  "Height ±": "How far the brush reaches up and down, in hertz",
+  Soft: "Share of the brush over which it fades out, 0 to 1",
+};
 
 export class Controls {
   constructor(widget) {
@@ -94,7 +107,7 @@ export class Controls {
 
 /** Label with what it names. */
 function field(label, ...controls) {
-  return make("label", "mssviz-field", {}, label, ...controls);
+  return make("label", "mssviz-field", { title: CONTROL_HELP[label] }, label, ...controls);
 }
 
 function option(value, label, most) {

@@ -7,10 +7,14 @@ import { MARGIN } from "./plot.js";
 const SIZE = 24; // CSS pixels, of a button
 
 export class Marks {
-  constructor(widget, plot) {
+  /** Once dropped, the focus is the picture's, as the button is gone. */
+  constructor(widget, plot, picture) {
     Object.assign(this, { model: widget.model, plot });
-    const mark = (trait) =>
-      button("mssviz-mark", "", () => widget.saveSoon({ [trait]: null }), "✕");
+    const drop = (trait) => {
+      picture.focus({ preventScroll: true });
+      widget.saveSoon({ [trait]: null });
+    };
+    const mark = (trait) => button("mssviz-mark", "", () => drop(trait), "✕");
     this.selection = mark("selection");
     this.pinned = mark("pinned");
     this.element = make("div", "mssviz-marks", {}, this.selection, this.pinned);

@@ -67,7 +67,7 @@ export class Painter {
     const { start, stop, ...axis } = this.plot.axes;
     const { width, height } = this.plot.inner;
     const bottom = MARGIN.top + height;
-    beginAxes(context, getComputedStyle(this.canvas).color);
+    beginAxes(context, this.canvas);
     for (const hertz of frequencyTicks(axis, 6)) {
       const y = this.plot.y(hertz);
       if (y < MARGIN.top - 1 || y > bottom + 1) continue;

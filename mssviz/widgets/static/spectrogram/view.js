@@ -51,7 +51,7 @@ class SpectrogramView {
     const { plot, canvas, brush, readout } = this;
     const repaint = () => this.schedule();
     this.gestures = new Gestures({ widget, plot, canvas, brush, readout, repaint });
-    this.marks = new Marks(widget, plot);
+    this.marks = new Marks(widget, plot, canvas);
     this.box = new KeyBox({ model, plot, brush, repaint, middle: () => this.gestures.middle });
     this.stage = make("div", "mssviz-stage", {}, this.canvas, this.top, this.slices.canvas);
     this.stage.append(this.colorbar.element, this.readout.element);
