@@ -35,7 +35,7 @@ app: weights
 	@$(BIN)/mssviz app $(APP_OPTIONS)
 
 test: weights
-	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_OPTIONS)
 
 demo: weights
 	@$(BIN)/python tools/demo.py demo-output

@@ -52,6 +52,8 @@ class SpectrogramView(View):
         Colours by stem, such as ``"#E69F00"``; `plots.stem_colors` for the others.
     offset
         Time of the first sample on the song's time axis, in seconds.
+    can_paint
+        Whether there is a brush for the masks, whose strokes somebody listens to.
     traits
         Initial values of the traits below.
 
@@ -110,6 +112,7 @@ class SpectrogramView(View):
         compare: Mapping[str, Mapping[str, Any]] | None = None,
         colors: Mapping[str, str] | None = None,
         offset: float = 0.0,
+        can_paint: bool = True,
         **traits: Any,
     ) -> None:
         unknown = sorted(set(traits) - {n for n in self.trait_names() if n[0] != "_"})
@@ -136,7 +139,7 @@ class SpectrogramView(View):
             _geometry=self._data.geometry,
             _stems=[{"name": name, "color": hues[name]} for name in stems],
             _layers=[layer.record for layer in self.layers],
-            _choices=_choices(self.layers, bool(stems)),
+            _choices=_choices(self.layers, can_paint and bool(stems)),
             _palettes={
                 name: _tiles.palette(name) for name in (*COLORMAPS, *FIXED_COLORMAPS.values())
             },

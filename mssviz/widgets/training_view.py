@@ -1,5 +1,6 @@
 """Training as it happens: losses, scores, and the masks of one excerpt as they sharpen."""
 
+import base64
 import html
 import threading
 from collections.abc import Mapping
@@ -80,10 +81,13 @@ class TrainingView(Box):
         self.history: pd.DataFrame | None = None
         self.sdr: dict[str, list[float]] = {target: [] for target in targets}
         self.spectrogram = SpectrogramView(
-            self.separation.mixture_stft, self._model.preset.stft, self.separation.masks
+            self.separation.mixture_stft,
+            self._model.preset.stft,
+            self.separation.masks,
+            can_paint=False,
         )
         self._stopped = threading.Event()
-        self._curves = w.Image(format="png")
+        self._curves = w.HTML()  # empty before the first epoch
         self._status = w.HTML()
         self._stop = w.Button(description="Stop", disabled=True)
         self._stop.on_click(lambda _: self._stopped.set())
@@ -155,7 +159,25 @@ class TrainingView(Box):
             self.sdr[str(target)].append(float(found))
         self.history = history
         self.spectrogram.set_masks(self.separation.masks)
-        self._curves.value = _curves(history, self.sdr)
+        self._curves.value = _img(_curves(history, self.sdr), _in_words(history, self.sdr))
+
+
+def _img(png: bytes, description: str) -> str:
+    data = base64.b64encode(png).decode()
+    return (
+        f'<img style="max-width:100%" alt="{html.escape(description)}" '
+        f'src="data:image/png;base64,{data}">'
+    )
+
+
+def _in_words(history: "pd.DataFrame", sdr: Mapping[str, list[float]]) -> str:
+    """What the curves end with, for those who do not see them."""
+    last = history.iloc[-1]
+    scores = ", ".join(f"{plots.label(target)} {values[-1]:.1f}" for target, values in sdr.items())
+    return (
+        f"After step {last['step']:.0f}: loss {last['loss']:.3g} in training, "
+        f"{last['validation_loss']:.3g} in validation; SDR of the excerpt in dB: {scores}."
+    )
 
 
 def _curves(history: "pd.DataFrame", sdr: Mapping[str, list[float]]) -> bytes:

@@ -82,7 +82,10 @@ def _press(page, slider, *keys):
 def _choose(page, name, label, panel=None):
     if panel:
         open_panel(page, panel)
-    page.get_by_role("combobox", name=name).select_option(label=label, timeout=WORK_MS)
+    picker = page.get_by_role("combobox", name=name)
+    if isinstance(label, re.Pattern):
+        label = picker.locator("option", has_text=label).first.inner_text(timeout=WORK_MS)
+    picker.select_option(label=label, timeout=WORK_MS)
 
 
 def _heard(page, seconds, start=0.0):
@@ -346,3 +349,49 @@ def test_a_restarted_kernel_gives_a_working_explorer(open_notebook):
     _separate(page)
     assert np.abs(_heard(page, 1)).max() > 0.01
     assert errors == []
+
+
+def test_a_new_run_on_the_same_excerpt_keeps_what_is_looked_at_and_heard(run_cell):
+    page = run_cell("import mssviz\nmssviz.explore(model='repet-sim', duration=6)")
+    _separate(page)
+    page.locator(".mssviz-tab", has_text="vocals").click()
+    page.get_by_role("button", name="Solo accompaniment").click()
+    page.get_by_role("button", name="Mute mixture").click()
+    _drag(page, 0.25, 0.5, 0.5, ["Shift"])
+    x, y, width, height = _area(page)
+    page.mouse.move(x + width / 2, y + height / 2)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -200)
+    page.keyboard.up("Control")
+    looks = """() => {
+        const picture = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram.model;
+        const names = ["start", "stop", "show", "selection"];
+        const pressed = [...document.querySelectorAll(".mssviz-mixer button[aria-pressed=true]")];
+        return [
+            names.map((name) => picture.get(name)),
+            pressed.map((button) => button.ariaLabel),
+            document.querySelector(".mssviz-mixer-bar").innerText,
+        ];
+    }"""
+
+    def zoomed():
+        (start, stop, show, selection), pressed, _ = page.evaluate(looks)
+        assert stop - start < 5.5
+        assert show == "mask/vocals"
+        assert selection is not None
+        assert "Solo accompaniment" in pressed
+
+    eventually(page, zoomed)
+    before = page.evaluate(looks)
+    _choose(page, "Compare with", re.compile("^mixture – "))
+    page.get_by_role("button", name="Separate").click()
+    expect(page.get_by_role("button", name="C: vocals (mixture)")).to_be_visible(timeout=WORK_MS)
+
+    def kept():
+        assert page.evaluate(looks) == before
+
+    eventually(page, kept)
+    _wait(page)
+    kept()
+    expect(page.locator(".mssviz-panel-scores").get_by_text("Of the selection")).to_be_attached()
+    _screenshot(page, "explorer-kept")

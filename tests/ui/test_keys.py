@@ -126,7 +126,7 @@ def test_no_control_of_the_other_widgets_lets_a_command_key_through(run_cell):
     press_everywhere(page, page.locator(".jp-OutputArea-output").first.element_handle(), 30)
     press_beside(
         page,
-        page.locator(".mssviz-spectrogram .mssviz-legend"),
+        page.locator(".mssviz-spectrogram .mssviz-layerbar"),
         page.locator(".mssviz-scoreview .mssviz-readout"),
         page.locator(".mssviz-mixer-clock"),
         page.locator(".mssviz-lt"),
@@ -137,7 +137,7 @@ def test_the_training_view_lets_no_command_key_through(run_cell):
     page = run_cell(TRAINING)
     root = page.locator(".mssviz-box")
     expect(root.get_by_role("button", name="Stop")).to_be_enabled(timeout=WORK_MS)
-    press_everywhere(page, root.element_handle(), 8)
+    press_everywhere(page, root.element_handle(), 6)
 
 
 def test_shortcuts_of_the_notebook_go_on_to_work(run_cell, lab_folder):

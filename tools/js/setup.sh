@@ -1,5 +1,6 @@
 #!/bin/sh
-# Install the linter of JavaScript and CSS beside this file, as package-lock.json has it.
+# Install the linter of JavaScript and CSS, and the checker of pages for the tests, beside this file,
+# as package-lock.json has them.
 set -eu
 cd "$(dirname "$0")"
 
@@ -10,6 +11,6 @@ fail() {
 
 for program in node npm; do
     command -v "$program" >/dev/null ||
-        fail "make lint needs Node.js 20.19 or later for JavaScript and CSS, and $program is not on the PATH"
+        fail "Node.js 20.19 or later is needed for JavaScript and CSS, and $program is not on the PATH"
 done
-npm ci --silent || fail "the linter could not be installed; run 'npm ci' in tools/js to see why (network? proxy?)"
+npm ci --silent || fail "they could not be installed; run 'npm ci' in tools/js to see why (network? proxy?)"

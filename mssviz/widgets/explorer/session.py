@@ -45,6 +45,8 @@ class Session:
         used in place of the one of this name.
     """
 
+    # long: all that runs in its one thread, and shares the result that is being worked on
+
     def __init__(self, listener: Listener | None = None) -> None:
         self.result: Result | None = None
         self.models: dict[tuple[str, tuple[str, ...]], Model] = {}

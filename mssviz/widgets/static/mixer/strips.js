@@ -53,7 +53,7 @@ export class Strip {
       button(className, `${verb} ${strip.name}`, () => desk.toggle(index, flag), verb[0]);
     this.mute = toggle("mssviz-mixer-mute", "Mute", "muted");
     this.solo = toggle("mssviz-mixer-solo", "Solo", "solo");
-    this.solo.setAttribute("aria-keyshortcuts", index + 1);
+    if (index < 9) this.solo.setAttribute("aria-keyshortcuts", index + 1);
     const buttons = make("div", "mssviz-mixer-buttons", {}, this.mute, this.solo);
     this.choices = strip.choices.length > 1 ? this.buildChoices() : [];
     if (this.choices.length) {
