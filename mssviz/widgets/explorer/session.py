@@ -103,13 +103,7 @@ class Session:
         self._work.do(lambda: self._separate(choice, fail), "separate")
 
     def warm_up(self, model: str) -> None:
-        """Build a network in the background, so that the first separation need not wait for it.
-
-        Parameters
-        ----------
-        model
-            Name of the model; nothing is done unless its weights are on this machine.
-        """
+        """Build a network in the background if its weights are here, before it is waited for."""
         if is_ready_network(model):
             self._work.do(lambda: warm_up(self._find(model)), "warm up")
 
@@ -181,8 +175,7 @@ class Session:
     def close(self) -> None:
         """End the session, and let go of songs, models and results."""
         self.end()
-        self.result = None
-        self.models = {}
+        self.result, self.models = None, {}
 
     def complete_result(self) -> Result:
         """Return the result, or raise `ParameterError` if there is none."""
@@ -208,8 +201,7 @@ class Session:
             except BaseException:
                 self._drop(result)
                 raise
-            finally:
-                give_back()
+        give_back()
         self._measure()
 
     def _run(self, result: Result, run: Run, beside: Run | None) -> None:
@@ -248,8 +240,7 @@ class Session:
 
     def _find(self, name: str, targets: tuple[str, ...] = TWO_STEMS) -> Model:
         if (name, targets) not in self.models:
-            found = find(name, targets, progress=self._work.report_fetch)
-            self.models[name, targets] = found
+            self.models[name, targets] = find(name, targets, progress=self._work.report_fetch)
         return self.models[name, targets]
 
     def _measure(self) -> None:
