@@ -77,7 +77,7 @@ def test_numbers_are_bit_depths(tmp_path):
     )
 
 
-@pytest.mark.parametrize("path", [None, 5, io.BytesIO()], ids=repr)
+@pytest.mark.parametrize("path", [None, 5, io.BytesIO()], ids=type)
 def test_where_to_write(path):
     says(lambda: mssviz.write_audio(path, NOISE, RATE), "must be a path")
 
