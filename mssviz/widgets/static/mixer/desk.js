@@ -17,9 +17,9 @@ export class Desk {
     );
   }
 
-  /** What all views of one mixer have in common. */
+  /** What all views of one mixer have in common: each of them has a model object of its own. */
   get owner() {
-    return this.widget.model;
+    return this.get("layout") ?? this.widget.model;
   }
 
   get(name) {
