@@ -60,8 +60,10 @@ class Entry:
 
 def entries() -> dict[str, Entry]:
     """All models that come with mssviz, by name: networks first, then those without weights."""
-    names = [*presets.shipped(), *names_without_weights(), UHLICH]
-    return {name: entry(name) for name in names}
+    found = {name: _network(name, preset) for name, preset in presets.shipped().items()}
+    found.update((name, entry(name)) for name in names_without_weights())
+    found[UHLICH] = _blend(_parts(UHLICH), found.__getitem__)
+    return found
 
 
 def names_without_weights() -> dict[str, str]:
@@ -97,12 +99,8 @@ def entry(name: PathLike) -> Entry:
             oracles.oracle(kind), "oracle", lambda targets, **_: oracles.oracle(kind, targets)
         )
     if parts := _parts(text):
-        return _blend(parts)
-    preset = presets.find(name)
-    separator = Separator.from_network(preset)
-    state = pretrained.state(preset)
-    build = partial(_separator, name)
-    return Entry("network", preset, separator.kind, separator.options, state, build)
+        return _blend(parts, entry)
+    return _network(name, presets.find(name))
 
 
 def find(name: PathLike, targets: Sequence[str] = TWO_STEMS, **options: Any) -> Model:
@@ -186,6 +184,13 @@ def _of(
     return Entry(group, model.preset, model.kind, model.options, "ready", build)
 
 
+def _network(name: PathLike, preset: Preset) -> Entry:
+    separator = Separator.from_network(preset)
+    state = pretrained.state(preset)
+    build = partial(_separator, name)
+    return Entry("network", preset, separator.kind, separator.options, state, build)
+
+
 def _separator(name: PathLike, targets: Sequence[str], **options: Any) -> Separator:
     return Separator(name, **options)
 
@@ -198,8 +203,8 @@ def _parts(text: str) -> list[tuple[float, str]]:
     return [(float(match[1]), match[2]) for match in found if match]
 
 
-def _blend(parts: Sequence[tuple[float, str]]) -> Entry:
-    weights, found = [weight for weight, _ in parts], [entry(name) for _, name in parts]
+def _blend(parts: Sequence[tuple[float, str]], find_entry: Callable[[str], Entry]) -> Entry:
+    weights, found = [weight for weight, _ in parts], [find_entry(name) for _, name in parts]
 
     def build(targets: Sequence[str], **options: Any) -> Blend:
         return Blend([one.build(targets, **options) for one in found], weights)
