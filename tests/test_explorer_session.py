@@ -261,3 +261,20 @@ def test_what_is_heard_changes_before_what_is_selected_and_seen(session, folder,
     assert starts[0] == pytest.approx(1.0 - HEARD_SECONDS[0], abs=0.1)
     assert starts[1] == pytest.approx(0.2, abs=0.1)
     assert sorted(starts) != starts
+
+
+@pytest.mark.parametrize(
+    ("options", "passes"),
+    [({}, 1), ({"hardness": 1.0}, 1), ({"smoothing": 0.1}, 2), ({"mwf": 1}, 2)],
+)
+def test_masks_of_a_first_run_are_made_once_unless_they_need_later_frames(
+    session, folder, log, options, passes
+):
+    session.set_options(**options)
+    found = session.separate(Choice(folder, "hpss"))
+    assert [kind for kind, _ in log.told].count("sound") == passes
+    assert session.result.settings.items() >= options.items()
+    mixture, _, _ = Choice(folder, "hpss").load(RATE)
+    expected = baselines.find("hpss", **options).separate(mixture, RATE, progress=False)
+    for target, stem in expected.estimates.items():
+        assert np.abs(found.estimates[target] - stem).max() < 1e-6

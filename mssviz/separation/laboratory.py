@@ -16,7 +16,7 @@ from mssviz import masks
 from mssviz._typing import AnyArray, Mask, Stft, Waveform
 from mssviz.audio import level_ratio_db
 from mssviz.errors import ParameterError
-from mssviz.separation import MaskChanges, Separation, given_options
+from mssviz.separation import MaskChanges, Separation, changed, given_options
 from mssviz.separation.editing import MaskEditor
 from mssviz.separation.song import BLOCK_FRAMES, Store
 from mssviz.stft import Frames, istft_part, stft_frames, time_to_frames
@@ -135,6 +135,19 @@ class Laboratory:
         present = self.separation.options
         if any(getattr(present, name) != v for name, v in given_options(changes).items()):
             self.separation = self.separation.with_options(**changes)
+
+    def is_local(self, oracle_phase: bool = False, **changes: Unpack[MaskChanges]) -> bool:
+        """Whether with these options a frame's masks need no other frame's prediction.
+
+        Then they can be made while the network is still at work on later frames.
+
+        Parameters
+        ----------
+        oracle_phase, changes
+            Options as for `set_options`; the phase makes no difference here.
+        """
+        options = changed(self.separation.options, changes)
+        return not options.mwf and not options.margin(self.params)
 
     def parts(
         self, first: Sequence[tuple[float, float]] = (), within: slice | None = None

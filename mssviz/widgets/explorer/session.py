@@ -206,20 +206,31 @@ class Session:
 
     def _run(self, result: Result, run: Run, beside: Run | None) -> None:
         """Let the networks work, then make all masks and stems with the wanted options."""
-        first = self.result is None
-        if first:  # its masks are shown as they fill in; later runs leave the earlier result
-            self._show(result)
         self._work.doing("load the model")
-        for frames in run.proceed(self._work.report):
-            if first:
-                result.laboratory.remask(frames)
-                self._resound(result, frames)
-                self._listener.masks_changed(frames)
+        made: dict[str, Any] | None = None
+        if self.result is None:  # a first result is shown as it fills in, a later one when complete
+            made = self._fill_in(result, run)
+        else:
+            run.finish(self._work.report)
         if beside:
             beside.finish(self._work.report)
         settings = result.applicable(self._wanted)
-        self._make_masks(result, settings)
+        if settings != made:
+            self._make_masks(result, settings)
         result.settings = settings
+
+    def _fill_in(self, result: Result, run: Run) -> dict[str, Any] | None:
+        """Show masks and stems while a network works; return the options, if they are final."""
+        laboratory, settings = result.laboratory, result.applicable(self._wanted)
+        final = laboratory.is_local(**settings)
+        if final:
+            laboratory.set_options(**settings)
+        self._show(result)
+        for frames in run.proceed(self._work.report):
+            laboratory.remask(frames)
+            self._resound(result, frames)
+            self._listener.masks_changed(frames)
+        return settings if final else None
 
     def _show(self, result: Result) -> None:
         """Put a result in place of the earlier one, which stays if the listener cannot show it."""
