@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from traitlets import TraitError
 
 import mssviz
 from mssviz import datasets, mask_options, masks
@@ -362,3 +363,16 @@ def test_what_is_silent_is_called_so_in_the_table(tmp_path, example):
     assert float(table.loc["drums", "SDR"]) < 100
     assert "nan" not in explorer.stage.score_table.value.lower()
     explorer.close()
+
+
+def test_a_slider_refuses_what_it_cannot_show(explorer):
+    power = explorer.controls.power
+    for value in (0.1, 9.0, float("nan")):
+        with pytest.raises(TraitError, match=r"Exponent must lie between 0\.5 and 8"):
+            power.value = value
+    assert power.value == 2
+    bandwidth = explorer.controls.bandwidth
+    assert bandwidth.value == bandwidth.max == 11
+    bandwidth.max = 5.0  # another model's band
+    assert bandwidth.value == 5
+    bandwidth.max = bandwidth.value = 11.0

@@ -9,12 +9,19 @@ from mssviz.widgets import _static
 
 
 class Slider(anywidget.AnyWidget):
-    """A number between two others; what lies beyond them becomes the nearer one.
+    """A number between two others; one that lies beyond them is refused.
+
+    When the limits themselves change, the value follows to the nearer one.
 
     Parameters
     ----------
     traits
         Initial values of the traits below.
+
+    Raises
+    ------
+    TraitError
+        If the value lies beyond the limits.
     """
 
     _esm = _static.module("slider.js")
@@ -34,7 +41,12 @@ class Slider(anywidget.AnyWidget):
 
     @t.validate("value")
     def _valid_value(self, proposal: Any) -> float:
-        return min(max(float(proposal["value"]), self.min), self.max)
+        value = float(proposal["value"])
+        if not self.min <= value <= self.max:
+            raise t.TraitError(
+                f"{self.description} must lie between {self.min:g} and {self.max:g} (got {value:g})"
+            )
+        return value
 
     @t.observe("min", "max")
     def _keep_within(self, _: Any) -> None:
