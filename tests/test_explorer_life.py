@@ -334,6 +334,13 @@ def test_windows_that_touch_damage_have_no_score(tmp_path):
     assert explorer.score_view.get_state()["_table"]["repaired"] == [False, False, True, False]
     said = explorer.stage.score_table.value
     assert "Files of this song are damaged, silence replaces 2." in said
+    # a model without a single window: lane and table say the same of it
+    explorer.view.selection = [2.0, 3.0]
+    explorer.wait()
+    assert "SDR damaged" in explorer.mixer.captions["vocals"]
+    assert "damaged" in explorer.stage.score_table.value
+    explorer.view.selection = None
+    explorer.wait()
     assert "windows that touch this have no score, and the whole has no SI-SDR." in said
     # a part beside it is as good as any
     explorer.view.selection = [3.0, 4.0]

@@ -120,7 +120,7 @@ def _legend(result: Result) -> str:
 
 def _captions(scores: Scores, result: Result) -> dict[str, str]:
     """Stem to its scores, each with what the second model's differs from it."""
-    summary = scores.summary
+    summary, words = scores.summary, scores.in_words()
     said = {}
     for target in result.laboratory.separation.targets:
         if target not in summary.index:
@@ -128,10 +128,9 @@ def _captions(scores: Scores, result: Result) -> dict[str, str]:
         rival = f"{target} · {result.rival_name}"
         parts = []
         for name in _IN_LANES:
-            value = float(summary[name][target])
-            text = "silent" if math.isnan(value) else f"{value:.1f}"
+            text = str(words[name][target])
             if rival in summary.index:
-                more = value - float(summary[name][rival])
+                more = float(summary[name][target]) - float(summary[name][rival])
                 text += "" if math.isnan(more) else f" ({more:+.1f})"
             parts.append(f"{name} {text}")
         said[target] = " · ".join(parts).replace("-", "−")
