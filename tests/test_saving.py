@@ -8,6 +8,7 @@ import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,19 @@ def explorer(tmp_path_factory, example):
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_stems_whose_names_differ_in_a_sign_alone_are_all_saved(here):
+    mixture = np.zeros((RATE, 2), np.float32)
+    stems = {"voice+": mixture + 0.1, "voice*": mixture + 0.2}
+    separation = mssviz.Separator().separate(mixture, RATE, progress=False)
+    result = SimpleNamespace(laboratory=SimpleNamespace(estimates=stems, separation=separation))
+    WAYS["stems"].write(SimpleNamespace(result=result), here / "stems.zip", "wav")
+    with zipfile.ZipFile(here / "stems.zip") as archive:
+        assert len(set(archive.namelist())) == 2
+        archive.extractall(here)
+        levels = [mssviz.load_audio(here / name)[0].max() for name in archive.namelist()]
+    assert levels == pytest.approx([0.1, 0.2], abs=1e-4)
 
 
 @pytest.mark.parametrize("codec", ["wav", "flac", "mp3", "ogg"])

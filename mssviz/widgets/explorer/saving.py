@@ -177,9 +177,11 @@ def _save_stems(shown: Shown, path: Path, codec: str) -> None:
         zipfile.ZipFile(scratch, "w") as archive,
     ):
         for target, stem in stems.items():
-            name = f"{_safe(target)}.{codec}"
-            _write_sound(folder.path / name, stem, laboratory.separation.sample_rate, codec)
-            archive.write(folder.path / name, name)
+            file = _free(
+                folder.path / f"{_safe(target)}.{codec}"
+            )  # names may differ in a sign alone
+            _write_sound(file, stem, laboratory.separation.sample_rate, codec)
+            archive.write(file, file.name)
 
 
 def _save_mix(shown: Shown, path: Path, codec: str) -> None:
