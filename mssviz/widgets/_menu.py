@@ -39,7 +39,8 @@ class Menu(anywidget.AnyWidget):
 
     module = "menu.js"
     _esm = _static.module(module)
-    _css = _static.style("menu.css")
+    styles = ("outlined.css", "menu.css")
+    _css = _static.style(*styles)
 
     label = t.Unicode(help="name of the row").tag(sync=True)
     buttons = t.List(t.Dict(), help="what there is to open").tag(sync=True)

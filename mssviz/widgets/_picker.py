@@ -26,7 +26,7 @@ class Picker(anywidget.AnyWidget):
     """
 
     _esm = _static.module("picker.js")
-    _css = _static.style("picker.css")
+    _css = _static.style("outlined.css", "picker.css")
 
     value = t.Unicode(help="what is chosen").tag(sync=True)
     description = t.Unicode(help="name of the picker").tag(sync=True)

@@ -28,6 +28,8 @@ class View(anywidget.AnyWidget):
     settings: ClassVar[tuple[str, ...]] = ()
     #: Entry file below ``static/``, which a saved page runs, too.
     module: ClassVar[str]
+    #: Style sheets below ``static/``, which a saved page has, too.
+    styles: ClassVar[tuple[str, ...]] = ()
 
     def take_over(self, other: "View") -> None:
         """Have the `settings` of another view of the same song and excerpt.

@@ -77,7 +77,8 @@ class Mixer(View):
     settings = ("rate", "master_db")
     module = "mixer/view.js"
     _esm = _static.module(module)
-    _css = _static.style("slider.css", "mixer.css", "help.css")
+    styles = ("slider.css", "mixer.css", "help.css")
+    _css = _static.style(*styles)
 
     # What the browser writes is not echoed back to it, because a late echo would undo a newer
     # change.

@@ -15,12 +15,21 @@ from mssviz.widgets import _static
 from mssviz.widgets._layers import Layer
 from mssviz.widgets._menu import DRAWERS, Menu
 from mssviz.widgets._tiles import RANGE_DB
+from mssviz.widgets._view import View
 from mssviz.widgets.mixer import Mixer
 from mssviz.widgets.scores import ScoreView
 from mssviz.widgets.spectrogram import SpectrogramView
 
 #: Lowest level in a page, in dB below the loudest bin; what is softer counts as silence.
 FLOOR_DB = -90.0
+
+#: Widgets of a page, by the names that its script has for them.
+_WIDGETS: dict[str, type[View] | type[Menu]] = {
+    "spectrogram": SpectrogramView,
+    "mixer": Mixer,
+    "scores": ScoreView,
+    "menu": Menu,
+}
 
 _TEMPLATE = """<!doctype html>
 <html lang="en">
@@ -47,7 +56,8 @@ h1 {{ flex: 1 1 0; min-width: 200px; margin: 0; font-size: 18px; overflow-wrap: 
 <div class="mssviz-row"><h1>{title}</h1><div id="mssviz-menu"></div></div>
 <div id="mssviz-spectrogram"></div>
 <div id="mssviz-mixer"></div>
-<div class="mssviz-panel mssviz-panel-scores">{table}<div id="mssviz-scores"></div></div>
+<div class="mssviz-panel mssviz-drawer-page mssviz-panel-scores">
+{table}<div id="mssviz-scores"></div></div>
 </div>
 </div>
 <p><small>{note}</small></p>
@@ -121,10 +131,7 @@ def save_page(
     made = f" (masks: {html.escape(masks)})" if masks else ""
     page = _TEMPLATE.format(
         title=html.escape(title),
-        style=_static.style(
-            *("slider.css", "spectrogram.css", "mixer.css", "scores.css", "score_table.css"),
-            *("help.css", "menu.css", "explorer.css"),
-        ),
+        style=_style(),
         table=table,
         note=(
             f"Made with mssviz{made}. Values in this page are rounded to 8 bits: levels to "
@@ -133,15 +140,17 @@ def save_page(
         ),
         # a "<" could end the script element, because names come from files
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
-        script=_script("spectrogram", SpectrogramView.module)
-        + _script("mixer", Mixer.module)
-        + _script("scores", ScoreView.module)
-        + _script("menu", Menu.module)
+        script="".join(_script(name, widget.module) for name, widget in _WIDGETS.items())
         + _static.module("page/page.js"),
     )
     with new_file(path) as scratch:
         scratch.write_text(page, encoding="utf-8")
     return path
+
+
+def _style() -> str:
+    names = [name for widget in _WIDGETS.values() for name in widget.styles]
+    return _static.style(*dict.fromkeys(names), "score_table.css", "explorer.css")
 
 
 def _script(name: str, module: str) -> str:

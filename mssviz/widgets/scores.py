@@ -61,7 +61,8 @@ class ScoreView(View):
     settings = ("measure", "height")
     module = "scores/view.js"
     _esm = _static.module(module)
-    _css = _static.style("scores.css", "help.css")
+    styles = ("scores.css", "help.css")
+    _css = _static.style(*styles)
 
     # What the browser writes is not echoed back to it, because a late echo would undo a newer
     # change.

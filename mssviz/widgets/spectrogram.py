@@ -76,7 +76,8 @@ class SpectrogramView(View):
     settings = ("low", "scale", "channel", *_LEVELS, "colormap", "tool", "height")
     module = "spectrogram/view.js"
     _esm = _static.module(module)
-    _css = _static.style("slider.css", "spectrogram.css", "help.css")
+    styles = ("slider.css", "spectrogram.css", "help.css")
+    _css = _static.style(*styles)
 
     start = t.Float(0.0, help="left edge, seconds").tag(sync=True)
     stop = t.Float(1.0, help="right edge, seconds").tag(sync=True)

@@ -266,8 +266,8 @@ class Controls:
         self.panels = [
             strokes,
             _panel("song", excerpt),
-            _panel("mask", [self.masks.note, *self.option_controls()]),
-            _panel("sum", [self.sum_to_one]),
+            _drawer_page("mask", [self.masks.note, *self.option_controls()]),
+            _drawer_page("sum", [self.sum_to_one]),
             _panel("save", [self.save]),
         ]
 
@@ -299,9 +299,14 @@ def _clock(seconds: float) -> str:
     return f"{seconds // 60:.0f}:{seconds % 60 // 1:02.0f}"
 
 
-def _panel(name: str, children: list[w.Widget]) -> w.VBox:
+def _panel(name: str, children: list[w.Widget]) -> w.Box:
     """What a button of this name opens."""
     return _classed(w.VBox(children), "mssviz-panel", f"mssviz-panel-{name}")
+
+
+def _drawer_page(name: str, children: list[w.Widget]) -> w.Box:
+    """Panel that stands in the drawer."""
+    return _classed(_panel(name, children), "mssviz-drawer-page")
 
 
 def _classed(box: w.Box, *names: str) -> w.Box:

@@ -35,7 +35,7 @@ class Stage(w.VBox):
         notes = w.HBox([self.level_note, self.score_note])
         notes.add_class("mssviz-notes")
         drawer = w.VBox([self.score_table, self._scores])
-        for name in ("mssviz-panel", "mssviz-panel-scores"):
+        for name in ("mssviz-panel", "mssviz-drawer-page", "mssviz-panel-scores"):
             drawer.add_class(name)
         super().__init__([self._picture, self._mixer, notes, drawer])
         self.add_class("mssviz-views")

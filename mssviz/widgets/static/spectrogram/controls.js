@@ -24,7 +24,7 @@ export class Controls {
     this.menus = Object.keys(MENUS).map((trait) => [trait, this.menu(trait)]);
     this.toolbar = make(
       "div",
-      "mssviz-toolbar mssviz-display",
+      "mssviz-toolbar mssviz-drawer-page mssviz-display",
       { role: "toolbar", "aria-label": "Picture" },
       ...this.menus.map(([trait, menu]) => field(MENUS[trait], menu)),
       this.traitSlider("Floor", "floor_db", [-120, -20, 5], (v) => `${v} dB`),
@@ -76,7 +76,7 @@ export class Controls {
     };
     return make(
       "div",
-      "mssviz-toolbar mssviz-brush",
+      "mssviz-toolbar mssviz-drawer-page mssviz-brush",
       { role: "toolbar", "aria-label": "Brush" },
       field("Brush on", target),
       slider("Width ±", "radius_seconds", [0.02, 0.5, 0.01], (v) => `${v.toFixed(2)} s`),
