@@ -16,7 +16,7 @@ FIXED_COLORMAPS: dict[Values, str] = {"share": "cividis", "difference": "PuOr"}
 
 
 @dataclass(frozen=True)
-class Kind:
+class LayerKind:
     """What all layers of one kind have in common.
 
     Parameters
@@ -40,13 +40,13 @@ class Kind:
     in_page: InPage
 
 
-KINDS: dict[KindName, Kind] = {
-    "hues": Kind("all masks as hues", "hues", True, "derived"),
-    "mixture": Kind("mixture", "level", False, "stored"),
-    "mask": Kind("{stem}: mask", "share", True, "stored"),
-    "estimate": Kind("{stem}: what the mask lets through", "level", True, "derived"),
-    "reference": Kind("{stem}: true stem", "level", False, "stored"),
-    "difference": Kind("{stem}: mask minus {other}", "difference", True, "absent"),
+KINDS: dict[KindName, LayerKind] = {
+    "hues": LayerKind("all masks as hues", "hues", True, "derived"),
+    "mixture": LayerKind("mixture", "level", False, "stored"),
+    "mask": LayerKind("{stem}: mask", "share", True, "stored"),
+    "estimate": LayerKind("{stem}: what the mask lets through", "level", True, "derived"),
+    "reference": LayerKind("{stem}: true stem", "level", False, "stored"),
+    "difference": LayerKind("{stem}: mask minus {other}", "difference", True, "absent"),
 }
 
 
@@ -69,7 +69,7 @@ class Layer:
     other: str | None = None
 
     @property
-    def properties(self) -> Kind:
+    def properties(self) -> LayerKind:
         """What the layer has in common with all layers of its kind."""
         return KINDS[self.kind]
 
