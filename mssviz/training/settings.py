@@ -78,7 +78,7 @@ class Settings:
             raise ParameterError(f"decay must be at least 0 and below 1 (got {self.decay})")
         for name, known in _NAMES.items():
             value = getattr(self, name)
-            if value not in known and (value is not None or name not in _OPTIONAL):
+            if value not in tuple(known) and (value is not None or name not in _OPTIONAL):
                 raise ParameterError(f"{name} is one of {', '.join(known)} (got {value!r})")
         if isinstance(self.augment, str) or not isinstance(self.augment, Iterable):
             raise ParameterError(f"augment is a list of names (got {self.augment!r})")
