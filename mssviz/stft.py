@@ -382,21 +382,35 @@ class Frames:
         return values if dtype is None else values.astype(dtype, copy=False)
 
 
-def stft_frames(waveform: Waveform, params: StftParams) -> Frames:
-    """STFT of a waveform ``(n_samples, n_channels)``, computed when it is looked at."""
+def stft_frames(waveform: Waveform, params: StftParams, precise: bool = False) -> Frames:
+    """STFT of a waveform, computed when it is looked at.
+
+    Parameters
+    ----------
+    waveform
+        Samples ``(n_samples, n_channels)``, float32.
+    params
+        Time-frequency grid.
+    precise
+        Whether to compute in float64, to complex128.
+    """
     shape = (params.n_frames(len(waveform)), params.n_bins, waveform.shape[1])
 
     def compute(start: int, stop: int) -> AnyArray:
-        return _stft_slice(waveform, params, start, stop - start)
+        return _stft_slice(waveform, params, start, stop - start, precise)
 
-    return Frames(shape, np.complex64, compute)
+    return Frames(shape, np.complex128 if precise else np.complex64, compute)
 
 
-def _stft_slice(mixture: Waveform, params: StftParams, first: int, count: int) -> Stft:
+def _stft_slice(
+    mixture: Waveform, params: StftParams, first: int, count: int, precise: bool
+) -> AnyArray:
     # frames first … first + count of the mixture's STFT, from the samples that they cover
     start = first * params.hop_length - params.n_fft
     stop = (first + count) * params.hop_length
-    samples = mixture[max(0, start) : max(0, stop)]
+    samples = mixture[max(0, start) : max(0, stop)].astype(
+        np.float64 if precise else np.float32, copy=False
+    )
     before = max(0, -start)
     padded = np.pad(samples, ((before, 0), (0, 0)))
     # stft_blocks puts n_fft zeros in front: skip the frames that cover them

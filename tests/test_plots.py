@@ -156,6 +156,39 @@ def test_differences_are_signed():
     assert violet[2] > violet[0]
 
 
+def test_an_error_is_violet_where_too_much_and_orange_where_missing():
+    signed = np.zeros((20, 65, 1), np.float32)
+    signed[5, 30], signed[9, 30], signed[9, 20], signed[12, 40] = 1.0, -0.01, -1e-6, -0.1
+    params = StftParams(8000, 128, 32)
+    mesh = plots.error_map(signed, params, scale="linear")
+    level = {
+        place: value_at(mesh, frames_to_time(place[0], params), bins_to_hz(place[1], params))
+        for place in ((5, 30), (9, 30), (9, 20), (12, 40))
+    }
+    # dB above what fades out, 40 dB below the costliest
+    assert level[5, 30] == pytest.approx(40)
+    assert level[9, 30] == pytest.approx(-20)
+    assert level[12, 40] == pytest.approx(-30)
+    assert level[9, 20] == 0
+    orange, violet = mesh.to_rgba([-30, 30])[:, :3]
+    assert orange[0] > orange[2]
+    assert violet[2] > violet[0]
+    bar = plt.gcf().axes[1]
+    assert [text.get_text() for text in bar.get_yticklabels()] == ["0", "−20", "−40", "−20", "0"]
+    assert_axes_are_in_seconds_and_hertz(mesh.axes)
+    assert not plots.error_map(0 * signed, params).get_array().any()
+
+
+def test_boxes_are_numbered_and_lie_where_they_are_put():
+    ax = plt.gca()
+    first, second = plots.boxes([(1, 2, 100, 300), (3, 3.5, 50, 60)], ax=ax)
+    assert (first.get_x(), first.get_width(), first.get_y(), first.get_height()) == (1, 1, 100, 200)
+    assert second.get_x() == 3
+    assert [text.get_text() for text in ax.texts] == ["1", "2"]
+    assert ax.texts[0].xy == (1, 300)
+    assert plots.boxes([]) == []
+
+
 def test_stems_share_one_level(tone):
     meshes = plots.stems({"mixture": tone, "half": tone / 2}, PARAMS)
     assert [mesh.axes.get_title() for mesh in meshes] == ["mixture", "half"]

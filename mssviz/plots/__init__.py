@@ -28,6 +28,8 @@ from mssviz.plots.axes import (
 )
 from mssviz.plots.charts import model_boxes, model_pairs, scores
 from mssviz.plots.pictures import (
+    boxes,
+    error_map,
     mask,
     mask_difference,
     mask_over_spectrogram,
@@ -49,9 +51,11 @@ __all__ = [
     "PALETTE",
     "STEM_COLORS",
     "FrequencyScale",
+    "boxes",
     "check_colors",
     "check_layout",
     "dark",
+    "error_map",
     "label",
     "mask",
     "mask_difference",

@@ -16,6 +16,7 @@ from mssviz.stft import StftParams, bins_to_hz, check_params
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
+    from matplotlib.colorbar import Colorbar
 
 FrequencyScale = Literal["linear", "log", "mel"]
 
@@ -222,7 +223,7 @@ def _set_frequency_axis(ax: "Axes", scale: FrequencyScale, top: float) -> None:
     ax.set_ylabel("frequency (Hz)")
 
 
-def colorbar(mesh: "QuadMesh", label: str) -> None:
+def colorbar(mesh: "QuadMesh", label: str) -> "Colorbar":
     """Draw a scale of colours beside a picture, with a label."""
     ax: Any = mesh.axes
-    ax.get_figure().colorbar(mesh, ax=ax, label=label, pad=0.01, aspect=12)
+    return ax.get_figure().colorbar(mesh, ax=ax, label=label, pad=0.01, aspect=12)

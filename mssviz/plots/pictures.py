@@ -14,6 +14,7 @@ from mssviz.plots.axes import (
     PALETTE,
     FrequencyScale,
     Grid,
+    axes_of,
     check_same_shape,
     colorbar,
     label,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
 
 def spectrogram(
@@ -130,6 +132,72 @@ def mask_difference(
     mesh = grid.draw(grid.pool(np.asarray(mask) - np.asarray(other)), ax, DIFFERENCE_MAP, -1, 1)
     colorbar(mesh, "difference")
     return mesh
+
+
+def error_map(
+    signed: AnyArray,
+    params: StftParams,
+    *,
+    ax: "Axes | None" = None,
+    scale: FrequencyScale = "log",
+    start: float = 0.0,
+    range_db: float = 40.0,
+) -> "QuadMesh":
+    """Draw where an estimate's error lies: violet where there is too much, orange where a hole is.
+
+    Parameters
+    ----------
+    signed
+        Energy of the error with a sign, `scores.ErrorMap.signed` or its ``level``; or the
+        difference of two errors, `scores.Advantage.difference`, which is violet where the first
+        estimate is better. Channels are averaged.
+    params, ax, scale, start
+        Grid, axes, frequency scale and first time in seconds, as in `spectrogram`.
+    range_db
+        Level below the costliest place at which colours fade out, in dB.
+
+    Notes
+    -----
+    A cell of the picture holds the mean over its bins: what is close together and of both kinds
+    is drawn by what is left.
+    """
+    grid = Grid(np.shape(signed), params, scale, start)
+    cost = grid.pool(signed)
+    size = np.abs(cost)
+    level = 10 * np.log10(np.maximum(size / (size.max(initial=0) or 1.0), 1e-30))
+    strength = np.maximum(level + range_db, 0.0)
+    mesh = grid.draw(np.copysign(strength, cost), ax, DIFFERENCE_MAP, -range_db, range_db)
+    bar = colorbar(mesh, "missing  ←  dB below the costliest  →  too much")
+    ticks = [-range_db, -range_db / 2, 0, range_db / 2, range_db]
+    bar.set_ticks(ticks, labels=[f"{abs(tick) - range_db:.0f}".replace("-", "−") for tick in ticks])
+    return mesh
+
+
+def boxes(
+    places: Sequence[tuple[float, float, float, float]], *, ax: "Axes | None" = None
+) -> "list[Rectangle]":
+    """Draw numbered boxes around places of a picture, such as the regions of an error map.
+
+    Parameters
+    ----------
+    places
+        First and last time in seconds, lowest and highest frequency in hertz, of each box.
+    ax
+        Axes that the picture is in; the current ones if left out.
+    """
+    from matplotlib.patches import Rectangle
+
+    ax = axes_of(ax)
+    color = ax.xaxis.label.get_color()
+    found = []
+    for number, (first, last, low, high) in enumerate(places, start=1):
+        box = Rectangle((first, low), last - first, high - low, fill=False, edgecolor=color)
+        ax.add_patch(box)
+        found.append(box)
+        ax.annotate(
+            str(number), (first, high), (0, 1), textcoords="offset points", color=color, va="bottom"
+        )
+    return found
 
 
 def stems(
