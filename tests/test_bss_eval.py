@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from mssviz import bss_eval, datasets, metrics
 from mssviz.errors import Cancelled, ParameterError
+from mssviz.scores import projection
 
 
 def noise(*shape, seed=0):
@@ -192,8 +193,8 @@ def test_progress_grows_to_the_end_of_both_passes():
 
 def test_what_progress_raises_stops_the_work(monkeypatch):
     begun = []
-    cut = bss_eval._cut
-    monkeypatch.setattr(bss_eval, "_cut", lambda *given: begun.append(given) or cut(*given))
+    cut = projection._cut
+    monkeypatch.setattr(projection, "_cut", lambda *given: begun.append(given) or cut(*given))
     references = noise(2, 1_000_000, 1).astype(np.float32)
     bss_eval.bss_eval_images(references, references, 44_100)
     in_all = len(begun)

@@ -3,9 +3,10 @@
 `bss_eval` computes BSS Eval, and `windows` tabulates it for a song, window by window. `signals` has
 measures of a whole signal, `loudness` says how loud people hear a sound, and `table` lists every
 measure for whatever shows them. `error_maps` says where in time and frequency an error lies, and
-`regions` which of it costs most.
+`regions` which of it costs most; `components` makes sounds of what BSS Eval's scores are made of.
 """
 
+from mssviz.scores.components import Components, Decomposition, decompose, residual
 from mssviz.scores.error_maps import Advantage, ErrorMap, error_map, where_better
 from mssviz.scores.loudness import loudness_lufs
 from mssviz.scores.regions import Region, costliest, repaired
@@ -21,8 +22,8 @@ from mssviz.scores.table import MEASURES, OF_TRACKS, OF_WINDOWS, Measure
 from mssviz.scores.windows import evaluate, suggested_dither_db, summarise
 
 __all__ = [
-    "MEASURES", "OF_TRACKS", "OF_WINDOWS", "Advantage", "ErrorMap", "Measure", "Region",
-    "best_permutation", "costliest", "describe", "error_map", "evaluate", "log_spectral_distance",
-    "loudness_lufs", "mse_db", "repaired", "sd_sdr", "si_sdr", "suggested_dither_db", "summarise",
-    "where_better",
+    "MEASURES", "OF_TRACKS", "OF_WINDOWS", "Advantage", "Components", "Decomposition",
+    "ErrorMap", "Measure", "Region", "best_permutation", "costliest", "decompose", "describe",
+    "error_map", "evaluate", "log_spectral_distance", "loudness_lufs", "mse_db", "repaired",
+    "residual", "sd_sdr", "si_sdr", "suggested_dither_db", "summarise", "where_better",
 ]  # fmt: skip

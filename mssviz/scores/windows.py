@@ -121,26 +121,12 @@ def evaluate(
 
     if engine not in tuple(ENGINES):
         raise ParameterError(f"engine must be one of {', '.join(ENGINES)} (got {engine!r})")
-    true, estimated = _check_pairs(references, estimates)
+    true, estimated = prepared(references, estimates, dither_db)
     audio.check_sample_rate(sample_rate, "sample_rate")
     n_samples = next(iter(true.values())).shape[0]
     n_window, n_hop = _check_windows(window, hop, n_samples, sample_rate)
-    if dither_db is not None:
-        check_number(dither_db, "dither_db")
-        if not dither_db <= 0:
-            raise ParameterError(
-                f"dither_db must be 0 dBFS or less, such as {DITHER_DB:.0f} (got {dither_db})"
-            )
-        true, estimated = _dither(true, dither_db, seed=0), _dither(estimated, dither_db, seed=1)
-    elif any(is_band_limited(signal) for signal in true.values()):
-        warnings.warn(
-            "a reference has no energy in the treble (decoded from a lossy format?): SDR is "
-            "right, but ISR, SIR and SAR are not defined well; evaluate with "
-            f"dither_db={DITHER_DB:.0f}",
-            stacklevel=2,
-        )
     with reporter(progress) as report:
-        in_samples = _in_seconds(report, sample_rate)
+        in_samples = in_seconds(report, sample_rate)
         scores = _scored(true, estimated, ENGINES[engine], n_window, n_hop, in_samples)
     times = np.arange(scores.shape[2]) * n_hop / sample_rate
     columns: dict[str, AnyArray] = {"time": times}
@@ -154,6 +140,34 @@ def evaluate(
         for i, target in enumerate(true)
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+def prepared(
+    references: Mapping[str, AnyArray], estimates: Mapping[str, AnyArray], dither_db: float | None
+) -> tuple[dict[str, Waveform], dict[str, Waveform]]:
+    """Check what is to be measured, and add noise to it if that is asked for.
+
+    Parameters
+    ----------
+    references, estimates, dither_db
+        Arguments of `evaluate`.
+    """
+    true, estimated = _check_pairs(references, estimates)
+    if dither_db is not None:
+        check_number(dither_db, "dither_db")
+        if not dither_db <= 0:
+            raise ParameterError(
+                f"dither_db must be 0 dBFS or less, such as {DITHER_DB:.0f} (got {dither_db})"
+            )
+        return _dither(true, dither_db, seed=0), _dither(estimated, dither_db, seed=1)
+    if any(is_band_limited(signal) for signal in true.values()):
+        warnings.warn(
+            "a reference has no energy in the treble (decoded from a lossy format?): SDR is "
+            "right, but ISR, SIR and SAR are not defined well; evaluate with "
+            f"dither_db={DITHER_DB:.0f}",
+            stacklevel=3,
+        )
+    return true, estimated
 
 
 def _check_windows(window: float, hop: float, n_samples: int, sample_rate: int) -> tuple[int, int]:
@@ -352,7 +366,9 @@ def _in_samples(seconds: float, sample_rate: int) -> int:
     return round(seconds * sample_rate) if np.isfinite(seconds) else 0
 
 
-def _in_seconds(report: Progress, sample_rate: int) -> Progress:
+def in_seconds(report: Progress, sample_rate: int) -> Progress:
+    """Make a callback that gets its progress in samples of one that gets it in seconds."""
+
     def in_samples(done: float, total: float | None, what: str) -> None:
         report(done / sample_rate, None if total is None else total / sample_rate, what)
 
