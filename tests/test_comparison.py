@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mssviz
-from mssviz import baselines, cli, comparison, datasets, measures, metrics, plots
+from mssviz import baselines, cli, comparison, datasets, measures, metrics, plots, scores
 from mssviz.comparison import Scoring, compare
 from mssviz.comparison.store import KEPT, ScoreStore, key_of
 from mssviz.errors import Cancelled, MssvizError, ParameterError
@@ -67,6 +67,13 @@ def test_the_table_is_tidy_and_holds_what_evaluate_gives(tracks, table):
         ("SD-SDR", measures.sd_sdr(*vocals)),
         ("MSE", measures.mse_db(*vocals)),
         ("LSD", measures.log_spectral_distance(*vocals, RATE)),
+        ("uSDR", scores.usdr(*vocals)),
+        ("SI-SIR", scores.si_sir(*vocals, {"rest": references["accompaniment"]})),
+        ("SI-SAR", scores.si_sar(*vocals, {"rest": references["accompaniment"]})),
+        ("log-WMSE", scores.log_wmse(*vocals, mixture, RATE)),
+        ("bleedless", scores.bleedless(*vocals, RATE)),
+        ("fullness", scores.fullness(*vocals, RATE)),
+        ("L1Freq", scores.l1_freq(*vocals)),
     ):
         whole = found[found["measure"] == name]
         assert whole["time"].isna().all()
@@ -330,6 +337,26 @@ def test_pictures_of_a_comparison(table):
     assert len(axes.lines) >= 6  # a line a track and target
 
 
+def test_pictures_and_tests_know_which_way_is_better(table):
+    from matplotlib.figure import Figure
+
+    medians = comparison.medians(table)
+    for measure, unit in (("SDR", " (dB)"), ("LSD", " (dB)"), ("bleedless", " (0–100)"),
+                          ("log-WMSE", "")):  # fmt: skip
+        axes = Figure().subplots()
+        plots.model_boxes(medians[measure], ax=axes)
+        assert axes.get_xlabel() == measure + unit
+        order = [label.get_text() for label in axes.get_yticklabels()]
+        assert order.index("oracle:IRM2") > order.index("mixture")
+        axes = Figure().subplots()
+        plots.model_pairs(medians[measure], "oracle:IRM2", "mixture", ax=axes)
+        assert axes.get_ylabel() == measure + unit
+    for measure in ("SDR", "LSD", "MSE"):
+        found = comparison.paired(table, "oracle:IRM2", "mixture", measure)
+        assert (found["better"] == 1).all()
+        assert ((found["median_difference"] > 0) == (measure == "SDR")).all()
+
+
 # --- Command line -----------------------------------------------------------------------------
 
 
@@ -356,6 +383,8 @@ def test_musdb_is_evaluated_in_spleeters_layout(musdb, tmp_path, monkeypatch):
     blocks = result.stdout.split("median over 3 tracks")
     assert len(blocks) == 3
     assert re.search(r"bass:\nSDR: -?\d+\.\d{3}\nSAR: .*\nSIR: .*\nISR: .*\nother:", blocks[1])
+    assert re.search(r"Of whole songs:\n.*\nuSDR \(dB\) .*\n", blocks[1])
+    assert re.search(r"\nbleedless \(0–100\) +\d", blocks[2])
     files = sorted(str(path.relative_to(out)) for path in out.rglob("*.json"))
     assert files[0] == "bands/test/song 0.json"
     assert len(files) == 6

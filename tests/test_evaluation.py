@@ -48,7 +48,11 @@ def test_folders_are_scored_as_their_waveforms(pair):
     expected = mssviz.evaluate(true, mixed_up(true), RATE).set_index(["target", "time"])
     found = evaluation.folders(*pair, progress=False).set_index(["target", "time"])
     pd.testing.assert_frame_equal(found.loc[expected.index], expected)
-    assert "vocals" in run(*pair).stdout
+    said = run(*pair).stdout
+    assert "vocals" in said
+    whole = mssviz.scores.whole(true, mixed_up(true), RATE).loc["vocals"]
+    for measure, label in (("uSDR", "uSDR (dB)"), ("fullness", "fullness (0–100)")):
+        assert re.search(rf"{re.escape(label)} .*{whole[measure]:.2f}", said)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mssviz._measures import with_unit
 from mssviz.cli._arguments import (
     Adapter,
     Verbose,
@@ -67,15 +68,25 @@ def evaluate(
     elif references is None or estimates is None:
         raise typer.BadParameter("give two folders of stems, or --mus_dir")
     else:
-        table = evaluation.folders(references, estimates, settings, sys.stderr.isatty())
+        stems = evaluation.read_folders(references, estimates)
+        table = evaluation.windows(stems, settings, sys.stderr.isatty())
         typer.echo(summarise(table).round(2).to_string())
+        _print_whole(stems.whole())
     if csv is not None:
         with _files.new_file(csv) as scratch:
             table.to_csv(scratch, index=False)
 
 
+def _print_whole(table: "pd.DataFrame | None") -> None:
+    """Print the measures of whole songs, a line for each; nothing if some of a song is lost."""
+    if table is not None:
+        typer.echo("Of whole songs:")
+        typer.echo(table.rename(columns=with_unit).rename_axis(columns=None).T.round(2).to_string())
+
+
 def _print_corpus(table: "pd.DataFrame", models: list[str]) -> None:
     from mssviz import comparison
+    from mssviz.scores import OF_TRACKS
 
     summary, n_tracks = comparison.summary(table), table["track"].nunique()
     for model in models:
@@ -84,3 +95,6 @@ def _print_corpus(table: "pd.DataFrame", models: list[str]) -> None:
             typer.echo(f"{target}:")
             for measure in ("SDR", "SAR", "SIR", "ISR"):
                 typer.echo(f"{measure}: {summary.loc[(target, model), measure]:.3f}")
+        rows = summary.index.get_level_values("model") == model
+        measures = [name for name in OF_TRACKS if name in summary]
+        _print_whole(summary.loc[rows, measures].droplevel("model"))

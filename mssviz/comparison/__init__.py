@@ -82,9 +82,9 @@ def compare(
     DataFrame
         One row for each number: ``track``, ``target``, ``model``, ``time`` (start of the window,
         seconds; NaN for a measure of the whole track), ``measure`` (one of `scores.MEASURES`) and
-        ``value`` (dB). Pairs of a model and a track without stems for its targets are left out,
-        with a warning. Where a file could not be decoded, windows have no score (NaN), and the
-        whole track has `REPAIRED` instead of its measures.
+        ``value``, in the measure's unit. Pairs of a model and a track without stems for its
+        targets are left out, with a warning. Where a file could not be decoded, windows have no
+        score (NaN), and the whole track has `REPAIRED` instead of its measures.
 
     Raises
     ------

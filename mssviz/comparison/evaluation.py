@@ -3,7 +3,8 @@
 import itertools
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from mssviz._files import Draft, check_places, new_file, writing
 from mssviz._typing import PathLike, Progress, Waveform
 from mssviz.comparison import Scoring
 from mssviz.errors import ParameterError
-from mssviz.scores import evaluate, suggested_dither_db
+from mssviz.scores import evaluate, suggested_dither_db, whole
 from mssviz.separators import entry
 from mssviz.tracks import Track
 
@@ -60,9 +61,41 @@ def folders(
         If estimates had to be made as long as the true stems, mono was repeated, or noise was
         added, see `scores.suggested_dither_db`.
     """
+    return windows(read_folders(references, estimates), settings, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Folders:
+    """True stems and estimates of the same targets and lengths, from `read_folders`.
+
+    Parameters
+    ----------
+    true, estimated
+        Waveforms by target, at `SAMPLE_RATE`.
+    repaired
+        Parts (start, stop), in seconds, that could not be decoded in some of the files.
+    """
+
+    true: Mapping[str, Waveform]
+    estimated: Mapping[str, Waveform]
+    repaired: Sequence[tuple[float, float]]
+
+    def whole(self) -> "pd.DataFrame | None":
+        """Measures of the whole song, see `scores.whole`; None if some of it is lost."""
+        return None if self.repaired else whole(self.true, self.estimated, SAMPLE_RATE)
+
+
+def read_folders(references: PathLike, estimates: PathLike) -> Folders:
+    """Read a folder of stems and one of the true ones; parameters and errors as for `folders`."""
+    return _matched(datasets.from_folder(references), datasets.from_folder(estimates))
+
+
+def windows(
+    stems: Folders, settings: Scoring | None = None, progress: bool | Progress = True
+) -> "pd.DataFrame":
+    """Score what `read_folders` gives, window by window; otherwise as `folders`."""
     settings = settings or Scoring()
-    true_track, track = datasets.from_folder(references), datasets.from_folder(estimates)
-    true, estimated, repairs = _matched(true_track, track)
+    true = stems.true
     dither_db = suggested_dither_db(true)
     if dither_db is not None:
         warnings.warn(
@@ -71,15 +104,13 @@ def folders(
             stacklevel=2,
         )
     return evaluate(
-        true, estimated, SAMPLE_RATE, engine=settings.engine, window=settings.window,
-        hop=settings.hop, dither_db=dither_db, repaired=repairs or None, progress=progress,
+        true, stems.estimated, SAMPLE_RATE, engine=settings.engine, window=settings.window,
+        hop=settings.hop, dither_db=dither_db, repaired=stems.repaired or None, progress=progress,
     )  # fmt: skip
 
 
-def _matched(
-    references: Track, estimates: Track
-) -> tuple[dict[str, Waveform], dict[str, Waveform], list[tuple[float, float]]]:
-    """True stems and estimates of the same targets and lengths, and what was repaired in them."""
+def _matched(references: Track, estimates: Track) -> Folders:
+    """True stems and estimates, made as long and as wide as each other."""
     _, estimated, lost = estimates.sound(sample_rate=SAMPLE_RATE)
     _, sources, lost_true = references.sound(sample_rate=SAMPLE_RATE)
     true = datasets.to_targets(sources, tuple(estimated))
@@ -108,7 +139,7 @@ def _matched(
         )
     padding = ((0, max(0, missing)), (0, 0))
     fitted = {target: np.pad(w[: wanted[0]], padding) for target, w in estimated.items()}
-    return true, fitted, lost + lost_true
+    return Folders(true, fitted, lost + lost_true)
 
 
 def musdb18(

@@ -11,8 +11,7 @@ from mssviz._typing import PathLike, Progress
 from mssviz.comparison.scoring import REPAIRED, Scoring
 from mssviz.comparison.store import KEPT
 from mssviz.errors import ParameterError
-from mssviz.scores import OF_WINDOWS, evaluate, suggested_dither_db
-from mssviz.scores.table import of_track
+from mssviz.scores import OF_WINDOWS, evaluate, suggested_dither_db, whole
 from mssviz.separators import Model, entry, find
 from mssviz.tracks import Track
 
@@ -40,19 +39,17 @@ def score(track: Track, model: Model, settings: Scoring) -> "pd.DataFrame":
         hop=settings.hop, dither_db=suggested_dither_db(references), repaired=repairs,
     )  # fmt: skip
     windows = scores.melt(["target", "time"], OF_WINDOWS, "measure", "value")
-    whole = pd.DataFrame(
-        [
-            (target, np.nan, name, value)
-            for target, reference in references.items()
-            for name, value in (
-                {REPAIRED: sum(stop - start for start, stop in repairs)}
-                if repairs
-                else of_track(reference, estimates[target], model.sample_rate)
-            ).items()
-        ],
-        columns=KEPT,
-    )
-    return pd.concat([windows, whole], ignore_index=True)
+    if repairs:
+        lost = {REPAIRED: sum(stop - start for start, stop in repairs)}
+        values = pd.DataFrame([lost] * len(references), index=list(references))
+    else:
+        mixed = audio.to_channels(mixture, model.preset.n_channels)
+        values = whole(references, estimates, model.sample_rate, mixed)
+    of_tracks = values.rename_axis("target").reset_index().assign(time=np.nan)
+    # target by target, as windows are
+    long = of_tracks.melt(["target", "time"], list(values), "measure", "value")
+    long = long.sort_values("target", key=lambda t: t.map(list(references).index), kind="stable")
+    return pd.concat([windows, long[KEPT]], ignore_index=True)
 
 
 def score_by_name(

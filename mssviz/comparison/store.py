@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Columns of the scores of one model on one track.
 KEPT = ["target", "time", "measure", "value"]
 #: Part of every key; must be raised when the same input gives other scores.
-_VERSION = 2
+_VERSION = 3
 
 
 def key_of(track: Track, model: Model, settings: Any) -> str:

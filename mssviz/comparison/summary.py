@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mssviz import datasets
+from mssviz._measures import scale_of
 from mssviz.comparison.scoring import COLUMNS, Scoring
 from mssviz.errors import ParameterError
 from mssviz.scores import MEASURES, OF_WINDOWS
@@ -26,7 +27,8 @@ def medians(table: "pd.DataFrame") -> "pd.DataFrame":
     Returns
     -------
     DataFrame
-        Index ``track``, ``target``, ``model``; a column for each measure, in dB.
+        Index ``track``, ``target``, ``model``; a column for each measure, in the unit that
+        `scores.MEASURES` has.
     """
     check_table(table, COLUMNS, "mssviz.compare; for scores of one song call "
                         "mssviz.summarise")  # fmt: skip
@@ -53,7 +55,8 @@ def summary(table: "pd.DataFrame", published: bool = False) -> "pd.DataFrame":
     Returns
     -------
     DataFrame
-        Index ``target``, ``model``; a column for each measure, in dB, and ``tracks``, their number.
+        Index ``target``, ``model``; a column for each measure, in the unit that `scores.MEASURES`
+        has, and ``tracks``, their number.
     """
     import pandas as pd
 
@@ -108,10 +111,10 @@ def paired(table: "pd.DataFrame", first: str, second: str, measure: str = "SDR")
     Returns
     -------
     DataFrame
-        Index ``target``; columns ``tracks``, ``median_difference`` (`first` minus `second`, dB),
-        ``better`` (share of tracks on which `first` is better) and ``p``, the two-sided probability
-        of the signed-rank test; NaN with fewer than two tracks that differ. With five tracks or
-        fewer it can never reach 0.05.
+        Index ``target``; columns ``tracks``, ``median_difference`` (`first` minus `second`, in the
+        measure's unit), ``better`` (share of tracks on which `first` is better) and ``p``, the
+        two-sided probability of the signed-rank test; NaN with fewer than two tracks that differ.
+        With five tracks or fewer it can never reach 0.05.
 
     Raises
     ------
@@ -132,6 +135,7 @@ def paired(table: "pd.DataFrame", first: str, second: str, measure: str = "SDR")
             raise ParameterError(f"no {name!r} in this table: choose one of {', '.join(known)}")
     values = per_track[measure].unstack("model")
     difference = (values[first] - values[second]).dropna()
+    sign = -1 if scale_of(measure).less_is_better else 1
     rows = []
     for target, found in difference.groupby("target", sort=False):
         p = np.nan
@@ -142,7 +146,7 @@ def paired(table: "pd.DataFrame", first: str, second: str, measure: str = "SDR")
                 "target": target,
                 "tracks": len(found),
                 "median_difference": float(found.median()),
-                "better": float((found > 0).mean()),
+                "better": float((sign * found > 0).mean()),
                 "p": p,
             }
         )

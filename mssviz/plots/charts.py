@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mssviz._measures import scale_of, with_unit
 from mssviz.errors import ParameterError
 from mssviz.plots.axes import (
     axes_of,
@@ -39,7 +40,7 @@ def scores(
         centre = rows["time"] + width / 2
         lines += ax.plot(centre, rows[measure], marker="o", ms=3, color=color, label=label(target))
     ax.set_xlabel("time (s)")
-    ax.set_ylabel(f"{measure} (dB)")
+    ax.set_ylabel(with_unit(measure))
     ax.grid(alpha=0.25)
     ax.legend(frameon=False)
     return lines
@@ -51,7 +52,7 @@ def model_boxes(medians: "pd.Series[float]", ax: "Axes | None" = None) -> "Axes"
     Parameters
     ----------
     medians
-        Values in dB by track, target and model: a column of `comparison.medians`.
+        Values by track, target and model: a column of `comparison.medians`.
     ax
         Axes to draw in; the current ones if left out.
 
@@ -64,7 +65,8 @@ def model_boxes(medians: "pd.Series[float]", ax: "Axes | None" = None) -> "Axes"
     ax = axes_of(ax)
     targets = list(dict.fromkeys(medians.index.get_level_values("target")))
     height = 0.8 / len(targets)
-    order = medians.groupby("model").median().sort_values().index
+    less_is_better = scale_of(str(medians.name)).less_is_better
+    order = medians.groupby("model").median().sort_values(ascending=not less_is_better).index
     for i, (target, color) in enumerate(stem_colors(targets).items()):
         for row, model in enumerate(order):
             levels = medians.index.get_level_values
@@ -80,7 +82,7 @@ def model_boxes(medians: "pd.Series[float]", ax: "Axes | None" = None) -> "Axes"
             ax.plot(found.to_numpy(), np.full(len(found), y), ".", color=color, markersize=4)
         ax.plot([], [], "s", color=color, label=label(target))
     ax.set_yticks(range(len(order)), [label(model) for model in order])
-    ax.set_xlabel(f"{medians.name} (dB)")
+    ax.set_xlabel(with_unit(str(medians.name)))
     ax.grid(axis="x", alpha=0.3)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(targets), frameon=False)
     return ax
@@ -97,12 +99,12 @@ def _check_medians(medians: Any) -> None:
 def model_pairs(
     medians: "pd.Series[float]", first: str, second: str, ax: "Axes | None" = None
 ) -> "Axes":
-    """Draw a line for each track from one model's value to another's, rising if the second wins.
+    """Draw a line for each track from one model's value to another's, which rises with the value.
 
     Parameters
     ----------
     medians
-        Values in dB by track, target and model, as in `model_boxes`.
+        Values by track, target and model, as in `model_boxes`.
     first, second
         Names of models.
     ax
@@ -126,6 +128,6 @@ def model_pairs(
     )
     for i, target in enumerate(targets):
         ax.text(2 * i + 0.5, 1.01, label(target), ha="center", transform=ax.get_xaxis_transform())
-    ax.set_ylabel(f"{medians.name} (dB)")
+    ax.set_ylabel(with_unit(str(medians.name)))
     ax.grid(axis="y", alpha=0.3)
     return ax

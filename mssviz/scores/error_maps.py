@@ -29,9 +29,9 @@ from functools import cached_property
 
 import numpy as np
 
-from mssviz import audio
 from mssviz._typing import AnyArray, Waveform
 from mssviz.errors import ParameterError
+from mssviz.scores.signals import checked_pair, ratio_db
 from mssviz.stft import Frames, StftParams, check_params, stft_frames
 
 #: Frames in a block of a pass over a song.
@@ -139,12 +139,7 @@ def error_map(
     """
     params = StftParams() if params is None else params
     check_params(params)
-    true = audio.check_waveform(reference, "reference")
-    found = audio.check_waveform(estimate, "estimate")
-    if true.shape != found.shape:
-        raise ParameterError(
-            f"reference and estimate differ in shape ({true.shape}, {found.shape})"
-        )
+    true, found = checked_pair(reference, estimate)
     unknown = ErrorMap(true, found, params, np.nan, np.nan, np.nan)
     above = below = level = 0.0
     for _, signed, of_level in unknown.blocks():
@@ -239,9 +234,7 @@ def bin_weights(params: StftParams) -> AnyArray:
 
 def sdr_db(signal: float, error: float) -> float:
     """Ratio of two energies in dB: NaN without a signal, ``inf`` without an error."""
-    if not signal:
-        return float("nan")
-    return float(10 * np.log10(signal / error)) if error else float("inf")
+    return ratio_db(signal, error) if signal else float("nan")
 
 
 def energy(waveform: AnyArray, other: AnyArray | None = None) -> float:

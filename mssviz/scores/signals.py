@@ -52,11 +52,11 @@ def si_sdr(reference: AnyArray, estimate: AnyArray) -> float:
     >>> round(mssviz.si_sdr(true, true + 0.1 * noise))
     20
     """
-    s, e = _pair(reference, estimate)
+    s, e = flat_pair(reference, estimate)
     if not s.any() or not e.any():
         return float("nan")
     target = (e @ s) / (s @ s) * s
-    return _ratio_db(target @ target, np.square(target - e).sum())
+    return ratio_db(target @ target, np.square(target - e).sum())
 
 
 def sd_sdr(reference: AnyArray, estimate: AnyArray) -> float:
@@ -78,11 +78,11 @@ def sd_sdr(reference: AnyArray, estimate: AnyArray) -> float:
     ----------
     Le Roux, Wisdom, Erdogan and Hershey, "SDR – half-baked or well done?", ICASSP 2019.
     """
-    s, e = _pair(reference, estimate)
+    s, e = flat_pair(reference, estimate)
     if not s.any() or not e.any():
         return float("nan")
     alpha = (e @ s) / (s @ s)
-    return _ratio_db(alpha**2 * (s @ s), np.square(s - e).sum())
+    return ratio_db(alpha**2 * (s @ s), np.square(s - e).sum())
 
 
 def mse_db(reference: AnyArray, estimate: AnyArray) -> float:
@@ -97,7 +97,7 @@ def mse_db(reference: AnyArray, estimate: AnyArray) -> float:
     reference, estimate
         Waveforms ``(n_samples, n_channels)`` of the same shape.
     """
-    s, e = _pair(reference, estimate)
+    s, e = flat_pair(reference, estimate)
     with np.errstate(divide="ignore"):
         return float(10 * np.log10(np.square(s - e).mean()))
 
@@ -129,7 +129,7 @@ def log_spectral_distance(
     Gray and Markel, "Distance measures for speech processing", IEEE TASSP 24(5), 1976.
     """
     sample_rate = audio.check_sample_rate(sample_rate, "sample_rate")
-    s, e = _checked(reference, estimate)
+    s, e = checked_pair(reference, estimate)
     spectra = stft_frames(s, _GRID), stft_frames(e, _GRID)
     starts = range(0, len(spectra[0]), _BLOCK_FRAMES)
     loudest = max(float(magnitude(spectra[0][i : i + _BLOCK_FRAMES]).max()) for i in starts)
@@ -210,7 +210,7 @@ def describe(
     import pandas as pd
 
     sample_rate = audio.check_sample_rate(sample_rate, "sample_rate")
-    stems = {t: _checked(mixture, waveform)[1] for t, waveform in estimates.items()}
+    stems = {t: checked_pair(mixture, waveform)[1] for t, waveform in estimates.items()}
     flat = {t: stem.ravel().astype(np.float64) for t, stem in stems.items()}
     energy = {t: float(x @ x) for t, x in flat.items()}
     total = sum(energy.values())
@@ -251,7 +251,8 @@ def _bandwidth(stem: Waveform, sample_rate: int) -> float:
     return float(bins_to_hz(index, StftParams(sample_rate, _GRID.n_fft, _GRID.hop_length)))
 
 
-def _checked(reference: AnyArray, estimate: AnyArray) -> tuple[Waveform, Waveform]:
+def checked_pair(reference: AnyArray, estimate: AnyArray) -> tuple[Waveform, Waveform]:
+    """Check two waveforms of one shape, and give them as float32."""
     s = audio.check_waveform(reference, "reference")
     e = audio.check_waveform(estimate, "estimate")
     if s.shape != e.shape:
@@ -259,11 +260,13 @@ def _checked(reference: AnyArray, estimate: AnyArray) -> tuple[Waveform, Wavefor
     return s, e
 
 
-def _pair(reference: AnyArray, estimate: AnyArray) -> tuple[AnyArray, AnyArray]:
-    s, e = _checked(reference, estimate)
+def flat_pair(reference: AnyArray, estimate: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Check two waveforms of one shape, and give all samples of all channels, float64."""
+    s, e = checked_pair(reference, estimate)
     return s.astype(np.float64).ravel(), e.astype(np.float64).ravel()
 
 
-def _ratio_db(signal: float, error: float) -> float:
+def ratio_db(signal: float, error: float) -> float:
+    """Ratio of two energies in dB: ``inf`` without an error."""
     with np.errstate(divide="ignore"):
         return float(10 * np.log10(np.float64(signal) / np.float64(error)))
