@@ -167,7 +167,7 @@ def error_map(
     level = 10 * np.log10(np.maximum(size / (size.max(initial=0) or 1.0), 1e-30))
     strength = np.maximum(level + range_db, 0.0)
     mesh = grid.draw(np.copysign(strength, cost), ax, DIFFERENCE_MAP, -range_db, range_db)
-    bar = colorbar(mesh, "missing  ←  dB below the costliest  →  too much")
+    bar = colorbar(mesh, "missing  ←  dB  →  too much")
     ticks = [-range_db, -range_db / 2, 0, range_db / 2, range_db]
     bar.set_ticks(ticks, labels=[f"{abs(tick) - range_db:.0f}".replace("-", "−") for tick in ticks])
     return mesh
