@@ -188,6 +188,17 @@ def test_log_wmse_hears_the_middle_more_than_the_ends():
     )
 
 
+def test_log_wmse_does_not_hear_what_lies_above_hearing():
+    t = np.arange(96_000)[:, None] / 96_000
+    mixture = noise(n_samples=96_000)
+    heard, unheard = (
+        scores.log_wmse(mixture, mixture + 0.01 * np.sin(2 * np.pi * f * t), mixture, 96_000)
+        for f in (1000, 40_000)
+    )
+    assert heard < 30
+    assert unheard > 70  # but for the ends of the tone
+
+
 def test_l1_freq_depends_on_the_level():
     s, e = noise(), noise(1)
     assert scores.l1_freq(s, s) == 100

@@ -215,6 +215,17 @@ def test_a_track_with_repaired_files_is_marked(tracks, tmp_path, repaired):
     assert comparison.summary(found).loc[("vocals", "mixture"), "tracks"] == 1
 
 
+def test_a_mixture_that_is_no_sum_of_stems_counts_as_it_is(tracks, tmp_path):
+    mixture, stems = tracks["song 0"].load()
+    mastered = tmp_path / "mixture.wav"
+    mssviz.write_audio(mastered, 0.5 * mixture, RATE, bit_depth="float")
+    track = datasets.Track("song 0", tracks["song 0"].stems, mixture=(mastered, 0))
+    found = compare({"song 0": track}, ["mixture"], cache=tmp_path, progress=False)
+    values = found.set_index(["target", "measure"])["value"]
+    expected = scores.log_wmse(stems["vocals"], 0.5 * mixture, 0.5 * mixture, RATE)
+    assert values["vocals", "log-WMSE"] == pytest.approx(expected, abs=1e-4)
+
+
 def test_one_name_is_a_list_of_one(tracks, table, tmp_path):
     found = compare(tracks, "mixture", cache=tmp_path, progress=False)
     expected = table[table["model"] == "mixture"].reset_index(drop=True)

@@ -149,6 +149,14 @@ def test_silence_has_no_scores_as_in_evaluate():
         decomposition.of("drums")
 
 
+def test_one_stem_alone_has_tracks_but_no_scores():
+    true, estimates = pair()
+    true["other"][:] = 0
+    parts = decompose(true, estimates, RATE).of("vocals")
+    assert np.isnan(list(parts.scores.values())).all()
+    assert np.allclose(sum(parts.tracks.values())[: 3 * RATE], estimates["vocals"], atol=1e-6)
+
+
 def test_what_does_not_fit_is_refused():
     true, estimates = pair()
     with pytest.raises(ParameterError, match="3 or 4"):

@@ -4,7 +4,7 @@ A number can be set beside a board's only if it is the same number: each functio
 what it rewards and what it hides. None of them is what people hear.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -17,7 +17,7 @@ from mssviz._typing import AnyArray, Magnitude, Waveform
 from mssviz.scores.signals import checked_pair, flat_pair, ratio_db
 from mssviz.stft import StftParams, frames_to_time, magnitude, stft_frames
 
-_BLOCK_FRAMES = 512
+_BLOCK_FRAMES, _BLOCK_SAMPLES = 512, 1 << 18
 _USDR_EPSILON = 1e-7
 _MEL_BANDS, _LEAST_AMPLITUDE, _TOP_DB = 512, 1e-10, 80.0
 _WMSE_SCALE, _WMSE_EPSILON, _WMSE_LEAST_POWER, _WMSE_TAPS = -4.0, 1e-8, 1e-16, 4000
@@ -94,8 +94,7 @@ def si_sir(reference: AnyArray, estimate: AnyArray, others: Mapping[str, AnyArra
     ----------
     Le Roux, Wisdom, Erdogan and Hershey, "SDR – half-baked or well done?", ICASSP 2019.
     """
-    target, interference, _ = _si_parts(reference, estimate, others)
-    return ratio_db(target, interference)
+    return si_parts(reference, estimate, others).sir
 
 
 def si_sar(reference: AnyArray, estimate: AnyArray, others: Mapping[str, AnyArray]) -> float:
@@ -117,28 +116,63 @@ def si_sar(reference: AnyArray, estimate: AnyArray, others: Mapping[str, AnyArra
     ----------
     Le Roux, Wisdom, Erdogan and Hershey, "SDR – half-baked or well done?", ICASSP 2019.
     """
-    target, _, artefacts = _si_parts(reference, estimate, others)
-    return ratio_db(target, artefacts)
+    return si_parts(reference, estimate, others).sar
 
 
-def _si_parts(
-    reference: AnyArray, estimate: AnyArray, others: Mapping[str, AnyArray]
-) -> tuple[float, float, float]:
-    """Energies of target, interference and artefacts; NaN if the stem or the estimate is silent."""
-    s, e = flat_pair(reference, estimate)
-    if not s.any() or not e.any():
-        return np.nan, np.nan, np.nan
-    stems = [s, *(flat_pair(reference, other)[1] for other in others.values())]
-    target = (e @ s) / (s @ s) * s
-    error = e - target
+@dataclass(frozen=True)
+class SiParts:
+    """Energies of the parts of an estimate, NaN if it or the true stem is silent; from `si_parts`.
+
+    Parameters
+    ----------
+    target
+        Energy of the true stem at the level that it has in the estimate.
+    interference, artefacts
+        Energies of the error: what is a sum of true stems, and the rest.
+    """
+
+    target: float
+    interference: float
+    artefacts: float
+
+    @property
+    def sir(self) -> float:
+        """Ratio of target and interference, in dB, see `scores.si_sir`."""
+        return ratio_db(self.target, self.interference)
+
+    @property
+    def sar(self) -> float:
+        """Ratio of target and artefacts, in dB, see `scores.si_sar`."""
+        return ratio_db(self.target, self.artefacts)
+
+
+def si_parts(reference: AnyArray, estimate: AnyArray, others: Mapping[str, AnyArray]) -> SiParts:
+    """Split an estimate into target, interference and artefacts; parameters as for `si_sir`."""
+    true, found = checked_pair(reference, estimate)
+    stems = [true, *(checked_pair(reference, other)[1] for other in others.values())]
+    products = np.add.reduce([block @ block.T for block in _blocks([*stems, found])])
+    if not products[0, 0] or not products[-1, -1]:
+        return SiParts(np.nan, np.nan, np.nan)
+    alpha = products[0, -1] / products[0, 0]
     # stems at one level, so that a soft one counts for what it is
-    levels = [np.sqrt(stem @ stem) or 1.0 for stem in stems]
-    products = np.array([[a @ b for b in stems] for a in stems]) / np.outer(levels, levels)
-    onto = np.array([stem @ error for stem in stems]) / levels
-    gains = np.linalg.lstsq(products, onto)[0] / levels
-    interference = sum(gain * stem for gain, stem in zip(gains, stems, strict=True))
-    artefacts = error - interference
-    return float(target @ target), float(interference @ interference), float(artefacts @ artefacts)
+    levels = np.sqrt(products.diagonal()[:-1])
+    levels[levels == 0] = 1
+    onto = (products[:-1, -1] - alpha * products[:-1, 0]) / levels
+    alike = products[:-1, :-1] / np.outer(levels, levels)
+    gains = np.linalg.lstsq(alike, onto)[0] / levels
+    interference = artefacts = 0.0
+    for block in _blocks([*stems, found]):
+        mixed = gains @ block[:-1]
+        interference += float(mixed @ mixed)
+        artefacts += float(np.square(block[-1] - alpha * block[0] - mixed).sum())
+    return SiParts(float(alpha**2 * products[0, 0]), interference, artefacts)
+
+
+def _blocks(signals: Sequence[Waveform]) -> Iterator[AnyArray]:
+    """All samples of all channels, a part after the other, ``(n_signals, any)`` float64."""
+    for start in range(0, len(signals[0]), _BLOCK_SAMPLES):
+        part = slice(start, start + _BLOCK_SAMPLES)
+        yield np.stack([signal[part].ravel() for signal in signals]).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)

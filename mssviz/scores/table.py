@@ -14,7 +14,7 @@ from mssviz import audio
 from mssviz._measures import Scale, scale_of
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
-from mssviz.scores.boards import BleedMap, bleed_map, l1_freq, log_wmse, si_sar, si_sir, usdr
+from mssviz.scores.boards import BleedMap, SiParts, bleed_map, l1_freq, log_wmse, si_parts, usdr
 from mssviz.scores.signals import log_spectral_distance, mse_db, sd_sdr, si_sdr
 
 if TYPE_CHECKING:
@@ -42,6 +42,11 @@ class Judged:
     sample_rate: int
     others: Mapping[str, AnyArray]
     mixture: AnyArray
+
+    @cached_property
+    def parts(self) -> SiParts:
+        """Energies of what is right, what other stems make up of the error, and the rest."""
+        return si_parts(self.reference, self.estimate, self.others)
 
     @cached_property
     def bleed(self) -> BleedMap:
@@ -76,8 +81,8 @@ _ALL: dict[str, tuple[str, Callable[[Judged], float] | None]] = {
     "SAR": ("artefacts", None),
     "uSDR": ("all errors of the whole song, as boards count", lambda j: usdr(*_pair(j))),
     "SI-SDR": ("all errors but a wrong level", lambda j: si_sdr(*_pair(j))),
-    "SI-SIR": ("steady leakage of others", lambda j: si_sir(*_pair(j), j.others)),
-    "SI-SAR": ("all but steady leakage", lambda j: si_sar(*_pair(j), j.others)),
+    "SI-SIR": ("steady leakage of others", lambda j: j.parts.sir),
+    "SI-SAR": ("all but steady leakage", lambda j: j.parts.sar),
     "SD-SDR": ("all errors, a wrong level most", lambda j: sd_sdr(*_pair(j))),
     "MSE": ("mean square error, less is better", lambda j: mse_db(*_pair(j))),
     "LSD": (
