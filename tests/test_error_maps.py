@@ -120,8 +120,13 @@ def test_what_does_not_fit_is_refused():
         error_map(noise(), noise(n_channels=1))
     with pytest.raises(ParameterError, match="StftParams"):
         error_map(noise(), noise(), 2048)
-    with pytest.raises(ParameterError, match="1 or more"):
-        costliest(error_map(noise(), noise()), 0)
+    for n in (0, 2.5, "3"):
+        with pytest.raises(ParameterError, match="1 or more"):
+            costliest(error_map(noise(), noise(seed=1)), n)
+    others = costliest(error_map(noise(), noise(seed=1)))
+    coarse = error_map(noise(), noise(seed=1), StftParams(RATE, 512, 128))
+    with pytest.raises(ParameterError, match="regions must be of this map"):
+        repaired(coarse, others)
     with pytest.raises(ParameterError, match="error_map"):
         costliest(noise())
 

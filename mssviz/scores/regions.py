@@ -13,13 +13,13 @@ has exactly these bins, and of what contradicts its neighbours the inverse STFT 
 is a sound, which is smaller. So a gain is a promise: `repaired` is at least so much better.
 """
 
+import numbers
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.ndimage
 
-from mssviz._checks import check_number
 from mssviz._typing import AnyArray, Waveform
 from mssviz.errors import ParameterError
 from mssviz.scores.error_maps import BLOCK_FRAMES, ErrorMap, sdr_db
@@ -93,9 +93,8 @@ def costliest(error_map: ErrorMap, n: int = 10) -> list[Region]:
     >>> region.kind, abs(region.start - 1) < 0.1
     ('too much', True)
     """
-    check_number(n, "n")
-    if n < 1:
-        raise ParameterError(f"n must be a number of regions, 1 or more (got {n})")
+    if not isinstance(n, numbers.Integral) or n < 1:
+        raise ParameterError(f"n must be a number of regions, 1 or more (got {n!r})")
     if not isinstance(error_map, ErrorMap):
         raise ParameterError(
             f"costliest needs a map from scores.error_map (got {type(error_map).__name__})"
@@ -157,6 +156,13 @@ def repaired(error_map: ErrorMap, regions: Sequence[Region]) -> Waveform:
     params, n_samples = error_map.params, len(error_map.reference)
     true = stft_frames(error_map.reference, params)
     found = stft_frames(error_map.estimate, params)
+    for region in regions:
+        last = np.add((region.first_frame, region.first_bin), region.inside.shape)
+        if (last > true.shape[:2]).any():
+            raise ParameterError(
+                f"regions must be of this map; {region} is of another: take them from "
+                "costliest(error_map)"
+            )
     synthesis, parts = OverlapAdd(params), []
     for start in range(0, len(found), BLOCK_FRAMES):
         block = found[start : start + BLOCK_FRAMES]
