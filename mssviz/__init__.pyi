@@ -10,6 +10,7 @@ from . import datasets as datasets
 from . import errors as errors
 from . import evaluation as evaluation
 from . import export as export
+from . import insight as insight
 from . import laboratory as laboratory
 from . import mask_editing as mask_editing
 from . import mask_options as mask_options

@@ -1,5 +1,6 @@
 """A network, ready to run on patches, and bounds on how large one may be."""
 
+import copy
 import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,16 +78,32 @@ class Network:
                 ) from error
         _check_outputs(self.model)
         self.targets = tuple(targets)
-        example: tuple[int, ...]
+        self._example: tuple[int, ...]
         if self.signal == "waveform":
-            example = (shape["n_samples"], shape["n_channels"])
+            self._example = (shape["n_samples"], shape["n_channels"])
         else:
-            example = (shape["patch_frames"], shape["n_channels"], shape["n_bins"])
+            self._example = (shape["patch_frames"], shape["n_channels"], shape["n_bins"])
+        self._run = self._traced()
+
+    def with_model(self, model: Any) -> "Network":
+        """Make the same network with another model in place of its own.
+
+        Parameters
+        ----------
+        model
+            Keras model with the same inputs and outputs, such as one from `gates.Gates`.
+        """
+        other = copy.copy(self)
+        other.model = model
+        other._run = other._traced()
+        return other
+
+    def _traced(self) -> Any:
         dtype = tf.complex64 if self.signal == "spectrum" else tf.float32
         # what is traced is plain TensorFlow; converting it first would write it to a file
-        self._run = tf.function(
+        return tf.function(
             self._forward,
-            input_signature=[tf.TensorSpec((None, *example), dtype)],
+            input_signature=[tf.TensorSpec((None, *self._example), dtype)],
             autograph=False,
         )
 
@@ -107,11 +124,15 @@ class Network:
             One tensor for each target: magnitudes ``(n_patches, T, F, C)``, or waveforms
             ``(n_patches, n_out, C)`` of the middle.
         """
-        if self.signal == "spectrum":
-            mixture = tf.stack([tf.math.real(mixture), tf.math.imag(mixture)], axis=-1)
         with own_settings():
-            outputs = self.model(mixture, training=training)
+            outputs = self.model(self.model_input(mixture), training=training)
         return list(outputs) if isinstance(outputs, list | tuple) else [outputs]  # with one target
+
+    def model_input(self, mixture: Any) -> Any:
+        """What `model` reads of a batch from `forward`: of spectra, real and imaginary parts."""
+        if self.signal == "spectrum":
+            return tf.stack([tf.math.real(mixture), tf.math.imag(mixture)], axis=-1)
+        return mixture
 
     def _forward(self, mixture: Any) -> list[Any]:
         if self.signal == "waveform":

@@ -30,6 +30,7 @@ from mssviz.plots.charts import model_boxes, model_pairs, scores
 from mssviz.plots.pictures import (
     boxes,
     error_map,
+    evidence,
     mask,
     mask_difference,
     mask_over_spectrogram,
@@ -56,6 +57,7 @@ __all__ = [
     "check_layout",
     "dark",
     "error_map",
+    "evidence",
     "label",
     "mask",
     "mask_difference",

@@ -161,13 +161,50 @@ def error_map(
     A cell of the picture holds the mean over its bins: what is close together and of both kinds
     is drawn by what is left.
     """
-    grid = Grid(np.shape(signed), params, scale, start)
-    cost = grid.pool(signed)
-    size = np.abs(cost)
+    return _signed(
+        signed, Grid(np.shape(signed), params, scale, start), ax, range_db,
+        "missing  ←  dB below the costliest  →  too much",
+    )  # fmt: skip
+
+
+def evidence(
+    values: AnyArray,
+    params: StftParams,
+    *,
+    ax: "Axes | None" = None,
+    scale: FrequencyScale = "log",
+    start: float = 0.0,
+    range_db: float = 40.0,
+) -> "QuadMesh":
+    """Draw what speaks for a bin of a mask in violet, and what speaks against it in orange.
+
+    Parameters
+    ----------
+    values
+        Contributions, `insight.Evidence.values`; channels are averaged.
+    params, ax, scale
+        Grid, axes and frequency scale, as in `spectrogram`.
+    start
+        Time of the first frame's begin in seconds, `insight.Evidence.start`.
+    range_db
+        Level below the strongest place at which colours fade out, in dB.
+    """
+    return _signed(
+        values, Grid(np.shape(values), params, scale, start), ax, range_db,
+        "against  ←  dB below the strongest  →  for",
+    )  # fmt: skip
+
+
+def _signed(
+    values: AnyArray, grid: Grid, ax: "Axes | None", range_db: float, text: str
+) -> "QuadMesh":
+    """Draw values of both signs in two colours, as strong as their levels."""
+    pooled = grid.pool(values)
+    size = np.abs(pooled)
     level = 10 * np.log10(np.maximum(size / (size.max(initial=0) or 1.0), 1e-30))
     strength = np.maximum(level + range_db, 0.0)
-    mesh = grid.draw(np.copysign(strength, cost), ax, DIFFERENCE_MAP, -range_db, range_db)
-    bar = colorbar(mesh, "missing  ←  dB  →  too much")
+    mesh = grid.draw(np.copysign(strength, pooled), ax, DIFFERENCE_MAP, -range_db, range_db)
+    bar = colorbar(mesh, text)
     ticks = [-range_db, -range_db / 2, 0, range_db / 2, range_db]
     bar.set_ticks(ticks, labels=[f"{abs(tick) - range_db:.0f}".replace("-", "−") for tick in ticks])
     return mesh

@@ -16,7 +16,7 @@ from mssviz import presets, pretrained
 from mssviz._ahead import ahead
 from mssviz._progress import reporter
 from mssviz._spleeter import METHODS
-from mssviz._typing import Magnitude, PathLike, Progress, Waveform
+from mssviz._typing import AnyArray, Magnitude, PathLike, Progress, Waveform
 from mssviz.errors import ParameterError, PretrainedError
 from mssviz.presets import Preset
 from mssviz.separation import (
@@ -30,7 +30,7 @@ from mssviz.separation import (
     with_margins,
 )
 from mssviz.separators.model import Model
-from mssviz.stft import magnitude, stft_blocks
+from mssviz.stft import Frames, magnitude, stft_blocks
 
 if TYPE_CHECKING:
     from mssviz.networks import Network
@@ -208,23 +208,55 @@ class Separator(Model):
             yield segment
 
     def _of_spectra(self, blocks: Iterable[Waveform]) -> Iterator[Segment]:
-        n_patch, context = self.preset.patch_frames, self.preset.context
-        n_core, n_bins = n_patch - 2 * context, self.preset.model_bins
+        context = self.preset.context
+        n_core = self.preset.patch_frames - 2 * context
         # reading begins while TensorFlow is imported and the network is built
         with ahead(stft_blocks(blocks, self.preset.stft, n_core)) as spectra:
             network = self.network
-            read = magnitude if network.signal == "magnitude" else np.asarray
             for part in with_margins((Segment(spectrum, {}) for spectrum in spectra), context):
-                spectrum = part.mixture
-                first = context - part.before
-                shape = (1, n_patch, spectrum.shape[2], n_bins)
-                # memory order of spectra, see stft
-                patch = np.moveaxis(np.zeros(shape, read(spectrum[:0]).dtype), 2, 3)
-                patch[0, first : first + len(spectrum)] = read(spectrum[:, :n_bins])
-                core = part.core(spectrum)
+                core = part.core(part.mixture)
                 frames = slice(context, context + len(core))
-                found = network(patch)
+                found = network(self._patch(part.mixture, context - part.before))
                 yield Segment(core, {name: values[0, frames] for name, values in found.items()})
+
+    def patch_of(self, mixture_stft: AnyArray | Frames, frame: int) -> tuple[AnyArray, int]:
+        """The patch that the network reads to estimate a frame of a song.
+
+        Parameters
+        ----------
+        mixture_stft
+            STFT of the song's mixture, ``(n_frames, n_bins, n_channels)``.
+        frame
+            Number of the frame.
+
+        Returns
+        -------
+        patch : array
+            Magnitudes or spectra, ``(1, patch_frames, n_model_bins, n_channels)``; silent where the
+            song has no frames.
+        first : int
+            Number that the patch's first frame has in the song; below 0 in a margin before it.
+
+        Raises
+        ------
+        ParameterError
+            If the network reads waveforms.
+        """
+        if self.network.signal == "waveform":
+            raise ParameterError(f"{self.preset.name} reads waveforms and no spectrogram")
+        n_core = self.preset.patch_frames - 2 * self.preset.context
+        first = frame // n_core * n_core - self.preset.context
+        spectrum = mixture_stft[max(0, first) : first + self.preset.patch_frames]
+        return self._patch(spectrum, max(0, -first)), first
+
+    def _patch(self, spectrum: AnyArray, first: int) -> AnyArray:
+        """A patch with a spectrum from its frame `first` on."""
+        read = magnitude if self.network.signal == "magnitude" else np.asarray
+        shape = (1, self.preset.patch_frames, spectrum.shape[2], self.preset.model_bins)
+        # memory order of spectra, see stft
+        patch = np.moveaxis(np.zeros(shape, read(spectrum[:0]).dtype), 2, 3)
+        patch[0, first : first + len(spectrum)] = read(spectrum[:, : self.preset.model_bins])
+        return patch
 
     def _of_waveforms(self, blocks: Iterable[Waveform]) -> Iterator[Segment]:
         n_patch, context = self.preset.patch_samples, self.preset.context
