@@ -76,6 +76,16 @@ def test_repet_keeps_what_repeats():
     assert si_sdr(reference, found) > si_sdr(reference, mixture) + 3
 
 
+@pytest.mark.parametrize("name", list(baselines.CLASSICAL))
+@pytest.mark.parametrize("n_frames", range(1, 9))
+def test_a_last_part_of_a_few_frames_is_separated(name, n_frames):
+    """A song's last part can be one frame long, wherever its length leads to."""
+    spectrum = np.random.default_rng(n_frames).random((n_frames, 2049, 2), np.float32)
+    parts = baselines.CLASSICAL[name].separate(spectrum)
+    assert all(np.isfinite(part).all() and (part >= 0).all() for part in parts)
+    np.testing.assert_allclose(sum(parts), spectrum, atol=1e-5)
+
+
 def test_a_blend_is_the_weighted_mean_of_the_outputs(song):
     models = [baselines.find("oracle:IRM1-targets"), baselines.Mixture()]
     blend = separated(baselines.Blend(models, [3, 1]), song)

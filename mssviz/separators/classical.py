@@ -57,21 +57,30 @@ class Mixture(Model):
         return Run(separation, work)
 
 
+#: Length of the median filters, in frames and in bins; librosa's own.
+_HPSS_FRAMES = 31
+
+
 def _hpss(spectrum: Magnitude) -> tuple[Magnitude, ...]:
     # percussive sound is smooth along frequency, harmonic sound along time
     import librosa
 
     bins_first = np.moveaxis(spectrum, (0, 1, 2), (2, 1, 0))  # (channels, bins, frames)
-    harmonic, percussive = librosa.decompose.hpss(bins_first, mask=True, power=1.0)
-    return tuple(
-        np.moveaxis(share, (0, 1, 2), (2, 1, 0)) * spectrum for share in (percussive, harmonic)
-    )
+    # of fewer frames than the filter is long, its median is wrong: mirror them, as it would itself
+    missing = max(0, _HPSS_FRAMES - len(spectrum))
+    mirrored = np.pad(bins_first, ((0, 0), (0, 0), (missing, missing)), "symmetric")
+    shares = librosa.decompose.hpss(mirrored, kernel_size=_HPSS_FRAMES, mask=True, power=1.0)
+    frames = slice(missing, missing + len(spectrum))
+    harmonic, percussive = (np.moveaxis(s[:, :, frames], (0, 1, 2), (2, 1, 0)) for s in shares)
+    return percussive * spectrum, harmonic * spectrum
 
 
 def _repet_sim(spectrum: Magnitude) -> tuple[Magnitude, ...]:
     # the accompaniment repeats: keep of each frame what it shares with the frames most like it
     import librosa
 
+    if len(spectrum) < 5:  # too few frames for one to be like another: all of it is the rest
+        return np.zeros_like(spectrum), spectrum
     width = round(2 * GRID.sample_rate / GRID.hop_length)
     mono = spectrum.mean(axis=2).T
     if mono.shape[1] < 2 * width:
