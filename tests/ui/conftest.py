@@ -64,6 +64,7 @@ def open_notebook(
         if request.node.failed:
             jupyter.screenshot(page, f"failed-{request.node.name}-{i}")
         page.context.close()
+    jupyter.end_kernels(lab)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import requests
 from playwright.sync_api import Browser, Locator, Page, Playwright
 from playwright.sync_api import TimeoutError as Timeout
 
@@ -173,6 +174,15 @@ def shut_down(page: Page) -> None:
     """Shut the notebook's kernel down and wait until it is gone."""
     choose(page, "Kernel", "Shut Down Kernel")
     page.wait_for_selector("[data-status=unknown]", timeout=30_000, state="attached")
+
+
+def end_kernels(address: str) -> None:
+    """End all kernels of a JupyterLab, each of which holds the better part of a gigabyte."""
+    server, token = re.fullmatch(r"(.*)/lab\?token=(\w+)", address).groups()
+    headers = {"Authorization": f"token {token}"}
+    for session in requests.get(f"{server}/api/sessions", headers=headers, timeout=30).json():
+        kernel = f"{server}/api/kernels/{session['kernel']['id']}"
+        requests.delete(kernel, headers=headers, timeout=30)
 
 
 def restart_and_run_all(page: Page) -> None:
