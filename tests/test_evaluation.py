@@ -103,6 +103,10 @@ def test_mono_is_matched_with_stereo(tmp_path, mono):
         found = evaluation.folders(*folders, progress=False)
     expected = mssviz.evaluate(true, mixed_up(true), RATE)
     assert found["SDR"].median() == pytest.approx(expected["SDR"].median(), abs=1e-3)
+    with pytest.warns(UserWarning, match="mono and were repeated to 2 channels"):
+        whole = evaluation.read_folders(*folders).whole()
+    one_channel = mssviz.scores.whole(true, mixed_up(true), RATE)
+    assert whole["uSDR"].to_dict() == pytest.approx(one_channel["uSDR"].to_dict(), abs=1e-3)
 
 
 @pytest.mark.parametrize("folder", [0, 1])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mssviz import comparison, datasets
+from mssviz import audio, comparison, datasets
 from mssviz._files import Draft, check_places, new_file, writing
 from mssviz._typing import PathLike, Progress, Waveform
 from mssviz.comparison import Scoring
@@ -136,6 +136,11 @@ def _matched(references: Track, estimates: Track) -> Folders:
             f"the {mono} are mono and were repeated to {max(wanted[1], found[1])} channels; "
             "differences between the others' channels count as errors",
             stacklevel=3,
+        )
+        n_channels = max(wanted[1], found[1])
+        true, estimated = (
+            {target: audio.to_channels(waveform, n_channels) for target, waveform in stems.items()}
+            for stems in (true, estimated)
         )
     padding = ((0, max(0, missing)), (0, 0))
     fitted = {target: np.pad(w[: wanted[0]], padding) for target, w in estimated.items()}
