@@ -292,6 +292,12 @@ def test_what_is_no_cut_is_refused(surgery, site, gain, channels, match):
     assert surgery.cuts == {}
 
 
+@pytest.mark.parametrize("time", [-1.0, 99.0, float("nan")])
+def test_feature_maps_are_of_a_time_in_the_song(surgery, song, time):
+    with pytest.raises(ParameterError, match=r"time must lie between 0 and 4\.00 s"):
+        surgery.feature_maps("vocals_conv1", song, time)
+
+
 def test_only_networks_can_be_cut():
     with pytest.raises(ParameterError, match="network"):
         Surgery(mssviz.separators.find("repet-sim"))

@@ -386,17 +386,21 @@ def _check_model(separator: Separator) -> None:
 def _index(separation: Separation, time: float, frequency: float) -> tuple[int, int]:
     """Numbers of the frame and the bin that are nearest to a time and a frequency."""
     preset, params = separation.preset, separation.preset.stft
-    seconds = len(separation.mixture) / params.sample_rate
-    if not 0 <= time <= seconds:
-        raise ParameterError(f"time must lie between 0 and {seconds:.2f} s (got {time})")
     highest = float(bins_to_hz(preset.model_bins - 1, params))
     if not 0 <= frequency <= highest:
         raise ParameterError(
             f"frequency must lie between 0 and {highest:.0f} Hz, which is as far as {preset.name} "
             f"reads; masks above are an extension (got {frequency})"
         )
-    frame = int(time_to_frames(time, params))
-    return frame, round(frequency * params.n_fft / params.sample_rate)
+    return frame_at(separation, time), round(frequency * params.n_fft / params.sample_rate)
+
+
+def frame_at(separation: Separation, time: float) -> int:
+    """Number of the frame nearest to a time in seconds, or `ParameterError` if there is none."""
+    seconds = len(separation.mixture) / separation.sample_rate
+    if not 0 <= time <= seconds:
+        raise ParameterError(f"time must lie between 0 and {seconds:.2f} s (got {time})")
+    return int(time_to_frames(time, separation.preset.stft))
 
 
 def _grid(whole: Cell, n_times: int, n_bands: int) -> list[Cell]:

@@ -7,9 +7,10 @@ import numpy as np
 
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
+from mssviz.insight.evidence import frame_at
 from mssviz.separation import Separation
 from mssviz.separators import Separator
-from mssviz.stft import frames_to_time, time_to_frames
+from mssviz.stft import frames_to_time
 
 if TYPE_CHECKING:
     from mssviz.networks.gates import Gates, Site
@@ -143,10 +144,7 @@ class Surgery(Separator):
             If there is no such site or time, or the network reads waveforms.
         """
         params = separation.preset.stft
-        frame = int(time_to_frames(time, params))
-        if not 0 <= frame < len(separation.mixture_stft):
-            raise ParameterError(f"time must lie within the excerpt (got {time})")
-        patch, first = self.patch_of(separation.mixture_stft, frame)
+        patch, first = self.patch_of(separation.mixture_stft, frame_at(separation, time))
         ends = frames_to_time(np.array([first, first + patch.shape[1] - 1]), params)
         mixture = self.network.model_input(np.ascontiguousarray(patch))
         return self.gates.output(site, mixture)[0], (float(ends[0]), float(ends[1]))
