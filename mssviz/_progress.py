@@ -1,10 +1,10 @@
 """The way to report progress: a callback ``(done, total, what)``, or a bar made from it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from mssviz._fetch import no_progress
-from mssviz._typing import Progress
+from mssviz._typing import Progress, Waveform
 from mssviz.errors import ParameterError
 
 
@@ -33,6 +33,30 @@ def reporter(progress: bool | Progress, unit: str = "s") -> Iterator[Progress]:
     else:
         with _bars(unit) as show:
             yield show
+
+
+def counted(
+    blocks: Iterable[Waveform], sample_rate: int, n_samples: int | None, progress: Progress
+) -> Iterator[Waveform]:
+    """Pass on blocks of a song, and report how many seconds of it have been read.
+
+    Parameters
+    ----------
+    blocks
+        Waveforms, one after the other.
+    sample_rate
+        Sample rate of them, in hertz.
+    n_samples
+        Number of samples that they have in all, about; None if it is unknown.
+    progress
+        Callback that gets the seconds.
+    """
+    done = 0
+    for block in blocks:
+        done += len(block)
+        total = None if n_samples is None else max(done, n_samples)
+        progress(done / sample_rate, None if total is None else total / sample_rate, "read")
+        yield block
 
 
 @contextmanager

@@ -67,6 +67,18 @@ class Worker:
             if job is not None:
                 job.cancelled.set()
 
+    def busy(self, name: str) -> bool:
+        """Whether work of this name is in progress, or waiting to be done."""
+        with self._lock:
+            jobs = [*self._jobs, *([self._current] if self._current else [])]
+            return any(job.name == name for job in jobs)
+
+    def drop(self) -> None:
+        """Cancel the work in progress, and drop what waits."""
+        with self._lock:
+            self._jobs.clear()
+        self.cancel()
+
     def check(self, patience: float = 0.0) -> None:
         """Raise `Cancelled` if the work in progress is to stop, now or within some seconds."""
         job = self._current
@@ -77,8 +89,7 @@ class Worker:
         """Cancel the work in progress, drop what waits, and return when the thread has ended."""
         with self._lock:
             self._closed = True
-            self._jobs.clear()
-        self.cancel()
+        self.drop()
         if self._thread is not threading.current_thread():
             self.wait()
 

@@ -16,7 +16,9 @@ import soxr
 
 from mssviz._ahead import warn
 from mssviz._checks import as_path, check_number
+from mssviz._fetch import no_progress
 from mssviz._files import Draft, writing
+from mssviz._progress import counted
 from mssviz._sound.decoding import Decoder
 from mssviz._sound.encoding import open_sink
 from mssviz._sound.file import SoundFile
@@ -34,7 +36,7 @@ from mssviz._sound.waveforms import (
     to_channels,
     warn_of_integers,
 )
-from mssviz._typing import BitDepth, Codec, PathLike, SoundSource, Waveform
+from mssviz._typing import BitDepth, Codec, PathLike, Progress, SoundSource, Waveform
 from mssviz.errors import AudioError, ParameterError, one_line, reason
 
 __all__ = [
@@ -70,6 +72,7 @@ def load_audio(
     duration: float | None = None,
     sample_rate: int | None = 44100,
     stream: int | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[Waveform, int]:
     """Read a sound file.
 
@@ -85,6 +88,8 @@ def load_audio(
     stream
         Number of the file's audio stream, counted from 0: native-instruments stems hold the mixture
         in 0. None is the first, with a warning if there are others.
+    progress
+        Callback for the progress, in seconds of sound; what it raises ends the reading.
 
     Returns
     -------
@@ -109,7 +114,7 @@ def load_audio(
     ((88200, 2), 44100)
     """
     with AudioReader(path, offset, duration, sample_rate, stream) as reader:
-        blocks = list(reader.blocks())
+        blocks = list(counted(reader.blocks(), reader.sample_rate, reader.n_samples, progress))
         if not blocks:
             raise AudioError(
                 f"{reader.name}: no samples between {offset} s and "

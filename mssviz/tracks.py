@@ -11,7 +11,9 @@ import numpy as np
 
 from mssviz import audio
 from mssviz._checks import check_number
-from mssviz._typing import Waveform
+from mssviz._fetch import no_progress
+from mssviz._progress import counted
+from mssviz._typing import Progress, Waveform
 from mssviz.audio import check_sample_rate
 from mssviz.errors import AudioError, ParameterError
 
@@ -143,10 +145,22 @@ class Track:
         return sound.mixture, sound.references
 
     def sound(
-        self, offset: float = 0.0, duration: float | None = None, sample_rate: int = 44100
+        self,
+        offset: float = 0.0,
+        duration: float | None = None,
+        sample_rate: int = 44100,
+        progress: Progress = no_progress,
     ) -> Sound:
-        """Read what `load` reads, together with what had to be repaired."""
-        parts = self.read(offset, duration, sample_rate)
+        """Read what `load` reads, together with what had to be repaired.
+
+        Parameters
+        ----------
+        offset, duration, sample_rate
+            Part to read and its sample rate, as for `load`.
+        progress
+            Callback for the progress, in seconds of sound; what it raises ends the reading.
+        """
+        parts = self.read(offset, duration, sample_rate, progress)
         longest = max(len(part.waveform) for part in parts.values())
         for part in parts.values():
             missing = (longest - len(part.waveform)) / sample_rate
@@ -161,9 +175,13 @@ class Track:
         return Sound(*self.joined(parts), list(dict.fromkeys(repairs)))
 
     def read(
-        self, offset: float = 0.0, duration: float | None = None, sample_rate: int = 44100
+        self,
+        offset: float = 0.0,
+        duration: float | None = None,
+        sample_rate: int = 44100,
+        progress: Progress = no_progress,
     ) -> dict[str, Part]:
-        """Read every file as it is, with the parameters and errors of `load`.
+        """Read every file as it is, with the parameters of `sound` and the errors of `load`.
 
         Returns
         -------
@@ -184,7 +202,7 @@ class Track:
         # to leave out the end, one must know where it is
         wanted = duration if not self.skip_end else None
         parts = {
-            source: _read(path, self.start + offset, wanted, sample_rate, stream)
+            source: _read(path, self.start + offset, wanted, sample_rate, stream, progress)
             for source, (path, stream) in self.parts.items()
         }
         stop = max(len(part.waveform) for part in parts.values())
@@ -225,10 +243,18 @@ def check_tracks(tracks: Any) -> None:
         )
 
 
-def _read(path: Path, offset: float, duration: float | None, sample_rate: int, stream: int) -> Part:
+def _read(
+    path: Path,
+    offset: float,
+    duration: float | None,
+    sample_rate: int,
+    stream: int,
+    progress: Progress,
+) -> Part:
     with audio.AudioReader(path, offset, duration, sample_rate, stream) as reader:
         empty = np.zeros((0, reader.n_channels), np.float32)
-        waveform = np.concatenate([empty, *reader.blocks()])
+        blocks = counted(reader.blocks(), reader.sample_rate, reader.n_samples, progress)
+        waveform = np.concatenate([empty, *blocks])
         repairs = [(start - offset, stop - offset) for start, stop in reader.repairs]
     return Part(path, waveform, repairs)
 

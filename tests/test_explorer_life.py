@@ -464,7 +464,73 @@ def test_a_network_is_built_while_people_look_at_the_page(song, separator, monke
     explorer.wait()
     assert loaded.is_set()
     assert explorer.session.status.phase == "idle"
+    assert explorer.view is not None  # of the mixture
+    explorer.close()
+
+
+def test_the_mixture_is_seen_and_heard_before_anything_is_separated(song, tmp_path):
+    explorer = mssviz.explore(song, "mixture", offset=0.5)
+    explorer.wait()
+    assert explorer.view is None  # nothing is read for who does not show it
+    assert explorer.stage.notice.layout.display is None
+    explorer._repr_mimebundle_()
+    explorer.wait()
+    view = explorer.view
+    assert on_page(explorer) == {view, explorer.mixer}
+    assert view.shows == ["mixture"]
+    assert [strip["name"] for strip in explorer.mixer.strips] == ["mixture"]
+    assert not explorer.mixer.strips[0]["muted"]
+    assert explorer.laboratory is explorer.separation is explorer.scores is None
+    assert explorer.stage.notice.layout.display is None
+    with pytest.raises(mssviz.ParameterError, match="nothing is separated yet"):
+        explorer.save_html(tmp_path / "page.html")
+    explorer.controls.offset.value = 1.0
+    explorer.wait()
+    assert (explorer.view.start, explorer.mixer.offset) == (1.0, 1.0)
+    assert view.comm is None
+    explorer.close()
+
+
+def test_a_result_takes_over_how_the_mixture_was_looked_at_and_heard(song):
+    explorer = mssviz.explore(song, "mixture")
+    explorer._repr_mimebundle_()
+    explorer.wait()
+    before, mixer = explorer.view, explorer.mixer
+    before.start, before.stop, before.scale, before.time = 0.5, 1.5, "mel", 0.7
+    before.selection = [0.0, 1.0]
+    mixer.rate, mixer.playing = 0.5, True
+    mixer.adjust("mixture", gain_db=-6.0)
+    explorer.controls.separate.click()
+    explorer.wait()
+    view = explorer.view
+    assert view is not before
+    assert (view.start, view.stop, view.scale, view.time) == (0.5, 1.5, "mel", 0.7)
+    assert view.show == "hues"  # the mixture was not chosen: there was nothing else
+    assert view.selection == explorer.mixer.selection == [0.0, 1.0]
+    assert set(explorer.scores["time"]) == {0.0}
+    assert explorer.mixer.rate == 0.5
+    assert explorer.mixer.playing
+    assert explorer.mixer.strips[0]["gain_db"] == -6.0
+    assert muted(explorer) == {"mixture": True, "vocals": False, "accompaniment": False}
+    assert explorer.stage.notice.layout.display == "none"
+    assert on_page(explorer) == {view, explorer.mixer, explorer.score_view}
+    explorer.close()
+
+
+def test_a_song_that_cannot_be_read_is_told_calmly_and_can_be_separated_later(song, tmp_path):
+    explorer = mssviz.explore(song, "mixture")
+    explorer._repr_mimebundle_()
+    explorer.controls.path.value = str(tmp_path / "none.wav")
+    explorer.wait()
+    assert 'role="status"' in explorer.controls.status.value
+    assert "none.wav: no such file" in explorer.controls.status.value
     assert explorer.view is None
+    assert not explorer.controls.separate.disabled
+    assert explorer.controls.cancel.disabled
+    explorer.controls.path.value = str(song)
+    explorer.wait()
+    assert explorer.controls.status.value == ""
+    assert explorer.view is not None
     explorer.close()
 
 

@@ -1,5 +1,6 @@
 """The explorer's session: all its work from a song to scores, without a page or a widget."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from mssviz import baselines
 from mssviz.separation import Run
 from mssviz.separation.editing import Stroke
 from mssviz.widgets.explorer.choice import Choice
-from mssviz.widgets.explorer.result import HEARD_SECONDS
+from mssviz.widgets.explorer.excerpt import HEARD_SECONDS
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.work import Listener
 
@@ -29,6 +30,9 @@ class Log(Listener):
 
     def status_changed(self, status):
         self.statuses.append(status)
+
+    def excerpt_changed(self, excerpt):
+        self.told.append(("excerpt", excerpt))
 
     def result_changed(self, result):
         self.told.append(("result", result and result.complete))
@@ -91,6 +95,161 @@ def test_a_song_is_read_separated_and_measured_and_each_step_is_told(session, fo
     assert "read the song" in [status.doing for status in log.statuses]
     assert session.status == log.statuses[-1]
     assert (session.status.phase, session.status.share) == ("done", 1.0)
+
+
+# --- Before anything is separated ---------------------------------------------------------------
+
+
+def test_what_is_chosen_is_read_before_it_is_separated(session, folder, log):
+    choice = Choice(folder, offset=0.5, duration=1.0)
+    session.look_at(choice)
+    session.wait()
+    excerpt = session.excerpt
+    assert log.told == [("excerpt", excerpt)]
+    assert np.array_equal(excerpt.mixture, choice.load(RATE).mixture)
+    assert (excerpt.offset, excerpt.masks, excerpt.stems) == (0.5, {}, {})
+    assert list(dict.fromkeys(status.phase for status in log.statuses)) == ["reading", "idle"]
+    assert session.laboratory is session.result is None
+    assert session.models == {}
+
+
+def test_looking_at_a_song_does_not_wait_for_tensorflow(folder):
+    code = (
+        "import sys\n"
+        "from mssviz.widgets.explorer.choice import Choice\n"
+        "from mssviz.widgets.explorer.session import Session\n"
+        "session = Session()\n"
+        "session.look_at(Choice(sys.argv[1]))\n"
+        "session.wait()\n"
+        "print(session.excerpt.mixture.shape, 'tensorflow' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.stdout == "(88200, 2) False\n", done.stderr
+
+
+def test_what_is_seen_already_is_not_read_again(session, folder, log):
+    session.look_at(Choice(folder, "mixture"))
+    session.wait()
+    before = session.excerpt
+    session.look_at(Choice(folder, "spleeter:2stems"))  # another model of the same grid
+    session.wait()
+    assert session.excerpt is before
+    session.look_at(Choice(folder, "wave-unet"))
+    session.wait()
+    assert session.excerpt.params.sample_rate == 22050
+    assert len(log.told) == 2
+
+
+def test_a_result_takes_the_place_of_what_was_looked_at_and_keeps_the_selection(
+    session, folder, log
+):
+    session.look_at(Choice(folder, "mixture"))
+    session.wait()
+    session.select((0.0, 1.0))
+    session.separate(Choice(folder, "mixture"))
+    assert session.excerpt is None
+    assert session.result.selection == (0.0, 1.0)
+    assert set(session.result.scores.windows["time"]) == {0.0}
+    # and it stays when another song is chosen
+    result, log.told = session.result, []
+    session.look_at(Choice(folder / "vocals.wav", "mixture"))
+    session.wait()
+    assert session.result is result
+    assert log.told == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        ({"song": "none.wav"}, "no such file"),
+        ({"song": ""}, "no file chosen"),
+        ({"offset": -1.0}, "0 s or more"),
+        ({"duration": 0.0}, r"0\.1 s or more"),
+        ({"offset": 5.0}, "nothing after|no samples"),
+    ],
+)
+def test_what_cannot_be_read_is_told_without_an_alarm(session, folder, log, choice, reason):
+    session.look_at(Choice(folder, "mixture"))
+    session.wait()
+    session.look_at(Choice(**{"song": folder, "model": "mixture", **choice}))
+    session.wait()
+    assert session.status.phase == "unread"
+    assert re.search(reason, session.status.messages[0])
+    assert log.told[-1] == ("excerpt", None)  # it would be another's picture
+    session.look_at(Choice(folder, "mixture"))
+    session.wait()
+    assert (session.status.phase, session.status.messages) == ("idle", ())
+    assert session.excerpt is not None
+
+
+class Reading:
+    """Waits within the reading of a song, as if it was a long one, until it is told to go on."""
+
+    def __init__(self, monkeypatch):
+        self.begun, self.go = threading.Event(), threading.Event()
+        load = Choice.load
+
+        def slowly(choice, sample_rate, progress):
+            if choice.offset != 1.0:
+                return load(choice, sample_rate, progress)
+            while not self.go.wait(0.01):
+                progress(1.0, 2.0, "read")
+                self.begun.set()
+            return load(choice, sample_rate, progress)
+
+        monkeypatch.setattr(Choice, "load", slowly)
+
+
+def test_a_newer_choice_ends_the_reading_of_an_older_one(session, folder, log, monkeypatch):
+    reading = Reading(monkeypatch)
+    session.look_at(Choice(folder, "mixture", offset=1.0))
+    assert reading.begun.wait(20)
+    assert (session.status.phase, session.status.share) == ("reading", 0.5)
+    session.look_at(Choice(folder, "mixture", offset=0.5))
+    session.wait()
+    assert log.told == [("excerpt", session.excerpt)]
+    assert session.excerpt.offset == 0.5
+    assert (session.status.phase, session.status.messages) == ("idle", ())
+
+
+def test_reading_can_be_cancelled(session, folder, log, monkeypatch):
+    reading = Reading(monkeypatch)
+    session.look_at(Choice(folder, "mixture", offset=1.0))
+    assert reading.begun.wait(20)
+    session.cancel()
+    session.wait()
+    assert (session.status.phase, session.status.messages) == ("cancelled", ("Cancelled.",))
+    assert log.told == [("excerpt", None)]
+
+
+def test_separating_does_not_wait_for_what_was_to_be_looked_at(session, folder, log, monkeypatch):
+    reading = Reading(monkeypatch)
+    session.look_at(Choice(folder, "mixture", offset=1.0))
+    assert reading.begun.wait(20)
+    session.separate(Choice(folder, "mixture"))
+    assert [kind for kind, _ in log.told].count("excerpt") == 0
+    assert session.result.offset == 0
+
+
+def test_a_first_run_that_is_cancelled_brings_the_mixture_back(session, folder, log):
+    model = session.models["mixture", baselines.TWO_STEMS] = Endless()
+    choice = Choice(folder, "mixture")
+    session.look_at(choice)
+    session.wait()
+    excerpt = session.excerpt
+    session.begin(choice)
+    assert model.begun.wait(20)
+    session.look_at(Choice(folder, "mixture", offset=0.5))  # it must not take the run's place
+    assert session.result is not None
+    session.cancel()
+    session.wait()
+    assert session.result is None
+    told = [what for kind, what in log.told if kind == "excerpt"]
+    assert told[:2] == [excerpt, excerpt]
+    assert (session.excerpt.offset, told[2]) == (0.5, session.excerpt)  # chosen meanwhile
 
 
 def test_options_change_masks_sound_and_scores(separated, log):

@@ -182,7 +182,8 @@ class SpectrogramView(View):
         super().take_over(other)
         assert isinstance(other, SpectrogramView)
         self.high = min(other.high, self.params.sample_rate / 2)
-        self.show = other.show if other.show in self.shows else self.show
+        if len(other.shows) > 1 and other.show in self.shows:  # it was chosen among several
+            self.show = other.show
         known = other.brush["target"] in self._data.stems
         self.brush = other.brush | ({} if known else {"target": self.brush["target"]})
 

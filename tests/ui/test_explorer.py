@@ -338,6 +338,7 @@ explorer
 """
     page = run_cell(code)
     page.get_by_role("button", name="Separate").click(timeout=WORK_MS)
+    expect(page.get_by_role("group", name="vocals").first).to_be_visible(timeout=WORK_MS)
     page.wait_for_function(SETTLED, timeout=WORK_MS)
     page.wait_for_function(f"() => ({HUE_SHARES})()[0]", timeout=WORK_MS)
     assert page.evaluate(HUE_SHARES) == [True, False]

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mssviz import audio, datasets
+from mssviz._fetch import no_progress
 from mssviz._paths import is_folder, typed
-from mssviz._typing import PathLike
+from mssviz._typing import PathLike, Progress
 from mssviz.errors import ParameterError
 from mssviz.plots import one_line
 from mssviz.separators import entry
@@ -72,13 +73,15 @@ class Choice:
                 "their masks cannot be laid over each other; compare others, or use mssviz.compare"
             )
 
-    def load(self, sample_rate: int) -> Sound:
+    def load(self, sample_rate: int, progress: Progress = no_progress) -> Sound:
         """Read the excerpt, with the true stems where they are known.
 
         Parameters
         ----------
         sample_rate
             Sample rate that the sound is converted to, in hertz.
+        progress
+            Callback for the progress, in seconds of sound.
 
         Raises
         ------
@@ -89,14 +92,17 @@ class Choice:
         """
         check_excerpt(self.offset, self.duration)
         if isinstance(self.song, Track):
-            return self.song.sound(self.offset, self.duration, sample_rate)
+            return self.song.sound(self.offset, self.duration, sample_rate, progress)
         text = str(self.song).strip()
         if not text:
             raise ParameterError("no file chosen: upload one, or type its path")
         path = Path(typed(text))
         if is_folder(path):
-            return datasets.from_folder(path).sound(self.offset, self.duration, sample_rate)
-        mixture, _ = audio.load_audio(path, self.offset, self.duration, sample_rate)
+            track = datasets.from_folder(path)
+            return track.sound(self.offset, self.duration, sample_rate, progress)
+        mixture, _ = audio.load_audio(
+            path, self.offset, self.duration, sample_rate, progress=progress
+        )
         return Sound(mixture, {}, [])  # without true stems, nothing is measured
 
 

@@ -10,7 +10,6 @@ from mssviz import datasets
 from mssviz._paths import exists, typed
 from mssviz._typing import PathLike
 from mssviz.errors import AudioError, ParameterError
-from mssviz.plots import one_line
 from mssviz.separation import MaskOptions
 from mssviz.separation.editing import MaskEditor
 from mssviz.separators import Model
@@ -19,12 +18,11 @@ from mssviz.widgets.explorer.choice import DEFAULT_SECONDS, Choice, check_excerp
 from mssviz.widgets.explorer.mask_controls import STYLE, MaskControls
 from mssviz.widgets.explorer.pickers import band_khz, model_picker
 from mssviz.widgets.explorer.save_controls import SaveControls
-from mssviz.widgets.explorer.stage import alert
+from mssviz.widgets.explorer.stage import alert, note
 from mssviz.widgets.explorer.work import Status
 from mssviz.widgets.upload import Upload
 
 OWN_FILE = "own file"
-_HINT = "Choose a song and press <b>Separate</b>: masks, stems and scores appear here."
 _SONG_HELP = "Which song is separated, and which part of it"
 _SAVE = {
     "name": "save",
@@ -132,6 +130,11 @@ class Controls:
         """The controls that `options` reads."""
         return [*self.masks.by_option.values(), self.oracle_phase]
 
+    def choice_controls(self) -> list[w.Widget]:
+        """The controls that `choice` reads."""
+        times = [self.offset, self.duration, self.whole]
+        return [self.song, self.path, *times, self.model, self.rival]
+
     def _resolve(self, song: PathLike | None) -> tuple[str, str]:
         if song is None:
             return next(iter(self._tracks)), ""
@@ -154,11 +157,12 @@ class Controls:
     def show_status(self, status: Status) -> None:
         """Show how the work stands, and enable buttons accordingly."""
         working = status.phase == "working"
-        self.separate.disabled, self.cancel.disabled = working, not working
+        busy = working or status.phase == "reading"
+        self.separate.disabled, self.cancel.disabled = working, not busy
         self.separate.description = (working and status.doing) or "Separate"
         self.progress.value = status.share
-        self.progress.layout.visibility = "visible" if working else "hidden"
-        told = one_line if status.phase == "cancelled" else alert
+        self.progress.layout.visibility = "visible" if busy else "hidden"
+        told = note if status.phase in ("cancelled", "unread") else alert
         self.status.value = "".join(map(told, status.messages))
 
     def fit(self, model: Model, references_known: bool) -> None:
@@ -221,7 +225,7 @@ class Controls:
             description="Cancel", disabled=True, tooltip="Stop; the last result stays"
         )
         self.progress = w.FloatProgress(min=0, max=1, layout={"visibility": "hidden"})
-        self.status = w.HTML(_HINT)
+        self.status = w.HTML()
 
     def _make_masks(self, options: MaskOptions) -> None:
         self.masks = MaskControls(options)

@@ -16,6 +16,7 @@ from mssviz.widgets._box import Box
 from mssviz.widgets._figure import figure_of
 from mssviz.widgets.explorer.choice import DEFAULT_SECONDS
 from mssviz.widgets.explorer.controls import Controls
+from mssviz.widgets.explorer.excerpt import Excerpt
 from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.explorer.saving import Shown, save
 from mssviz.widgets.explorer.session import Session
@@ -29,6 +30,7 @@ from mssviz.widgets.spectrogram import SpectrogramView
 if TYPE_CHECKING:
     import pandas as pd
 
+_STYLES = ("explorer.css", "notice.css", "score_table.css")
 #: Arrangements of the page.
 LAYOUTS = ("full", "lecture", "compact")
 
@@ -67,7 +69,9 @@ def explore(
 class Explorer(Box):
     """A widget around one `Laboratory`; what it shows can be had in Python, too.
 
-    A result stays until the next one is complete: a run that fails or is cancelled changes nothing.
+    When it is displayed, it reads the song, whose mixture can be seen and heard before anything is
+    separated. A result stays until the next one is complete: a run that fails or is cancelled
+    changes nothing.
 
     Parameters
     ----------
@@ -134,7 +138,8 @@ class Explorer(Box):
         self.controls = Controls(song, str(model), str(compare or ""), offset, duration, chosen)
         self.stage = Stage()
         self.session = Session(_Display(self))
-        style = w.HTML(f"<style>{_static.style('explorer.css', 'score_table.css')}</style>")
+        self._on_page = False
+        style = w.HTML(f"<style>{_static.style(*_STYLES)}</style>")
         controls = self.controls
         deck = w.VBox([controls.row, controls.status, *controls.panels, self.stage])
         deck.add_class("mssviz-deck")
@@ -196,12 +201,12 @@ class Explorer(Box):
 
     @property
     def view(self) -> SpectrogramView | None:
-        """Picture of the result."""
+        """Picture of the result, or of the mixture before there is one."""
         return self.stage.views.picture if self.stage.views else None
 
     @property
     def mixer(self) -> Mixer | None:
-        """Mixer of the result."""
+        """Mixer of the result, or of the mixture before there is one."""
         return self.stage.views.mixer if self.stage.views else None
 
     @property
@@ -304,7 +309,12 @@ class Explorer(Box):
         )  # fmt: skip
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """As any widget; while people look at the page, the network is built."""
+        """As any widget; while people look at the page, the song is read and the network built."""
+        if not self._on_page:
+            self._on_page = True
+            for control in self.controls.choice_controls():
+                control.observe(lambda _: self.session.look_at(self.controls.choice()), "value")
+        self.session.look_at(self.controls.choice())
         self.session.warm_up(self.controls.model.value)
         return super()._repr_mimebundle_(**options)
 
@@ -329,13 +339,17 @@ class _Display(Listener):
     def status_changed(self, status: Status) -> None:
         self._explorer.controls.show_status(status)
 
-    def result_changed(self, result: Result | None) -> None:
+    def excerpt_changed(self, excerpt: Excerpt | None) -> None:
         explorer = self._explorer
-        new = explorer.stage.show(result)
+        new = explorer.stage.show(excerpt)
         if new is not None:
             session, controls, picture = explorer.session, explorer.controls, new.picture
             new.on_stroke(lambda stroke: session.paint(stroke, controls.sum_to_one.value))
             new.on_select(lambda part: session.select(part) if explorer.view is picture else None)
+
+    def result_changed(self, result: Result | None) -> None:
+        explorer = self._explorer
+        self.excerpt_changed(result)
         if result is not None and result.complete:
             explorer.controls.fit(result.model, bool(result.laboratory.references))
             self.settled(result)

@@ -5,17 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from mssviz._typing import Waveform
 from mssviz.separation import Separation, changed
 from mssviz.separation.laboratory import Laboratory
 from mssviz.separators import Model
-from mssviz.widgets.explorer.choice import Choice
+from mssviz.widgets.explorer.excerpt import Excerpt
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: Seconds before and behind the playhead that change first; it moves on while they are made.
-HEARD_SECONDS = (0.2, 1.5)
-
 
 #: Columns of a summary that count windows.
 COUNTS = ("windows", "silent", "repaired")
@@ -61,17 +60,17 @@ def _decibels(value: float, missing: str) -> str:
     return missing if math.isnan(value) else f"{value:.1f}"
 
 
-@dataclass(eq=False)
-class Result:
-    """A song under one model, perhaps beside what a second one made of it.
+@dataclass(eq=False, kw_only=True)
+class Result(Excerpt):
+    """An excerpt under one model, perhaps beside what a second one made of it.
+
+    Its further attributes are those of `Excerpt`.
 
     Attributes
     ----------
     model : Model
     laboratory : Laboratory
         Laboratory that holds the excerpt with its present masks and stems.
-    choice : Choice
-        Song, excerpt and models that were asked for.
     rival : Separation or None
         Separation of the excerpt by the second model.
     repairs : sequence of tuple of float
@@ -82,34 +81,23 @@ class Result:
     complete : bool
         Whether all masks and stems are made. The result of a session's first run can be looked at
         before, while the run is at work.
-    selection : tuple of float or None
-        Part (start, stop) that is measured, and made first, in seconds from the song's beginning;
-        None for all of the excerpt.
     settings : dict or None
         Options with which all masks and stems were made; None while some are not.
     scores : Scores or None
         Scores of the present stems; None before they are measured, or if they cannot be.
-    playhead : float or None
-        Time at which the song is heard, in seconds from the song's beginning.
-    visible : tuple of float or None
-        (start, stop) of what is seen, in seconds from the song's beginning.
     no_scores : str
         Reason why there are no scores, as a sentence; empty otherwise.
     """
 
     model: Model
     laboratory: Laboratory
-    choice: Choice
     rival: Separation | None = None
     repairs: Sequence[tuple[float, float]] = ()
     sources: Sequence[str] = ()
     complete: bool = False
-    selection: tuple[float, float] | None = None
     settings: dict[str, Any] | None = None
     scores: Scores | None = None
     no_scores: str = ""
-    playhead: float | None = None
-    visible: tuple[float, float] | None = None
 
     @property
     def title(self) -> str:
@@ -117,36 +105,45 @@ class Result:
         return self.choice.title
 
     @property
-    def offset(self) -> float:
-        """Time of the excerpt's first sample in the song, in seconds."""
-        return self.choice.offset
-
-    @property
     def rival_name(self) -> str:
         """The second model, for people."""
         return self.choice.rival_name
 
-    def same_excerpt(self, other: "Result") -> bool:
-        """Whether another result is of the same part of the same song."""
-        return self.choice.excerpt == other.choice.excerpt
+    @property
+    def masks(self) -> Mapping[str, Any]:
+        """Present masks by stem, strokes included."""
+        return self.laboratory.editor.masks
 
-    def selected(self) -> tuple[float, float] | None:
-        """Selected part, in seconds from the excerpt's beginning."""
-        selection = self.selection  # another thread may change it
-        if selection is None:
-            return None
-        start, stop = selection
-        return start - self.offset, stop - self.offset
+    @property
+    def stems(self) -> Mapping[str, Waveform]:
+        """Stems as the present masks let them through, by name."""
+        return self.laboratory.estimates
 
-    def looked_at(self) -> list[tuple[float, float]]:
-        """What is to change first, in seconds from the excerpt's beginning.
+    @property
+    def true_stfts(self) -> Mapping[str, Any]:
+        """STFTs of the true stems by name, where known."""
+        return self.laboratory.reference_stfts
 
-        That is what is about to be heard, then what is selected, then what is seen.
-        """
-        playhead, parts = self.playhead, [self.selection, self.visible]
-        if playhead is not None:
-            parts.insert(0, (playhead - HEARD_SECONDS[0], playhead + HEARD_SECONDS[1]))
-        return [(p[0] - self.offset, p[1] - self.offset) for p in parts if p is not None]
+    @property
+    def compared(self) -> Mapping[str, Mapping[str, Any]]:
+        """Ideal masks and those of the second model, by stem, for each name of what they are."""
+        found: dict[str, dict[str, Any]] = {}
+        if self.laboratory.references:
+            found["ideal ratio mask"] = dict(self.laboratory.ideal_masks)
+        if self.rival:
+            masks = self.rival.masks
+            found[self.rival_name] = {target: masks[target] for target in self.shared_targets()}
+        return found
+
+    def others(self, stem: str) -> Mapping[str, Waveform]:
+        """The true stem and that of the second model, by name; what is not made yet is silent."""
+        found = {}
+        if stem in self.laboratory.references:
+            found[f"{stem} (true)"] = self.laboratory.references[stem]
+        if self.rival and stem in self.shared_targets():
+            made = self.rival.estimates[stem] if self.complete else np.zeros_like(self.mixture)
+            found[f"{stem} ({self.rival_name})"] = made
+        return found
 
     def shared_targets(self) -> list[str]:
         """Targets for which the second model estimates the same sources as the first."""

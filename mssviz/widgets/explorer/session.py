@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from mssviz import datasets
 from mssviz._memory import give_back
+from mssviz._typing import Progress
 from mssviz.errors import Cancelled, ParameterError
 from mssviz.separation import MaskChanges, Run, Separation
 from mssviz.separation.editing import MaskEditor, Stroke
@@ -15,6 +16,8 @@ from mssviz.separation.laboratory import Laboratory
 from mssviz.separators import TWO_STEMS, Model, find
 from mssviz.separators.network import is_ready_network, warm_up
 from mssviz.widgets.explorer.choice import Choice
+from mssviz.widgets.explorer.excerpt import Excerpt
+from mssviz.widgets.explorer.reading import Reader
 from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.explorer.scoring import Scorer
 from mssviz.widgets.explorer.work import Listener, Status, Work
@@ -30,6 +33,7 @@ class Session:
     """Separates songs, changes masks and measures, one thing after the other in the background.
 
     A result stays until the next one is complete: a run that fails or is cancelled changes nothing.
+    Before the first one, the mixture of what is chosen can be looked at and heard.
 
     Parameters
     ----------
@@ -40,6 +44,10 @@ class Session:
     ----------
     result : Result or None
         Latest result; while a first run is at work, the one that it fills in.
+    excerpt : Excerpt or None
+        Excerpt that is shown before there is a complete result.
+    status : Status
+        State of the work, with what must be said of it.
     models : dict
         Models that have been found, by (name, targets of an oracle). A model that you put there is
         used in place of the one of this name.
@@ -49,16 +57,15 @@ class Session:
 
     def __init__(self, listener: Listener | None = None) -> None:
         self.result: Result | None = None
+        self.excerpt: Excerpt | None = None
+        self.status = Status()
         self.models: dict[tuple[str, tuple[str, ...]], Model] = {}
         self._listener = listener or Listener()
         self._wanted: dict[str, Any] = {}
-        self._work = Work(self._listener.status_changed)
+        self._chosen: Choice | None = None
+        self._work = Work(self._tell_status)
+        self._reader = Reader(self._tell_status, self._tell_excerpt)
         self._scorer = Scorer(self._listener.scores_changed)
-
-    @property
-    def status(self) -> Status:
-        """How the work stands, with what must be said of it."""
-        return self._work.status
 
     @property
     def laboratory(self) -> Laboratory | None:
@@ -86,6 +93,18 @@ class Session:
             raise failures[0]
         return self.complete_result().laboratory.heard
 
+    def look_at(self, choice: Choice) -> None:
+        """Read an excerpt in the background and show its mixture, unless there is a result.
+
+        Parameters
+        ----------
+        choice
+            Song, excerpt and models that are chosen.
+        """
+        self._chosen = choice
+        if self.result is None and not self._work.busy("separate"):
+            self._read(choice)
+
     def begin(
         self, choice: Choice, fail: Callable[[BaseException], object] = lambda _: None
     ) -> None:
@@ -100,6 +119,7 @@ class Session:
         """
         if self._work.closed:
             raise ParameterError("this explorer is closed: make another one")
+        self._reader.drop()
         self._work.do(lambda: self._separate(choice, fail), "separate")
 
     def warm_up(self, model: str) -> None:
@@ -154,28 +174,32 @@ class Session:
         selection
             Part (start, stop), in seconds from the song's beginning; None for all of the excerpt.
         """
-        if self.result is not None:
-            self.result.selection = (selection[0], selection[1]) if selection else None
+        shown = self.result or self.excerpt
+        if shown is not None:
+            shown.selection = (selection[0], selection[1]) if selection else None
             self._measure()
 
     def cancel(self) -> None:
         """Stop the work in progress at the next patch."""
+        self._reader.cancel()
         self._work.cancel()
 
     def wait(self) -> None:
         """Wait until everything that was begun is done, scores included."""
         self._work.wait()
+        self._reader.wait()
         self._scorer.wait()
 
     def end(self) -> None:
         """Stop all work, and accept no more; results stay."""
         self._work.close()
+        self._reader.close()
         self._scorer.close()
 
     def close(self) -> None:
         """End the session, and let go of songs, models and results."""
         self.end()
-        self.result, self.models = None, {}
+        self.result, self.excerpt, self.models = None, None, {}
 
     def complete_result(self) -> Result:
         """Return the result, or raise `ParameterError` if there is none."""
@@ -183,9 +207,38 @@ class Session:
             raise ParameterError("nothing is separated yet: call separate() or press the button")
         return self.result
 
+    # --- looking at what is chosen --------------------------------------------------------------
+
+    def _read(self, choice: Choice) -> None:
+        if self.excerpt is not None and self.excerpt.shows(choice):
+            self._reader.drop()
+        else:
+            self._reader.read(choice)
+
+    def _tell_excerpt(self, excerpt: Excerpt | None) -> None:
+        self.excerpt = excerpt
+        self._listener.excerpt_changed(excerpt)
+
+    def _tell_status(self, status: Status) -> None:
+        self.status = status
+        self._listener.status_changed(status)
+
     # --- separating ---------------------------------------------------------------------------
 
     def _separate(self, choice: Choice, fail: Callable[[BaseException], object]) -> None:
+        self._reader.drop()
+        self._reader.wait()
+        try:
+            self._make_result(choice, fail)
+        except BaseException:
+            if self.result is None and self._chosen not in (None, choice):
+                self._read(self._chosen)  # another song has been chosen meanwhile
+            raise
+        self.excerpt = None
+        give_back()
+        self._measure()
+
+    def _make_result(self, choice: Choice, fail: Callable[[BaseException], object]) -> None:
         with self._work.announced(fail):
             give_back()  # explorers that are gone may still hold as much as this one will
             choice.check()
@@ -193,7 +246,7 @@ class Session:
             rival = self._find(choice.rival, model.targets) if choice.rival else None
             self._work.doing("read the song")
             with self._work.warnings_noted():
-                result, run, beside = _prepare(choice, model, rival)
+                result, run, beside = _prepare(choice, model, rival, self._work.report)
             try:
                 self._run(result, run, beside)
                 result.complete = True
@@ -201,8 +254,6 @@ class Session:
             except BaseException:
                 self._drop(result)
                 raise
-        give_back()
-        self._measure()
 
     def _run(self, result: Result, run: Run, beside: Run | None) -> None:
         """Let the networks work, then make all masks and stems with the wanted options."""
@@ -234,9 +285,9 @@ class Session:
 
     def _show(self, result: Result) -> None:
         """Put a result in place of the earlier one, which stays if the listener cannot show it."""
-        before, self.result = self.result, result
-        if before is not None and result.same_excerpt(before):
-            result.selection = before.selection
+        before, shown, self.result = self.result, self.result or self.excerpt, result
+        if shown is not None and result.same_excerpt(shown):
+            result.selection = shown.selection
         try:
             self._listener.result_changed(result)
         except BaseException:
@@ -244,10 +295,13 @@ class Session:
             raise
 
     def _drop(self, result: Result) -> None:
-        """Take away what a first run that failed has shown."""
+        """Take away what a first run that failed has shown; the mixture comes back."""
         if self.result is result:
             self.result = None
-            self._listener.result_changed(None)
+            if self.excerpt is None:
+                self._listener.result_changed(None)
+            else:
+                self._listener.excerpt_changed(self.excerpt)
 
     def _find(self, name: str, targets: tuple[str, ...] = TWO_STEMS) -> Model:
         if (name, targets) not in self.models:
@@ -341,16 +395,24 @@ class Session:
         self._listener.masks_changed(frames)
 
 
-def _prepare(choice: Choice, model: Model, rival: Model | None) -> tuple[Result, Run, Run | None]:
+def _prepare(
+    choice: Choice, model: Model, rival: Model | None, progress: Progress
+) -> tuple[Result, Run, Run | None]:
     """Read the song and check everything, before the network runs."""
-    mixture, found, repairs = choice.load(model.sample_rate)
+    mixture, found, repairs = choice.load(model.sample_rate, progress)
     # with as many channels as the mixture will have
     sources = {n: model.prepared(stem, model.sample_rate, n) for n, stem in found.items()}
     references = datasets.known_targets(sources, model.targets)
     run = model.begin(mixture, model.sample_rate, sources)
     beside = rival.begin(mixture, model.sample_rate, sources) if rival else None
     result = Result(
-        model, Laboratory(run.separation, references), choice,
-        beside.separation if beside else None, repairs, list(found),
-    )  # fmt: skip
+        choice=choice,
+        mixture=run.separation.mixture,
+        params=run.separation.preset.stft,
+        model=model,
+        laboratory=Laboratory(run.separation, references),
+        rival=beside.separation if beside else None,
+        repairs=repairs,
+        sources=list(found),
+    )
     return result, run, beside

@@ -7,23 +7,27 @@ import ipywidgets as w
 
 from mssviz.plots import one_line
 from mssviz.scores import MEASURES
+from mssviz.widgets.explorer.excerpt import Excerpt
 from mssviz.widgets.explorer.result import Result, Scores
 from mssviz.widgets.explorer.scoring import LEAST_REFERENCES
 from mssviz.widgets.explorer.views import Views
 
+_NOTICE = "<p>Choose a song and press <b>Separate</b>: masks, stems and scores appear here.</p>"
 #: Measures at the end of a stem's lane; the drawer has all of them.
 _IN_LANES = ("SDR", "SIR", "SAR")
 
 
 class Stage(w.VBox):
-    """The views of the present result on one time axis; empty while there is none.
+    """The views of an excerpt on one time axis, with a notice while nothing is separated.
 
     Style sheets put their parts into the rows of the page: bar, picture, lanes and footer.
 
     Attributes
     ----------
     views : Views or None
-        Views of the result that is shown.
+        Views of what is shown.
+    notice : HTML
+        Text over the picture that says what to do, while nothing is separated.
     level_note, score_note, score_table : HTML
     """
 
@@ -31,36 +35,44 @@ class Stage(w.VBox):
         self.views: Views | None = None
         self._picture, self._scores, self._mixer = w.VBox(), w.VBox(), w.VBox()
         self.level_note, self.score_note, self.score_table = w.HTML(), w.HTML(), w.HTML()
+        self.notice = w.HTML(_NOTICE)
+        self.notice.add_class("mssviz-notice")
         self._scored: Scores | None = None
         notes = w.HBox([self.level_note, self.score_note])
         notes.add_class("mssviz-notes")
         drawer = w.VBox([self.score_table, self._scores])
         for name in ("mssviz-panel", "mssviz-drawer-page", "mssviz-panel-scores"):
             drawer.add_class(name)
-        super().__init__([self._picture, self._mixer, notes, drawer])
+        super().__init__([self.notice, self._picture, self._mixer, notes, drawer])
         self.add_class("mssviz-views")
 
-    def show(self, result: Result | None) -> Views | None:
-        """Show a result in place of the last one, whose views are closed.
+    def show(self, excerpt: Excerpt | None) -> Views | None:
+        """Show an excerpt in place of what was shown, whose views are closed.
+
+        Parameters
+        ----------
+        excerpt
+            Result, or an excerpt of which there is none yet; None for nothing.
 
         Returns
         -------
         Views or None
-            Views of the result if they are new, so that one can listen to them.
+            Views of it if they are new, so that one can listen to them.
         """
         before = self.views
-        kept = before is not None and before.result is result
-        views = before if kept else Views(result) if result else None
+        kept = before is not None and before.excerpt is excerpt
+        views = before if kept else Views(excerpt) if excerpt else None
         try:
             if views is not None:
                 views.add_mixer()
-                if before is not None and not kept and views.result.same_excerpt(before.result):
+                if before is not None and not kept and views.excerpt.same_excerpt(before.excerpt):
                     views.take_over(before)
         except BaseException:
             if views is not None and not kept:
                 views.close()
             raise
         self.views, self._scored = views, None
+        self.notice.layout.display = "none" if excerpt and excerpt.masks else None
         self._picture.children = (views.picture,) if views else ()
         self._mixer.children = (views.mixer,) if views and views.mixer else ()
         self._scores.children, self.score_table.value = (), ""
@@ -78,7 +90,7 @@ class Stage(w.VBox):
         """Show a result's scores, or why there are none; do nothing if it is not on the stage."""
         self.score_note.value = _small("measuring …" if measuring else _legend(result))
         views, scores = self.views, result.scores
-        if views is None or views.result is not result:
+        if views is None or views.excerpt is not result:
             return
         if result.no_scores:
             failed = len(result.laboratory.references) >= LEAST_REFERENCES
@@ -98,6 +110,11 @@ def alert(text: str) -> str:
         '<div role="alert" style="border-left:4px solid #D55E00;padding:4px 10px">'
         f"{html.escape(one_line(text, 500))}</div>"
     )
+
+
+def note(text: str) -> str:
+    """Make HTML of a text that screen readers read out when they are done with another."""
+    return f'<div role="status">{html.escape(one_line(text, 500))}</div>'
 
 
 def _small(text: str) -> str:

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from mssviz._worker import Worker
 from mssviz.errors import Cancelled, MssvizError
+from mssviz.widgets.explorer.excerpt import Excerpt
 from mssviz.widgets.explorer.result import Result
 
-Phase = Literal["idle", "working", "done", "cancelled", "failed"]
+Phase = Literal["idle", "reading", "unread", "working", "done", "cancelled", "failed"]
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,9 @@ class Status:
     Attributes
     ----------
     phase : str
-        State of the work: ``"idle"`` before the first work; then how the present or the last one
-        goes.
+        State of the work: ``"idle"`` before anything is separated; ``"reading"`` while an excerpt
+        is read that is to be looked at, and ``"unread"`` if it could not be; otherwise how the
+        present or the last work goes.
     share : float
         Share of the work that is done, 0 to 1.
     doing : str
@@ -44,6 +46,9 @@ class Listener:
 
     def status_changed(self, status: Status) -> None:
         """Work begins, goes on, or ends."""
+
+    def excerpt_changed(self, excerpt: Excerpt | None) -> None:
+        """An excerpt can be looked at, while there is no result of it; or it cannot be read."""
 
     def result_changed(self, result: Result | None) -> None:
         """A result begins to be filled in, or is complete, or is taken away again (None)."""
@@ -85,14 +90,27 @@ class Work(Worker):
         return self._closed
 
     @contextmanager
-    def announced(self, fail: Callable[[BaseException], object] = lambda _: None) -> Iterator[None]:
-        """Say that work begins and how it ends; `fail` is called with an error of it."""
-        self._become(Status("working"))
+    def announced(
+        self,
+        fail: Callable[[BaseException], object] = lambda _: None,
+        phases: tuple[Phase, Phase, Phase] = ("working", "done", "failed"),
+    ) -> Iterator[None]:
+        """Say that work begins and how it ends.
+
+        Parameters
+        ----------
+        fail
+            Function that gets an error of it.
+        phases
+            Phases while it goes on, after it, and after an error.
+        """
+        during, after, failed = phases
+        self._become(Status(during))
         try:
             yield
         except BaseException as error:
             fail(error)
-            phase: Phase = "failed"
+            phase = failed
             text = f"{type(error).__name__}: {error}"
             if isinstance(error, Cancelled):
                 phase, text = "cancelled", "Cancelled."
@@ -100,7 +118,7 @@ class Work(Worker):
                 text = str(error)
             self._become(Status(phase, self.status.share, messages=(text,)))
             raise
-        self._become(Status("done", 1.0, messages=self.status.messages))
+        self._become(Status(after, 1.0, messages=self.status.messages))
 
     @contextmanager
     def warnings_noted(self) -> Iterator[None]:
