@@ -9,12 +9,39 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.ui import lab as jupyter
 
+AXE_LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+#: Rule and element of each violation within an element of a page.
+AXE_FINDINGS = """async ([root, levels]) => {
+    const options = { runOnly: { type: "tag", values: levels } };
+    const { violations } = await window.axe.run(root, options);
+    const line = (rule, node) => `${rule.id}: ${node.html.slice(0, 150)}`;
+    return violations.flatMap((rule) => rule.nodes.map((node) => line(rule, node)));
+}"""
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report = yield
     item.failed = getattr(item, "failed", False) or report.failed
     return report
+
+
+@pytest.fixture(scope="session")
+def axe() -> Callable[[Page, str], list[str]]:
+    """Function (page, selector) that lists what axe-core finds wrong within an element."""
+    script = jupyter.ROOT / "tools" / "js" / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.exists():
+        message = "no axe-core found; sh tools/js/setup.sh fetches it"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    code = script.read_text(encoding="utf-8")
+
+    def findings(page: Page, root: str) -> list[str]:
+        page.evaluate(code)
+        return sorted(page.evaluate(AXE_FINDINGS, [root, AXE_LEVELS]))
+
+    return findings
 
 
 @pytest.fixture(scope="session")
@@ -50,11 +77,12 @@ def lab(lab_folder: Path) -> Iterator[str]:
 def open_notebook(
     browser: Browser, lab: str, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Page]]:
-    """Function (name, width, dark) that opens a notebook, runs all its cells, returns the page."""
+    """Function (name, width, dark, tour) that opens a notebook, runs it all, returns the page."""
     pages: list[Page] = []
 
-    def open_(name: str, width: int = 1280, dark: bool = False) -> Page:
-        page = browser.new_context(viewport={"width": width, "height": 2200}).new_page()
+    def open_(name: str, width: int = 1280, dark: bool = False, tour: bool = False) -> Page:
+        viewport = {"width": width, "height": 2200}
+        page = jupyter.new_page(browser, tour, viewport=viewport)
         pages.append(page)
         jupyter.open_notebook(page, lab, name, dark)
         return page
@@ -69,7 +97,7 @@ def open_notebook(
 
 @pytest.fixture
 def run_cell(open_notebook: Callable[..., Page], lab_folder: Path) -> Callable[..., Page]:
-    """Function (code, width, dark) that runs a notebook of one cell and returns the page."""
+    """Function (code, width, dark, tour) that runs a notebook of one cell and returns the page."""
 
     def run(code: str, **options: object) -> Page:
         return open_notebook(jupyter.write_cell(lab_folder, code), **options)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import numpy as np
@@ -46,6 +47,17 @@ def chromium_path() -> str | None:
 def launch(playwright: Playwright, path: str) -> Browser:
     """Start the browser without a window."""
     return playwright.chromium.launch(executable_path=path, args=list(OPTIONS))
+
+
+def new_page(browser: Browser, tour: bool = False, **options: Any) -> Page:
+    """Open a page of a browser that has been here before; unless `tour`, no tour begins by itself.
+
+    `options` are those of a context.
+    """
+    context = browser.new_context(**options)
+    if not tour:
+        context.add_init_script("try { localStorage.setItem('mssviz-tour', 'seen'); } catch {}")
+    return context.new_page()
 
 
 def copy_notebooks(folder: Path) -> None:

@@ -1,17 +1,13 @@
 """What axe-core finds in the pages, at levels A and AA of WCAG 2.2: nothing."""
 
-import os
-
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.lab import ROOT, screenshot
+from tests.ui.lab import screenshot
 
 pytestmark = pytest.mark.ui
 
-AXE = ROOT / "tools" / "js" / "node_modules" / "axe-core" / "axe.min.js"
 WORK_MS = 60_000
-LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 #: Rules that a saved page's lanes still break: buttons below 24 px, a label that lacks its text.
 KNOWN_IN_PAGE = ("target-size: ", "label-content-name-mismatch: ")
 
@@ -45,43 +41,18 @@ view
 """
 
 
-@pytest.fixture(scope="module")
-def axe():
-    if not AXE.exists():
-        message = "no axe-core found; sh tools/js/setup.sh fetches it"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return AXE.read_text(encoding="utf-8")
-
-
-def findings(page, axe, root):
-    """Rule and element of each violation within some element of a page."""
-    page.evaluate(axe)
-    found = page.evaluate(
-        """async ([root, levels]) => {
-            const options = { runOnly: { type: "tag", values: levels } };
-            const { violations } = await window.axe.run(root, options);
-            const line = (rule, node) => `${rule.id}: ${node.html.slice(0, 150)}`;
-            return violations.flatMap((rule) => rule.nodes.map((node) => line(rule, node)));
-        }""",
-        [root, LEVELS],
-    )
-    return sorted(found)
-
-
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_explorer(run_cell, axe, dark):
     page = run_cell(EXPLORER, dark=dark)
     expect(page.locator(".mssviz-spectrogram .mssviz-picture")).to_be_visible(timeout=WORK_MS)
     expect(page.get_by_role("group", name="vocals").first).to_be_visible(timeout=WORK_MS)
-    assert not (found := findings(page, axe, ".mssviz-explorer")), "\n".join(found)
+    assert not (found := axe(page, ".mssviz-explorer")), "\n".join(found)
 
 
 def test_the_listening_test(run_cell, axe):
     page = run_cell(LISTENING)
     expect(page.locator(".mssviz-lt")).to_be_visible(timeout=WORK_MS)
-    assert not (found := findings(page, axe, ".mssviz-lt")), "\n".join(found)
+    assert not (found := axe(page, ".mssviz-lt")), "\n".join(found)
 
 
 def test_the_training_view(run_cell, axe):
@@ -90,7 +61,7 @@ def test_the_training_view(run_cell, axe):
     expect(page.locator(".mssviz-picture")).to_be_visible(timeout=WORK_MS)
     assert page.get_by_role("toolbar", name="Brush").count() == 0
     screenshot(page.locator(".mssviz-box"), "training-view")
-    assert not (found := findings(page, axe, ".mssviz-box")), "\n".join(found)
+    assert not (found := axe(page, ".mssviz-box")), "\n".join(found)
 
 
 def test_a_saved_page(run_cell, browser, axe, lab_folder):
@@ -101,6 +72,6 @@ def test_a_saved_page(run_cell, browser, axe, lab_folder):
     saved = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
     saved.goto((lab_folder / "a11y.html").as_uri())
     expect(saved.locator(".mssviz-spectrogram .mssviz-picture")).to_be_visible(timeout=WORK_MS)
-    found = [f for f in findings(saved, axe, "body") if not f.startswith(KNOWN_IN_PAGE)]
+    found = [f for f in axe(saved, "body") if not f.startswith(KNOWN_IN_PAGE)]
     assert not found, "\n".join(found)
     saved.context.close()

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 import mssviz
-from tests.ui.lab import ROOT, SETTLED, eventually, plot_area, screenshot
+from tests.ui.lab import ROOT, SETTLED, eventually, new_page, plot_area, screenshot
 
 pytestmark = pytest.mark.ui
 
@@ -64,7 +64,7 @@ def open_page(browser, app):
     pages = []
 
     def open_(width=1366, height=768, address=app.address):
-        page = browser.new_context(viewport={"width": width, "height": height}).new_page()
+        page = new_page(browser, viewport={"width": width, "height": height})
         pages.append(page)
         page.goto(address, timeout=WORK_MS)
         return page
@@ -171,7 +171,7 @@ def test_a_session_ends_with_its_page_but_not_by_mistake(open_page, app):
 
 def test_ctrl_c_leaves_nothing_behind(browser, tmp_path):
     app = App(tmp_path)
-    page = browser.new_context().new_page()
+    page = new_page(browser)
     page.goto(app.address, timeout=WORK_MS)
     separate_button(page).click()
     kernels = app.kernels()

@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 
 import mssviz
-from tests.ui.lab import SETTLED, arrays, eventually, screenshot
+from tests.ui.lab import SETTLED, arrays, eventually, restart_and_run_all, screenshot
 
 pytestmark = pytest.mark.ui
 
@@ -31,6 +31,20 @@ def slowly(separation, progress):
 separator.fill = slowly
 explorer.session.models["spleeter:2stems", ("vocals", "accompaniment")] = separator
 explorer
+"""
+#: An explorer that reads its song when the notebook's folder has a file "look".
+LATE = """
+import pathlib, time, mssviz
+from mssviz.widgets.explorer.choice import Choice
+load = Choice.load
+
+def late(*arguments):
+    while not pathlib.Path("look").exists():
+        time.sleep(0.05)
+    return load(*arguments)
+
+Choice.load = late
+mssviz.explore(duration=2)
 """
 MIXER = "document.querySelector('.mssviz-mixer')?.parentElement.mssvizMixer"
 
@@ -120,3 +134,86 @@ def test_the_song_plays_on_and_stays_in_view_while_stems_join(run_cell, lab_fold
 
 def _less(found, bound):
     assert found < bound
+
+
+# --- The tour -----------------------------------------------------------------------------------
+
+CARD = ".mssviz-tour:popover-open"
+PLACES = """() => [".mssviz-tour", ".mssviz-tour-ring"].map((part) => {
+    const { left, top, right, bottom } = document.querySelector(part).getBoundingClientRect();
+    return [left, top, right, bottom];
+})"""
+TITLES = [
+    "Choose and separate",
+    "Look into the sound",
+    "Listen to stems",
+    "Change masks, and measure",
+    "Keep it, and find help",
+]
+
+
+def _assert_beside(page):
+    """The card is in the window, and not over what it points at."""
+    (left, top, right, bottom), (*start, x, y) = page.evaluate(PLACES)
+    assert min(left, top) >= 0
+    assert right <= page.viewport_size["width"]
+    assert bottom <= page.viewport_size["height"]
+    assert left >= x or right <= start[0] or top >= y or bottom <= start[1]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_tour_comes_once_and_covers_nothing_that_it_points_at(run_cell, axe, dark):
+    page = _shown(run_cell, tour=True, dark=dark)
+    card = page.locator(CARD)
+    expect(card).to_be_visible()
+    _on_laptop(page)
+    for number, title in enumerate(TITLES, start=1):
+        expect(card.get_by_role("heading")).to_have_text(title)
+        eventually(page, lambda: _assert_beside(page))
+        screenshot(page, f"tour-{number}-{'dark' if dark else 'light'}")
+        found = axe(page, ".mssviz-tour")
+        assert not found, "\n".join(found)
+        card.get_by_role("button", name="Done" if number == len(TITLES) else "Next").click()
+    expect(card).to_have_count(0)
+    restart_and_run_all(page)
+    page.locator(".mssviz-explorer").wait_for(state="detached", timeout=WORK_MS)
+    page.wait_for_function(SETTLED, timeout=WORK_MS)
+    expect(card).to_have_count(0)
+
+
+def test_the_tour_is_taken_from_help_by_keys_and_gives_the_focus_back(run_cell):
+    page = _shown(run_cell)
+    card = page.locator(CARD)
+    expect(card).to_have_count(0)
+    page.get_by_role("button", name="Help").press("Enter")
+    page.get_by_role("button", name="Take the tour").press("Enter")
+    following = card.get_by_role("button", name="Next step")
+    expect(following).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(card.get_by_role("heading")).to_have_text(TITLES[1])
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(card.get_by_role("heading")).to_have_text(TITLES[0])
+    expect(following).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(card).to_have_count(0)
+    expect(page.get_by_role("button", name="Help")).to_be_focused()
+    assert page.locator(".jp-Notebook .jp-Cell").count() == 1
+
+
+def test_who_types_in_a_cell_goes_on_typing(run_cell, lab_folder):
+    page = run_cell(LATE, tour=True)
+    page.get_by_role("button", name="Separate").wait_for(timeout=WORK_MS)
+    page.locator(".jp-Cell .cm-content").first.click()
+    (lab_folder / "look").touch()
+    expect(page.locator(CARD)).to_be_visible(timeout=WORK_MS)
+    assert page.evaluate("() => Boolean(document.activeElement.closest('.cm-editor'))")
+
+
+@pytest.mark.parametrize("layout", ["lecture", "compact"])
+def test_other_layouts_have_no_tour(run_cell, layout):
+    page = _shown(run_cell, f"layout={layout!r}, duration=2", tour=True)
+    assert page.locator(".mssviz-tour").count() == 0
+    page.get_by_role("button", name="Help").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("button", name="Take the tour")).to_have_count(0)

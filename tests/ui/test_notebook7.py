@@ -15,7 +15,7 @@ explorer
 
 
 def test_the_explorer_works(browser, lab, lab_folder):
-    page = browser.new_context(viewport={"width": 1280, "height": 2200}).new_page()
+    page = jupyter.new_page(browser, viewport={"width": 1280, "height": 2200})
     name = jupyter.write_cell(lab_folder, CODE)
     page.goto(lab.replace("/lab?", f"/notebooks/{name}?"))
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)

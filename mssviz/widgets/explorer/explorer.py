@@ -21,6 +21,7 @@ from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.explorer.saving import Shown, save
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.stage import Stage
+from mssviz.widgets.explorer.tour import Tour
 from mssviz.widgets.explorer.work import Listener, Status
 from mssviz.widgets.mixer import Mixer
 from mssviz.widgets.page import save_page
@@ -144,7 +145,8 @@ class Explorer(Box):
         deck = w.VBox([controls.row, controls.status, *controls.panels, self.stage])
         deck.add_class("mssviz-deck")
         controls.status.add_class("mssviz-status")
-        super().__init__([style, deck])
+        # for who comes for the first time; a lecture and a small screen have no room for it
+        super().__init__([style, deck, *([Tour()] if layout == "full" else [])])
         self.add_class("mssviz-explorer")
         self.add_class(f"mssviz-layout-{layout}")
         self._connect()

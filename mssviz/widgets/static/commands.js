@@ -63,7 +63,7 @@ function onKey(event, element) {
 /** Show the card of what keys and gestures do here: all of them while there is no view yet. */
 function openHelp(commands) {
   const applies = (name) => name === "help" || !commands.some || Boolean(commands.find(name));
-  showHelp(commands.scope, applies);
+  showHelp(commands.scope, applies, commands.find("tour"));
 }
 
 /**

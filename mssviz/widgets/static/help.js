@@ -3,11 +3,21 @@
 import { button, make } from "./elements.js";
 import { KEY_MAP } from "./keymap.js";
 
-/** Show the card over the page. `applies` says of a command whether it can be given. */
-export function showHelp(scope, applies) {
+const TOUR_HELP = "Take the tour of the explorer in five steps";
+
+/**
+ * Show the card over the page. `applies` says of a command whether it can be given; `tour` begins
+ * the tour, if there is one.
+ */
+export function showHelp(scope, applies, tour) {
   const close = button("mssviz-help-close", "Close (Escape)", () => card.close(), "✕");
   const title = make("h2", "", {}, "Keys and gestures");
-  const head = make("div", "mssviz-help-head", {}, title, close);
+  const leave = () => {
+    card.close();
+    tour();
+  };
+  const more = tour ? [button("mssviz-help-tour", TOUR_HELP, leave, "Take the tour")] : [];
+  const head = make("div", "mssviz-help-head", {}, title, ...more, close);
   const body = make("div", "mssviz-help-body", {}, ...sections(applies));
   const card = make("dialog", "mssviz-help", { "aria-label": "Keys and gestures" }, head, body);
   card.addEventListener("close", () => card.remove());
