@@ -244,3 +244,5 @@ def test_options_in_words_are_those_that_change_anything():
         "Soft to binary: 0.5; Threshold: 0.5; Up to (kHz): 9; Above that: silence"
     )
     assert in_words(options, SPECTRUM.usable(options)) == ""
+    soft = MaskOptions(threshold=0.3)  # of which soft masks make no use
+    assert in_words(soft, MASK.usable(soft)) == "Above that: silence"

@@ -41,6 +41,8 @@ class Option:
         Texts by value, for a menu in place of a slider.
     off
         Value at which the option does nothing; None if there is no such value.
+    beside
+        Name of another option at whose `off` this one does nothing, either; empty if there is none.
     """
 
     label: str
@@ -51,6 +53,7 @@ class Option:
     factor: float = 1.0
     choices: Mapping[str, str] = field(default_factory=dict)
     off: float | None = None
+    beside: str = ""
 
 
 def _said(label: str, help: str, **more: Any) -> dict[str, Option]:  # noqa: A002, as of a flag
@@ -105,9 +108,10 @@ class MaskOptions:
     threshold: float = field(
         default=0.5,
         metadata=_said(
-            "Threshold", "Share of the mixture at which a hard mask opens.", low=0.05, high=0.95
+            "Threshold", "Share of the mixture at which a hard mask opens.",
+            low=0.05, high=0.95, beside="hardness",
         ),
-    )
+    )  # fmt: skip
     smoothing: float = field(
         default=0.0,
         metadata=_said(
@@ -198,12 +202,13 @@ def in_words(options: MaskOptions, names: Collection[str]) -> str:
         Options of the masks.
     names
         Names of the options that have an effect, see `Kind.usable`. Options whose value does
-        nothing are left out, too.
+        nothing, or nothing beside another's, are left out, too.
     """
     said = []
-    for name, option in described_options().items():
-        value = getattr(options, name)
-        if name in names and value != option.off:
+    described = described_options()
+    for name in switched_on((name for name in described if name in names), options):
+        option, value = described[name], getattr(options, name)
+        if not option.beside or switched_on([option.beside], options):
             told = option.choices[value] if option.choices else f"{value / option.factor:g}"
             said.append(f"{option.label}: {told}")
     return "; ".join(said)
