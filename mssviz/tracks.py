@@ -102,6 +102,16 @@ class Track:
         return replace(self, start=self.start + start, duration=duration)
 
     @property
+    def seconds(self) -> float | None:
+        """Length, in seconds, as the headers of its files tell; None if one does not."""
+        if self.duration is not None:
+            return self.duration
+        found = [seconds_of(path, stream) for path, stream in self.parts.values()]
+        if None in found:
+            return None
+        return max(0.0, max(filter(None, found), default=0.0) - self.start - self.skip_end)
+
+    @property
     def files(self) -> list[Path]:
         """Every sound file of the track, each once."""
         return list(dict.fromkeys(path for path, _ in self.parts.values()))
@@ -226,6 +236,25 @@ class Track:
         waveforms = {source: _extended(part, shape) for source, part in parts.items()}
         mixture = waveforms.pop(THE_MIXTURE, None)
         return np.add.reduce(list(waveforms.values())) if mixture is None else mixture, waveforms
+
+
+def seconds_of(path: Path, stream: int = 0) -> float | None:
+    """Length of a sound file, in seconds, as its header tells; None if it does not.
+
+    Parameters
+    ----------
+    path
+        Path of the file.
+    stream
+        Number of the stream in the file.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read.
+    """
+    with audio.AudioReader(path, sample_rate=None, stream=stream) as reader:
+        return None if reader.n_samples is None else reader.n_samples / reader.sample_rate
 
 
 def check_tracks(tracks: Any) -> None:

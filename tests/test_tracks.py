@@ -1,5 +1,7 @@
 """Songs with known stems: whatever lengths and channels files have, stems have one shape."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,13 @@ def song(tmp_path):
         return datasets.from_folder(folder)
 
     return write
+
+
+def test_a_songs_length_is_that_of_its_longest_file(song):
+    whole = song(vocals=sound(0, 1.5), bass=sound(1, 2.0))
+    assert whole.seconds == pytest.approx(2.0)
+    assert replace(whole, start=0.5, skip_end=0.25).seconds == pytest.approx(1.25)
+    assert whole.excerpt(0.5, 1.0).seconds == 1.0
 
 
 def test_mono_is_repeated_beside_stereo(song):

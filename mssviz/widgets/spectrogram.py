@@ -22,6 +22,8 @@ COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
 #: Most tiles that one message may ask for; a view asks for fewer, in several messages.
 MAX_TILES = 256
 _LEVELS = ("floor_db", "ceiling_db", "gamma")
+#: What dragging can do: move the picture, select a time, or lead a tool of the brush.
+DRAGGING = ("look", "select", *TOOLS)
 
 #: What a brush is, beside its tool and the points that it is drawn along.
 _BRUSH = ("target", "radius_seconds", "radius_hertz", "softness", "value")
@@ -93,7 +95,7 @@ class SpectrogramView(View):
     time = t.Float(0.0, help="playhead, seconds").tag(sync=True)
     selection = pair("selected time, [start, stop] seconds").tag(sync=True)
     pinned = pair("pinned bin, [seconds, hertz]").tag(sync=True)
-    tool = t.Enum(("look", *TOOLS), "look", help="what dragging does").tag(sync=True)
+    tool = t.Enum(DRAGGING, "look", help="what dragging does").tag(sync=True)
     brush = t.Dict(help="target, radius_seconds, radius_hertz, softness, value").tag(sync=True)
     height = t.Int(360, help="of the picture, CSS pixels").tag(sync=True)
 
@@ -345,7 +347,7 @@ def _understood() -> Iterator[None]:
 
 def _choices(layers: Sequence[Layer], can_paint: bool) -> dict[str, list[tuple[str, str]]]:
     """Values and labels that each trait's control offers, by trait."""
-    tools = ("look", *TOOLS) if can_paint else ()
+    tools = DRAGGING if can_paint else ()
     plain = {"scale": SCALES, "channel": _tiles.CHANNELS, "colormap": COLORMAPS, "tool": tools}
     named = {trait: [(value, value) for value in values] for trait, values in plain.items()}
     return {"show": [(layer.name, layer.label) for layer in layers], **named}

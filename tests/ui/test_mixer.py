@@ -497,7 +497,7 @@ def test_keyboard(run_cell):
 
 def test_clipping_is_told(run_cell):
     page = _open(run_cell)
-    expect(page.get_by_role("button", name="has not clipped")).to_be_visible()
+    expect(page.get_by_role("button", name="no clipping")).to_be_visible()
     _in_kernel(page, "mixer.master_db = 12")
     page.get_by_role("button", name="Play").click()
     clip = page.get_by_role("button", name="exceeds full scale by")

@@ -320,6 +320,8 @@ def test_the_brush_can_be_led_by_keys(open_view):
     picture = view.locator(".mssviz-picture")
     said = view.locator(".mssviz-read-out")
     picture.press("t")
+    expect(said).to_contain_text("select. [ and ] begin and end the selection")
+    page.keyboard.press("t")
     expect(said).to_contain_text("paint. Arrows move a box")
     page.keyboard.press("t")
     expect(picture).to_be_focused()

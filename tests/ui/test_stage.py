@@ -5,7 +5,7 @@ import itertools
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.lab import SETTLED, eventually, open_panel, screenshot
+from tests.ui.lab import SETTLED, eventually, open_panel, plot_area, screenshot
 
 pytestmark = pytest.mark.ui
 
@@ -18,13 +18,24 @@ explorer
 """
 #: A song with a true bass, as no example has one.
 FOUR = """
-import tempfile, numpy as np, mssviz
-folder = tempfile.mkdtemp()
+import os, tempfile, numpy as np, mssviz
+folder = tempfile.mkdtemp() + "/Francium"
+os.mkdir(folder)
 _, stems, _ = mssviz.examples()["francium"].excerpt(0, 6).sound()
 stems["bass"] = 0.5 * np.roll(stems["drums"], 9000, axis=0)
 for name, stem in stems.items():
     mssviz.write_audio(f"{folder}/{name}.flac", stem, 44100)
 explorer = mssviz.explore(folder, model="teaching:4stems", compare="oracle:IRM1", duration=6)
+explorer
+"""
+FIVE = FOUR.replace("4stems", "5stems").replace("stems[", 'stems["piano"] = stems[', 1)
+#: No model has three stems but an oracle that is asked for them.
+THREE = """
+import mssviz
+from mssviz.separators import TWO_STEMS, find
+explorer = mssviz.explore(model="oracle:IRM1", duration=6)
+oracle = find("oracle:IRM1", ("vocals", "drums", "other"))
+explorer.session.models["oracle:IRM1", TWO_STEMS] = oracle
 explorer
 """
 #: Parts of the stage that must not lie over each other.
@@ -40,6 +51,21 @@ BOXES = """(parts) => parts.flatMap((part) =>
         return [part, left, top, right, bottom];
     })
 )"""
+
+
+#: How many characters of what is chosen each picker shows, beside its arrow.
+VISIBLE_CHARACTERS = """(pickers) => pickers.map((picker) => {
+    const { paddingLeft, paddingRight, font } = getComputedStyle(picker);
+    const text = picker.selectedOptions[0].text;
+    const context = document.createElement("canvas").getContext("2d");
+    context.font = font;
+    const ARROW = 18;
+    const room = picker.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight) - ARROW;
+    const fits = (n) => context.measureText(text.slice(0, n)).width <= room;
+    let n = 0;
+    while (n < 100 && fits(n + 1)) n += 1;
+    return n;
+})"""
 
 
 def _boxes(page):
@@ -64,7 +90,7 @@ def _resize(page, width, height):
     _settle(page)
 
 
-@pytest.mark.parametrize(("code", "stems"), [(TWO, 2), (FOUR, 4)], ids=["2 stems", "4 stems"])
+@pytest.mark.parametrize(("code", "stems"), [(TWO, 2), (THREE, 3), (FOUR, 4), (FIVE, 5)])
 def test_all_fits_on_a_laptop_without_scrolling(run_cell, code, stems):
     page = run_cell(code, width=1366)
     _separate(page)
@@ -75,11 +101,13 @@ def test_all_fits_on_a_laptop_without_scrolling(run_cell, code, stems):
             deck = page.locator(".mssviz-deck").bounding_box()
             room = page.locator(".jp-WindowedPanel-outer").bounding_box()
             assert deck["height"] <= room["height"]
-            picture = page.locator(".mssviz-spectrogram .mssviz-picture").bounding_box()
-            assert picture["height"] >= 260
+            assert plot_area(page.locator(".mssviz-spectrogram .mssviz-picture"))[3] >= 260
             lanes = page.locator(".mssviz-mixer-strip")
             assert lanes.count() == stems + 1
-            assert {lane.bounding_box()["height"] for lane in lanes.all()} == {38}
+            height = 38 if stems < 5 else 32
+            assert {lane.bounding_box()["height"] for lane in lanes.all()} == {height}
+            cut = "all => all.filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.title)"
+            assert page.locator(".mssviz-mixer-name").evaluate_all(cut) == []
             for name in ("row", "mixer-bar", "strokes"):
                 assert page.locator(f".mssviz-{name}").bounding_box()["height"] == 30
 
@@ -95,7 +123,63 @@ def test_all_fits_on_a_laptop_without_scrolling(run_cell, code, stems):
                 .map((e) => e.className)"""
         )
         assert not wide
+        assert min(page.locator(".mssviz-picker").evaluate_all(VISIBLE_CHARACTERS)) >= 18
         screenshot(page, f"stage-{stems}-{width}")
+
+
+def test_the_first_row_says_which_part_of_how_long_a_song(run_cell):
+    page = run_cell(FOUR, width=1366)
+    song = page.locator(".mssviz-menu button", has_text="♪")
+    expect(song).to_contain_text("♪ Francium", timeout=WORK_MS)
+    expect(song).to_contain_text("0:00–0:06 of 0:06")
+    open_panel(page, "♪")
+    path = page.get_by_role("textbox", name="Path")
+    path.fill("/no/such/file.wav")
+    path.press("Enter")
+    expect(song).to_contain_text("♪ file.wav")
+    expect(song).to_contain_text("0:00–0:06")
+    expect(song).not_to_contain_text("of")
+
+
+def test_dragging_with_the_tool_select_selects(run_cell):
+    page = run_cell(TWO, width=1366)
+    _separate(page)
+    _resize(page, 1366, 768)
+    tools = page.get_by_role("group", name="Tools").get_by_role("button")
+    names = ["move", "select", "paint", "erase", "lasso", "comb"]
+    assert tools.evaluate_all("all => all.map((e) => e.ariaLabel)") == names
+    assert all(tools.evaluate_all("all => all.map((e) => e.title.length > 20)"))
+    page.get_by_role("button", name="select", exact=True).click()
+    picture = page.locator(".mssviz-spectrogram .mssviz-picture")
+    x, y, width, height = plot_area(picture)
+    page.mouse.move(x + 0.2 * width, y + height / 2)
+    page.mouse.down()
+    page.mouse.move(x + 0.4 * width, y + height / 3, steps=5)
+    page.mouse.up()
+    loop = page.locator(".mssviz-mixer-loop-text")
+    expect(loop).to_have_text("0:03.0 – 0:06.0")
+    lane = page.locator(".mssviz-mixer-strips .mssviz-mixer-lane").first.bounding_box()
+    page.mouse.move(lane["x"] + 0.6 * lane["width"], lane["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(lane["x"] + 0.8 * lane["width"], lane["y"] + 10, steps=5)
+    page.mouse.up()
+    expect(loop).to_have_text("0:09.0 – 0:12.0")
+    span = "document.querySelector('.mssviz-spectrogram').mssvizSpectrogram.plot.axes"
+    assert page.evaluate(f"() => [{span}.start, {span}.stop]") == pytest.approx([0, 15], abs=0.05)
+    picture.press("Escape")
+    expect(page.get_by_role("button", name="move", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    expect(loop).to_have_text("0:09.0 – 0:12.0")
+
+
+def test_the_legend_of_the_scores_is_whole(run_cell):
+    page = run_cell(TWO, width=1280)
+    _separate(page)
+    legend = page.locator(".mssviz-notes .widget-html-content").nth(1)
+    expect(legend).to_contain_text("SDR all errors, SIR leakage of others, SAR artefacts")
+    assert legend.evaluate("e => e.scrollWidth <= e.clientWidth")
+    assert "median over windows of 1 s" in legend.locator("small").get_attribute("title")
 
 
 def test_lanes_lie_on_the_pictures_time_axis(run_cell):
@@ -129,24 +213,54 @@ def test_lanes_lie_on_the_pictures_time_axis(run_cell):
     assert playhead["x"] == pytest.approx((left + right) / 2, abs=3)
 
 
-def test_nothing_moves_when_work_ends(run_cell):
+#: Keeps every box that a control of the first row, or the place of the picture, ever had.
+WATCH = """() => {
+    window.boxes = {};
+    const parts = ".mssviz-song button, .mssviz-picker, .mssviz-run > :first-child, " +
+        ".mssviz-drawers button, .mssviz-does-help, .mssviz-spectrogram .mssviz-stage";
+    const look = () => {
+        const deck = document.querySelector(".mssviz-deck").getBoundingClientRect();
+        for (const part of document.querySelectorAll(`.mssviz-deck > .mssviz-row, ${parts}`)) {
+            const { left, top, width, height } = part.getBoundingClientRect();
+            const name = part.className + (part.dataset.name ?? part.ariaLabel ?? "");
+            const box = [left - deck.left, top - deck.top, width, height].map(Math.round);
+            if (width) (window.boxes[name] ??= new Set()).add(box.join());
+        }
+        requestAnimationFrame(look);
+    };
+    look();
+}"""
+
+
+#: Where the picture is, or is going to be, within the deck: what its grid says of that row.
+PLACE_OF_PICTURE = """() => {
+    const deck = document.querySelector(".mssviz-deck");
+    return getComputedStyle(deck).gridTemplateRows.split(" ").slice(0, 3);
+}"""
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first run", "second run"])
+def test_nothing_moves_when_work_begins_or_ends(run_cell, first):
     page = run_cell(TWO, width=1366)
-    _separate(page)
-    _resize(page, 1366, 768)
-    before = _boxes(page)
-    page.evaluate(
-        """() => {
-            const button = document.querySelector(".mssviz-run button");
-            window.labels = new Set();
-            new MutationObserver(() => window.labels.add(button.textContent)).observe(
-                button, { childList: true, subtree: true, characterData: true });
-        }"""
-    )
+    expect(page.get_by_role("button", name="Separate")).to_be_enabled(timeout=WORK_MS)
+    page.set_viewport_size({"width": 1366, "height": 768})
+    if not first:
+        _separate(page)
+    cancel = page.get_by_role("button", name="Cancel")
+    expect(cancel).to_be_hidden()
+    place = page.evaluate(PLACE_OF_PICTURE)
+    page.evaluate(WATCH)
     page.get_by_role("button", name="Separate").click()
-    button = "document.querySelector('.mssviz-run button')"
-    page.wait_for_function(f"() => window.labels.size > 1 && !{button}.disabled")
-    _settle(page)
-    assert _boxes(page) == before
+    expect(cancel).to_be_visible(timeout=WORK_MS)
+    expect(cancel).to_be_hidden(timeout=WORK_MS)
+    expect(page.locator(".mssviz-mixer-caption").nth(1)).to_be_visible(timeout=WORK_MS)
+    page.wait_for_function(SETTLED, timeout=WORK_MS)
+    boxes = page.evaluate(
+        "() => Object.entries(window.boxes).map(([name, all]) => [name, [...all]])"
+    )
+    assert len(boxes) == 12
+    assert not [(name, found) for name, found in boxes if len(found) > 1]
+    assert page.evaluate(PLACE_OF_PICTURE) == place
 
 
 def test_the_drawer_stands_beside_over_or_below_the_picture(run_cell):

@@ -1,18 +1,20 @@
 """What people set in the explorer: pickers, buttons and sliders, and what they are set to."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
 
 from mssviz import datasets
-from mssviz._paths import exists, typed
+from mssviz._paths import exists, is_folder, typed
 from mssviz._typing import PathLike
-from mssviz.errors import AudioError, ParameterError
+from mssviz.errors import AudioError, MssvizError, ParameterError
 from mssviz.separation import MaskOptions
 from mssviz.separation.editing import MaskEditor
 from mssviz.separators import Model
+from mssviz.tracks import seconds_of
 from mssviz.widgets._menu import DRAWERS, Menu
 from mssviz.widgets.explorer.choice import DEFAULT_SECONDS, Choice, check_excerpt
 from mssviz.widgets.explorer.mask_controls import STYLE, MaskControls
@@ -158,7 +160,10 @@ class Controls:
         """Show how the work stands, and enable buttons accordingly."""
         working = status.phase == "working"
         busy = working or status.phase == "reading"
-        self.separate.disabled, self.cancel.disabled = working, not busy
+        locks = [(self.cancel, not busy), (self.separate, working)]
+        # what has the focus is locked last, so that the other one can take it
+        for button, locked in locks if working else reversed(locks):
+            button.disabled = locked
         self.separate.description = (working and status.doing) or "Separate"
         self.progress.value = status.share
         self.progress.layout.visibility = "visible" if busy else "hidden"
@@ -186,6 +191,7 @@ class Controls:
         self.path = w.Text(
             value=path, placeholder="a sound file, or a folder with one file a stem",
             description="Path", style=STYLE, continuous_update=False, layout={"width": "auto"},
+            tooltip="Path of the song where the kernel runs: a sound file, or a folder of stems.",
         )  # fmt: skip
         self.upload = Upload(accept="audio/*,.flac,.m4a,.mp4,.opus,.ogg,.wma")
         self._own = w.VBox([self.path, self.upload])
@@ -254,9 +260,12 @@ class Controls:
     def _arrange(self) -> None:
         """Put them into the page's first row, and into what it opens."""
         self._songs = Menu("Song", [])
-        for control in (self.song, self.path, self.offset, self.duration, self.whole):
+        self._songs.add_class("mssviz-song")
+        for control in (self.offset, self.duration, self.whole):
             control.observe(lambda _: self._show_song(), "value")
-        self._show_song()
+        for control in (self.song, self.path):
+            control.observe(lambda _: self._measure_song(), "value")
+        self._measure_song()
         run = _classed(w.HBox([self.separate, self.progress, self.cancel]), "mssviz-run")
         drawers = Menu("Drawer", [*DRAWERS, _SAVE])
         self.row = _classed(
@@ -275,16 +284,30 @@ class Controls:
             _panel("save", [self.save]),
         ]
 
+    def _measure_song(self) -> None:
+        """Find how long the song is, if that can be told without reading all of it."""
+        self._seconds = None
+        with suppress(MssvizError, OSError):
+            if self.song.value != OWN_FILE:
+                self._seconds = self._tracks[self.song.value].seconds
+            elif path := self.path.value.strip():
+                own = typed(path)
+                self._seconds = (
+                    datasets.from_folder(own).seconds if is_folder(own) else seconds_of(Path(own))
+                )
+        self._show_song()
+
     def _show_song(self) -> None:
         """Say on its button which song and which part of it is chosen."""
         own = self.song.value == OWN_FILE
         name = Path(self.path.value).name or "no file yet"
         start, end = self.offset.value, self.offset.value + self.duration.value
+        part = f"{_clock(start)}–{'end' if self.whole.value else _clock(end)}"
         self._songs.buttons = [
             {
                 "name": "song",
                 "label": f"♪ {name if own else self._tracks[self.song.value].name}",
-                "detail": f"{_clock(start)}–{'end' if self.whole.value else _clock(end)}",
+                "detail": part + (f" of {_clock(self._seconds)}" if self._seconds else ""),
                 "help": _SONG_HELP,
                 "opens": "popover",
             }

@@ -88,7 +88,8 @@ class Stage(w.VBox):
 
     def show_scores(self, result: Result, measuring: bool) -> None:
         """Show a result's scores, or why there are none; do nothing if it is not on the stage."""
-        self.score_note.value = _small("measuring …" if measuring else _legend(result))
+        said = ("measuring …",) if measuring else _legend(result)
+        self.score_note.value = _small(*said)
         views, scores = self.views, result.scores
         if views is None or views.excerpt is not result:
             return
@@ -117,8 +118,10 @@ def note(text: str) -> str:
     return f'<div role="status">{html.escape(one_line(text, 500))}</div>'
 
 
-def _small(text: str) -> str:
-    return f"<small>{html.escape(text, False)}</small>"
+def _small(text: str, more: str = "") -> str:
+    """Make HTML of a text; `more` is shown when the pointer rests on it."""
+    title = f' title="{html.escape(more)}"' if more else ""
+    return f"<small{title}>{html.escape(text, False)}</small>"
 
 
 def _table(scores: Scores) -> str:
@@ -127,12 +130,13 @@ def _table(scores: Scores) -> str:
     )
 
 
-def _legend(result: Result) -> str:
-    """What the scores in the lanes are; why there are none, if so."""
+def _legend(result: Result) -> tuple[str, ...]:
+    """What the scores in the lanes are, in short and in full; why there are none, if so."""
     if result.scores is None:
-        return result.no_scores
+        return result.no_scores, result.no_scores
     words = ", ".join(f"{name} {MEASURES[name].help}" for name in _IN_LANES)
-    return f"{words}; {' '.join(result.scores.notes[:2])}"
+    unit, *limits = result.scores.notes
+    return " ".join([*limits[:1], words]), f"{words}; {' '.join([unit, *limits])}"
 
 
 def _captions(scores: Scores, result: Result) -> dict[str, str]:

@@ -45,7 +45,7 @@ export const KEY_MAP = [
   {
     group: "Selection, which is looped",
     shown: ["Shift+drag"],
-    help: "over the picture or the scores selects",
+    help: "over the picture or the scores selects; with the tool “select”, so does dragging",
     command: "showAll",
   },
   {
@@ -140,7 +140,7 @@ export const KEY_MAP = [
   {
     group: "Picture",
     shown: ["Drag"],
-    help: "moves it, or paints if a brush is chosen",
+    help: "moves it, selects or paints, as the chosen tool says",
     command: "pan",
   },
   {
@@ -180,7 +180,7 @@ export const KEY_MAP = [
   {
     group: "Taking back",
     shown: ["Escape"],
-    help: "drops, one after the other: stroke or box, brush, pin, selection",
+    help: "closes what is open; drops, one by one: stroke or box, tool, pin, selection",
     command: "escape",
     keys: { Escape: [] },
   },

@@ -1,6 +1,8 @@
-// Nothing to see: obeys the keys pressed in the box around it, and keeps them from the notebook.
+// Nothing to see: obeys the keys pressed in the box around it, and keeps them from the notebook;
+// keeps the focus in the box, too.
 
 import { obeyKeys } from "./commands.js";
+import { keepFocus } from "./focus.js";
 import { asWidget } from "./widget.js";
 
 export default asWidget("mssvizKeys", (widget) => {
@@ -8,8 +10,10 @@ export default asWidget("mssvizKeys", (widget) => {
   // what is around an element is known once it stands on the page
   const attach = () => {
     const box = widget.el.closest(".mssviz-box");
-    if (box) obeyKeys(widget, box);
-    else if (!widget.closed) requestAnimationFrame(attach);
+    if (box) {
+      obeyKeys(widget, box);
+      keepFocus(widget, box);
+    } else if (!widget.closed) requestAnimationFrame(attach);
   };
   attach();
 });

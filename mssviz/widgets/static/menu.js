@@ -51,7 +51,7 @@ class MenuView {
       "button",
       "",
       { type: "button", title: help },
-      make("b", "", {}, oneLine(label, 20)),
+      make("b", "", {}, oneLine(label, 40)),
     );
     element.dataset.name = name;
     if (detail) element.append(make("span", "", {}, detail));
@@ -85,22 +85,26 @@ class MenuView {
     this.panel(name)?.querySelector(FOCUSABLE)?.focus();
   }
 
-  /** The button whose popover is open, if it is one of these. */
-  get opener() {
-    const { popover } = this.root.dataset;
-    return this.buttons.find(({ name, opens }) => opens === "popover" && name === popover);
+  /** The button whose popover or drawer is open, if it is one of these. */
+  opener(what) {
+    return this.buttons.find(
+      ({ name, opens }) => opens === what && name === this.root.dataset[what],
+    );
   }
 
+  /** Escape closes the popover, or the drawer that it is pressed in. */
   onKey(event) {
-    const { opener } = this;
-    if (event.key !== "Escape" || !opener) return;
-    delete this.root.dataset.popover;
+    if (event.key !== "Escape") return;
+    const inDrawer = event.target.closest(".mssviz-drawer-page");
+    const opener = this.opener("popover") ?? (inDrawer && this.opener("drawer"));
+    if (!opener) return;
+    delete this.root.dataset[opener.opens];
     opener.element.focus();
     event.stopPropagation();
   }
 
   onPointer({ target }) {
-    const { opener } = this;
+    const opener = this.opener("popover");
     if (!opener || opener.element.contains(target)) return;
     if (!this.panel(opener.name)?.contains(target)) delete this.root.dataset.popover;
   }

@@ -47,8 +47,7 @@ export class Strip {
     const { desk, index, strip } = this;
     this.heard = make("span", "mssviz-mixer-heard");
     const title = strip.name;
-    const number = make("span", "mssviz-mixer-number", { "aria-hidden": "true" }, index + 1);
-    const name = make("span", "mssviz-mixer-name", { title }, number, strip.name, this.heard);
+    const name = make("span", "mssviz-mixer-name", { title }, strip.name, this.heard);
     const toggle = (className, verb, flag) =>
       button(className, `${verb} ${strip.name}`, () => desk.toggle(index, flag), verb[0]);
     this.mute = toggle("mssviz-mixer-mute", "Mute", "muted");
@@ -76,12 +75,13 @@ export class Strip {
     const { desk, index, strip } = this;
     const onGain = (db) => desk.move(index, { gain_db: db });
     const level = `Level of ${strip.name}`;
+    const number = make("span", "mssviz-mixer-number", { "aria-hidden": "true" }, index + 1);
     this.gain = slider("mssviz-mixer-fader", level, LEVELS, formatDb, onGain);
     this.value = make("span", "mssviz-mixer-value");
     const onPan = (pan) => desk.move(index, { pan });
     this.pan = slider("mssviz-mixer-pan", `Pan of ${strip.name}`, PANS, formatPan, onPan);
     const side = (letter) => make("span", "mssviz-mixer-side", { "aria-hidden": "true" }, letter);
-    const controls = [this.gain.input, this.value, side("L"), this.pan.input, side("R")];
+    const controls = [number, this.gain.input, this.value, side("L"), this.pan.input, side("R")];
     return make("div", "mssviz-mixer-faders", {}, ...controls);
   }
 
@@ -140,21 +140,23 @@ export class Master {
 
   resetClip() {
     this.clip = 0;
-    this.clipButton.textContent = "no clipping";
-    this.clipButton.setAttribute("aria-label", "The sum has not clipped");
-    this.clipButton.title = "The sum has not exceeded full scale";
     this.clipButton.classList.remove("mssviz-mixer-clipped");
+    this.sayClip("no clipping", "the sum has not exceeded full scale");
   }
 
   /** Tell of a peak above full scale and above those before it. */
   showClip(peak) {
     if (peak <= Math.max(1, this.clip)) return;
     this.clip = peak;
-    const over = gainToDb(peak);
-    this.clipButton.textContent = `clips ${formatDb(over)}`;
     this.clipButton.classList.add("mssviz-mixer-clipped");
-    const label = `The sum exceeds full scale by ${over.toFixed(1)} dB; lower the master. Reset`;
-    this.clipButton.setAttribute("aria-label", label);
-    this.clipButton.title = label;
+    const over = formatDb(gainToDb(peak));
+    this.sayClip(`clips ${over}`, "the sum exceeds full scale; lower the master. Click to reset");
+  }
+
+  /** Name the button by its text, which speech input knows it by, and say what that means. */
+  sayClip(text, meaning) {
+    this.clipButton.textContent = text;
+    this.clipButton.title = `${text}: ${meaning}`;
+    this.clipButton.setAttribute("aria-label", this.clipButton.title);
   }
 }

@@ -152,7 +152,7 @@ class MixerView {
       const by = formatDb(gainToDb(common));
       notes.push(`All tracks ${by}, so that none exceeds full scale; relative levels are true.`);
     } else notes.push("Levels are true, not normalised.");
-    this.status.textContent = notes.join(" ");
+    this.status.textContent = this.status.title = notes.join(" ");
   }
 
   /** Frames while sound is playing, and until the meters have fallen. */

@@ -13,6 +13,7 @@ const ARROWS = {
   ArrowUp: [0, 1],
 };
 const HELP = "Arrows move a box, with Shift they resize it; Enter paints it, Escape leaves.";
+const SELECTING = "select. [ and ] begin and end the selection at the playhead, Escape leaves.";
 
 /** Range of a size around a middle, moved into [0, 1]. */
 function within(middle, size) {
@@ -39,9 +40,10 @@ export class KeyBox {
     this.explain();
   }
 
-  /** Tell somebody who comes with a brush what can be done with it. */
+  /** Tell somebody who comes with a tool what can be done with it. */
   explain() {
-    if (!this.brush.box) this.say(this.brush.paints ? `${this.brush.tool}. ${HELP}` : "");
+    const { tool, paints, box } = this.brush;
+    if (!box) this.say(paints ? `${tool}. ${HELP}` : tool === "select" ? SELECTING : "");
   }
 
   say(text) {

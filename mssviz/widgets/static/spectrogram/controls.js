@@ -2,7 +2,13 @@
 
 import { make, oneLine } from "../elements.js";
 
-const MENUS = { show: "Show", scale: "Frequency", channel: "Channels", colormap: "Colours" };
+const MENUS = { show: "Show", channel: "Channels", colormap: "Colours" };
+const GESTURES = [
+  "Ctrl+wheel zooms",
+  "Shift+drag selects",
+  "Alt+click pins",
+  "double click shows all",
+];
 /** What a control does, by its label. */
 const CONTROL_HELP = {
   Show: "What the picture shows: masks, levels in dB, or differences",
@@ -21,14 +27,24 @@ export class Controls {
   constructor(widget) {
     Object.assign(this, { widget, model: widget.model });
     const { model } = this;
-    this.menus = Object.keys(MENUS).map((trait) => [trait, this.menu(trait)]);
+    const menus = Object.keys(MENUS).map((trait) => [trait, this.menu(trait)]);
+    const scale = this.menu("scale");
+    this.menus = [...menus, ["scale", scale]];
     this.toolbar = make(
       "div",
       "mssviz-toolbar mssviz-drawer-page mssviz-display",
       { role: "toolbar", "aria-label": "Picture" },
-      ...this.menus.map(([trait, menu]) => field(MENUS[trait], menu)),
+      ...menus.map(([trait, menu]) => field(MENUS[trait], menu)),
       this.traitSlider("Floor", "floor_db", [-120, -20, 5], (v) => `${v} dB`),
       this.traitSlider("Gamma", "gamma", [0.4, 3, 0.1], (v) => v.toFixed(1)),
+    );
+    const hints = GESTURES.map((gesture) => make("div", "", {}, gesture));
+    this.gutter = make(
+      "div",
+      "mssviz-gutter",
+      {},
+      field("Frequency", scale),
+      make("div", "mssviz-hints", {}, ...hints),
     );
     this.brushbar = this.choices("tool").length ? this.brush() : null;
     const keys = model.get("_stems").map(({ name, color }) => {

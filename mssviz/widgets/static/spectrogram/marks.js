@@ -7,13 +7,9 @@ import { MARGIN } from "./plot.js";
 const SIZE = 24; // CSS pixels, of a button
 
 export class Marks {
-  /** Once dropped, the focus is the picture's, as the button is gone. */
   constructor(widget, plot, picture) {
-    Object.assign(this, { model: widget.model, plot });
-    const drop = (trait) => {
-      picture.focus({ preventScroll: true });
-      widget.saveSoon({ [trait]: null });
-    };
+    Object.assign(this, { model: widget.model, plot, picture });
+    const drop = (trait) => widget.saveSoon({ [trait]: null });
     const mark = (trait) => button("mssviz-mark", "", () => drop(trait), "✕");
     this.selection = mark("selection");
     this.pinned = mark("pinned");
@@ -23,8 +19,8 @@ export class Marks {
   /** Put them where selection and pinned bin are; one that is out of view waits at the edge. */
   show() {
     const [selection, pinned] = ["selection", "pinned"].map((trait) => this.model.get(trait));
-    this.selection.hidden = !selection;
-    this.pinned.hidden = !pinned;
+    this.hide(this.selection, !selection);
+    this.hide(this.pinned, !pinned);
     if (selection) {
       const [from, to] = selection.map((seconds) => seconds.toFixed(2));
       const label = `Drop the selection, ${from} to ${to} s`;
@@ -34,6 +30,12 @@ export class Marks {
     const [seconds, hertz] = pinned;
     const label = `Unpin ${seconds.toFixed(2)} s, ${formatHertz(hertz)}Hz`;
     this.place(this.pinned, seconds, this.plot.y(hertz) - SIZE, label);
+  }
+
+  /** Hide a button or show it; the focus of one that vanishes is the picture's from then on. */
+  hide(element, hidden) {
+    if (hidden && element === document.activeElement) this.picture.focus({ preventScroll: true });
+    element.hidden = hidden;
   }
 
   place(element, seconds, y, label) {

@@ -24,6 +24,8 @@ const TIMED_FRAMES = 600;
 const KEYS_HELP =
   "Spectrogram. Left and right move the playhead, plus and minus zoom in time; question mark " +
   "shows all keys.";
+/** Pointers of the tools that do not paint: a brush has an outline of its own. */
+const CURSORS = { look: "crosshair", select: "text" };
 /** Traits that change the picture, and those that only lie over it. */
 const IN_PICTURE = [
   ...["start", "stop", "low", "high", "scale", "show", "channel", "colormap"],
@@ -56,9 +58,10 @@ class SpectrogramView {
     this.stage = make("div", "mssviz-stage", {}, this.canvas, this.top, this.slices.canvas);
     this.stage.append(this.colorbar.element, this.readout.element);
     this.stage.append(this.marks.element, this.box.element);
-    const { toolbar, brushbar, legend } = this.controls;
+    const { gutter, toolbar, brushbar, legend } = this.controls;
     el.classList.add("mssviz-spectrogram");
-    el.append(this.bar.element, toolbar, ...(brushbar ? [brushbar] : []), this.stage, legend);
+    el.append(this.bar.element, gutter, toolbar, ...(brushbar ? [brushbar] : []));
+    el.append(this.stage, legend);
     this.listen();
     this.showHeight();
     this.schedule();
@@ -80,6 +83,10 @@ class SpectrogramView {
     widget.onModel("change:height", () => this.showHeight());
     widget.onModel("msg:custom", (message, buffers) => this.receive(message, buffers));
     widget.onResize(this.stage, () => this.resize());
+    // the axes are painted in the page's colours
+    for (const query of ["(forced-colors: active)", "(prefers-color-scheme: dark)"]) {
+      widget.on(matchMedia(query), "change", () => this.schedule());
+    }
     widget.onEnd(() => this.tiles.clear());
     widget.on(this.canvas, "keydown", (event) => this.box.key(event));
     widget.on(this.canvas, "focus", () => this.box.explain());
@@ -178,7 +185,7 @@ class SpectrogramView {
     this.controls.update(layer);
     this.bar.update(layer);
     this.colorbar.update(layer);
-    this.canvas.style.cursor = this.brush.paints ? "none" : "crosshair";
+    this.canvas.style.cursor = CURSORS[this.brush.tool] ?? "none";
   }
 }
 
