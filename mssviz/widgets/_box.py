@@ -14,11 +14,14 @@ from mssviz.widgets import _static
 _made: dict[str, tuple[str, "weakref.WeakSet[Box]"]] = {}
 
 
-class _Keys(anywidget.AnyWidget):
-    """Shows nothing; in JupyterLab, a single letter that leaves a widget can delete its cell."""
+class _Guard(anywidget.AnyWidget):
+    """Keeps keys in its box, and says when the kernel has stopped; shows nothing else.
 
-    _esm = _static.module("keys.js")
-    _css = _static.style("help.css")
+    In JupyterLab, a single letter that leaves a widget can delete its cell.
+    """
+
+    _esm = _static.module("box.js")
+    _css = _static.style("help.css", "notice.css")
 
 
 class Box(w.VBox):
@@ -29,7 +32,7 @@ class Box(w.VBox):
     """
 
     def __init__(self, children: list[w.Widget]) -> None:
-        super().__init__([*children, _Keys()])
+        super().__init__([*children, _Guard()])
         self.add_class("mssviz-box")
 
     def close(self) -> None:

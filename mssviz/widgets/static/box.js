@@ -1,0 +1,30 @@
+// A box of widgets: obeys the keys pressed in it, keeps them from the notebook, and says above all
+// other widgets if their kernel is gone, as they would do nothing, and say nothing either.
+
+import { obeyKeys } from "./commands.js";
+import { onKernel } from "./kernel.js";
+import { asWidget } from "./widget.js";
+
+/** What is said of each state of a kernel; `again` is what is to be done to have another one. */
+const SAID = {
+  live: () => "",
+  lost: () => "There is no connection to the kernel: controls that need it wait for it.",
+  stopped: (again) => `The kernel has stopped: ${again}.`,
+};
+
+export default asWidget("mssvizBox", (widget) => {
+  const { el } = widget;
+  el.classList.add("mssviz-notice");
+  el.setAttribute("role", "alert");
+  onKernel(widget, (state) => {
+    const app = el.closest(".mssviz-app");
+    el.textContent = SAID[state](app ? "load this page again" : "run this cell again");
+  });
+  // what is around an element is known once it stands on the page
+  const attach = () => {
+    const box = el.closest(".mssviz-box");
+    if (box) obeyKeys(widget, box);
+    else if (!widget.closed) requestAnimationFrame(attach);
+  };
+  attach();
+});
