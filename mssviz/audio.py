@@ -119,7 +119,7 @@ def load_audio(
             raise AudioError(
                 f"{reader.name}: no samples between {offset} s and "
                 f"{'the end' if duration is None else f'{offset + duration} s'}; "
-                "choose another offset or duration"
+                "choose another part"
             )
         return np.concatenate(blocks), reader.sample_rate
 
@@ -190,8 +190,8 @@ class AudioReader:
             )
         if index is None and len(streams) > 1:
             warn(
-                f"{name}: has {len(streams)} audio streams, of which the first is read; choose "
-                f"another with stream=1 to {len(streams) - 1}",
+                f"{name}: has {len(streams)} audio streams, of which the first is read; the others "
+                f"have the numbers 1 to {len(streams) - 1}",
                 stacklevel=4,
             )
         stream = streams[int(index or 0)]

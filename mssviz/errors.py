@@ -4,6 +4,14 @@
 class MssvizError(Exception):
     """Any failure that mssviz foresees; its text is one line for the user.
 
+    Parameters
+    ----------
+    text
+        Sentence for everybody: what is wrong, and what to do.
+    typed
+        Remedy for those who type commands or code; the explorer, which has controls of its own,
+        does not show it.
+
     Examples
     --------
     >>> try:
@@ -13,8 +21,16 @@ class MssvizError(Exception):
     mask exponent must lie in (0, 64] (got -1)
     """
 
+    def __init__(self, text: object = "", typed: str = "") -> None:
+        super().__init__(*(part for part in (text, typed) if part))
+
     def __str__(self) -> str:
-        return one_line(super().__str__())
+        return one_line("; ".join(map(str, self.args)))
+
+    @property
+    def on_page(self) -> str:
+        """The text without what only helps those who type commands or code."""
+        return one_line(self.args[0]) if self.args else ""
 
 
 class ParameterError(MssvizError, ValueError):

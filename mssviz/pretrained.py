@@ -107,7 +107,7 @@ def fetch(
         trusted, or if the folder holds more than weights; nothing is left half-done.
     """
     if not preset.weights.files:
-        raise PretrainedError(_how_to_train(preset))
+        raise _to_be_trained(preset)
     folder = weights_folder(preset)
     if source is None and _is_intact(preset, folder):
         return folder
@@ -137,8 +137,8 @@ def _writable(folder: Path, variable: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise PretrainedError(
-            f"{folder}: cannot be written ({reason(error)}); free some space, or set "
-            f"{variable} to another folder"
+            f"{folder}: cannot be written ({reason(error)}); free some space",
+            f"or set {variable} to another folder",
         ) from error
 
 
@@ -167,8 +167,8 @@ def _refuse_sources(preset: Preset, folder: Path, trusted: bool) -> None:
         addresses = ", ".join(address for source in strange for address in _addresses(source))
         raise PretrainedError(
             f"{preset.name}: no weights in {folder}; {preset.path} would fetch them from "
-            f"{addresses}, which does not come with mssviz; if you trust it: "
-            f"{fetch_command(preset)} --trust"
+            f"{addresses}, which does not come with mssviz; choose another model",
+            f"or, if you trust it: {fetch_command(preset)} --trust",
         )
 
 
@@ -189,18 +189,20 @@ def _refuse_folder(preset: Preset, folder: Path) -> None:
 
 
 def _fetch_from_sources(preset: Preset, folder: Path, place: Path, progress: Progress) -> None:
-    failures = []
+    failures: list[PretrainedError] = []
     for source in preset.weights.sources:
         try:
             with ScratchFolder(place) as scratch:
                 arrived = _arrived(preset, source, place, scratch.path, progress)
                 _install(preset, arrived, folder, verified=True)
         except PretrainedError as error:
-            failures.append(str(error))
+            failures.append(error)
         else:
             shutil.rmtree(arrived) if arrived.is_dir() else arrived.unlink(missing_ok=True)
             return
-    raise PretrainedError(f"{preset.name}: weights not fetched. " + " | ".join(failures))
+    texts = " | ".join(error.on_page for error in failures)
+    typed = next((error.args[1] for error in failures if len(error.args) > 1), "")
+    raise PretrainedError(f"{preset.name}: weights not fetched. {texts}", typed)
 
 
 def _arrived(
@@ -265,11 +267,11 @@ def load(preset: Preset) -> "Network":
     """
     folder = weights_folder(preset)
     if not preset.weights.files:
-        raise PretrainedError(_how_to_train(preset))
+        raise _to_be_trained(preset)
     _refuse_unreadable(preset, folder)
     if state(preset) != "ready":
         raise PretrainedError(
-            f"{preset.name}: no complete weights in {folder}; run: {fetch_command(preset)}"
+            f"{preset.name}: no complete weights in {folder}", f"run: {fetch_command(preset)}"
         )
     _verify_folder(preset, folder)
     with _one_error(folder):
@@ -363,7 +365,7 @@ def _verify_folder(preset: Preset, folder: Path) -> None:
             except OSError as error:
                 raise PretrainedError(f"{path}: cannot be read ({reason(error)})") from error
             except PretrainedError as error:
-                raise PretrainedError(f"{error} ({fetch_command(preset)})") from None
+                raise PretrainedError(error.on_page, f"run: {fetch_command(preset)}") from None
 
 
 def _manifest(folder: Path) -> dict[str, str]:
@@ -388,10 +390,10 @@ def fetch_command(preset: Preset) -> str:
     return f"mssviz models fetch {_typed(preset)}"
 
 
-def _how_to_train(preset: Preset) -> str:
-    return (
-        f"{preset.name} has no weights that can be fetched; train it: "
-        f"mssviz train -p {_typed(preset)} -d SONGS -o FOLDER, and choose that folder"
+def _to_be_trained(preset: Preset) -> PretrainedError:
+    return PretrainedError(
+        f"{preset.name} has no weights that can be fetched; train it, or choose another model",
+        f"run: mssviz train -p {_typed(preset)} -d SONGS -o FOLDER, and choose that folder",
     )
 
 

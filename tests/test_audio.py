@@ -169,7 +169,7 @@ def test_a_late_part_equals_a_slice(tmp_path, codec):
 @pytest.mark.parametrize("offset", [2.1, 1e6])
 def test_offset_beyond_the_end(written, offset):
     for codec in audio.CODECS:
-        with pytest.raises(AudioError, match="choose another offset"):
+        with pytest.raises(AudioError, match="choose another part"):
             load_audio(written / f"song.{codec}", offset, 1.0)
 
 

@@ -261,7 +261,7 @@ def test_the_picker_says_what_has_yet_to_be_trained():
     explorer.controls.model.value = "wave-unet"
     with pytest.raises(mssviz.PretrainedError, match="mssviz train -p wave-unet"):
         explorer.separate()
-    assert "mssviz train -p wave-unet" in explorer.controls.status.value
+    assert "train it, or choose another model" in explorer.controls.status.value
 
 
 def test_a_new_run_on_the_same_excerpt_keeps_how_things_are_looked_at_and_heard():

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from mssviz.errors import FileError, reason
 
 _NOT_OFFERED = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 _CHUNK = 1 << 20
-_REMEDY = "free some space, or set TMPDIR to a folder on a larger disk"
+_REMEDY = "free some space on the disk"
 
 
 class ScratchFolder:
@@ -61,14 +61,15 @@ class ScratchFolder:
 
 
 def _new_scratch_folder(place: Path | None, hidden: bool) -> tuple[Path, int]:
-    failures: list[str] = []
+    failures, why = [], ""
     for folder in temporary_places() if place is None else [place]:
         try:
             sweep_once(folder)
             return made_folder(folder, f"{'.' * hidden}mssviz-{{}}.tmp")
         except OSError as error:
+            why = why or reason(error)
             failures.append(f"{folder} ({reason(error)})")
-    raise FileError(f"no temporary folder can be made in {', '.join(failures)}; {_REMEDY}")
+    raise FileError(f"no temporary folder can be made ({why}); {_REMEDY}", _tried(failures))
 
 
 def temporary_places() -> Iterator[Path]:
@@ -106,9 +107,11 @@ def mapped_zeros(shape: tuple[int, ...], dtype: Any = np.float32) -> AnyArray:
         except OSError as error:
             failures.append(f"{place} ({reason(error)}{_free(place)})")
     size = -(-n_bytes >> 20)
-    raise FileError(
-        f"a temporary file of {size} MiB fits nowhere: {', '.join(failures)}; {_REMEDY}"
-    )
+    raise FileError(f"a temporary file of {size} MiB fits nowhere; {_REMEDY}", _tried(failures))
+
+
+def _tried(failures: Sequence[str]) -> str:
+    return f"or set TMPDIR to a folder on a larger disk; tried: {', '.join(failures)}"
 
 
 def _free(place: Path) -> str:

@@ -184,7 +184,7 @@ def to_channels(waveform: Waveform, n_channels: int) -> Waveform:
     if n_channels == 2 and present in _SURROUND:
         warn(
             f"the sound has {present} channels; they are taken for {_SURROUND[present]} and mixed "
-            "down to two (ITU-R BS.775); to separate others, choose them with waveform[:, :2]",
+            "down to two (ITU-R BS.775); to separate others, write them to a file of two",
             stacklevel=2,
         )
         return mix_down(waveform)

@@ -323,5 +323,6 @@ def _check_answers(magnitudes: Mapping[str, Magnitude], preset: Preset, seconds:
     if others and first.any() and all(np.array_equal(first, other) for other in others):
         raise PretrainedError(
             f"{preset.name}: every mask is exactly 1/{len(magnitudes)}: the network has no trained "
-            f"weights; run: {pretrained.fetch_command(preset)}"
+            "weights; choose another model",
+            f"or run: {pretrained.fetch_command(preset)}",
         )

@@ -24,7 +24,7 @@ def page() -> w.Widget:
     try:
         explorer = explore(os.environ.get(SONG) or None)
     except MssvizError as error:  # the song is gone since the command began
-        return w.HTML(alert(str(error)))
+        return w.HTML(alert(error.on_page))
     explorer.add_class("mssviz-app")
     explorer.controls.undo.observe(lambda change: _mark(explorer, not change["new"]), "disabled")
     return explorer

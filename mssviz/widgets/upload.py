@@ -235,7 +235,7 @@ def safe_name(name: str) -> str:
 
 def _advice(error: MssvizError | OSError) -> str:
     if not isinstance(error, OSError):
-        return str(error)
+        return error.on_page
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             "The kernel's disk is full: free some space, or start Jupyter with TMPDIR on a "

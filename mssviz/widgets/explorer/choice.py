@@ -4,7 +4,7 @@ import math
 import numbers
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mssviz import audio, datasets
 from mssviz._fetch import no_progress
@@ -70,7 +70,8 @@ class Choice:
         if entry(self.rival).preset.stft != entry(self.model).preset.stft:
             raise ParameterError(
                 f"{self.rival} and {self.model} work at different sample rates or windows, so "
-                "their masks cannot be laid over each other; compare others, or use mssviz.compare"
+                "their masks cannot be laid over each other; compare others",
+                "or use mssviz.compare",
             )
 
     def load(self, sample_rate: int, progress: Progress = no_progress) -> Sound:
@@ -90,7 +91,7 @@ class Choice:
         AudioError
             If the song cannot be read.
         """
-        check_excerpt(self.offset, self.duration)
+        check_excerpt(self.offset, self.duration, CONTROLS)
         if isinstance(self.song, Track):
             return self.song.sound(self.offset, self.duration, sample_rate, progress)
         text = str(self.song).strip()
@@ -106,14 +107,29 @@ class Choice:
         return Sound(mixture, {}, [])  # without true stems, nothing is measured
 
 
-def check_excerpt(offset: Any, duration: Any) -> None:
+class Names(NamedTuple):
+    """What the times of an excerpt are called where people set them."""
+
+    offset: str
+    duration: str
+    whole: str
+
+
+PARAMETERS = Names("offset", "duration", "or None for the whole song")
+CONTROLS = Names("From", "Length", "or tick “to the song's end”")
+
+
+def check_excerpt(offset: Any, duration: Any, names: Names = PARAMETERS) -> None:
     """Raise `ParameterError` unless these are times of an excerpt, in seconds."""
-    for name, value, least in (("offset", offset, 0.0), ("duration", duration, LEAST_SECONDS)):
-        if name == "duration" and value is None:
-            continue
-        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if not number or not least <= float(value) < math.inf:
-            raise ParameterError(
-                f"{name} must be {least:g} s or more"
-                f"{', or None for the whole song' if least else ''} (got {value!r})"
-            )
+    if not _is_time(offset, 0.0):
+        raise ParameterError(f"{names.offset} must be 0 s or more (got {offset!r})")
+    if duration is not None and not _is_time(duration, LEAST_SECONDS):
+        raise ParameterError(
+            f"{names.duration} must be {LEAST_SECONDS:g} s or more, {names.whole} "
+            f"(got {duration!r})"
+        )
+
+
+def _is_time(value: Any, least: float) -> bool:
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return number and least <= float(value) < math.inf

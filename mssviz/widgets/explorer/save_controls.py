@@ -85,7 +85,7 @@ class SaveControls(w.VBox):
             notes = [str(one.message) for one in noted if one.category is UserWarning]
             self._show(path, notes)
         except MssvizError as error:
-            self.said.value = alert(str(error))
+            self.said.value = alert(error.on_page)
         finally:
             self.button.disabled = False
 

@@ -58,7 +58,7 @@ class Scorer:
         except Cancelled:
             pass  # newer stems are waiting to be measured
         except MssvizError as error:
-            result.scores, result.no_scores = None, str(error)
+            result.scores, result.no_scores = None, error.on_page
         finally:
             self._changed(result, self._work.waits("measure"))
 

@@ -204,7 +204,7 @@ class Session:
     def complete_result(self) -> Result:
         """Return the result, or raise `ParameterError` if there is none."""
         if self.result is None or not self.result.complete:
-            raise ParameterError("nothing is separated yet: call separate() or press the button")
+            raise ParameterError("nothing is separated yet: press Separate", "or call separate()")
         return self.result
 
     # --- looking at what is chosen --------------------------------------------------------------

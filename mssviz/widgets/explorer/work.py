@@ -1,11 +1,13 @@
 """Work in the background that says how it stands, and what a session tells its listener."""
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from mssviz._files import temporary_places
 from mssviz._worker import Worker
 from mssviz.errors import Cancelled, MssvizError
 from mssviz.widgets.explorer.excerpt import Excerpt
@@ -115,7 +117,7 @@ class Work(Worker):
             if isinstance(error, Cancelled):
                 phase, text = "cancelled", "Cancelled."
             elif isinstance(error, MssvizError):
-                text = str(error)
+                text = _without_temporary(error.on_page)
             self._become(Status(phase, self.status.share, messages=(text,)))
             raise
         self._become(Status(after, 1.0, messages=self.status.messages))
@@ -128,7 +130,8 @@ class Work(Worker):
         shown: Callable[..., None] = warnings.showwarning
 
         def show(message: Warning | str, *where: Any, **more: Any) -> None:
-            self._become(replace(self.status, messages=(*self.status.messages, str(message))))
+            said = _without_temporary(str(message))
+            self._become(replace(self.status, messages=(*self.status.messages, said)))
             shown(message, *where, **more)
 
         warnings.showwarning = show
@@ -161,6 +164,13 @@ class Work(Worker):
     def _become(self, status: Status) -> None:
         self.status = status
         self._changed(status)
+
+
+def _without_temporary(text: str) -> str:
+    """A text with the names of files in temporary folders, such as an upload's, without these."""
+    for place in temporary_places():
+        text = re.sub(rf"{re.escape(str(place))}/mssviz-[^/\s]+/(?:[^/\s]+/)*", "", text)
+    return text
 
 
 class _Never(Warning):
