@@ -50,6 +50,15 @@ def test_no_file_is_longer_than_a_reader_keeps_in_mind(name):
     assert len((_static.STATIC / name).read_text("utf-8").splitlines()) <= 250
 
 
+def test_terms_of_the_help_card_are_those_of_the_glossary():
+    script = (_static.STATIC / "glossary.js").read_text("utf-8")
+    terms = re.findall(r'\[\s*"([^"]+)",\s*"([^"]+)",?\s*\]', script)
+    assert len(terms) == len(re.findall(r'\[\s*"', script)) > 10
+    glossary = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text("utf-8")
+    for term, meaning in terms:
+        assert f"| {term} | {meaning} |" in glossary
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_no_text_becomes_markup_or_code(name):
     text = (_static.STATIC / name).read_text("utf-8")

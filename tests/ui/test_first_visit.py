@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 
 import mssviz
-from tests.ui.lab import SETTLED, arrays, eventually, restart_and_run_all, screenshot
+from tests.ui.lab import SETTLED, arrays, eventually, open_panel, restart_and_run_all, screenshot
 
 pytestmark = pytest.mark.ui
 
@@ -217,3 +217,50 @@ def test_other_layouts_have_no_tour(run_cell, layout):
     page.get_by_role("button", name="Help").click()
     expect(page.get_by_role("dialog")).to_be_visible()
     expect(page.get_by_role("button", name="Take the tour")).to_have_count(0)
+
+
+# --- What every control says of itself ------------------------------------------------------------
+
+#: Name, and what the pointer reads, of every control that is shown; but those of ipywidgets' that
+#: drop their tooltip, and have a label beside them.
+TOOLTIPS = """() => {
+    const kinds = "button, input, select, textarea, [role=slider]";
+    const shown = [...document.querySelectorAll(".mssviz-explorer :is(" + kinds + ")")]
+        .filter((e) => e.checkVisibility() && !e.closest(".widget-dropdown, .widget-checkbox"));
+    return shown.map((e) => {
+        // widgets of ipywidgets have it on their label
+        const label = e.closest(".widget-inline-hbox")?.querySelector(".widget-label[title]");
+        const titled = label ?? e.closest("[title]");
+        const inside = titled && document.querySelector(".mssviz-explorer").contains(titled);
+        return [e.outerHTML.slice(0, 120), inside ? titled.title : ""];
+    });
+}"""
+
+
+def _untold(page, least):
+    """Controls that are shown and do not have a sentence as their tooltip."""
+    found = page.evaluate(TOOLTIPS)
+    assert len(found) >= least
+    return [(control, said) for control, said in found if not _is_sentence(said)]
+
+
+def _is_sentence(said):
+    words = said.split()
+    is_told = len(words) > 1 and not {"null", "undefined", "None", "NaN"} & set(words)
+    return is_told and (said[0].isupper() or not said[0].isalpha())
+
+
+def test_every_control_says_what_it_does(run_cell):
+    page = _shown(run_cell, "duration=2, model='repet-sim', compare='oracle:IRM2'")
+    untold = _untold(page, 12)
+    open_panel(page, "♪")
+    page.get_by_role("combobox", name="Song").select_option(label="Own file or folder of stems…")
+    untold += _untold(page, 17)
+    page.get_by_role("combobox", name="Song").select_option(index=0)
+    page.wait_for_function(SETTLED, timeout=WORK_MS)
+    page.get_by_role("button", name="Separate").click()
+    expect(page.locator(".mssviz-mixer-caption").nth(1)).to_be_visible(timeout=WORK_MS)
+    for panel in ("Mask", "Brush", "Display", "Scores", "Save"):
+        open_panel(page, panel)
+        untold += _untold(page, 30)
+    assert untold == []

@@ -1,6 +1,7 @@
-// The help card: the keys and gestures that apply, made of the one table of them.
+// The help card: the keys and gestures that apply, made of the one table of them, and the terms.
 
 import { button, make } from "./elements.js";
+import { GLOSSARY } from "./glossary.js";
 import { KEY_MAP } from "./keymap.js";
 
 const TOUR_HELP = "Take the tour of the explorer in five steps";
@@ -18,7 +19,7 @@ export function showHelp(scope, applies, tour) {
   };
   const more = tour ? [button("mssviz-help-tour", TOUR_HELP, leave, "Take the tour")] : [];
   const head = make("div", "mssviz-help-head", {}, title, ...more, close);
-  const body = make("div", "mssviz-help-body", {}, ...sections(applies));
+  const body = make("div", "mssviz-help-body", {}, ...sections(applies), terms());
   const card = make("dialog", "mssviz-help", { "aria-label": "Keys and gestures" }, head, body);
   card.addEventListener("close", () => card.remove());
   card.addEventListener("keydown", (event) => event.key === "?" && card.close());
@@ -34,6 +35,14 @@ function sections(applies) {
     const list = rows.filter((row) => row.group === group).flatMap(describe);
     return make("section", "", {}, make("h3", "", {}, group), make("dl", "", {}, ...list));
   });
+}
+
+function terms() {
+  const list = GLOSSARY.flatMap(([term, meaning]) => [
+    make("dt", "", {}, term),
+    make("dd", "", {}, meaning),
+  ]);
+  return make("section", "", {}, make("h3", "", {}, "Terms"), make("dl", "", {}, ...list));
 }
 
 function describe({ shown, help }) {

@@ -18,6 +18,7 @@ export class Bar {
     this.loopText = make("span", "mssviz-mixer-loop-text");
     const onLoop = () => desk.toggleLoop(player.now);
     this.loop = button("", "Loop", onLoop, icon(LOOP_ICON), this.loopText);
+    this.loop.title = "Play the selection again and again (L)";
     this.rate = make("select", "", { "aria-label": "Speed; the pitch follows it" });
     this.rate.title = "Speed; the pitch follows it";
     this.rate.addEventListener("change", () => desk.save({ rate: Number(this.rate.value) }));
