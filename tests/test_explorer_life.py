@@ -1,6 +1,7 @@
 """An explorer's life: a result stays until the next is complete, and nothing when it is closed."""
 
 import gc
+import sys
 import threading
 import warnings
 import weakref
@@ -616,7 +617,8 @@ def run_cell(client, code, cell):
         if message["parent_header"].get("msg_id") != request["header"]["msg_id"]:
             continue
         assert message["msg_type"] != "error", message["content"]
-        printed += message["content"].get("text", "")
+        if message["content"].get("name") == "stdout":
+            printed += message["content"]["text"]
         if message["content"].get("execution_state") == "idle":
             return printed
 
@@ -641,3 +643,62 @@ def test_who_holds_the_explorer_of_an_earlier_run_keeps_its_result(kernel, song)
     run_cell(kernel, CELL.format(song=str(song)), "d")
     found = run_cell(kernel, "print(held.comm, held.editor.masks['vocals'].shape)", "b")
     assert found.startswith("None (")
+
+
+# --- Memory -----------------------------------------------------------------------------------
+
+measures_memory = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells a process's size")
+SIZES = """
+def sizes():
+    lines = open("/proc/self/status").read().splitlines()
+    found = dict(line.split(":", 1) for line in lines)
+    return [int(found[name].split()[0]) // 1024 for name in ("VmRSS", "VmHWM")]
+"""
+SHOWN = """
+import mssviz
+mssviz.explore({song!r}, duration={seconds})
+"""
+SEPARATED = """
+explorer = Out[max(Out)]
+explorer.wait()
+for _ in range({times}):
+    explorer.separate()
+    explorer.wait()
+    print(*sizes())
+del explorer
+"""
+
+
+@pytest.fixture
+def measured():
+    """Function (song, seconds, times) that runs an explorer's cell anew; (size, peak) in MiB."""
+    manager, client = start_new_kernel(kernel_name="python3")
+
+    def separate(path, seconds, times=1):
+        run_cell(client, SHOWN.format(song=path, seconds=seconds), "shown")
+        printed = run_cell(client, SEPARATED.format(times=times), "separated")
+        return [tuple(map(int, line.split())) for line in printed.splitlines()]
+
+    run_cell(client, SIZES, "sizes")
+    yield separate
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.slow
+@measures_memory
+def test_running_a_cell_twenty_times_does_not_add_up(measured):
+    sizes = [size for _ in range(20) for size, _ in measured(None, 1)]
+    assert max(sizes[-3:]) - max(sizes[:4]) < 50, sizes
+
+
+@pytest.mark.slow
+@measures_memory
+def test_ten_separations_of_half_a_minute_stay_below_one_and_a_half_gigabytes(measured, tmp_path):
+    for name, stem in mssviz.examples()["francium"].load()[1].items():
+        long = np.tile(stem, (30 * RATE // len(stem) + 1, 1))[: 30 * RATE]
+        mssviz.write_audio(tmp_path / f"{name}.flac", long, RATE)
+    sizes, peaks = zip(*measured(str(tmp_path), 30, times=10), strict=True)
+    print(sizes, peaks)
+    assert peaks[-1] < 1500, (sizes, peaks)
+    assert max(sizes) - sizes[1] < 100, sizes  # what one has used goes back before the next

@@ -1,5 +1,6 @@
 """A box of widgets that keeps its keys to itself, and closes everything that it owns with it."""
 
+import re
 import sys
 import weakref
 from collections.abc import Iterator
@@ -45,7 +46,8 @@ class Box(w.VBox):
         """Close the boxes that an earlier run of this cell of a notebook has made.
 
         They are on no page any more, but would be kept with all their arrays. Who holds one of them
-        in a variable can still ask it for its results.
+        in a variable can still ask it for its results; what IPython holds of itself, as ``Out[3]``
+        or ``_``, it lets go.
         """
         running = running_cell()
         if running is None:
@@ -55,6 +57,7 @@ class Box(w.VBox):
         if latest != run:
             for box in list(boxes):
                 box.withdraw()
+                _forget_output(box)
             boxes = weakref.WeakSet()
             _made[cell] = (run, boxes)
         boxes.add(self)
@@ -75,6 +78,23 @@ def owned(widget: w.Widget) -> Iterator[w.Widget]:
                     seen.add(id(found))
                     waiting.append(found)
                     yield found
+
+
+def _forget_output(box: Box) -> None:
+    """Let IPython forget that a box was the value of a cell: it keeps the values of all cells."""
+    shell: Any = sys.modules["IPython"].get_ipython()
+    outputs = shell.user_ns.get("_oh", {})
+    for number in [number for number, value in outputs.items() if value is box]:
+        del outputs[number]
+    for names in (shell.user_ns, shell.user_ns_hidden):
+        for name in [name for name, value in names.items() if value is box]:
+            if re.fullmatch(r"_{1,3}|_\d+", name):
+                del names[name]
+    for name in ("_", "__", "___"):
+        if getattr(shell.displayhook, name, None) is box:
+            setattr(shell.displayhook, name, "")
+    if getattr(shell.last_execution_result, "result", None) is box:
+        shell.last_execution_result.result = None
 
 
 def running_cell() -> tuple[str, str] | None:

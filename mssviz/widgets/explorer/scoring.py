@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mssviz import audio
+from mssviz._memory import trim
 from mssviz._typing import Progress, Waveform
 from mssviz._worker import Worker
 from mssviz.errors import Cancelled, MssvizError
@@ -61,6 +62,7 @@ class Scorer:
             result.scores, result.no_scores = None, error.on_page
         finally:
             self._changed(result, self._work.waits("measure"))
+            trim()
 
     def _check(self, _done: float, _total: float | None, _what: str) -> None:
         self._work.check()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 from mssviz import datasets
-from mssviz._memory import give_back
+from mssviz._memory import give_back, hold_large_apart
 from mssviz._typing import Progress
 from mssviz.errors import Cancelled, ParameterError
 from mssviz.separation import MaskChanges, Run, Separation
@@ -56,6 +56,7 @@ class Session:
     # long: all that runs in its one thread, and shares the result that is being worked on
 
     def __init__(self, listener: Listener | None = None) -> None:
+        hold_large_apart()
         self.result: Result | None = None
         self.excerpt: Excerpt | None = None
         self.status = Status()
