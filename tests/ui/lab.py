@@ -66,9 +66,10 @@ def copy_notebooks(folder: Path) -> None:
         shutil.copy(notebook, folder)
 
 
-def write_cell(folder: Path, code: str) -> str:
-    """Write a notebook of one cell; return its name."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+def write_cell(folder: Path, *codes: str) -> str:
+    """Write a notebook of one cell, or of several; return its name."""
+    cells = [nbformat.v4.new_code_cell(code) for code in codes]
+    notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     name = f"cell-{len(list(folder.glob('cell-*')))}.ipynb"
     nbformat.write(notebook, folder / name)
@@ -105,6 +106,19 @@ def serve(folder: Path) -> Iterator[str]:
 
 def open_notebook(page: Page, address: str, name: str, dark: bool = False) -> None:
     """Open a notebook in JupyterLab and run all its cells."""
+    show_notebook(page, address, name)
+    choose(page, "Settings", "Theme", f"JupyterLab {'Dark' if dark else 'Light'}")
+    # JupyterLab can lose the request while the kernel is still connecting
+    output = page.locator(".jp-OutputArea-output").first
+    for _ in range(4):
+        choose(page, "Run", "Run All Cells")
+        with contextlib.suppress(Timeout):
+            output.wait_for(timeout=15_000)
+            break
+
+
+def show_notebook(page: Page, address: str, name: str) -> None:
+    """Open a notebook in JupyterLab, as it was saved."""
     # JupyterLab asks for the kernel if it has not heard yet which there are
     question = page.locator(".jp-Dialog", has_text="Select Kernel")
     select = question.get_by_role("button", name="Select")
@@ -115,14 +129,6 @@ def open_notebook(page: Page, address: str, name: str, dark: bool = False) -> No
     if page.locator("#jp-left-stack:visible").count():
         page.keyboard.press("Control+b")
     page.wait_for_selector("[data-status=idle]", timeout=60_000, state="attached")
-    choose(page, "Settings", "Theme", f"JupyterLab {'Dark' if dark else 'Light'}")
-    # JupyterLab can lose the request while the kernel is still connecting
-    output = page.locator(".jp-OutputArea-output").first
-    for _ in range(4):
-        choose(page, "Run", "Run All Cells")
-        with contextlib.suppress(Timeout):
-            output.wait_for(timeout=15_000)
-            break
 
 
 def arrays(page: Page, script: str, argument: object = None) -> list[np.ndarray]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
+from mssviz._memory import give_back
 from mssviz._typing import PathLike, Waveform
 from mssviz.errors import ParameterError
 from mssviz.separation import Separation, in_words
@@ -12,8 +13,9 @@ from mssviz.separation.editing import MaskEditor
 from mssviz.separation.laboratory import Laboratory
 from mssviz.separators import entry, options_of
 from mssviz.widgets import _static
-from mssviz.widgets._box import Box
+from mssviz.widgets._box import Box, running_cell
 from mssviz.widgets._figure import figure_of
+from mssviz.widgets._still import Still
 from mssviz.widgets.explorer.choice import DEFAULT_SECONDS
 from mssviz.widgets.explorer.controls import Controls
 from mssviz.widgets.explorer.excerpt import Excerpt
@@ -100,6 +102,8 @@ class Explorer(Box):
         Session that does the work: ``explorer.session.paint(stroke)``.
     stage : Stage
         Stage on which the result is shown.
+    still : Still
+        Picture of it in the notebook's file.
 
     Raises
     ------
@@ -137,7 +141,7 @@ class Explorer(Box):
             entry(compare)  # an unknown name is an error, not another's picker
         chosen = options_of(model, options)
         self.controls = Controls(song, str(model), str(compare or ""), offset, duration, chosen)
-        self.stage = Stage()
+        self.stage, self.still = Stage(), Still()
         self.session = Session(_Display(self))
         self._on_page = False
         style = w.HTML(f"<style>{_static.style(*_STYLES)}</style>")
@@ -149,6 +153,7 @@ class Explorer(Box):
         super().__init__([style, deck, *([Tour()] if layout == "full" else [])])
         self.add_class("mssviz-explorer")
         self.add_class(f"mssviz-layout-{layout}")
+        self.add_class(self.still.name)
         self._connect()
         self.take_place()
 
@@ -169,12 +174,14 @@ class Explorer(Box):
         self.session.cancel()
 
     def wait(self) -> None:
-        """Wait until all work that was started on the page is done, scores included."""
+        """Wait until all work is done that was started on the page, scores and picture included."""
         self.session.wait()
+        self.still.wait()
 
     def withdraw(self) -> None:
         """End all work and close every widget; results stay."""
         self.session.end()
+        self.still.close()
         if self.stage.views is not None:
             self.stage.views.close()
         super().withdraw()
@@ -185,6 +192,7 @@ class Explorer(Box):
             self.withdraw()
             self.session.close()
             self.stage.views = None
+            give_back()
 
     @property
     def status(self) -> str:
@@ -320,6 +328,27 @@ class Explorer(Box):
         self.session.warm_up(self.controls.model.value)
         return super()._repr_mimebundle_(**options)
 
+    def _ipython_display_(self) -> None:
+        """Show it, and in a notebook what is seen in its place when the file is opened again."""
+        from IPython.display import display
+
+        if self.comm is None:
+            raise NotImplementedError("closed: IPython shows its name")
+        bundle = self._repr_mimebundle_()
+        kept = running_cell() is not None
+        # where there is no widget, no text of it stands above the picture
+        display(bundle | {"text/html": ""} if kept else bundle, raw=True)
+        if kept:
+            self.still.display()
+            self.refresh_still()
+
+    def refresh_still(self) -> None:
+        """Draw what is shown into the notebook's file, in a moment."""
+        picture = self.view
+        if picture is not None and self.laboratory is not None:
+            title = self.session.complete_result().title
+            self.still.refresh(lambda: figure_of(picture, title), f"Spectrogram of {title}")
+
     def _connect(self) -> None:
         controls, session = self.controls, self.session
         controls.separate.on_click(lambda _: session.begin(controls.choice()))
@@ -348,6 +377,7 @@ class _Display(Listener):
             session, controls, picture = explorer.session, explorer.controls, new.picture
             new.on_stroke(lambda stroke: session.paint(stroke, controls.sum_to_one.value))
             new.on_select(lambda part: session.select(part) if explorer.view is picture else None)
+            picture.observe(lambda _: explorer.refresh_still(), ["show", *picture.settings])
 
     def result_changed(self, result: Result | None) -> None:
         explorer = self._explorer
@@ -367,6 +397,7 @@ class _Display(Listener):
     def settled(self, result: Result) -> None:
         self._explorer.controls.show_strokes(result.laboratory.editor)
         self._explorer.stage.show_level(result)
+        self._explorer.refresh_still()
 
     def scores_changed(self, result: Result, measuring: bool) -> None:
         self._explorer.stage.show_scores(result, measuring)
