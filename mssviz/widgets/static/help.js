@@ -1,6 +1,6 @@
 // The help card: the keys and gestures that apply, made of the one table of them, and the terms.
 
-import { button, make } from "./elements.js";
+import { button, make, press } from "./elements.js";
 import { GLOSSARY } from "./glossary.js";
 import { KEY_MAP } from "./keymap.js";
 
@@ -18,9 +18,24 @@ export function showHelp(scope, applies, tour) {
     tour();
   };
   const more = tour ? [button("mssviz-help-tour", TOUR_HELP, leave, "Take the tour")] : [];
-  const head = make("div", "mssviz-help-head", {}, title, ...more, close);
-  const body = make("div", "mssviz-help-body", {}, ...sections(applies), terms());
-  const card = make("dialog", "mssviz-help", { "aria-label": "Keys and gestures" }, head, body);
+  const showTerms = () => {
+    list.hidden = !list.hidden;
+    body.hidden = !body.hidden;
+    press(turn, !list.hidden);
+  };
+  const turn = button("", "Terms: what the words on the page mean", showTerms, "Terms");
+  press(turn, false);
+  const list = make("div", "mssviz-help-body", { hidden: "" }, terms());
+  const head = make("div", "mssviz-help-head", {}, title, turn, ...more, close);
+  const body = make("div", "mssviz-help-body", {}, ...sections(applies));
+  const card = make(
+    "dialog",
+    "mssviz-help",
+    { "aria-label": "Keys and gestures" },
+    head,
+    body,
+    list,
+  );
   card.addEventListener("close", () => card.remove());
   card.addEventListener("keydown", (event) => event.key === "?" && card.close());
   card.addEventListener("click", (event) => event.target === card && card.close());
@@ -42,7 +57,7 @@ function terms() {
     make("dt", "", {}, term),
     make("dd", "", {}, meaning),
   ]);
-  return make("section", "", {}, make("h3", "", {}, "Terms"), make("dl", "", {}, ...list));
+  return make("dl", "", {}, ...list);
 }
 
 function describe({ shown, help }) {

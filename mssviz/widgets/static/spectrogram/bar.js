@@ -2,7 +2,10 @@
 
 import { icon, make, oneLine, press } from "../elements.js";
 
-const TABS = { hues: ["Masks", "All masks as hues over the mixture"], mixture: ["Mixture", "Level of the mixture, in dB"] };
+const TABS = {
+  hues: ["Masks", "All masks as hues over the mixture"],
+  mixture: ["Mixture", "Level of the mixture, in dB"],
+};
 /** What a stem's layers are called beside its tab. */
 const OF_STEM = {
   mask: () => "mask",
