@@ -25,7 +25,7 @@ export function showHelp(scope, applies, tour) {
   };
   const turn = button("", "Terms: what the words on the page mean", showTerms, "Terms");
   press(turn, false);
-  const list = make("div", "mssviz-help-body", { hidden: "" }, terms());
+  const list = make("div", "mssviz-help-terms", { hidden: "" }, terms());
   const head = make("div", "mssviz-help-head", {}, title, turn, ...more, close);
   const body = make("div", "mssviz-help-body", {}, ...sections(applies));
   const card = make(
