@@ -190,8 +190,7 @@ class AudioReader:
             )
         if index is None and len(streams) > 1:
             warn(
-                f"{name}: has {len(streams)} audio streams, of which the first is read; the others "
-                f"have the numbers 1 to {len(streams) - 1}",
+                f"{name}: has {len(streams)} audio streams, of which the first, number 0, is read",
                 stacklevel=4,
             )
         stream = streams[int(index or 0)]

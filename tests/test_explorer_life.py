@@ -280,7 +280,7 @@ def test_scores_and_title_are_of_the_run_and_not_of_what_was_chosen_since(song, 
     assert "Of the selection, 0.5 to 1.5 s" in explorer.stage.score_table.value
     page = explorer.save_html(tmp_path / "page.html").read_text("utf-8")
     assert "<title>song · mixture</title>" in page
-    assert "(masks: Threshold: 0.5; Above that: silence)" in page
+    assert "(masks: Above that: silence)" in page
 
 
 HOSTILE = "<img src=x onerror=alert(1)> $5 {0} %s.wav"

@@ -22,7 +22,7 @@ class _Guard(anywidget.AnyWidget):
     """
 
     _esm = _static.module("box.js")
-    _css = _static.style("help.css", "notice.css")
+    _css = _static.style("help.css", "box.css")
 
 
 class Box(w.VBox):

@@ -500,7 +500,7 @@ def test_clipping_is_told(run_cell):
     expect(page.get_by_role("button", name="no clipping")).to_be_visible()
     _in_kernel(page, "mixer.master_db = 12")
     page.get_by_role("button", name="Play").click()
-    clip = page.get_by_role("button", name="exceeds full scale by")
+    clip = page.get_by_role("button", name="clips")
     expect(clip).to_be_visible()
     page.wait_for_timeout(500)
     tracks = _signals()

@@ -1,7 +1,8 @@
-// A box of widgets: obeys the keys pressed in it, keeps them from the notebook, and says above all
-// other widgets if their kernel is gone, as they would do nothing, and say nothing either.
+// A box of widgets: obeys the keys pressed in it, keeps them from the notebook, keeps the focus, and
+// says above all other widgets if their kernel is gone, as they would do nothing, and say nothing.
 
 import { obeyKeys } from "./commands.js";
+import { keepFocus } from "./focus.js";
 import { onKernel } from "./kernel.js";
 import { asWidget } from "./widget.js";
 
@@ -14,7 +15,7 @@ const SAID = {
 
 export default asWidget("mssvizBox", (widget) => {
   const { el } = widget;
-  el.classList.add("mssviz-notice");
+  el.classList.add("mssviz-guard");
   el.setAttribute("role", "alert");
   onKernel(widget, (state) => {
     const app = el.closest(".mssviz-app");
@@ -23,8 +24,10 @@ export default asWidget("mssvizBox", (widget) => {
   // what is around an element is known once it stands on the page
   const attach = () => {
     const box = el.closest(".mssviz-box");
-    if (box) obeyKeys(widget, box);
-    else if (!widget.closed) requestAnimationFrame(attach);
+    if (box) {
+      obeyKeys(widget, box);
+      keepFocus(widget, box);
+    } else if (!widget.closed) requestAnimationFrame(attach);
   };
   attach();
 });

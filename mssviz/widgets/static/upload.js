@@ -95,7 +95,10 @@ class UploadView {
   build() {
     this.el.classList.add("mssviz-upload");
     this.input = make("input", "", { type: "file", hidden: "" });
-    this.choose = make("button", "mssviz-upload-choose", { type: "button" });
+    this.choose = make("button", "mssviz-upload-choose", {
+      type: "button",
+      title: "Choose a file on this computer, and send it to the kernel.",
+    });
     this.hint = make("span", "mssviz-upload-hint", {}, "or drop it here");
     this.status = make("span", "mssviz-upload-status", { role: "status" });
     this.bar = make("div", "mssviz-upload-bar", {

@@ -141,7 +141,7 @@ export class Master {
   resetClip() {
     this.clip = 0;
     this.clipButton.classList.remove("mssviz-mixer-clipped");
-    this.sayClip("no clipping", "the sum has not exceeded full scale");
+    this.sayClip("no clipping", "The sum of all tracks has not exceeded full scale.");
   }
 
   /** Tell of a peak above full scale and above those before it. */
@@ -150,13 +150,15 @@ export class Master {
     this.clip = peak;
     this.clipButton.classList.add("mssviz-mixer-clipped");
     const over = formatDb(gainToDb(peak));
-    this.sayClip(`clips ${over}`, "the sum exceeds full scale; lower the master. Click to reset");
+    this.sayClip(
+      `clips ${over}`,
+      "The sum of all tracks exceeds full scale: lower the master. A click resets this.",
+    );
   }
 
   /** Name the button by its text, which speech input knows it by, and say what that means. */
   sayClip(text, meaning) {
     this.clipButton.textContent = text;
-    this.clipButton.title = `${text}: ${meaning}`;
-    this.clipButton.setAttribute("aria-label", this.clipButton.title);
+    this.clipButton.title = meaning;
   }
 }

@@ -113,6 +113,7 @@ class Tour {
     if (step === 0 && this.card.contains(document.activeElement)) this.next.focus();
     this.back.hidden = step === 0;
     this.skip.hidden = last;
+    this.root.querySelector(STEPS[step].at[0])?.scrollIntoView({ block: "nearest" });
     this.place();
   }
 
