@@ -67,6 +67,11 @@ def _draw_values(
     if kind == "level":
         values, low, high = _decibels(raw), view.floor_db, view.ceiling_db
         text = "dB below the loudest bin"
+    elif kind == "signed":
+        high = _tiles.SIGNED_RANGE_DB
+        values, low = (raw - 128) / 127 * high, -high
+        below, above = layer.ends or ("", "")
+        text = f"{below}  ←  dB above −{high:.0f} of the strongest  →  {above}"
     else:
         values = raw / 255 if kind == "share" else (raw - 128) / 127
         low, high, text = _SHARES[kind]

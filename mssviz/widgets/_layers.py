@@ -2,17 +2,18 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from mssviz.errors import ParameterError
 from mssviz.widgets._tiles import Pool
 
-KindName = Literal["hues", "mixture", "mask", "estimate", "reference", "difference"]
-Values = Literal["hues", "level", "share", "difference"]
-InPage = Literal["stored", "derived", "absent"]
+KindName = Literal["hues", "mixture", "mask", "estimate", "reference", "difference", "map"]
+Values = Literal["hues", "level", "share", "difference", "signed"]
+InPage = Literal["stored", "derived", "asked", "absent"]
 
 #: Colour maps of values that are no levels; people choose the colour map of levels.
-FIXED_COLORMAPS: dict[Values, str] = {"share": "cividis", "difference": "PuOr"}
+FIXED_COLORMAPS: dict[Values, str] = {"share": "cividis", "difference": "PuOr", "signed": "PuOr"}
+_POOLS: dict[Values, Pool] = {"level": "max", "signed": "strongest"}
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,14 @@ class LayerKind:
     label
         Text for people, with ``{stem}`` and ``{other}`` in place of their names.
     values
-        Meaning of the layer's 8-bit values: a level in decibels, a share in [0, 1] or a difference
-        in [-1, 1]. ``"hues"`` has no values of its own; it is painted from the mixture and all
-        masks.
+        Meaning of the layer's 8-bit values: a level in decibels, a share in [0, 1], a difference
+        in [-1, 1] or a level with a sign, see `SignedMap`. ``"hues"`` has no values of its own; it
+        is painted from the mixture and all masks.
     follows_masks
         Whether the layer changes when masks do.
     in_page
-        Whether a saved page stores the layer, derives it from those that it stores, or does
-        without it.
+        Whether a saved page stores the layer, always or if it is asked for, derives it from those
+        that it stores, or does without it.
     """
 
     label: str
@@ -47,6 +48,7 @@ KINDS: dict[KindName, LayerKind] = {
     "estimate": LayerKind("{stem}: what the mask lets through", "level", True, "derived"),
     "reference": LayerKind("{stem}: true stem", "level", False, "stored"),
     "difference": LayerKind("{stem}: mask minus {other}", "difference", True, "absent"),
+    "map": LayerKind("{stem}: {other}", "signed", True, "asked"),
 }
 
 
@@ -59,14 +61,19 @@ class Layer:
     kind
         Name of the layer's kind, one of `KINDS`.
     stem
-        Stem whose mask, estimate, reference or difference it is; None for layers of the whole song.
+        Stem whose mask, estimate, reference, difference or map it is; None for layers of the whole
+        song.
     other
-        Name of what the stem's mask is compared with, in a difference; None otherwise.
+        Name of what the stem's mask is compared with, in a difference, or of what a map shows; None
+        otherwise.
+    ends
+        Texts that say what values below and above 0 mean, in a map; None otherwise.
     """
 
     kind: KindName
     stem: str | None = None
     other: str | None = None
+    ends: tuple[str, str] | None = None
 
     @property
     def properties(self) -> LayerKind:
@@ -91,10 +98,10 @@ class Layer:
     @property
     def pool(self) -> Pool:
         """How neighbouring values become one; a click must stay visible in a whole song."""
-        return "max" if self.properties.values == "level" else "mean"
+        return _POOLS.get(self.properties.values, "mean")
 
     @property
-    def record(self) -> dict[str, str | None]:
+    def record(self) -> dict[str, Any]:
         """Description of the layer for the browser, where the name is only a key, too."""
         return {
             "name": self.name,
@@ -103,11 +110,15 @@ class Layer:
             "other": self.other,
             "colormap": FIXED_COLORMAPS.get(self.properties.values),
             "pool": self.pool,
+            "ends": self.ends,
         }
 
 
 def layers_by_name(
-    masks: Collection[str], references: Collection[str], compare: Mapping[str, Collection[str]]
+    masks: Collection[str],
+    references: Collection[str],
+    compare: Mapping[str, Collection[str]],
+    maps: Mapping[str, Mapping[str, tuple[str, str]]],
 ) -> dict[str, Layer]:
     """List all layers of a song by name, in the order of the menu.
 
@@ -117,6 +128,8 @@ def layers_by_name(
         Names of stems that have a mask, and of stems whose true ones are known.
     compare
         Names of the stems that have masks to compare with, by the name of what these masks are.
+    maps
+        What values below and above 0 mean in a stem's map, by stem for each name of what it shows.
 
     Raises
     ------
@@ -133,6 +146,11 @@ def layers_by_name(
         for other, stems in compare.items()
         for stem in stems
         if stem in masks
+    ]
+    layers += [
+        Layer("map", stem, what, ends)
+        for what, stems in maps.items()
+        for stem, ends in stems.items()
     ]
     named = {layer.name: layer for layer in layers}
     if len(named) < len(layers):

@@ -12,6 +12,7 @@ from mssviz.stft import StftParams, to_db
 from mssviz.widgets import _tiles
 from mssviz.widgets._layers import Layer, layers_by_name
 from mssviz.widgets._tiles import Channel, check_channel, mask_view
+from mssviz.widgets.signed_map import SignedMap
 
 #: Most points that a slice through time has.
 SLICE_POINTS = 1200
@@ -36,6 +37,8 @@ class PictureData:
         Masks to compare with, by stem, for each name of what they are.
     offset
         Time of the first sample on the song's time axis, in seconds.
+    maps
+        Maps by stem, for each name of what they show.
 
     Attributes
     ----------
@@ -65,6 +68,7 @@ class PictureData:
         references: Mapping[str, Any],
         compare: Mapping[str, Mapping[str, Any]],
         offset: float,
+        maps: Mapping[str, Mapping[str, SignedMap]] | None = None,
     ) -> None:
         check_layout(np.shape(mixture), params, "mixture")
         self.n_frames, self.n_bins, _ = mixture.shape
@@ -76,10 +80,11 @@ class PictureData:
         self._compare = {other: dict(stems) for other, stems in compare.items()}
         for arrays in (self._masks, self._references, *self._compare.values()):
             self._check_shapes(arrays)
-        self.layers = layers_by_name(self._masks, self._references, self._compare)
+        self.layers: dict[str, Layer] = {}
         self._pyramids: dict[tuple[str, Channel], _tiles.Pyramid] = {}
         self._cache = _tiles.BlockCache()
         self._peak: float | None = None
+        self.set_maps(maps or {})
 
     @property
     def stems(self) -> list[str]:
@@ -89,8 +94,7 @@ class PictureData:
     @property
     def end(self) -> float:
         """Time of the last sample, in seconds."""
-        half_window = self._params.n_fft / 2 / self._params.sample_rate
-        return self.first + (self.n_frames - 1) * self.hop - half_window
+        return 2 * self.first + (self.n_frames - 1) * self.hop - self.offset
 
     @property
     def geometry(self) -> dict[str, float]:
@@ -135,10 +139,32 @@ class PictureData:
         self._check_shapes(masks)
         self._masks = dict(masks)
         start, stop, _ = (frames or slice(0, self.n_frames)).indices(self.n_frames)
+        if self._maps:  # of sounds, in which a frame reaches into those that it overlaps with
+            reach = 2 * (self._params.n_fft // self._params.hop_length)
+            start, stop = max(0, start - reach), min(self.n_frames, stop + reach)
         for (name, _channel), pyramid in self._pyramids.items():
             if self.layers[name].properties.follows_masks:
                 pyramid.forget(start, stop)
         return start, stop
+
+    def set_maps(self, maps: Mapping[str, Mapping[str, SignedMap]]) -> None:
+        """Take other maps, by stem for each name of what they show, in place of all there were."""
+        for stems in maps.values():
+            for found in stems.values():
+                if not isinstance(found, SignedMap):
+                    raise ParameterError(f"maps are SignedMaps (got {type(found).__name__})")
+            self._check_shapes({name: found.values for name, found in stems.items()})
+        ends = {w: {n: (m.below, m.above) for n, m in stems.items()} for w, stems in maps.items()}
+        known = [key for key in self._pyramids if self.layers[key[0]].kind != "map"]
+        compared = {what: [*stems] for what, stems in self._compare.items()}
+        self.layers = layers_by_name(self._masks, self._references, compared, ends)
+        self._maps = {
+            Layer("map", stem, what).name: found
+            for what, stems in maps.items()
+            for stem, found in stems.items()
+        }
+        for key in [key for key in self._pyramids if key not in known]:
+            self._pyramids.pop(key).forget(0, self.n_frames)
 
     def _check_shapes(self, arrays: Mapping[str, Any]) -> None:
         for name, array in arrays.items():
@@ -182,6 +208,7 @@ class PictureData:
             "note": note_name(frequency),
             "level_db": self._level_db(mixture, channel),
             "stems": stems,
+            "maps": {name: one.read(frame, index, channel) for name, one in self._maps.items()},
         }
 
     def slices(
@@ -259,6 +286,8 @@ class PictureData:
 
     def _quantised(self, layer: Layer, channel: Channel, frames: slice) -> AnyArray:
         """Values of some frames of a layer in 8 bits."""
+        if layer.name in self._maps:
+            return self._maps[layer.name].quantised(frames, channel)
         values = self._values(layer, frames)
         kind = layer.properties.values
         if kind == "share":

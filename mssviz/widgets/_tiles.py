@@ -17,10 +17,12 @@ BLOCK_FRAMES = 512
 CACHE_BYTES = 256 << 20
 #: Level below the loudest bin, in decibels, for which the value 0 stands; 255 is the loudest bin.
 RANGE_DB = 120.0
+#: Level below the strongest place of a map, in decibels, at which its colours fade out.
+SIGNED_RANGE_DB = 40.0
 
 Channel = Literal["mean", "left", "right", "mid", "side"]
 CHANNELS: tuple[Channel, ...] = ("mean", "left", "right", "mid", "side")
-Pool = Literal["max", "mean"]
+Pool = Literal["max", "mean", "strongest"]
 
 
 def channel_view(values: AnyArray, channel: Channel) -> AnyArray:
@@ -73,6 +75,18 @@ def quantise_difference(difference: AnyArray) -> AnyArray:
     return np.rint(np.clip(difference, -1, 1) * 127 + 128).astype(np.uint8)
 
 
+def quantise_signed(energies: AnyArray, peak: float) -> AnyArray:
+    """Quantise energies with a sign to 8 bits, by their level.
+
+    255 stands for `peak` and above, 1 for as much below 0, and 128 for all that lies
+    `SIGNED_RANGE_DB` below it, or further.
+    """
+    with np.errstate(divide="ignore"):
+        level_db = 10 * np.log10(np.abs(energies, dtype=np.float32) / np.float32(peak or 1.0))
+    strength = np.rint(np.clip(level_db / SIGNED_RANGE_DB + 1, 0, 1) * 127)
+    return (128 + np.copysign(strength, energies)).astype(np.uint8)
+
+
 def n_levels(n_frames: int) -> int:
     """Number of levels until the whole song fits into one tile."""
     tiles = -(-n_frames // TILE_COLUMNS)
@@ -122,7 +136,8 @@ class Pyramid:
         ``(n, n_bins)``. It is called once for each block, when the block is first needed.
     pool
         Way in which frames are grouped: ``"max"`` for levels, so that clicks stay visible in a
-        whole song, ``"mean"`` for masks.
+        whole song, ``"mean"`` for masks, ``"strongest"`` (furthest from 128) for levels with a
+        sign.
     cache
         Cache that keeps the blocks; several pyramids may share one.
     """
@@ -188,6 +203,10 @@ def _halve(values: AnyArray, pool: Pool) -> AnyArray:
         values = np.concatenate([values, values[-1:]])
     if pool == "max":
         return np.maximum(values[::2], values[1::2])
+    if pool == "strongest":
+        first, second = values[::2], values[1::2]
+        weaker = np.abs(first.astype(np.int16) - 128) < np.abs(second.astype(np.int16) - 128)
+        return np.where(weaker, second, first)
     return ((values[::2].astype(np.uint16) + values[1::2] + 1) >> 1).astype(np.uint8)
 
 

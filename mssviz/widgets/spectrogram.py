@@ -1,35 +1,32 @@
 """A spectrogram to look into: pan, zoom, masks as hues, exact values under the pointer, a brush."""
 
-import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import traitlets as t
 
 from mssviz._typing import AnyArray
-from mssviz.errors import MssvizError, ParameterError, reason
+from mssviz.errors import ParameterError
 from mssviz.plots import check_colors, stem_colors
 from mssviz.separation.editing import TOOLS, Stroke
 from mssviz.stft import StftParams
 from mssviz.widgets import _static, _tiles
+from mssviz.widgets._answers import Answer, answers
 from mssviz.widgets._layers import FIXED_COLORMAPS, Layer
 from mssviz.widgets._picture_data import PictureData
 from mssviz.widgets._view import TIMELINE, View, pair
+from mssviz.widgets.signed_map import SignedMap
 
 SCALES = ("log", "mel", "linear")
 COLORMAPS = ("magma", "viridis", "inferno", "cividis", "gray")
-#: Most tiles that one message may ask for; a view asks for fewer, in several messages.
-MAX_TILES = 256
 _LEVELS = ("floor_db", "ceiling_db", "gamma")
 #: What dragging can do: move the picture, select a time, or lead a tool of the brush.
 DRAGGING = ("look", "select", *TOOLS)
 
-#: What a brush is, beside its tool and the points that it is drawn along.
-_BRUSH = ("target", "radius_seconds", "radius_hertz", "softness", "value")
 _NEW_BRUSH = {"radius_seconds": 0.08, "radius_hertz": 150.0, "softness": 0.5, "value": 1.0}
-#: Message to the browser, with its buffers.
-Answer = tuple[dict[str, Any], list[Any]]
+#: Edges of a box over the picture, in seconds and hertz.
+_EDGES = ("start", "stop", "low", "high")
 
 
 class SpectrogramView(View):
@@ -50,6 +47,8 @@ class SpectrogramView(View):
     compare
         Masks to compare with, by stem, for each name of what they are, such as
         ``"ideal ratio mask"`` or another model's name. Stems that `masks` lacks are left out.
+    maps
+        Maps `SignedMap` by stem, for each name of what they show, such as ``"error"``.
     colors
         Colours by stem, such as ``"#E69F00"``; `plots.stem_colors` for the others.
     offset
@@ -98,6 +97,9 @@ class SpectrogramView(View):
     tool = t.Enum(DRAGGING, "look", help="what dragging does").tag(sync=True)
     brush = t.Dict(help="target, radius_seconds, radius_hertz, softness, value").tag(sync=True)
     height = t.Int(360, help="of the picture, CSS pixels").tag(sync=True)
+    boxes = t.List(
+        t.Dict(), help="drawn over the picture: start, stop (s), low, high (Hz), label"
+    ).tag(sync=True)
 
     _geometry = t.Dict().tag(sync=True)
     _stems: t.List[Any] = t.List(help="name and color of stems with a mask").tag(sync=True)
@@ -113,6 +115,7 @@ class SpectrogramView(View):
         *,
         references: Mapping[str, Any] | None = None,
         compare: Mapping[str, Mapping[str, Any]] | None = None,
+        maps: Mapping[str, Mapping[str, SignedMap]] | None = None,
         colors: Mapping[str, str] | None = None,
         offset: float = 0.0,
         can_paint: bool = True,
@@ -124,8 +127,9 @@ class SpectrogramView(View):
         check_colors(colors or {})
         self.params, self.offset = params, offset
         self._data = PictureData(
-            mixture, params, masks or {}, references or {}, compare or {}, offset
+            mixture, params, masks or {}, references or {}, compare or {}, offset, maps
         )
+        self._can_paint = can_paint and bool(self._data.stems)
         self._stroke_callbacks: list[Callable[[Stroke], None]] = []
         stems = self._data.stems
         defaults = {
@@ -142,7 +146,7 @@ class SpectrogramView(View):
             _geometry=self._data.geometry,
             _stems=[{"name": name, "color": hues[name]} for name in stems],
             _layers=[layer.record for layer in self.layers],
-            _choices=_choices(self.layers, can_paint and bool(stems)),
+            _choices=_choices(self.layers, self._can_paint),
             _palettes={
                 name: _tiles.palette(name) for name in (*COLORMAPS, *FIXED_COLORMAPS.values())
             },
@@ -172,6 +176,10 @@ class SpectrogramView(View):
                 f"show must be one of {', '.join(self.shows)} (got {proposal['value']!r})"
             )
         return str(proposal["value"])
+
+    @t.validate("boxes")
+    def _check_boxes(self, proposal: Any) -> list[dict[str, Any]]:
+        return [_checked_box(box) for box in proposal["value"]]
 
     @t.validate("gamma")
     def _check_gamma(self, proposal: Any) -> float:
@@ -212,6 +220,27 @@ class SpectrogramView(View):
         changed = [layer.name for layer in self.layers if layer.properties.follows_masks]
         self.send({"kind": "changed", "layers": changed, "start": start, "stop": stop})
 
+    def set_maps(self, maps: Mapping[str, Mapping[str, SignedMap]]) -> None:
+        """Show other maps in place of all that there are.
+
+        Parameters
+        ----------
+        maps
+            Maps by stem, for each name of what they show.
+
+        Notes
+        -----
+        If a map is shown that is not among them, the first layer is shown instead.
+        """
+        self._data.set_maps(maps)
+        changed = [layer.name for layer in self.layers if layer.kind == "map"]
+        stop = self._data.n_frames
+        self.send({"kind": "changed", "layers": changed, "start": 0, "stop": stop})
+        if self.show not in self.shows:
+            self.show = self.shows[0]
+        self._choices = _choices(self.layers, self._can_paint)
+        self._layers = [layer.record for layer in self.layers]
+
     def on_stroke(self, callback: Callable[[Stroke], None]) -> None:
         """Call `callback` with every stroke of the brush."""
         self._stroke_callbacks.append(callback)
@@ -231,7 +260,9 @@ class SpectrogramView(View):
             ``level_db`` (dB re a sine of full scale) and ``stems``. That has for each name
             ``mask``, ``level_db``, ``phase`` (radians; the mixture's, which every masked stem has)
             and, where the true stem is known, ``reference_db`` and ``reference_phase``. Levels and
-            masks are of the view of the channels that is shown, phases of its first channel.
+            masks are of the view of the channels that is shown, phases of its first channel. For
+            each map's layer, ``maps`` has ``level_db`` (dB re its strongest place) and ``side``
+            (what the value's sign means).
         """
         return self._data.read(seconds, hertz, self.channel)
 
@@ -249,13 +280,19 @@ class SpectrogramView(View):
         """
         return self._data.slices(seconds, hertz, self.channel, (self.start, self.stop))
 
-    def saved_state(self) -> dict[str, Any]:
+    def saved_state(self, maps: bool = False) -> dict[str, Any]:
         """State for a page, which has no brush and one channel view; see `View.saved_state`.
 
         Its layers are those that a page stores (see `layers` and `layer_values`) or derives.
+
+        Parameters
+        ----------
+        maps
+            Whether the page has maps, too.
         """
         state = super().saved_state()
-        layers = [layer for layer in self.layers if layer.properties.in_page != "absent"]
+        left_out = ("absent",) if maps else ("absent", "asked")
+        layers = [layer for layer in self.layers if layer.properties.in_page not in left_out]
         choices = {
             "show": [(layer.name, layer.label) for layer in layers],
             "channel": [("mean", "mean")],
@@ -270,79 +307,29 @@ class SpectrogramView(View):
             "tool": "look",
         }
 
-    # --- messages -----------------------------------------------------------------------------
+    def paint(self, stroke: Stroke) -> None:
+        """Tell those who listen that the brush has drawn a stroke."""
+        for callback in self._stroke_callbacks:
+            callback(stroke)
 
     def answers(self, message: Any) -> Iterator[Answer]:
-        """Answer a message of the browser with messages and their buffers, one after the other.
-
-        Parameters
-        ----------
-        message
-            Dict whose ``kind`` is ``"tiles"``, ``"read"``, ``"slices"`` or ``"stroke"``; a message
-            of another kind gets no answer.
-
-        Raises
-        ------
-        ParameterError
-            If the message has another form, or asks for something that does not exist.
-        """
-        kind = message.get("kind") if isinstance(message, dict) else None
-        if kind == "tiles":
-            yield from self._tiles_of(message)
-        elif kind == "read":
-            with _understood():
-                reading = self.read(float(message["seconds"]), float(message["hertz"]))
-                answer = {"kind": "reading", "id": message["id"], "reading": reading}
-            yield answer, []
-        elif kind == "slices":
-            with _understood():
-                found, buffers = self.slices(float(message["seconds"]), float(message["hertz"]))
-                answer = {"kind": "slices", "id": message["id"], **found}
-            yield answer, buffers
-        elif kind == "stroke":
-            yield from self._take_stroke(message)
+        """Answer a message of the browser, as `_answers.answers` does."""
+        return answers(message, self, self._data)
 
     def _receive(self, _: Any, message: Any, __: Any) -> None:
         # answer by answer, so that the first tile is on the screen while the next is being made
         for answer, buffers in self.answers(message):
             self.send(answer, buffers)
 
-    def _tiles_of(self, message: Mapping[str, Any]) -> Iterator[Answer]:
-        with _understood():
-            channel, wanted = str(message["channel"]), list(message["tiles"])
-            tiles = [(str(layer), int(level), int(index)) for layer, level, index in wanted]
-        if len(tiles) > MAX_TILES:
-            raise ParameterError(f"at most {MAX_TILES} tiles are sent at once (got {len(tiles)})")
-        for layer, level, index in dict.fromkeys(tiles):
-            values = self._data.tile(layer, channel, level, index)
-            answer = {"kind": "tile", "layer": layer, "level": level, "index": index}
-            yield {**answer, "channel": channel}, [np.ascontiguousarray(values)]
 
-    def _take_stroke(self, message: Mapping[str, Any]) -> Iterator[Answer]:
-        try:
-            with _understood():
-                points = [(float(s) - self.offset, float(f)) for s, f in message["points"]]
-                brush = {**self.brush, **message.get("brush", {})}
-                brush = {k: v for k, v in brush.items() if k in _BRUSH}
-                stroke = Stroke(tool=message["tool"], points=points, **brush)
-        except ParameterError as error:
-            yield {"kind": "refused", "text": str(error)}, []
-            return
-        for callback in self._stroke_callbacks:
-            callback(stroke)
-
-
-@contextlib.contextmanager
-def _understood() -> Iterator[None]:
-    """Turn what a message of another form raises into one of our errors."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        if isinstance(error, MssvizError):
-            raise
-        raise ParameterError(
-            f"a message of the browser is of another form ({reason(error)}); reload the page"
-        ) from error
+def _checked_box(box: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse what is no box."""
+    edges = {name: box.get(name) for name in _EDGES}
+    if set(box) != {*_EDGES, "label"} or not all(
+        isinstance(edge, int | float) and math.isfinite(edge) for edge in edges.values()
+    ):
+        raise t.TraitError(f"a box has {', '.join(_EDGES)} (numbers) and label (got {dict(box)})")
+    return {**edges, "label": str(box["label"])}
 
 
 def _choices(layers: Sequence[Layer], can_paint: bool) -> dict[str, list[tuple[str, str]]]:

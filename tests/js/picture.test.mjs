@@ -197,3 +197,11 @@ test("many stems at full strength become white and no other colour", () => {
   );
   assert.deepEqual(channels(word), [255, 255, 255, 255]);
 });
+
+test("of levels with a sign, the strongest of a row stays", () => {
+  const rows = { from: [0, 2], to: [2, 5] };
+  const pooled = picture.poolRows(new Uint8Array([120, 130, 128, 200, 1]), 5, rows, "strongest");
+  assert.deepEqual([...pooled], [120, 1]);
+  assert.equal(picture.stronger(128, 127), 127);
+  assert.equal(picture.stronger(140, 116), 140);
+});

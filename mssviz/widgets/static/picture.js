@@ -40,7 +40,12 @@ export class TileCache {
   }
 }
 
-/** Rows of pixels of a tile: bins pooled by their maximum or mean, row-major (rows x columns). */
+/** Of two levels with a sign, the one further from 128, which stands for 0. */
+export function stronger(first, second) {
+  return Math.abs(second - 128) > Math.abs(first - 128) ? second : first;
+}
+
+/** Rows of pixels of a tile: bins pooled as a layer says, row-major (rows x columns). */
 export function poolRows(values, bins, rows, how) {
   const columns = values.length / bins;
   const height = rows.from.length;
@@ -56,6 +61,8 @@ export function poolRows(values, bins, rows, how) {
           for (let b = from + 1; b < to; b++) {
             if (values[base + b] > result) result = values[base + b];
           }
+        } else if (how === "strongest") {
+          for (let b = from + 1; b < to; b++) result = stronger(result, values[base + b]);
         } else {
           for (let b = from + 1; b < to; b++) result += values[base + b];
           result = Math.round(result / (to - from));

@@ -1,6 +1,10 @@
 // What a kernel would answer to a spectrogram view, from values that are rounded to 8 bits.
 
-/** Half as many columns: the larger of two, or their mean. */
+import { stronger } from "../picture.js";
+
+const POOLED = { max: Math.max, mean: (x, y) => (x + y + 1) >> 1, strongest: stronger };
+
+/** Half as many columns: two become one as a layer says. */
 function halve(values, bins, how) {
   const columns = values.length / bins;
   const half = new Uint8Array(Math.ceil(columns / 2) * bins);
@@ -8,7 +12,7 @@ function halve(values, bins, how) {
     const next = Math.min(c + 1, columns - 1);
     for (let b = 0; b < bins; b++) {
       const [x, y] = [values[c * bins + b], values[next * bins + b]];
-      half[(c >> 1) * bins + b] = how === "max" ? Math.max(x, y) : (x + y + 1) >> 1;
+      half[(c >> 1) * bins + b] = POOLED[how](x, y);
     }
   }
   return half;

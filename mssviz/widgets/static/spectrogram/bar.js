@@ -12,6 +12,7 @@ const OF_STEM = {
   estimate: () => "let through",
   reference: () => "true stem",
   difference: ({ other }) => `minus ${oneLine(other)}`,
+  map: ({ other }) => oneLine(other),
 };
 const TOOLS = {
   look: {
@@ -43,7 +44,7 @@ const TOOLS = {
 
 export class LayerBar {
   constructor(widget) {
-    Object.assign(this, { widget, layers: widget.model.get("_layers"), shown: null });
+    Object.assign(this, { widget, shown: null });
     const stems = widget.model.get("_stems");
     const whole = this.layers.filter(({ kind }) => TABS[kind]);
     this.tabs = [
@@ -71,6 +72,10 @@ export class LayerBar {
       ...buttons,
     );
     this.element = make("div", "mssviz-layerbar", {}, group, ...(buttons.length ? [toolbar] : []));
+  }
+
+  get layers() {
+    return this.widget.model.get("_layers");
   }
 
   show(name) {

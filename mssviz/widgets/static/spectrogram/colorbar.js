@@ -22,13 +22,14 @@ export class ColorBar {
   }
 
   /** Show the colours of a layer; hues have none, as the stems' own colours are beside them. */
-  update({ kind, colormap }) {
+  update({ kind, colormap, ends: meanings }) {
     this.element.hidden = kind === "hues";
     if (kind === "hues") return;
     const get = (name) => this.model.get(name);
     const ends = ["floor_db", "ceiling_db"].map((end) => `${get(end)} dB`.replace("-", "−"));
     const levels = ["level, of the loudest bin", ...ends];
-    const [title, low, high] = FIXED[colormap] ?? levels;
+    const signed = meanings && ["level, of the strongest place", ...meanings];
+    const [title, low, high] = signed ?? FIXED[colormap] ?? levels;
     this.title.textContent = title;
     this.low.textContent = low;
     this.high.textContent = high;

@@ -67,9 +67,14 @@ export class Controls {
   }
 
   menu(trait) {
-    const options = this.choices(trait).map(([value, label]) => option(value, label, 80));
-    const select = make("select", "", {}, ...options);
-    select.value = this.model.get(trait);
+    const select = make("select");
+    const fill = () => {
+      const options = this.choices(trait).map(([value, label]) => option(value, label, 80));
+      select.replaceChildren(...options);
+      select.value = this.model.get(trait);
+    };
+    fill();
+    this.widget.onModel("change:_choices", fill);
     this.widget.on(select, "change", () => this.widget.saveSoon({ [trait]: select.value }));
     return select;
   }

@@ -3,6 +3,12 @@
 import { cleared } from "../canvas.js";
 import { MARGIN } from "./plot.js";
 
+/** Colours and widths of the lines of a box, one over the other. */
+const BOX_LINES = [
+  ["#000000", 3],
+  ["#ffffff", 1],
+];
+
 export class Overlay {
   constructor(model, plot, canvas, brush) {
     Object.assign(this, { model, plot, canvas, brush });
@@ -25,8 +31,24 @@ export class Overlay {
     this.line(context, this.model.get("time"), null, "#ffffff");
     const pinned = this.model.get("pinned");
     if (pinned) this.line(context, ...pinned, "#7fd4ff");
+    for (const box of this.model.get("boxes")) this.box(context, box);
     this.brush.paint(context, pointer);
     context.restore();
+  }
+
+  /** Outline that is seen on light and on dark, with its label at the upper left. */
+  box(context, { start, stop, low, high, label }) {
+    const [left, right] = [this.plot.x(start), this.plot.x(stop)];
+    const [top, bottom] = [this.plot.y(high), this.plot.y(low)];
+    context.font = "600 11px system-ui, sans-serif";
+    for (const [color, width] of BOX_LINES) {
+      Object.assign(context, { strokeStyle: color, lineWidth: width });
+      context.strokeRect(left, top, right - left, bottom - top);
+      const y = top > MARGIN.top + 14 ? top - 4 : bottom + 12;
+      context.strokeText(label, left, y);
+    }
+    context.fillStyle = "#ffffff";
+    context.fillText(label, left, top > MARGIN.top + 14 ? top - 4 : bottom + 12);
   }
 
   /** Line at a time, and one at a frequency if there is one. */

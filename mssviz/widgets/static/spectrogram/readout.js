@@ -65,6 +65,7 @@ export class Readout {
       `${reading.time.toFixed(3)} s`,
       `${reading.frequency.toFixed(1)} Hz${note}`,
       `mixture ${formatDb(reading.level_db)}`,
+      ...this.ofMap(reading),
       ...(reading.rounded ? ["rounded to 8 bits"] : []),
     ];
     const stems = this.model.get("_stems").filter(({ name }) => name in reading.stems);
@@ -73,6 +74,15 @@ export class Readout {
       ...(stems.length ? [this.table(stems, reading)] : []),
     );
     this.update();
+  }
+
+  /** What the bin has in the map that is shown, if one is. */
+  ofMap({ maps = {} }) {
+    const show = this.model.get("show");
+    if (!(show in maps)) return [];
+    const { level_db, side } = maps[show];
+    const { other } = this.model.get("_layers").find(({ name }) => name === show);
+    return [`${oneLine(other)}: ${side}, ${formatDb(level_db)}`];
   }
 
   /** A row for each stem; values that are rounded have no phases. */

@@ -28,10 +28,10 @@ const KEYS_HELP =
 const CURSORS = { look: "crosshair", select: "text" };
 /** Traits that change the picture, and those that only lie over it. */
 const IN_PICTURE = [
-  ...["start", "stop", "low", "high", "scale", "show", "channel", "colormap"],
+  ...["start", "stop", "low", "high", "scale", "show", "channel", "colormap", "_layers"],
   ...["floor_db", "ceiling_db", "gamma", "pinned", "tool", "brush"],
 ];
-const OVER_PICTURE = ["time", "selection"];
+const OVER_PICTURE = ["time", "selection", "boxes"];
 
 class SpectrogramView {
   constructor(widget) {

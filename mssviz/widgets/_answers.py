@@ -1,0 +1,94 @@
+"""What a spectrogram view answers to messages of its browser."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mssviz.errors import MssvizError, ParameterError, reason
+from mssviz.separation.editing import Stroke
+from mssviz.widgets._picture_data import PictureData
+
+if TYPE_CHECKING:
+    from mssviz.widgets.spectrogram import SpectrogramView
+
+#: Most tiles that one message may ask for; a view asks for fewer, in several messages.
+MAX_TILES = 256
+#: What a brush is, beside its tool and the points that it is drawn along.
+_BRUSH = ("target", "radius_seconds", "radius_hertz", "softness", "value")
+#: Message to the browser, with its buffers.
+Answer = tuple[dict[str, Any], list[Any]]
+
+
+def answers(message: Any, view: "SpectrogramView", data: PictureData) -> Iterator[Answer]:
+    """Answer a message of the browser with messages and their buffers, one after the other.
+
+    Parameters
+    ----------
+    message
+        Dict whose ``kind`` is ``"tiles"``, ``"read"``, ``"slices"`` or ``"stroke"``; a message of
+        another kind gets no answer.
+    view
+        View that the message is for.
+    data
+        Numbers behind it.
+
+    Raises
+    ------
+    ParameterError
+        If the message has another form, or asks for something that does not exist.
+    """
+    kind = message.get("kind") if isinstance(message, dict) else None
+    if kind == "tiles":
+        yield from _tiles_of(message, data)
+    elif kind == "read":
+        with _understood():
+            reading = view.read(float(message["seconds"]), float(message["hertz"]))
+            answer = {"kind": "reading", "id": message["id"], "reading": reading}
+        yield answer, []
+    elif kind == "slices":
+        with _understood():
+            found, buffers = view.slices(float(message["seconds"]), float(message["hertz"]))
+            answer = {"kind": "slices", "id": message["id"], **found}
+        yield answer, buffers
+    elif kind == "stroke":
+        yield from _take_stroke(message, view)
+
+
+def _tiles_of(message: Mapping[str, Any], data: PictureData) -> Iterator[Answer]:
+    with _understood():
+        channel, wanted = str(message["channel"]), list(message["tiles"])
+        tiles = [(str(layer), int(level), int(index)) for layer, level, index in wanted]
+    if len(tiles) > MAX_TILES:
+        raise ParameterError(f"at most {MAX_TILES} tiles are sent at once (got {len(tiles)})")
+    for layer, level, index in dict.fromkeys(tiles):
+        values = data.tile(layer, channel, level, index)
+        answer = {"kind": "tile", "layer": layer, "level": level, "index": index}
+        yield {**answer, "channel": channel}, [np.ascontiguousarray(values)]
+
+
+def _take_stroke(message: Mapping[str, Any], view: "SpectrogramView") -> Iterator[Answer]:
+    try:
+        with _understood():
+            points = [(float(s) - view.offset, float(f)) for s, f in message["points"]]
+            brush = {**view.brush, **message.get("brush", {})}
+            brush = {k: v for k, v in brush.items() if k in _BRUSH}
+            stroke = Stroke(tool=message["tool"], points=points, **brush)
+    except ParameterError as error:
+        yield {"kind": "refused", "text": str(error)}, []
+        return
+    view.paint(stroke)
+
+
+@contextlib.contextmanager
+def _understood() -> Iterator[None]:
+    """Turn what a message of another form raises into one of our errors."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, MssvizError):
+            raise
+        raise ParameterError(
+            f"a message of the browser is of another form ({reason(error)}); reload the page"
+        ) from error
