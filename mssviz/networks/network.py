@@ -5,6 +5,7 @@ import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,6 @@ class Network:
             self._example = (shape["n_samples"], shape["n_channels"])
         else:
             self._example = (shape["patch_frames"], shape["n_channels"], shape["n_bins"])
-        self._run = self._traced()
 
     def with_model(self, model: Any) -> "Network":
         """Make the same network with another model in place of its own.
@@ -95,17 +95,19 @@ class Network:
         """
         other = copy.copy(self)
         other.model = model
-        other._run = other._traced()
+        vars(other).pop("_run", None)
         return other
 
-    def _traced(self) -> Any:
+    @cached_property
+    def _run(self) -> Any:
+        """The forward step, traced once; TensorFlow would take a trace at a call for a mistake."""
         dtype = tf.complex64 if self.signal == "spectrum" else tf.float32
         # what is traced is plain TensorFlow; converting it first would write it to a file
         return tf.function(
             self._forward,
             input_signature=[tf.TensorSpec((None, *self._example), dtype)],
             autograph=False,
-        )
+        ).get_concrete_function()
 
     def forward(self, mixture: Any, training: bool) -> list[Any]:
         """Estimate the targets of a batch of tensors.
