@@ -60,10 +60,17 @@ class Worker:
         while (thread := self._thread) is not None:
             thread.join()
 
-    def cancel(self) -> None:
-        """Stop the work in progress, or else the next one, when it calls `check`."""
+    def cancel(self, spared: str = "") -> None:
+        """Stop the work in progress, or else the next one, when it calls `check`.
+
+        Parameters
+        ----------
+        spared
+            Name of work that goes on, because nobody has asked for it.
+        """
         with self._lock:
-            job = self._current or next(iter(self._jobs), None)
+            jobs = [*([self._current] if self._current else []), *self._jobs]
+            job = next((job for job in jobs if not spared or job.name != spared), None)
             if job is not None:
                 job.cancelled.set()
 

@@ -469,6 +469,26 @@ def test_a_network_is_built_while_people_look_at_the_page(song, separator, monke
     explorer.close()
 
 
+def test_a_run_can_be_cancelled_while_its_network_is_built(song, separator, monkeypatch):
+    begun, go = threading.Event(), threading.Event()
+
+    def load(_):
+        begun.set()
+        assert go.wait(20)
+        return separator.network
+
+    monkeypatch.setattr("mssviz.pretrained.load", load)
+    explorer = mssviz.explore(song)
+    explorer._repr_mimebundle_()
+    assert begun.wait(20)
+    explorer.controls.separate.click()
+    explorer.cancel()
+    go.set()
+    explorer.wait()
+    assert (explorer.session.status.phase, explorer.laboratory) == ("cancelled", None)
+    explorer.close()
+
+
 def test_the_mixture_is_seen_and_heard_before_anything_is_separated(song, tmp_path):
     explorer = mssviz.explore(song, "mixture", offset=0.5)
     explorer.wait()

@@ -69,6 +69,28 @@ def test_work_is_cancelled_where_it_checks_and_what_waits_is_done():
     worker.check()  # nobody is to stop now
 
 
+def test_what_nobody_asked_for_is_spared_and_the_next_is_cancelled():
+    worker, begun, go, done = Worker(), threading.Event(), threading.Event(), []
+
+    def unasked():
+        begun.set()
+        go.wait(10)
+        worker.check()
+        done.append("unasked")
+
+    def asked():
+        worker.check()
+        done.append("asked")
+
+    worker.do(unasked, "warm up")
+    worker.do(asked)
+    assert begun.wait(10)
+    worker.cancel(spared="warm up")
+    go.set()
+    worker.wait()
+    assert done == ["unasked"]
+
+
 def test_a_closed_worker_drops_what_waits_and_takes_no_more():
     worker, begun, done = Worker(), threading.Event(), []
 

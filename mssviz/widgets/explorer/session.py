@@ -25,6 +25,8 @@ from mssviz.widgets.explorer.work import Listener, Status, Work
 #: Pause between parts of a long excerpt, in seconds, in which the kernel answers the widgets.
 PAUSE_SECONDS = 0.1
 
+_WARM_UP = "warm up"
+
 #: Function that changes masks and returns the frames in which it did.
 Change = Callable[[MaskEditor], slice]
 
@@ -126,7 +128,7 @@ class Session:
     def warm_up(self, model: str) -> None:
         """Build a network in the background if its weights are here, before it is waited for."""
         if is_ready_network(model):
-            self._work.do(lambda: warm_up(self._find(model)), "warm up")
+            self._work.do(lambda: warm_up(self._find(model)), _WARM_UP)
 
     def set_options(self, oracle_phase: bool = False, **options: Unpack[MaskChanges]) -> None:
         """Choose how masks are made, for this result and all that follow.
@@ -183,7 +185,7 @@ class Session:
     def cancel(self) -> None:
         """Stop the work in progress at the next patch."""
         self._reader.cancel()
-        self._work.cancel()
+        self._work.cancel(spared=_WARM_UP)
 
     def wait(self) -> None:
         """Wait until everything that was begun is done, scores included."""
