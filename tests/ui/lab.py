@@ -92,6 +92,9 @@ def serve(folder: Path) -> Iterator[str]:
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"]
     command += ["--ServerApp.port_retries=50", "--ServerApp.ip=127.0.0.1"]
+    # otherwise every page that is opened lets Node.js look for what could be built
+    asked = {"page_config_data": {"buildCheck": False, "buildAvailable": False}}
+    command += [f"--ServerApp.tornado_settings={asked}"]
     log = folder / "lab.log"
     with log.open("w") as output:
         server = subprocess.Popen(
