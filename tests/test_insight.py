@@ -236,6 +236,14 @@ def test_one_target_is_cut_and_the_other_stays(surgery, song):
     np.testing.assert_array_equal(again.magnitudes["vocals"], song.magnitudes["vocals"])
 
 
+def test_sites_say_which_others_they_read(surgery):
+    sites = surgery.sites
+    assert sites["vocals_conv1"].reads == ()
+    assert sites["vocals_conv2"].reads == ("vocals_conv1",)
+    assert sites["vocals_conv5_skip"].reads == ("vocals_conv5",)
+    assert set(sites["vocals_up2"].reads) == {"vocals_conv5_skip", "vocals_up1"}
+
+
 def test_the_network_operated_on_stays_whole(separator, surgery, song):
     surgery.scale("vocals_conv6", 0)
     again = separator.separate(song.mixture, 44100, progress=False)
@@ -315,6 +323,9 @@ def test_every_architecture_has_gates_that_change_nothing_and_something(name):
     preset = presets.find(name)
     network = Network(preset.model, preset.targets, preset.input_shape)
     gates = Gates(network.model, preset.targets)
+    order = list(gates.sites)
+    for i, site in enumerate(gates.sites.values()):
+        assert set(site.reads) <= set(order[:i])
     gated = network.with_model(gates.model)
     shape = preset.input_shape
     size = (1, shape["n_samples"], shape["n_channels"]) if network.signal == "waveform" else (

@@ -36,6 +36,9 @@ class Site:
         Whether it is a skip connection.
     shape
         Shape of what passes for one patch; the last number counts the channels.
+    reads
+        Names of the sites whose outputs it reads, through whatever has no gate in between; none if
+        it reads the mixture alone.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Site:
     target: str
     is_skip: bool
     shape: tuple[int, ...]
+    reads: tuple[str, ...] = ()
 
     @property
     def n_channels(self) -> int:
@@ -85,8 +89,9 @@ class Gates:
         self._gates: dict[str, _Gate] = {}
         self._outputs: dict[str, Any] = {}
         self.sites: dict[str, Site] = {}
-        # identity of a tensor to its place in the order of computing, and the last site before it
-        self._made: dict[int, tuple[int, str]] = {}
+        # identity of a tensor to its place in the order of computing, the name of the last site
+        # before it, and the sites whose outputs it was made of
+        self._made: dict[int, tuple[int, str, tuple[str, ...]]] = {}
         self._kept: list[Any] = []  # these tensors, so that each identity is one tensor's
         with own_settings():
             self.model = keras.models.clone_model(
@@ -150,33 +155,41 @@ class Gates:
             arguments = ([self._skip(tensor, merged) for tensor in merged], *arguments[1:])
         read = [self._made[id(t)] for t in keras.tree.flatten(arguments) if id(t) in self._made]
         output, name = operation(*arguments, **options), max(read)[1] if read else ""
+        sites = tuple(dict.fromkeys(site for *_, made_of in read for site in made_of))
         if _has_gate(operation):
             name = operation.name
-            output = self._gated(name, type(operation).__name__, output)
+            output, site = self._gated(name, type(operation).__name__, output, sites)
+            sites = (site,)
         for tensor in keras.tree.flatten(output):
             self._kept.append(tensor)
-            self._made[id(tensor)] = len(self._made), name
+            self._made[id(tensor)] = len(self._made), name, sites
         return output
 
     def _skip(self, tensor: Any, merged: Sequence[Any]) -> Any:
         """Put a gate on one of the tensors that are merged, unless it was computed last."""
-        _, source = self._made.get(id(tensor), (-1, ""))
+        when, source, sites = self._made.get(id(tensor), (-1, "", ()))
         if not source or tensor is max(merged, key=self._when):
             return tensor
-        return self._gated(f"{source}_skip", self.sites[source].layer, tensor, is_skip=True)
+        layer = self.sites[source].layer
+        output, name = self._gated(f"{source}_skip", layer, tensor, sites, is_skip=True)
+        self._made[id(output)] = when, source, (name,)
+        return output
 
     def _when(self, tensor: Any) -> int:
-        return self._made.get(id(tensor), (-1, ""))[0]
+        return self._made.get(id(tensor), (-1,))[0]
 
-    def _gated(self, name: str, layer: str, tensor: Any, is_skip: bool = False) -> Any:
+    def _gated(
+        self, name: str, layer: str, tensor: Any, reads: tuple[str, ...], is_skip: bool = False
+    ) -> tuple[Any, str]:
+        """Put a gate behind a tensor; return its output and the name of its site."""
         if number := sum(other.partition("#")[0] == name for other in self.sites):
             name = f"{name}#{number + 1}"  # an output can be read by several later layers
         gate = _Gate(name=f"gate_{len(self._gates)}")
         output = gate(tensor)
         self._gates[name], self._outputs[name] = gate, output
         target = next((t for t in self._targets if name.startswith(f"{t}_")), "")
-        self.sites[name] = Site(name, layer, target, is_skip, tuple(tensor.shape[1:]))
-        return output
+        self.sites[name] = Site(name, layer, target, is_skip, tuple(tensor.shape[1:]), reads)
+        return output, name
 
 
 def _has_gate(operation: Any) -> bool:
