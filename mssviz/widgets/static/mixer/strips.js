@@ -1,26 +1,12 @@
 // The strips: a track's name, buttons, faders, meter and waveform; and the master's.
 
 import { button, make, press } from "../elements.js";
+import { range } from "../range.js";
 import { SILENCE_DB, effectiveGain, formatDb, formatPan, gainToDb } from "../timeline.js";
 import { drawWaveform } from "./waveform.js";
 
 const LEVELS = [SILENCE_DB, 12, 0.5]; // lowest, highest, step in dB
 const PANS = [-1, 1, 0.05];
-
-/** Slider that says its value; a double click sets it back to 0. */
-function slider(className, label, [low, high, step], toText, onInput) {
-  const attributes = { type: "range", min: low, max: high, step, "aria-label": label };
-  const input = make("input", `mssviz-slider ${className}`, attributes);
-  input.addEventListener("input", () => onInput(Number(input.value)));
-  input.addEventListener("dblclick", () => onInput(0));
-  const show = (value) => {
-    if (Number(input.value) !== value) input.value = value;
-    input.setAttribute("aria-valuetext", toText(value));
-    input.title = `${label}: ${toText(value)} (double click: ${toText(0)})`;
-    input.style.setProperty("--fill", `${(100 * (value - low)) / (high - low)}%`);
-  };
-  return { input, show };
-}
 
 /** One strip, which can play several tracks, one at a time. */
 export class Strip {
@@ -76,10 +62,10 @@ export class Strip {
     const onGain = (db) => desk.move(index, { gain_db: db });
     const level = `Level of ${strip.name}`;
     const number = make("span", "mssviz-mixer-number", { "aria-hidden": "true" }, index + 1);
-    this.gain = slider("mssviz-mixer-fader", level, LEVELS, formatDb, onGain);
+    this.gain = range("mssviz-mixer-fader", level, LEVELS, formatDb, onGain);
     this.value = make("span", "mssviz-mixer-value");
     const onPan = (pan) => desk.move(index, { pan });
-    this.pan = slider("mssviz-mixer-pan", `Pan of ${strip.name}`, PANS, formatPan, onPan);
+    this.pan = range("mssviz-mixer-pan", `Pan of ${strip.name}`, PANS, formatPan, onPan);
     const side = (letter) => make("span", "mssviz-mixer-side", { "aria-hidden": "true" }, letter);
     const controls = [number, this.gain.input, this.value, side("L"), this.pan.input, side("R")];
     return make("div", "mssviz-mixer-faders", {}, ...controls);
@@ -120,7 +106,7 @@ export class Master {
   constructor(desk) {
     this.desk = desk;
     const onInput = (db) => desk.moveMaster(db);
-    this.fader = slider("mssviz-mixer-fader", "Master level", LEVELS, formatDb, onInput);
+    this.fader = range("mssviz-mixer-fader", "Master level", LEVELS, formatDb, onInput);
     this.value = make("span", "mssviz-mixer-value");
     this.bar = make("div", "mssviz-mixer-meter-bar");
     const meter = make("div", "mssviz-mixer-meter mssviz-mixer-across", {}, this.bar);
