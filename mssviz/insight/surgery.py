@@ -46,7 +46,7 @@ class Surgery(Separator):
                 f"only a network has layers to cut (got {type(separator).__name__})"
             )
         self._describe(separator.preset)
-        self.options, self._whole = separator.options, separator
+        self.options, self.whole = separator.options, separator
         self._gates: Gates | None = None
         self._gains: dict[str, AnyArray] = {}
 
@@ -54,7 +54,7 @@ class Surgery(Separator):
     def network(self) -> Any:
         """The network with its gates, made at first use."""
         if self._network is None:
-            self._network = self._whole.network.with_model(self.gates.model)
+            self._network = self.whole.network.with_model(self.gates.model)
         return self._network
 
     @property
@@ -63,7 +63,7 @@ class Surgery(Separator):
         if self._gates is None:
             from mssviz.networks.gates import Gates
 
-            self._gates = Gates(self._whole.network.model, self.targets)
+            self._gates = Gates(self.whole.network.model, self.targets)
             self._gates.set_gains(self._gains)
         return self._gates
 
@@ -76,6 +76,11 @@ class Surgery(Separator):
     def cuts(self) -> dict[str, str]:
         """What differs from the whole network, by name of the site, in words."""
         return {name: _in_words(gains) for name, gains in self._gains.items()}
+
+    @property
+    def gains(self) -> dict[str, list[float]]:
+        """Gains of all channels of each site that differs from the whole network, by its name."""
+        return {name: gains.tolist() for name, gains in self._gains.items()}
 
     def scale(self, site: str, gain: float = 0.0, channels: Any = None) -> None:
         """Scale what a layer or a skip connection hands on.
@@ -151,8 +156,7 @@ class Surgery(Separator):
 
     def fingerprint(self) -> str:
         """Everything that the result depends on, as `Separator.fingerprint`, with the cuts."""
-        cuts = {name: gains.tolist() for name, gains in self._gains.items()}
-        return f"{super().fingerprint()} {cuts}"
+        return f"{super().fingerprint()} {self.gains}"
 
     def __getstate__(self) -> dict[str, Any]:
         """The state without networks, which another process builds for itself."""
