@@ -29,7 +29,9 @@ from functools import cached_property
 
 import numpy as np
 
-from mssviz._typing import AnyArray, Waveform
+from mssviz._fetch import no_progress
+from mssviz._progress import reporter
+from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import ParameterError
 from mssviz.scores.signals import checked_pair, ratio_db
 from mssviz.stft import Frames, StftParams, check_params, stft_frames
@@ -55,6 +57,8 @@ class ErrorMap:
         up to 1; NaN if there is no error.
     phase
         Share of the error's energy that is wrong phase, 0 to 1; the rest is wrong level.
+    peak
+        Largest energy of the error in one bin of one channel.
     """
 
     reference: Waveform
@@ -63,6 +67,7 @@ class ErrorMap:
     too_much: float
     missing: float
     phase: float
+    peak: float
 
     @cached_property
     def error(self) -> float:
@@ -87,6 +92,11 @@ class ErrorMap:
         """The part of `signed` that is wrong level, with the same signs."""
         return self._frames(lambda start, stop: self.parts(start, stop)[1])
 
+    @property
+    def out_of_phase(self) -> Frames:
+        """The part of `signed` that is wrong phase, with the same signs."""
+        return self._frames(lambda start, stop: np.subtract(*self.parts(start, stop)))
+
     def _frames(self, compute: Callable[[int, int], AnyArray]) -> Frames:
         n_samples, n_channels = self.reference.shape
         shape = (self.params.n_frames(n_samples), self.params.n_bins, n_channels)
@@ -105,15 +115,26 @@ class ErrorMap:
         signed = np.copysign(weights * (error.real**2 + error.imag**2), too_much)
         return signed, weights * np.abs(too_much) * too_much
 
-    def blocks(self) -> Iterator[tuple[int, AnyArray, AnyArray]]:
-        """Pass through the song: the number of a block's first frame, and its `parts`."""
+    def blocks(self, report: Progress = no_progress) -> Iterator[tuple[int, AnyArray, AnyArray]]:
+        """Pass through the song: the number of a block's first frame, and its `parts`.
+
+        Parameters
+        ----------
+        report
+            Callback that gets the seconds done and the seconds in all.
+        """
         n_frames = self.params.n_frames(len(self.reference))
+        hop = self.params.hop_length / self.params.sample_rate
         for start in range(0, n_frames, BLOCK_FRAMES):
+            report(start * hop, n_frames * hop, "find errors")
             yield start, *self.parts(start, min(start + BLOCK_FRAMES, n_frames))
 
 
 def error_map(
-    reference: AnyArray, estimate: AnyArray, params: StftParams | None = None
+    reference: AnyArray,
+    estimate: AnyArray,
+    params: StftParams | None = None,
+    progress: bool | Progress = False,
 ) -> ErrorMap:
     """Find where the error of an estimate lies.
 
@@ -124,6 +145,8 @@ def error_map(
         level and in time with each other: a delay is an error of phase everywhere.
     params
         Time-frequency grid; Spleeter's if left out.
+    progress
+        Bar or callback for the progress, in seconds. What it raises stops the work.
 
     Returns
     -------
@@ -140,17 +163,19 @@ def error_map(
     params = StftParams() if params is None else params
     check_params(params)
     true, found = checked_pair(reference, estimate)
-    unknown = ErrorMap(true, found, params, np.nan, np.nan, np.nan)
-    above = below = level = 0.0
-    for _, signed, of_level in unknown.blocks():
-        above += float(signed[signed > 0].sum())
-        below -= float(signed[signed < 0].sum())
-        level += float(np.abs(of_level).sum())
+    unknown = ErrorMap(true, found, params, np.nan, np.nan, np.nan, 0.0)
+    above = below = level = peak = 0.0
+    with reporter(progress) as report:
+        for _, signed, of_level in unknown.blocks(report):
+            above += float(signed[signed > 0].sum())
+            below -= float(signed[signed < 0].sum())
+            level += float(np.abs(of_level).sum())
+            peak = max(peak, float(np.abs(signed).max(initial=0)))
     total = above + below
     if not total:
         return unknown
     phase = max(0.0, 1 - level / total)  # which rounds to less where there is none
-    return ErrorMap(true, found, params, above / total, below / total, phase)
+    return ErrorMap(true, found, params, above / total, below / total, phase, peak)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,13 +215,15 @@ class Advantage:
         )  # fmt: skip
 
 
-def where_better(first: ErrorMap, second: ErrorMap) -> Advantage:
+def where_better(first: ErrorMap, second: ErrorMap, progress: bool | Progress = False) -> Advantage:
     """Compare the errors of two estimates of one stem, bin by bin.
 
     Parameters
     ----------
     first, second
         Maps of the two estimates, of the same true stem on the same grid.
+    progress
+        Bar or callback for the progress, in seconds. What it raises stops the work.
 
     Examples
     --------
@@ -216,10 +243,12 @@ def where_better(first: ErrorMap, second: ErrorMap) -> Advantage:
             "params"
         )
     gained = lost = 0.0
-    for (_, ours, _), (_, theirs, _) in zip(first.blocks(), second.blocks(), strict=True):
-        saved = np.abs(theirs) - np.abs(ours)
-        gained += float(saved[saved > 0].sum())
-        lost -= float(saved[saved < 0].sum())
+    with reporter(progress) as report:
+        both = zip(first.blocks(report), second.blocks(), strict=True)
+        for (_, ours, _), (_, theirs, _) in both:
+            saved = np.abs(theirs) - np.abs(ours)
+            gained += float(saved[saved > 0].sum())
+            lost -= float(saved[saved < 0].sum())
     return Advantage(first, second, gained, lost)
 
 

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.ndimage
 
-from mssviz._typing import AnyArray, Waveform
+from mssviz._progress import reporter
+from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import ParameterError
 from mssviz.scores.error_maps import BLOCK_FRAMES, ErrorMap, sdr_db
 from mssviz.stft import OverlapAdd, StftParams, bins_to_hz, frames_to_time, stft_frames
@@ -69,7 +70,7 @@ class Region:
         return self.start, self.stop, self.low, self.high
 
 
-def costliest(error_map: ErrorMap, n: int = 10) -> list[Region]:
+def costliest(error_map: ErrorMap, n: int = 10, progress: bool | Progress = False) -> list[Region]:
     """Find the regions of time and frequency whose error costs most.
 
     Parameters
@@ -78,6 +79,8 @@ def costliest(error_map: ErrorMap, n: int = 10) -> list[Region]:
         Map from `error_map`.
     n
         Number of regions, 1 or more; there may be fewer.
+    progress
+        Bar or callback for the progress, in seconds. What it raises stops the work.
 
     Returns
     -------
@@ -99,7 +102,8 @@ def costliest(error_map: ErrorMap, n: int = 10) -> list[Region]:
         raise ParameterError(
             f"costliest needs a map from scores.error_map (got {type(error_map).__name__})"
         )
-    grid = _Grid(error_map)
+    with reporter(progress) as report:
+        grid = _Grid(error_map, report)
     smooth = scipy.ndimage.gaussian_filter(grid.signed, _SMOOTHING)
     found: list[tuple[float, str, tuple[slice, slice], AnyArray]] = []
     taken = np.zeros(smooth.shape, bool)
@@ -188,7 +192,7 @@ def _inside(region: Region, start: int, shape: tuple[int, ...]) -> AnyArray:
 class _Grid:
     """The energies of a map, summed over channels and over the bins of each cell."""
 
-    def __init__(self, error_map: ErrorMap) -> None:
+    def __init__(self, error_map: ErrorMap, report: Progress) -> None:
         self._params = error_map.params
         self._seconds = len(error_map.reference) / self._params.sample_rate
         n_frames = len(error_map.signed)
@@ -196,7 +200,7 @@ class _Grid:
         self._bins = _band_edges(self._params)
         self.signed = np.zeros((len(self._frames) - 1, len(self._bins) - 1))
         self.energy = np.zeros_like(self.signed)
-        for start, block, _ in error_map.blocks():
+        for start, block, _ in error_map.blocks(report):
             rows = np.arange(start, start + len(block)) // _CELL_FRAMES
             for total, values in ((self.signed, block), (self.energy, np.abs(block))):
                 bands = np.add.reduceat(values.sum(axis=2), self._bins[:-1], axis=1)
