@@ -24,6 +24,11 @@ class Surgery(Separator):
     separator
         Network to operate on. It stays as it is, and its weights are shared.
 
+    Attributes
+    ----------
+    whole : Separator
+        Network that is operated on.
+
     Raises
     ------
     ParameterError

@@ -7,7 +7,7 @@ changed are masked and turned into sound again, so that the result comes while o
 import itertools
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -135,6 +135,31 @@ class Laboratory:
         present = self.separation.options
         if any(getattr(present, name) != v for name, v in given_options(changes).items()):
             self.separation = self.separation.with_options(**changes)
+
+    def take(self, separation: Separation) -> None:
+        """Go on with another separation of the same mixture; strokes and options stay.
+
+        Parameters
+        ----------
+        separation
+            Separation by the same model, such as one with parts switched off. `remask` and
+            `resound` apply it.
+
+        Raises
+        ------
+        ParameterError
+            If it is of another mixture, or by another model.
+        """
+        present = self.separation
+        if separation.preset != present.preset or not np.array_equal(
+            separation.mixture, present.mixture
+        ):
+            raise ParameterError(
+                "a laboratory goes on with a separation of its own mixture by "
+                f"{present.preset.name} (got {separation.preset.name}); make another for that"
+            )
+        self.separation = replace(separation, options=present.options, store=Store())
+        self._heard = _nobody
 
     def is_local(self, oracle_phase: bool = False, **changes: Unpack[MaskChanges]) -> bool:
         """Whether with these options a frame's masks need no other frame's prediction.
