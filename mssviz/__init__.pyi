@@ -57,6 +57,7 @@ from .widgets.explorer import explore as explore
 from .widgets.listening_test import ListeningTest as ListeningTest
 from .widgets.mixer import Mixer as Mixer
 from .widgets.network import NetworkView as NetworkView
+from .widgets.regions import RegionList as RegionList
 from .widgets.scores import ScoreView as ScoreView
 from .widgets.signed_map import SignedMap as SignedMap
 from .widgets.spectrogram import SpectrogramView as SpectrogramView

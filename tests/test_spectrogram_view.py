@@ -367,3 +367,12 @@ def test_a_colour_is_a_colour_and_nothing_else():
     for color in ("red; x: y", "url(http://x)", 7):
         with pytest.raises(ParameterError, match="color must be like"):
             SpectrogramView(np.zeros((20, N_BINS, 1), np.complex64), PARAMS, colors={"a": color})
+
+
+def test_a_bin_that_is_pinned_is_known_before_what_is_asked_next():
+    view = SpectrogramView(**Arrays().given())
+    assert list(view.answers({"kind": "pin", "seconds": 0.5, "hertz": 440})) == []
+    assert view.pinned == [0.5, 440.0]
+    with pytest.raises(ParameterError, match="another form"):
+        list(view.answers({"kind": "pin", "seconds": "soon", "hertz": 440}))
+    assert view.pinned == [0.5, 440.0]

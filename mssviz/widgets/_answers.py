@@ -27,8 +27,8 @@ def answers(message: Any, view: "SpectrogramView", data: PictureData) -> Iterato
     Parameters
     ----------
     message
-        Dict whose ``kind`` is ``"tiles"``, ``"read"``, ``"slices"`` or ``"stroke"``; a message of
-        another kind gets no answer.
+        Dict whose ``kind`` is ``"tiles"``, ``"read"``, ``"slices"``, ``"pin"`` or ``"stroke"``; a
+        message of another kind gets no answer.
     view
         View that the message is for.
     data
@@ -52,6 +52,9 @@ def answers(message: Any, view: "SpectrogramView", data: PictureData) -> Iterato
             found, buffers = view.slices(float(message["seconds"]), float(message["hertz"]))
             answer = {"kind": "slices", "id": message["id"], **found}
         yield answer, buffers
+    elif kind == "pin":
+        with _understood():
+            view.pinned = [float(message["seconds"]), float(message["hertz"])]
     elif kind == "stroke":
         yield from _take_stroke(message, view)
 

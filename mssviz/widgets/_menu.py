@@ -10,12 +10,13 @@ from mssviz.widgets import _static
 
 #: What the explorer has in its drawer; a saved page has some of it.
 DRAWERS = [
-    {"opens": "drawer", "name": name, "label": name.capitalize(), "help": said}
-    for name, said in (
-        ("mask", "How a model's prediction becomes masks"),
-        ("brush", "Which stem the brush paints on, and how large"),
-        ("display", "What the picture shows, and in which colours"),
-        ("scores", "How near the stems are to the true ones"),
+    {"opens": "drawer", "name": name, "label": label, "help": said}
+    for name, label, said in (
+        ("mask", "Mask", "How a model's prediction becomes masks"),
+        ("brush", "Brush", "Which stem the brush paints on, and how large"),
+        ("display", "Display", "What the picture shows, and in which colours"),
+        ("scores", "Scores", "How near the stems are to the true ones"),
+        ("why", "Why?", "Where decibels went, what scores are made of, why a bin has its mask"),
     )
 ]
 

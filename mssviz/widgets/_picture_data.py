@@ -108,6 +108,7 @@ class PictureData:
             "tileColumns": _tiles.TILE_COLUMNS,
             "levels": _tiles.n_levels(self.n_frames),
             "rangeDb": _tiles.RANGE_DB,
+            "signedRangeDb": _tiles.SIGNED_RANGE_DB,
             "end": self.end,
             "offset": self.offset,
         }
@@ -139,8 +140,8 @@ class PictureData:
         self._check_shapes(masks)
         self._masks = dict(masks)
         start, stop, _ = (frames or slice(0, self.n_frames)).indices(self.n_frames)
-        if self._maps:  # of sounds, in which a frame reaches into those that it overlaps with
-            reach = 2 * (self._params.n_fft // self._params.hop_length)
+        if self._maps:  # of sounds, in which frames reach into those that they overlap with
+            reach = 2 * self._params.n_fft // self._params.hop_length
             start, stop = max(0, start - reach), min(self.n_frames, stop + reach)
         for (name, _channel), pyramid in self._pyramids.items():
             if self.layers[name].properties.follows_masks:
@@ -163,7 +164,7 @@ class PictureData:
             for what, stems in maps.items()
             for stem, found in stems.items()
         }
-        for key in [key for key in self._pyramids if key not in known]:
+        for key in set(self._pyramids) - set(known):
             self._pyramids.pop(key).forget(0, self.n_frames)
 
     def _check_shapes(self, arrays: Mapping[str, Any]) -> None:
@@ -289,10 +290,9 @@ class PictureData:
         if layer.name in self._maps:
             return self._maps[layer.name].quantised(frames, channel)
         values = self._values(layer, frames)
-        kind = layer.properties.values
-        if kind == "share":
+        if layer.kind == "mask":
             return _tiles.quantise_share(mask_view(values, channel))
-        if kind == "difference":
+        if layer.kind == "difference":
             return _tiles.quantise_difference(mask_view(values, channel))
         return _tiles.quantise_level(_tiles.channel_view(values, channel), self._loudest)
 

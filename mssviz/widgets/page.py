@@ -5,7 +5,10 @@ import gzip
 import html
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +20,7 @@ from mssviz.widgets._menu import DRAWERS, Menu
 from mssviz.widgets._tiles import RANGE_DB
 from mssviz.widgets._view import View
 from mssviz.widgets.mixer import Mixer
+from mssviz.widgets.regions import RegionList
 from mssviz.widgets.scores import ScoreView
 from mssviz.widgets.spectrogram import SpectrogramView
 
@@ -28,8 +32,32 @@ _WIDGETS: dict[str, type[View] | type[Menu]] = {
     "spectrogram": SpectrogramView,
     "mixer": Mixer,
     "scores": ScoreView,
+    "regions": RegionList,
     "menu": Menu,
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Reasons:
+    """What a page says of one stem's error, beside what it always has; the view's maps are there.
+
+    Parameters
+    ----------
+    stem
+        Name of the stem.
+    said
+        Sentences on its error.
+    regions
+        Regions that cost most.
+    parts
+        Mixer of what the stem's scores are made of; None for none.
+    """
+
+    stem: str
+    said: Sequence[str]
+    regions: RegionList
+    parts: Mixer | None
+
 
 _TEMPLATE = """<!doctype html>
 <html lang="en">
@@ -40,6 +68,7 @@ _TEMPLATE = """<!doctype html>
 <style>
 body {{ max-width: 2000px; margin: 8px auto; padding: 0 12px; font: 14px/1.5 system-ui, sans-serif;
   color: var(--jp-ui-font-color1, #212121); background: var(--jp-layout-color0, #fff) }}
+h2 {{ margin: 16px 0 4px; font-size: 15px }}
 h1 {{ flex: 1 1 0; min-width: 200px; margin: 0; font-size: 18px; overflow-wrap: anywhere }}
 .mssviz-deck {{ --stage-height: calc(100vh - 76px) }}
 @media (prefers-color-scheme: dark) {{
@@ -58,9 +87,9 @@ h1 {{ flex: 1 1 0; min-width: 200px; margin: 0; font-size: 18px; overflow-wrap: 
 <div id="mssviz-mixer"></div>
 <div class="mssviz-panel mssviz-drawer-page mssviz-panel-scores">
 {table}<div id="mssviz-scores"></div></div>
+{reasons}</div>
 </div>
-</div>
-<p><small>{note}</small></p>
+{parts}<p><small>{note}</small></p>
 <script type="application/json" id="mssviz-data">{data}</script>
 <script type="module">
 const registry = {{}};
@@ -80,6 +109,7 @@ def save_page(
     scores: ScoreView | None = None,
     table: str = "",
     masks: str = "",
+    reasons: Reasons | None = None,
 ) -> Path:
     """Write a page that needs neither kernel nor network.
 
@@ -96,6 +126,8 @@ def save_page(
         HTML of a table of scores, already escaped.
     masks
         Text that says what the masks were made with; see `in_words`.
+    reasons
+        Reasons of a stem's error; None to leave them out.
 
     Returns
     -------
@@ -108,24 +140,26 @@ def save_page(
         If the file cannot be written.
     """
     path = Path(path)
-    opened = ("display", "scores") if scores or table else ("display",)
-    stored = [layer for layer in view.layers if layer.properties.in_page == "stored"]
+    opened = ["display", *(["scores"] if scores or table else []), *(["why"] if reasons else [])]
+    kept = ("stored", "asked") if reasons else ("stored",)
+    stored = [layer for layer in view.layers if layer.properties.in_page in kept]
+    regions, parts = (reasons.regions, reasons.parts) if reasons else (None, None)
     data = {
         "layers": {layer.name: _packed(_audible(view, layer)) for layer in stored},
         "peakDb": view.peak_db,
-        "spectrogram": view.saved_state(),
+        "spectrogram": view.saved_state(maps=reasons is not None),
         "mixer": mixer.saved_state(),
         "shared": {
-            name: list(other.shared)
-            for name, other in (("mixer", mixer), ("scores", scores))
-            if other
+            "mixer": list(mixer.shared),
+            "parts": list(mixer.shared),
+            "scores": list(ScoreView.shared),
+            "regions": list(RegionList.followed),
         },
         "scores": scores and scores.saved_state(),
+        "regions": regions and regions.saved_state(),
+        "parts": parts and parts.saved_state(),
         "menu": {"label": "Drawer", "buttons": [b for b in DRAWERS if b["name"] in opened]},
-        "audio": {
-            name: {"gain": mixer.common_gain, "bytes": base64.b64encode(ogg).decode()}
-            for name, ogg in mixer.encoded("ogg").items()
-        },
+        "audio": {"mixer": _sounds(mixer), "parts": _sounds(parts) if parts else {}},
     }
     step_db = RANGE_DB / 255
     made = f" (masks: {html.escape(masks)})" if masks else ""
@@ -133,6 +167,8 @@ def save_page(
         title=html.escape(title),
         style=_style(),
         table=table,
+        reasons=_reasons(reasons),
+        parts=_parts(reasons),
         note=(
             f"Made with mssviz{made}. Values in this page are rounded to 8 bits: levels to "
             f"±{step_db / 2:.2f} dB (silence from {-FLOOR_DB:.0f} dB below the loudest bin), "
@@ -146,6 +182,34 @@ def save_page(
     with new_file(path) as scratch:
         scratch.write_text(page, encoding="utf-8")
     return path
+
+
+def _sounds(mixer: Mixer) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"gain": mixer.common_gain, "bytes": base64.b64encode(ogg).decode()}
+        for name, ogg in mixer.encoded("ogg").items()
+    }
+
+
+def _reasons(reasons: Reasons | None) -> str:
+    if reasons is None:
+        return ""
+    said = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in reasons.said)
+    return (
+        '<div class="mssviz-panel mssviz-drawer-page mssviz-panel-why">'
+        f'{said}<div id="mssviz-regions"></div></div>\n'
+    )
+
+
+def _parts(reasons: Reasons | None) -> str:
+    if reasons is None or reasons.parts is None:
+        return ""
+    stem = html.escape(reasons.stem)
+    return (
+        f'<div class="mssviz-parts"><h2>What the scores of {stem} are made of</h2>'
+        "<p>The lanes add up to the estimate; mute the target to hear its error.</p>"
+        '<div id="mssviz-parts"></div></div>\n'
+    )
 
 
 def _style() -> str:

@@ -40,6 +40,48 @@ def page(browser, page_file):
     context.close()
 
 
+@pytest.fixture
+def page_with_reasons(browser, explorer, tmp_path):
+    """A page that has an error map and the parts of a score, too, with no network to ask."""
+    file = explorer.save("page with reasons", tmp_path / "why.html")
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, offline=True)
+    page = context.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(file.as_uri())
+    page.wait_for_function(SETTLED)
+    yield page
+    assert errors == []
+    context.close()
+
+
+def test_reasons_can_be_looked_at_and_heard_without_a_kernel(page_with_reasons, explorer):
+    page = page_with_reasons
+    open_panel(page, "Why?")
+    rows = page.locator(".mssviz-regions button")
+    expect(rows).to_have_count(len(explorer.why.errors.regions.rows))
+    expect(page.locator(".mssviz-panel-why")).to_contain_text("vocals: SDR")
+    rows.first.click()
+    shows = explorer.why.errors.regions.rows[0]["shows"]
+    script = """(name) =>
+        document.querySelector(".mssviz-spectrogram").mssvizSpectrogram.model.get(name)"""
+    assert page.evaluate(script, "start") == pytest.approx(shows["start"])
+    assert page.evaluate(script, "selection") == pytest.approx(shows["selection"])
+    page.get_by_role("button", name="Show vocals alone").or_(
+        page.get_by_role("button", name="vocals", exact=True)
+    ).first.click()
+    page.get_by_label("What is shown of the stem").select_option(label="error")
+    page.wait_for_function(SETTLED)
+    screenshot(page, "page-with-reasons")
+    parts = """([seconds, start]) =>
+        document.querySelector("#mssviz-parts").mssvizMixer.render(seconds, start)"""
+    page.wait_for_function("() => document.querySelector('#mssviz-parts').mssvizMixer.ready")
+    heard = np.stack(arrays(page, parts, [3.0, 0.0]), axis=1)
+    estimate = explorer.estimates["vocals"][: len(heard)]
+    error = np.square(heard - estimate).sum() / np.square(estimate).sum()
+    assert 10 * np.log10(error) < -20  # what Ogg Vorbis leaves
+
+
 def test_is_one_small_file(page_file):
     assert page_file.stat().st_size < 7.5e6  # 15 s; 15 MB are promised for 30 s
     assert [p.name for p in page_file.parent.iterdir()] == ["page.html"]

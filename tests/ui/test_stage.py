@@ -258,7 +258,7 @@ def test_nothing_moves_when_work_begins_or_ends(run_cell, first):
     boxes = page.evaluate(
         "() => Object.entries(window.boxes).map(([name, all]) => [name, [...all]])"
     )
-    assert len(boxes) == 12
+    assert len(boxes) == 13
     assert not [(name, found) for name, found in boxes if len(found) > 1]
     assert page.evaluate(PLACE_OF_PICTURE) == place
 

@@ -70,6 +70,11 @@ class Excerpt:
         return {}
 
     @property
+    def true_stems(self) -> Mapping[str, Waveform]:
+        """True stems by name, where known."""
+        return {}
+
+    @property
     def true_stfts(self) -> Mapping[str, Any]:
         """STFTs of the true stems by name, where known."""
         return {}

@@ -1,5 +1,6 @@
 """The explorer as one widget: its session, controls and stage, joined."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from mssviz.widgets.explorer.saving import Shown, save
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.stage import Stage
 from mssviz.widgets.explorer.tour import Tour
+from mssviz.widgets.explorer.why import Why
 from mssviz.widgets.explorer.work import Listener, Status
 from mssviz.widgets.mixer import Mixer
 from mssviz.widgets.page import save_page
@@ -104,6 +106,8 @@ class Explorer(Box):
         Stage on which the result is shown.
     still : Still
         Picture of it in the notebook's file.
+    why : Why
+        Panel that asks why: ``explorer.why.errors.find.click()``.
 
     Raises
     ------
@@ -143,10 +147,11 @@ class Explorer(Box):
         self.controls = Controls(song, str(model), str(compare or ""), offset, duration, chosen)
         self.stage, self.still = Stage(), Still()
         self.session = Session(_Display(self))
+        self.why = Why(self.session, self.stage)
         self._on_page = False
         style = w.HTML(f"<style>{_static.style(*_STYLES)}</style>")
         controls = self.controls
-        deck = w.VBox([controls.row, controls.status, *controls.panels, self.stage])
+        deck = w.VBox([controls.row, controls.status, *controls.panels, self.why, self.stage])
         deck.add_class("mssviz-deck")
         controls.status.add_class("mssviz-status")
         # for who comes for the first time; a lecture and a small screen have no room for it
@@ -266,8 +271,8 @@ class Explorer(Box):
         ----------
         what
             ``"stems"``, ``"mix"`` (what the mixer plays), ``"karaoke"`` (all but the vocals),
-            ``"masks"``, ``"page"``, ``"picture"`` (of what is in view), ``"scores"`` or
-            ``"script"`` (the Python that makes all this).
+            ``"masks"``, ``"page"``, ``"page with reasons"`` (see `save_html`), ``"picture"`` (of
+            what is in view), ``"scores"`` or ``"script"`` (the Python that makes all this).
         path
             Path of the file; if left out, it gets the song's name, in the present folder.
         format
@@ -299,7 +304,7 @@ class Explorer(Box):
         )
         return save(shown, what, path, format, overwrite)
 
-    def save_html(self, path: PathLike) -> Path:
+    def save_html(self, path: PathLike, reasons: bool = False) -> Path:
         """Write what is shown as one HTML file that works without a kernel or a network.
 
         Parameters
@@ -307,6 +312,9 @@ class Explorer(Box):
         path
             Path of the file. Spectrograms, masks, readout, mixer and scores work in it; levels and
             masks are rounded to 8 bits, as the file says.
+        reasons
+            Whether it has the error map of the stem that the panel Why? is about, the regions that
+            cost most, and the parts of its scores as sounds, too; its true stem must be known.
         """
         result, views = self.session.complete_result(), self.stage.views
         assert views is not None
@@ -316,6 +324,7 @@ class Explorer(Box):
         return save_page(
             path, result.title, views.picture, views.mixer, views.score_view,
             self.stage.score_table.value, in_words(separation.options, usable),
+            self.why.reasons(result) if reasons else None,
         )  # fmt: skip
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
@@ -376,14 +385,19 @@ class _Display(Listener):
         if new is not None:
             session, controls, picture = explorer.session, explorer.controls, new.picture
             new.on_stroke(lambda stroke: session.paint(stroke, controls.sum_to_one.value))
-            new.on_select(lambda part: session.select(part) if explorer.view is picture else None)
+            new.on_select(lambda part: self._select(part) if explorer.view is picture else None)
             picture.observe(lambda _: explorer.refresh_still(), ["show", *picture.settings])
+
+    def _select(self, part: Sequence[float] | None) -> None:
+        self._explorer.session.select(part)
+        self._explorer.why.parts.selected()
 
     def result_changed(self, result: Result | None) -> None:
         explorer = self._explorer
         self.excerpt_changed(result)
         if result is not None and result.complete:
             explorer.controls.fit(result.model, bool(result.laboratory.references))
+            explorer.why.fit(result)
             self.settled(result)
 
     def masks_changed(self, frames: slice) -> None:
@@ -397,6 +411,7 @@ class _Display(Listener):
     def settled(self, result: Result) -> None:
         self._explorer.controls.show_strokes(result.laboratory.editor)
         self._explorer.stage.show_level(result)
+        self._explorer.why.settled(result)
         self._explorer.refresh_still()
 
     def scores_changed(self, result: Result, measuring: bool) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +81,9 @@ class Result(Excerpt):
     complete : bool
         Whether all masks and stems are made. The result of a session's first run can be looked at
         before, while the run is at work.
+    cuts : dict
+        Gains of the channels by name of a site, where the network is not whole; see
+        `insight.Surgery`.
     settings : dict or None
         Options with which all masks and stems were made; None while some are not.
     scores : Scores or None
@@ -95,6 +98,7 @@ class Result(Excerpt):
     repairs: Sequence[tuple[float, float]] = ()
     sources: Sequence[str] = ()
     complete: bool = False
+    cuts: Mapping[str, Sequence[float]] = field(default_factory=dict)
     settings: dict[str, Any] | None = None
     scores: Scores | None = None
     no_scores: str = ""
@@ -118,6 +122,11 @@ class Result(Excerpt):
     def stems(self) -> Mapping[str, Waveform]:
         """Stems as the present masks let them through, by name."""
         return self.laboratory.estimates
+
+    @property
+    def true_stems(self) -> Mapping[str, Waveform]:
+        """True stems by name, where known."""
+        return self.laboratory.references
 
     @property
     def true_stfts(self) -> Mapping[str, Any]:

@@ -43,14 +43,14 @@ class Shown:
     mix
         Gives what the mixer plays, ``(n_samples, n_channels)``.
     page
-        Writes the page to a path.
+        Writes the page to a path, with or without reasons.
     figure
         Gives the picture of what is in view.
     """
 
     result: Result
     mix: Callable[[], Waveform]
-    page: Callable[[Path], object]
+    page: Callable[[Path, bool], object]
     figure: Callable[[], "Figure"]
 
 
@@ -225,7 +225,11 @@ def _save_masks(shown: Shown, path: Path, _: str) -> None:
 
 
 def _save_page(shown: Shown, path: Path, _: str) -> None:
-    shown.page(path)
+    shown.page(path, False)
+
+
+def _save_page_with_reasons(shown: Shown, path: Path, _: str) -> None:
+    shown.page(path, True)
 
 
 def _save_picture(shown: Shown, path: Path, chosen: str) -> None:
@@ -252,6 +256,9 @@ WAYS: Mapping[str, Way] = {
     "karaoke": Way("Karaoke: all but the vocals", _SOUND, _save_karaoke),
     "masks": Way("Masks, as arrays of NumPy", ("npz",), _save_masks),
     "page": Way("Page that works without Python", ("html",), _save_page),
+    "page with reasons": Way(
+        "The page with errors and parts of a score", ("html",), _save_page_with_reasons
+    ),
     "picture": Way("Picture of what is in view", ("png", "svg"), _save_picture),
     "scores": Way("Table of scores", ("csv",), _save_scores),
     "script": Way("Python that makes all this", ("py",), _save_script),

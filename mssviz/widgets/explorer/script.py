@@ -40,7 +40,7 @@ choice = Choice(
 session = Session()
 session.set_options({options})
 session.separate(choice)
-{strokes}{selection}session.wait()
+{cuts}{strokes}{selection}session.wait()
 
 separation = session.laboratory.heard  # masks, stems and all between, as arrays
 print(separation)
@@ -71,12 +71,28 @@ def script_of(result: Result) -> str:
         offset=_value(choice.offset),
         duration=_value(choice.duration),
         options=", ".join(f"{name}={_value(v)}" for name, v in _settings(result).items()),
+        cuts=_cuts(result),
         strokes="".join(
             f"session.paint({_made(stroke)}, sum_to_one={bool(keeps_sum)!r})\n"
             for stroke, keeps_sum in result.laboratory.editor.strokes
         ),
         selection="" if selection is None else f"session.select({_value(selection)})\n",
     )
+
+
+def _cuts(result: Result) -> str:
+    """Surgery on the network, if there was any."""
+    if not result.cuts:
+        return ""
+    lines = [
+        f"surgery = mssviz.insight.Surgery(mssviz.Separator({_value(str(result.choice.model))}))"
+    ]
+    for site, gains in result.cuts.items():
+        for gain in dict.fromkeys(g for g in gains if g != 1):
+            channels = [k for k, g in enumerate(gains) if g == gain]
+            some = f", {_value(channels)}" if len(channels) < len(gains) else ""
+            lines.append(f"surgery.scale({_value(site)}, {_value(gain)}{some})")
+    return "\n".join([*lines, "session.operate(surgery)", ""])
 
 
 def _settings(result: Result) -> dict[str, object]:

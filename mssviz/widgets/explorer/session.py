@@ -3,13 +3,14 @@
 It needs no widgets: ipywidgets, anywidget and traitlets are not imported.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Unpack
 
 from mssviz import datasets
 from mssviz._memory import give_back, hold_large_apart
 from mssviz._typing import Progress
 from mssviz.errors import Cancelled, ParameterError
+from mssviz.insight import Surgery
 from mssviz.separation import MaskChanges, Run, Separation
 from mssviz.separation.editing import MaskEditor, Stroke
 from mssviz.separation.laboratory import Laboratory
@@ -29,6 +30,8 @@ _WARM_UP = "warm up"
 
 #: Function that changes masks and returns the frames in which it did.
 Change = Callable[[MaskEditor], slice]
+#: Function that gives one answer after the other about a result, and reports its progress.
+Question = Callable[[Result, Progress], Iterator[Any]]
 
 
 class Session:
@@ -168,6 +171,32 @@ class Session:
     def redo(self) -> None:
         """Paint again the stroke that was taken back last."""
         self._change(MaskEditor.redo, MaskEditor.undo)
+
+    def ask(self, what: str, question: Question, answer: Callable[[Result, Any], object]) -> None:
+        """Find something out about the result in the background.
+
+        Parameters
+        ----------
+        what
+            Text that says what is found out, while it is. Of two questions with the same text, the
+            one that waits is dropped.
+        question
+            Function of the result and a callback for the progress, that yields answers.
+        answer
+            Function that gets the result and each answer, unless there is another result by then.
+        """
+        self._work.do(lambda: self._ask(what, question, answer), what)
+
+    def operate(self, surgery: Surgery) -> None:
+        """Let a network with other parts switched off take the place of the result's own.
+
+        Parameters
+        ----------
+        surgery
+            Network that was made of the result's model; `Surgery.reset` makes it whole again.
+            Strokes stay on the masks.
+        """
+        self._work.do(lambda: self._operate(surgery), "operate")
 
     def select(self, selection: Sequence[float] | None) -> None:
         """Choose a part that alone is measured, and whose masks are made first from now on.
@@ -327,12 +356,18 @@ class Session:
         if settings == result.settings:
             return
         with self._work.announced():
-            result.settings = None
-            if not self._make_masks(result, settings):
+            if not self._remake(result, settings):
                 return
-            result.settings = settings
-            self._listener.settled(result)
         self._measure()
+
+    def _remake(self, result: Result, settings: dict[str, Any]) -> bool:
+        """Make all masks of a complete result anew; return False as `_make_masks` does."""
+        result.settings = None
+        if not self._make_masks(result, settings):
+            return False
+        result.settings = settings
+        self._listener.settled(result)
+        return True
 
     def _make_masks(self, result: Result, settings: dict[str, Any]) -> bool:
         """Make masks and stems; return False if other options are wanted meanwhile."""
@@ -357,6 +392,40 @@ class Session:
         samples = result.resound(frames)
         if result is self.result:
             self._listener.sound_changed(samples)
+
+    # --- questions and surgery ------------------------------------------------------------------
+
+    def _ask(self, what: str, question: Question, answer: Callable[[Result, Any], object]) -> None:
+        result = self.result
+        if result is None or not result.complete:
+            return
+        with self._work.announced():
+            self._work.doing(what)
+            for found in question(result, self._work.report_share):
+                self._work.check()
+                if result is self.result:
+                    answer(result, found)
+
+    def _operate(self, surgery: Surgery) -> None:
+        result = self.result
+        if result is None or not result.complete:
+            return
+        with self._work.announced():
+            self._work.doing("run the network")
+            run = surgery.begin(result.mixture, surgery.sample_rate)
+            cuts = surgery.gains
+            try:
+                for _ in run.proceed(self._work.report):
+                    if self._work.waits("operate"):
+                        return  # more has been cut meanwhile
+            except BaseException:
+                self._listener.settled(result)  # which is as it was
+                raise
+            result.laboratory.take(run.separation)
+            result.cuts = cuts
+            if not self._remake(result, result.applicable(self._wanted)):
+                return
+        self._measure()
 
     # --- strokes ------------------------------------------------------------------------------
 

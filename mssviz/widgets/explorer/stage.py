@@ -8,9 +8,11 @@ import ipywidgets as w
 from mssviz.plots import one_line
 from mssviz.scores import MEASURES
 from mssviz.widgets.explorer.excerpt import Excerpt
+from mssviz.widgets.explorer.lanes import Lanes
 from mssviz.widgets.explorer.result import Result, Scores
 from mssviz.widgets.explorer.scoring import LEAST_REFERENCES
 from mssviz.widgets.explorer.views import Views
+from mssviz.widgets.mixer import Mixer
 
 _NOTICE = "<p>Choose a song and press <b>Separate</b>: masks, stems and scores appear here.</p>"
 #: Measures at the end of a stem's lane; the drawer has all of them.
@@ -79,6 +81,13 @@ class Stage(w.VBox):
         if before is not None and not kept:
             before.close()
         return None if kept else views
+
+    def show_lanes(self, lanes: Lanes) -> Mixer:
+        """Let the lanes play something else, see `Views.show_lanes`."""
+        assert self.views is not None
+        mixer = self.views.show_lanes(lanes)
+        self._mixer.children = (mixer,)
+        return mixer
 
     def show_level(self, result: Result) -> None:
         """Say how much of the mixture is in no stem."""

@@ -1,6 +1,7 @@
 """The views of one excerpt, linked along the song's time axis."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import ipywidgets as w
 import numpy as np
@@ -8,12 +9,15 @@ import numpy as np
 from mssviz.plots import stem_colors
 from mssviz.separation.editing import Stroke
 from mssviz.widgets._box import owned
+from mssviz.widgets._strips import kept
 from mssviz.widgets._view import link, shared
 from mssviz.widgets.explorer.excerpt import Excerpt
+from mssviz.widgets.explorer.lanes import Lanes, stem_lanes
 from mssviz.widgets.explorer.result import Scores
 from mssviz.widgets.explorer.scoring import SCORE_WINDOW
 from mssviz.widgets.mixer import Mixer
 from mssviz.widgets.scores import ScoreView
+from mssviz.widgets.signed_map import SignedMap
 from mssviz.widgets.spectrogram import SpectrogramView
 
 
@@ -31,7 +35,11 @@ class Views:
     excerpt : Excerpt
     picture : SpectrogramView
     mixer : Mixer or None
-        Mixer of the mixture and the stems; None until `add_mixer`.
+        Mixer of what `lanes` plays; None until `add_mixer`.
+    lanes : Lanes
+        Tracks that are played: at first, the mixture and the stems.
+    maps : dict
+        Maps of the picture, by stem for each name of what they show.
     score_view : ScoreView or None
         Course of the scores; None until `show_scores`.
     """
@@ -40,7 +48,13 @@ class Views:
         self.excerpt = excerpt
         self.mixer: Mixer | None = None
         self.score_view: ScoreView | None = None
+        self.lanes: Lanes = Lanes(tracks={})
+        self._strips: dict[str, dict[str, Any]] = {}
+        self.maps: dict[str, Mapping[str, SignedMap]] = {}
+        self._wanted_show = ""
+        self._captions: dict[str, str] = {}
         self._scored_before: ScoreView | None = None
+        self._mixer_links: list[w.Widget] = []
         self._links: list[w.Widget] = []
         self._colors = stem_colors(excerpt.masks)
         self.picture = SpectrogramView(
@@ -69,27 +83,41 @@ class Views:
         While a result is incomplete, its mixture plays, and stems are silent where they are not
         made; when all are there, they play instead.
         """
-        if self.mixer is not None:
+        if self.mixer is None:
+            self.show_lanes(stem_lanes(self.excerpt))
+        else:
             self._complete_mixer(self.mixer)
-            return
-        excerpt = self.excerpt
-        tracks = {"mixture": excerpt.mixture}
-        pairs: dict[str, list[str]] = {}
-        for name, stem in excerpt.stems.items():
-            others = excerpt.others(name)
-            tracks |= {name: stem, **others}
-            pairs[name] = list(others)
+
+    def show_lanes(self, lanes: Lanes) -> Mixer:
+        """Play other tracks on the same clock; lanes of the same name keep what was set on them.
+
+        Parameters
+        ----------
+        lanes
+            Tracks of the excerpt.
+        """
+        before, links = self.mixer, self._mixer_links
+        for strip in before.strips if before is not None else ():
+            self._strips[strip["name"]] = strip
         mixer = Mixer(
-            tracks,
-            excerpt.params.sample_rate,
-            pairs=pairs,
-            colors=self._colors,
-            offset=excerpt.offset,
+            lanes.tracks,
+            self.excerpt.params.sample_rate,
+            pairs=lanes.pairs,
+            colors={stem: c for stem, c in self._colors.items() if stem in lanes.tracks},
+            offset=self.excerpt.offset,
         )
-        self._links += link(self.picture, mixer)
-        self.mixer = mixer
-        for name in ["mixture"] if excerpt.complete else excerpt.stems:
+        for name in lanes.muted:
             mixer.adjust(name, muted=True)
+        self._mixer_links = link(self.picture, mixer)
+        self.mixer, self.lanes = mixer, lanes
+        self._show_captions()
+        if before is not None:
+            mixer.take_over(before)
+            # also what was set before other lanes were shown
+            mixer.strips = [s | kept(self._strips.get(s["name"]), s) for s in mixer.strips]
+            mixer.playing = before.playing
+            _close(links, before)
+        return mixer
 
     def _complete_mixer(self, mixer: Mixer) -> None:
         stems = self.excerpt.stems
@@ -104,6 +132,7 @@ class Views:
 
     def take_over(self, before: "Views") -> None:
         """Look and sound as the earlier views of the same excerpt."""
+        self._wanted_show = before._wanted_show or before.picture.show  # a map is not there yet
         self.picture.take_over(before.picture)
         if self.mixer is not None and before.mixer is not None:
             self.mixer.take_over(before.mixer)
@@ -123,19 +152,40 @@ class Views:
         if self.mixer is None:
             return
         start = self.excerpt.offset + samples.start / self.excerpt.params.sample_rate
-        for name, stem in self.excerpt.stems.items():
-            self.mixer.replace(name, stem[samples], start)
+        for name, piece in self.lanes.pieces(self.excerpt, samples).items():
+            self.mixer.replace(name, piece, start)
 
     def caption(self, texts: Mapping[str, str]) -> None:
-        """Write a text at the right end of each stem's lane.
+        """Write a text at the right end of each stem's lane, wherever stems are played.
 
         Parameters
         ----------
         texts
             Stem to its text.
         """
+        self._captions = dict(texts)
+        self._show_captions()
+
+    def _show_captions(self) -> None:
         if self.mixer is not None:
-            self.mixer.captions = dict(texts)
+            own = self.lanes.captions
+            self.mixer.captions = dict(self._captions if own is None else own)
+
+    def show_maps(self, maps: Mapping[str, Mapping[str, SignedMap]], shown: str = "") -> None:
+        """Add maps to the layers of the picture, or take some away.
+
+        Parameters
+        ----------
+        maps
+            Maps by stem for each name of what they show, in place of those of these names.
+        shown
+            Name of the layer to show; what was shown before, if that is empty.
+        """
+        wanted, self._wanted_show = shown or self._wanted_show or self.picture.show, ""
+        self.maps = {what: found for what, found in {**self.maps, **maps}.items() if found}
+        self.picture.set_maps(self.maps)
+        if wanted in self.picture.shows:
+            self.picture.show = wanted
 
     def show_scores(self, scores: Scores) -> None:
         """Draw scores on the picture's time axis."""
@@ -157,8 +207,16 @@ class Views:
 
     def close(self) -> None:
         """Close all widgets."""
-        for widget in (*self._links, self.picture, self.mixer, self.score_view):
-            if widget is not None:
-                for part in (*owned(widget), widget):
-                    part.close()
-        self._links = []
+        links = [*self._links, *self._mixer_links]
+        _close(links, self.picture, self.mixer, self.score_view)
+        self._links, self._mixer_links = [], []
+
+
+def _close(links: Sequence[w.Widget], *views: w.Widget | None) -> None:
+    """Close links, which own no view, and views with all that they own."""
+    for link_ in links:
+        link_.close()
+    for view in views:
+        if view is not None:
+            for part in (*owned(view), view):
+                part.close()

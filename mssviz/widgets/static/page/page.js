@@ -10,6 +10,18 @@ async function inflate(text) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+/** Function that answers a mixer that asks for its sounds. */
+function sounds(audio) {
+  const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  return ({ kind }) => {
+    if (kind !== "ask") return [];
+    return Object.entries(audio).map(([name, { gain, bytes }]) => [
+      { kind: "audio", name, version: 1, gain },
+      [bytesOf(bytes)],
+    ]);
+  };
+}
+
 /** Put the widgets into the page. */
 export async function show(registry) {
   const data = JSON.parse(document.getElementById("mssviz-data").textContent);
@@ -17,18 +29,15 @@ export async function show(registry) {
   for (const [name, text] of Object.entries(data.layers)) layers[name] = await inflate(text);
   const picture = new PagePicture(layers, data.spectrogram, data.peakDb);
   const view = new PageModel(data.spectrogram, (message) => picture.answer(message));
-  const mixer = new PageModel(data.mixer, (message) => {
-    if (message.kind !== "ask") return [];
-    return Object.entries(data.audio).map(([name, { gain, bytes }]) => [
-      { kind: "audio", name, version: 1, gain },
-      [Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))],
-    ]);
-  });
-  const models = { spectrogram: view, mixer };
-  if (data.scores) models.scores = new PageModel(data.scores, () => []);
+  const models = { spectrogram: view };
+  const answers = { mixer: sounds(data.audio.mixer), parts: sounds(data.audio.parts) };
+  for (const name of ["mixer", "scores", "regions", "parts"]) {
+    if (data[name]) models[name] = new PageModel(data[name], answers[name] ?? (() => []));
+  }
   for (const [name, model] of Object.entries(models)) {
     for (const trait of data.shared[name] ?? []) link(view, model, trait);
-    registry[name].render({ model, el: document.getElementById(`mssviz-${name}`) });
+    const widget = registry[name] ?? registry.mixer; // a score's parts are in a mixer, too
+    widget.render({ model, el: document.getElementById(`mssviz-${name}`) });
   }
   const menu = new PageModel(data.menu, () => []);
   registry.menu.render({ model: menu, el: document.getElementById("mssviz-menu") });

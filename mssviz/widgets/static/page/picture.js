@@ -105,8 +105,20 @@ export class PagePicture {
       level_db: level_db(this.find("mixture")),
       note: "",
       stems,
+      maps: this.readMaps(value),
       rounded: true,
     };
+  }
+
+  /** Level and side of a bin in every map; `value` gives a layer's 8-bit value there. */
+  readMaps(value) {
+    const maps = {};
+    for (const layer of this.layers.filter(({ kind }) => kind === "map")) {
+      const signed = value(layer) - 128;
+      const level_db = signed ? (Math.abs(signed) / 127 - 1) * this.geometry.signedRangeDb : -160;
+      maps[layer.name] = { level_db, side: layer.ends[signed > 0 ? 1 : 0] };
+    }
+    return maps;
   }
 
   slices(message) {

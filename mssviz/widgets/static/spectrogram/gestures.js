@@ -97,8 +97,10 @@ export class Gestures {
     this.pinAt(this.hover ?? { seconds: this.middle, hertz });
   }
 
+  /** Pin a bin. A trait can reach Python after a button that asks about it; a message does not. */
   pinAt({ seconds, hertz }) {
     this.save({ pinned: [seconds, hertz] });
+    this.model.send({ kind: "pin", seconds, hertz });
   }
 
   /** Take one thing back: the stroke that is being drawn, the brush, the pin, the selection. */

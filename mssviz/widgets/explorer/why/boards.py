@@ -1,0 +1,67 @@
+"""How leaderboards would rank a result: measures of the whole excerpt."""
+
+import html
+
+import ipywidgets as w
+
+from mssviz.plots import one_line
+from mssviz.scores.table import MEASURES
+from mssviz.widgets.explorer.questions import Marks, measure_whole
+from mssviz.widgets.explorer.result import Result
+from mssviz.widgets.explorer.session import Session
+from mssviz.widgets.explorer.stage import Stage
+from mssviz.widgets.explorer.why.section import Section, button
+
+
+class BoardSection(Section):
+    """Measures stems as boards do.
+
+    Attributes
+    ----------
+    measure : Button
+    table : HTML
+        A row for each measure, a column for each stem whose true one is known.
+    """
+
+    question = "How would boards rank it?"
+    explains = (
+        "Leaderboards rank by measures of whole songs, of which each rewards something else: "
+        "uSDR is theirs, SDR in the lanes is a median of windows."
+    )
+
+    def __init__(self, session: Session, stage: Stage, stem: w.Dropdown) -> None:
+        self.measure = button("Measure the whole excerpt", "Every measure of each known stem")
+        self.table = w.HTML()
+        super().__init__(session, stage, stem, [self.measure], [self.table])
+        self.measure.on_click(lambda _: self._ask())
+        self._asked = False
+
+    def fit(self, result: Result) -> None:
+        """As `Section.fit`: another song may have no true stems."""
+        if not result.true_stems:
+            self._asked, self.table.value = False, ""
+        self.measure.disabled = not result.true_stems
+        self.say(*([] if result.true_stems else ["No true stem of this song is known."]))
+
+    def settled(self, result: Result) -> None:
+        """As `Section.settled`: what was measured is measured anew."""
+        if self._asked:
+            self._ask()
+
+    def _ask(self) -> None:
+        self._asked = True
+        self.session.ask("measure as boards do", measure_whole, lambda _, found: self._show(found))
+
+    def _show(self, marks: Marks) -> None:
+        head = "".join(f"<th>{html.escape(one_line(name, 40))}</th>" for name in marks)
+        rows = (_row(name, marks) for name in next(iter(marks.values())))
+        self.table.value = (
+            f'<table class="mssviz-scores"><tr><th></th>{head}</tr>{"".join(rows)}</table>'
+        )
+
+
+def _row(name: str, marks: Marks) -> str:
+    measure = MEASURES[name]
+    values = "".join(f"<td>{marks[stem][name]:.2f}</td>" for stem in marks).replace("-", "−")
+    unit = f" ({measure.scale.unit})" if measure.scale.unit else ""
+    return f'<tr><th title="{html.escape(measure.help)}">{name}{unit}</th>{values}</tr>'
