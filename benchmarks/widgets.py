@@ -3,15 +3,19 @@
     python benchmarks/widgets.py
 
 Needs Chromium. Of the explorer, with the real network and 30 s of the shipped song of which 10 are
-selected and playing: from a slider's key to new tiles and to new sound, and from a stroke to new
-scores. Frames are timed in the browser, from the start of painting to its end; the song
-is noise, the hardest picture to compress and the same work to paint as any.
+selected and playing: from a slider's key to the first new tiles of what is in view and to the
+first new sound, which is that at the playhead, and from a stroke to new scores; the same for a
+song of 4 minutes that is zoomed in on; from pressing Separate on a page open for ten seconds to
+masks and to sound; and what saving a page of 30 s and four stems takes. Frames are timed in the
+browser, from the start of painting to its end; the song is noise, the hardest picture to compress
+and the same work to paint as any.
 """
 
 import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -36,20 +40,44 @@ view = SpectrogramView(
 )
 view
 """
-EXPLORER = """
+#: Folder of a song's stems, as long as is asked for.
+SONG = """
+import numpy as np
 import mssviz
 from mssviz import audio, datasets
 
-song = datasets.examples()["francium"]
-mixture, stems = song.load()
+mixture, stems = datasets.examples()["francium"].load()
 for name, stem in stems.items():
-    audio.write_audio(f"song/{name}.flac", __import__("numpy").tile(stem, (2, 1)), 44100)
-explorer = mssviz.explore("song", duration=30)
+    times = -(-{seconds} * 44100 // len(stem))
+    audio.write_audio(f"song/{{name}}.flac", np.tile(stem, (times, 1))[:{seconds} * 44100], 44100)
+"""
+EXPLORER = (
+    SONG
+    + """
+explorer = mssviz.explore("song", duration={seconds})
 explorer.separate()
-explorer.view.selection = [5, 15]
+explorer.view.start, explorer.view.stop = {view}
+explorer.view.time = {view}[0] + 2
+explorer.view.selection = {selection}
 explorer.wait()
 explorer
 """
+)
+#: An explorer on a fresh kernel, in which nothing has been separated.
+FRESH = "import mssviz\nmssviz.explore()"
+#: Page of 30 s and four stems; prints seconds and megabytes.
+SAVED = (
+    SONG
+    + """
+import time
+explorer = mssviz.explore("song", "teaching:4stems", duration=30)
+explorer.separate()
+explorer.wait()
+began = time.perf_counter()
+size = explorer.save_html("page.html").stat().st_size / 1e6
+print(f"SAVED {{time.perf_counter() - began:.1f}} s, {{size:.1f}} MB")
+"""
+)
 VIEW = "document.querySelector('.mssviz-spectrogram').mssvizSpectrogram"
 
 
@@ -139,13 +167,25 @@ RESPONSE = """async (key) => {
     return [tiles - start, sound - start];
 }"""
 
+#: Whether masks are shown to the song's end, and whether stems sound in place of the mixture.
+MASKS = """() => {
+    const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+    const working = document.querySelector(".mssviz-run button:disabled");
+    return view.model.get("_stems").length && working?.textContent !== "Separate"
+        && !view.tiles.waiting.size && !view.dirty;
+}"""
+SOUND = """() => {
+    const mixer = document.querySelector(".mssviz-mixer").parentElement.mssvizMixer;
+    return mixer.ready && document.querySelector(".mssviz-mixer-mute[aria-pressed=true]");
+}"""
+
 #: From the end of a stroke until the table of scores has changed.
-RESCORED = """async () => {
+RESCORED = """async (first) => {
     const table = () => document.querySelector("table.mssviz-scores").textContent;
     const before = table();
     const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
     const start = performance.now();
-    const at = 7 + 6 * Math.random();
+    const at = first + 2 + 6 * Math.random();
     view.model.send({ kind: "stroke", tool: "erase", points: [[at, 150], [at + 1, 3000]] });
     while (table() === before && performance.now() - start < 5000) {
         await new Promise((done) => setTimeout(done, 5));
@@ -154,11 +194,18 @@ RESCORED = """async () => {
 }"""
 
 
-def explorer_responds(page: Page, address: str, folder: Path) -> None:
-    """Print how long the explorer takes from a key to picture, sound and scores."""
-    (folder / "song").mkdir()
-    lab.open_notebook(page, address, lab.write_cell(folder, EXPLORER))
-    page.locator("table.mssviz-scores").wait_for(timeout=120_000)
+def explorer_responds(
+    page: Page, address: str, folder: Path, seconds: int, view: list[float]
+) -> None:
+    """Print how long the explorer takes from a key to picture, sound and scores.
+
+    The song has so many seconds, of which those from `view` are seen, selected and played.
+    """
+    (folder / "song").mkdir(exist_ok=True)
+    selection = [view[0], min(view[1], view[0] + 10)]
+    code = EXPLORER.format(seconds=seconds, view=view, selection=selection)
+    lab.open_notebook(page, address, lab.write_cell(folder, code))
+    page.locator("table.mssviz-scores").wait_for(timeout=240_000)
     page.wait_for_function(lab.SETTLED)
     page.locator(".mssviz-mixer-play").click()
     page.wait_for_timeout(1000)
@@ -167,14 +214,41 @@ def explorer_responds(page: Page, address: str, folder: Path) -> None:
         picture, sound = page.evaluate(RESPONSE, "ArrowRight" if i % 2 else "ArrowLeft")
         pictures.append(picture)
         sounds.append(sound)
+        separate = page.get_by_role("button", name="Separate")  # it says what is being done
+        separate.wait_for(timeout=60_000)
         page.wait_for_timeout(1500)
+    print(f"a song of {seconds} s, of which {view[0]:.0f} to {view[1]:.0f} s are seen")
     show("slider to new tiles", pictures)
     show("slider to new sound", sounds)
     scores = []
     for _ in range(8):
-        scores.append(page.evaluate(RESCORED))
+        scores.append(page.evaluate(RESCORED, view[0]))
         page.wait_for_timeout(1500)
     show("stroke to new scores", scores)
+
+
+def cold_start(page: Page, address: str, folder: Path) -> None:
+    """Print what passes from pressing Separate for the first time to masks and to sound."""
+    lab.open_notebook(page, address, lab.write_cell(folder, FRESH))
+    separate = page.get_by_role("button", name="Separate")
+    separate.wait_for(timeout=60_000)
+    page.wait_for_timeout(10_000)
+    began = time.perf_counter()
+    separate.click()
+    page.wait_for_function(MASKS, timeout=60_000)
+    masks = time.perf_counter() - began
+    page.wait_for_function(SOUND, timeout=60_000)
+    sound = time.perf_counter() - began
+    print(f"Separate, on a page open for 10 s: masks of 15 s {masks:.1f} s, sound {sound:.1f} s")
+
+
+def saving(page: Page, address: str, folder: Path) -> None:
+    """Print what a saved page of 30 s and four stems takes."""
+    (folder / "song").mkdir(exist_ok=True)
+    lab.open_notebook(page, address, lab.write_cell(folder, SAVED.format(seconds=30)))
+    said = page.get_by_text("SAVED")
+    said.wait_for(timeout=120_000)
+    print(f"page of 30 s and four stems: {said.inner_text().removeprefix('SAVED ')}")
 
 
 def show(what: str, milliseconds: list[float]) -> None:
@@ -211,8 +285,17 @@ def main() -> None:
             cached = page.evaluate(f"() => {VIEW}.tiles.cache.bytes") / 2**20
             print(f"tiles kept: {cached:.0f} MiB; JavaScript heap: {heap:.0f} MiB")
             page.close()
-            page = browser.new_context(viewport={"width": 1430, "height": 1600}).new_page()
-            explorer_responds(page, address, folder)
+            works = (
+                cold_start,
+                saving,
+                partial(explorer_responds, seconds=30, view=[5, 20]),
+                partial(explorer_responds, seconds=240, view=[120, 135]),
+            )
+            for work in works:
+                lab.end_kernels(address)
+                page = lab.new_page(browser, viewport={"width": 1430, "height": 1600})
+                work(page, address, folder)
+                page.context.close()
             browser.close()
 
 
