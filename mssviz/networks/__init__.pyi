@@ -6,9 +6,13 @@ from . import demucs as demucs
 from . import fit as fit
 from . import fnn as fnn
 from . import losses as losses
+from . import mel_roformer as mel_roformer
 from . import openunmix as openunmix
 from . import overlap_add as overlap_add
 from . import phase_features as phase_features
+from . import roformer as roformer
+from . import roformer_spectra as roformer_spectra
+from . import roformer_tables as roformer_tables
 from . import table as table
 from . import unet as unet
 from . import wave_unet as wave_unet

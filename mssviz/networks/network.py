@@ -18,8 +18,8 @@ from mssviz.networks._tensorflow import check_process, keras, own_settings, tf
 #: Most numbers that a network may have, 1.6 GB; the largest that is shipped has 0.27e9.
 MOST_NUMBERS = 400_000_000
 _MOST_VARIABLES = 20_000
-#: Most numbers that a layer may give for one patch, 256 MiB; the shipped ones give 115 MB at most.
-_LARGEST_OUTPUT = 1 << 26
+#: Most numbers that a layer may give for one patch, 512 MiB; the shipped ones give 390 MB at most.
+_LARGEST_OUTPUT = 1 << 27
 _BUILDING = threading.RLock()
 
 

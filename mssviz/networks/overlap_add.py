@@ -5,7 +5,7 @@ from typing import Any
 from mssviz.networks._tensorflow import tf
 
 
-def waveforms(spectra: Any, hop_length: int) -> Any:
+def waveforms(spectra: Any, hop_length: int, n_samples: int | None = None) -> Any:
     """Compute the waveforms whose STFT is nearest to given spectra, in the sense of least squares.
 
     Frames are windowed again, and their sum is divided by the sum of the squared windows.
@@ -17,12 +17,15 @@ def waveforms(spectra: Any, hop_length: int) -> Any:
         samples, with frames centred on multiples of the hop.
     hop_length
         Distance from frame to frame, in samples.
+    n_samples
+        Length of the waveforms, at most half a window more than ``(T - 1) hop_length``, which it is
+        if left out.
 
     Returns
     -------
     Tensor
-        Waveforms ``(n_patches, C, (T - 1) hop_length)``, float32. Half a window at either end,
-        where fewer frames overlap, is left out.
+        Waveforms ``(n_patches, C, n_samples)``, float32. Half a window at the beginning, and what
+        lies beyond the end, is left out: fewer frames overlap there.
 
     References
     ----------
@@ -36,5 +39,6 @@ def waveforms(spectra: Any, hop_length: int) -> Any:
     frames = window * tf.signal.irfft(tf.transpose(spectra, (0, 3, 1, 2)))
     total = tf.signal.overlap_and_add(frames, hop_length)
     weight = tf.signal.overlap_and_add(tf.tile(window[None] ** 2, (n_frames, 1)), hop_length)
-    inner = slice(n_fft // 2, n_fft // 2 + (n_frames - 1) * hop_length)
+    n_samples = (n_frames - 1) * hop_length if n_samples is None else n_samples
+    inner = slice(n_fft // 2, n_fft // 2 + n_samples)
     return total[..., inner] / weight[inner]

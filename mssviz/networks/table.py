@@ -62,6 +62,7 @@ NETWORKS = {
     "wave_unet": NetworkType("wave_unet:build_wave_unet", "waveform", "waveform"),
     "demucs": NetworkType("demucs:build_demucs", "waveform", "waveform"),
     "bs_roformer": NetworkType("bs_roformer:build_bs_roformer", "waveform", "waveform"),
+    "mel_roformer": NetworkType("mel_roformer:build_mel_roformer", "waveform", "waveform"),
 }
 
 FORMATS = {
@@ -69,6 +70,7 @@ FORMATS = {
     "openunmix": WeightsFormat("converters.openunmix:load", ".pth"),
     "xumx": WeightsFormat("converters.xumx:load"),
     "demucs": WeightsFormat("converters.demucs:load"),
+    "roformer": WeightsFormat("converters.roformer:load"),
     "keras": WeightsFormat("converters.keras:load", ".weights.h5", b"\x89HDF\r\n\x1a\n"),
 }
 

@@ -43,6 +43,8 @@ _LARGEST_PATCH = 1 << 25
 #: Names of options of networks that say how often something is repeated, and are bounded.
 _REPEATS = re.compile(r"depth|levels|n_blocks|.*_depth|.*layers")
 _MOST_REPEATS = 48
+#: Most patches that a sample may be in.
+_MOST_OVERLAP = 64
 
 
 def checkout_folder() -> Path | None:
@@ -171,7 +173,8 @@ def _preset(config: Values, weights: Weights, path: Path) -> Preset:
         stft=grid,
         patch_frames=0 if is_waveform else length,
         patch_samples=length if is_waveform else 0,
-        context=config.whole("context", 0, (length - 1) // 2, 0),
+        context=(context := config.whole("context", 0, (length - 1) // 2, 0)),
+        overlap=config.whole("overlap", 0, _most_overlap(is_waveform, context, length), 0),
         training=config.inner("training").content,
         model_bins=n_bins,
         n_channels=n_channels,
@@ -184,6 +187,11 @@ def _preset(config: Values, weights: Weights, path: Path) -> Preset:
         published_scores=config.inner("published_scores").content,
         path=None if _is_shipped(path) else path,
     )
+
+
+def _most_overlap(is_waveform: bool, context: int, length: int) -> int:
+    # patches with context lie side by side, and those of spectra, too
+    return min(_MOST_OVERLAP, length) if is_waveform and not context else 0
 
 
 def _is_shipped(path: Path) -> bool:

@@ -24,8 +24,8 @@ class Weights:
     ----------
     format
         Format of the files: ``"spleeter"`` is a TensorFlow 1 checkpoint ``model.*``, ``"keras"`` is
-        ``model.weights.h5``, ``"openunmix"``, ``"xumx"`` and ``"demucs"`` are files of PyTorch, and
-        `WEIGHTLESS` stands for no files.
+        ``model.weights.h5``, ``"openunmix"``, ``"xumx"`` and ``"demucs"`` are files of PyTorch,
+        ``"roformer"`` is one of PyTorch or safetensors, and `WEIGHTLESS` stands for no files.
     folder
         Name below the place for weights (see `pretrained`), or an absolute path of a user's own,
         within the folder of the configuration. Nothing is fetched into that folder itself.
@@ -65,6 +65,9 @@ class Preset:
     context
         Number of frames, or samples, at either end of a patch that the network only looks at: the
         output for them comes from the neighbouring patches.
+    overlap
+        Number of patches that each sample is in, whose estimates are faded into each other, for
+        networks that read waveforms; 0 where patches lie side by side.
     mask_power, mask_extension
         Defaults for the ratio masks.
     model
@@ -94,6 +97,7 @@ class Preset:
     published_scores: Mapping[str, Any] = field(default_factory=dict)
     patch_samples: int = 0
     context: int = 0
+    overlap: int = 0
     training: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = field(default=None, compare=False)
 

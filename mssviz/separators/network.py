@@ -29,6 +29,7 @@ from mssviz.separation import (
     changed,
     with_margins,
 )
+from mssviz.separators.chunks import in_chunks, in_patches
 from mssviz.separators.model import Model
 from mssviz.stft import Frames, magnitude, stft_blocks
 
@@ -259,18 +260,20 @@ class Separator(Model):
         return patch
 
     def _of_waveforms(self, blocks: Iterable[Waveform]) -> Iterator[Segment]:
-        n_patch, context = self.preset.patch_samples, self.preset.context
-        n_channels, n_core = self.preset.n_channels, n_patch - 2 * context
+        preset = self.preset
+        n_core = preset.patch_samples - 2 * preset.context
 
-        def together() -> Iterator[Waveform]:
-            # mixture and stems side by side, as channels
-            for patch, n_samples in _patches(blocks, n_core, context, n_channels):
-                stems = self.network(patch[np.newaxis]).values()
-                parts = [patch, *(stem[0] for stem in stems)]
-                yield np.concatenate([_middle(part, n_core)[:n_samples] for part in parts], axis=1)
+        def estimate(patch: Waveform) -> Waveform:
+            return np.concatenate([s[0] for s in self.network(patch[np.newaxis]).values()], axis=1)
 
-        n_frames = max(1, n_core // self.preset.stft.hop_length)
-        for spectra in stft_blocks(together(), self.preset.stft, n_frames):
+        # mixture and stems side by side, as channels
+        together = (
+            in_chunks(blocks, preset.patch_samples, preset.overlap, estimate)
+            if preset.overlap
+            else in_patches(blocks, n_core, preset.context, preset.n_channels, estimate)
+        )
+        n_frames = max(1, n_core // preset.stft.hop_length)
+        for spectra in stft_blocks(together, preset.stft, n_frames):
             mixture, *stems = np.split(spectra, 1 + len(self.targets), axis=2)
             yield Segment(mixture, dict(zip(self.targets, stems, strict=True)))
 
@@ -287,28 +290,6 @@ def warm_up(model: Model) -> None:
     """Build a model and let it work once, on a tenth of a second of silence."""
     silence = np.zeros((model.sample_rate // 10, 2), np.float32)
     model.separate(silence, model.sample_rate, progress=False)
-
-
-def _patches(
-    blocks: Iterable[Waveform], n_core: int, context: int, n_channels: int
-) -> Iterator[tuple[Waveform, int]]:
-    """Patches with context on either side, with how many samples of the core are the song's."""
-    n_patch = n_core + 2 * context
-    samples = np.zeros((context, n_channels), np.float32)
-    for block in blocks:
-        samples = np.concatenate([samples, block])
-        while len(samples) >= n_patch:
-            yield samples[:n_patch], n_core
-            samples = samples[n_core:]
-    while len(samples) > context:
-        missing = max(0, n_patch - len(samples))
-        yield np.pad(samples[:n_patch], ((0, missing), (0, 0))), len(samples) - context
-        samples = samples[n_core:]
-
-
-def _middle(waveform: Waveform, n_samples: int) -> Waveform:
-    first = (len(waveform) - n_samples) // 2
-    return waveform[first : first + n_samples]
 
 
 def _check_answers(magnitudes: Mapping[str, Magnitude], preset: Preset, seconds: float) -> None:
