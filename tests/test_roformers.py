@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mssviz import presets
 from mssviz.errors import ParameterError, PretrainedError
 from mssviz.networks import Network
 from mssviz.networks.converters import roformer
 from mssviz.networks.mel_roformer import build_mel_roformer
 from mssviz.networks.roformer_tables import BANDS, frequencies, mel_bands
+from mssviz.networks.table import NETWORKS, resolve
 from tests.shapes import outline
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "roformers.npz")
@@ -77,6 +79,32 @@ def test_the_last_stem_is_what_the_others_leave_of_the_mixture(tmp_path):
 def test_networks_have_as_many_numbers_as_published_files(options, n_stems, expected):
     model = outline(build_mel_roformer, [f"stem{n}" for n in range(n_stems)], **options)
     assert model.count_params() == expected
+
+
+PUBLISHED = {  # numbers without rotary frequencies, and tensors with them
+    "bs-roformer:musdb": (131_704_100, 1355),
+    "bs-roformer:resurrection-vocals": (51_049_420, 699),
+    "bs-roformer:sw": (174_656_500, 1939),
+    "mel-roformer:kim-vocals": (228_202_788, 684),
+    "mel-roformer:guitar": (22_435_076, 636),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_files_are_as_large_as_the_numbers_of_their_presets(name):
+    """PyTorch adds some 430 bytes a tensor, which depend on its version and the file's name."""
+    preset, options = presets.find(name), dict(presets.find(name).model)
+    build = resolve(NETWORKS[options.pop("type")].builder)
+    model = outline(build, preset.targets, **preset.input_shape, **options)
+    n_attentions = sum(layer.name.endswith("_attention") for layer in model.layers)
+    table = roformer.name_table(model, preset.targets)
+    n_tensors = n_attentions + sum(
+        len(names) if isinstance(names, list) else 1 for names in table.values()
+    )
+    assert (model.count_params(), n_tensors) == PUBLISHED[name]
+    n_bytes = 2 if preset.model.get("rotary") == "float16" else 4
+    rest = preset.weights.size - n_bytes * (model.count_params() + 32 * n_attentions)
+    assert 400 < rest / n_tensors < 445
 
 
 def test_mel_bands_are_those_of_librosas_filters():
