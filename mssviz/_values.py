@@ -11,6 +11,8 @@ from mssviz.errors import ParameterError, reason
 
 #: Most bytes of a JSON file that is read.
 LARGEST_JSON = 1 << 20
+#: Most bytes of a YAML file that is read, which takes 20 s a megabyte.
+LARGEST_YAML = 1 << 17
 #: Name of a stem or of a file. It has no separators, no leading dot or dash, and nothing that
 #: formats, patterns, shells and file systems take for more than a letter.
 _NAME = re.compile(r"\w(?:[\w .,()+&'-]{0,98}[\w)])?")
@@ -190,3 +192,33 @@ def load_json(path: Path) -> Any:
         return read_json(path)
     except (OSError, ValueError) as error:
         raise ParameterError(f"{path}: not a JSON configuration ({reason(error)})") from error
+
+
+def load_yaml(path: Path) -> Any:
+    """Read a configuration in YAML: plain values, lists and objects, and nothing that runs.
+
+    Raises
+    ------
+    ParameterError
+        If the file is not YAML, is larger than `LARGEST_YAML`, or has tags or aliases: the first
+        make objects of Python, the second make much out of little. Python's tuples are lists.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise ValueError("it has aliases, which are not read")
+            return super().compose_node(parent, index)
+
+    Loader.add_constructor("tag:yaml.org,2002:python/tuple", Loader.construct_sequence)
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_YAML + 1)
+        if len(content) > LARGEST_YAML:
+            raise ValueError(f"over {LARGEST_YAML >> 10} KiB")
+        return yaml.load(content.decode("utf-8"), Loader)  # noqa: S506, a safe one
+    except (OSError, ValueError, LookupError, AttributeError, yaml.YAMLError) as error:
+        raise ParameterError(f"{path}: not a YAML configuration ({reason(error)})") from error
+    except (RecursionError, TypeError) as error:
+        raise ParameterError(f"{path}: not a YAML configuration of ordinary depth") from error

@@ -25,7 +25,7 @@ from mssviz._typing import PathLike, Progress
 from mssviz._values import is_sha256, read_json
 from mssviz.errors import MssvizError, ParameterError, PretrainedError, reason
 from mssviz.networks import table
-from mssviz.presets import Preset
+from mssviz.presets import Preset, imports
 
 if TYPE_CHECKING:
     from mssviz.networks import Network
@@ -286,6 +286,50 @@ def load(preset: Preset) -> "Network":
                     "failed, or the file is damaged: train or copy it again"
                 )
     return network
+
+
+def import_checkpoint(
+    source: PathLike,
+    name: str,
+    config: PathLike | None = None,
+    *,
+    stems: Sequence[str] | None = None,
+    hop_length: int | None = None,
+) -> Preset:
+    """Make a preset of a checkpoint of BS-RoFormer or Mel-Band RoFormer.
+
+    Parameters
+    ----------
+    source
+        Path of a ``.ckpt``, ``.pt`` or ``.safetensors``, of single or half precision.
+    name
+        Name that the preset is to have, such as ``"karaoke"``; models are found by it.
+    config
+        Path of the yaml that is published beside it. Without one, what leaves no trace in the file
+        is guessed, with a warning.
+    stems
+        Names of the stems in the order of the file, in place of those of `config`.
+    hop_length
+        Hop of the spectrum inside, in samples, in place of that of `config`.
+
+    Returns
+    -------
+    Preset
+        Preset in a folder of `presets.imports.imports_folder`. It has been built and filled with
+        its weights: names, counts and shapes are equal.
+
+    Raises
+    ------
+    ParameterError
+        If the name is taken, or configuration and tensors do not agree.
+    PretrainedError
+        If the file cannot be read, or is of a network that is not known here.
+    """
+    if name in presets.shipped():
+        raise ParameterError(f"{name} comes with mssviz; choose another name")
+    said = imports.Said(config, stems, hop_length)
+    folder = imports.keep(source, name, said, lambda path: load(presets.read(path)))
+    return presets.find(folder)
 
 
 def _build(preset: Preset, folder: Path) -> "Network":

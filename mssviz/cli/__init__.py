@@ -16,7 +16,7 @@ from mssviz.cli._app import app as open_app
 from mssviz.cli._arguments import complain
 from mssviz.cli._evaluate import evaluate
 from mssviz.cli._explore import explore
-from mssviz.cli._models import fetch, models
+from mssviz.cli._models import fetch, import_, models
 from mssviz.cli._separate import lean_import as lean_import
 from mssviz.cli._separate import separate
 from mssviz.cli._train import train
@@ -58,9 +58,12 @@ app.command()(train)
 app.command()(explore)
 app.command("app")(open_app)
 models_app = typer.Typer(
-    help="List presets, fetch their weights.", invoke_without_command=True, callback=models
+    help="List presets, fetch their weights, import others.",
+    invoke_without_command=True,
+    callback=models,
 )
 models_app.command()(fetch)
+models_app.command("import")(import_)
 app.add_typer(models_app, name="models")
 
 

@@ -1,4 +1,4 @@
-"""The commands ``mssviz models`` and ``mssviz models fetch``."""
+"""The commands ``mssviz models``, ``mssviz models fetch`` and ``mssviz models import``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 import mssviz
 from mssviz._paths import typed
-from mssviz.cli._arguments import path_option
+from mssviz.cli._arguments import path_argument, path_option, whole_option
 
 
 def models(context: typer.Context) -> None:
@@ -38,3 +38,30 @@ def fetch(
         folder = pretrained.fetch(presets.find(name), report, source, trust)
     if not quiet:
         typer.echo(f"{name} is ready in {folder}")
+
+
+def import_(
+    source: Annotated[
+        Path, path_argument(metavar="FILE", help="Checkpoint: .ckpt, .pt or .safetensors.")
+    ],
+    config: Annotated[
+        Path | None, path_option("--config", help="Configuration (yaml) that belongs to it.")
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--name", help="Name of the model; that of the file, if left out.")
+    ] = "",
+    stems: Annotated[
+        str, typer.Option("--stems", help="Stems in the file's order, such as vocals,drums.")
+    ] = "",
+    hop: Annotated[
+        int | None, whole_option("--hop", help="Hop of the spectrum inside, in samples.")
+    ] = None,
+) -> None:
+    """Make a model of a checkpoint of BS-RoFormer or Mel-Band RoFormer."""
+    from mssviz import pretrained
+
+    named = [stem.strip() for stem in stems.split(",")] if stems else None
+    preset = pretrained.import_checkpoint(
+        source, name or source.stem, config, stems=named, hop_length=hop
+    )
+    typer.echo(f"{preset.name} gives {', '.join(preset.targets)}; it is in {preset.weights.folder}")

@@ -7,6 +7,7 @@ option of a program, a path outside its folder, or a part of a pattern.
 """
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -19,6 +20,7 @@ from mssviz._values import Values, check_option, is_name, is_sha256, load_json, 
 from mssviz.errors import ParameterError, reason
 from mssviz.networks.table import FORMATS, NETWORKS
 from mssviz.presets.foreign import OPENUNMIX_CONFIG, from_openunmix, from_spleeter
+from mssviz.presets.imports import imports_folder
 from mssviz.presets.preset import CONFIG, KERAS_WEIGHTS, WEIGHTLESS, Preset, Weights
 from mssviz.stft import StftParams
 
@@ -32,6 +34,7 @@ __all__ = [
     "checkout_folder",
     "config_folder",
     "find",
+    "imported",
     "read",
     "shipped",
 ]
@@ -74,6 +77,20 @@ def shipped() -> dict[str, Preset]:
     return dict(sorted(found.items(), key=lambda item: _rank(item[1])))
 
 
+def imported() -> dict[str, Preset]:
+    """Every preset that `imports` has made on this machine, by name.
+
+    One that cannot be read is left out, with a warning.
+    """
+    found = {}
+    for path in sorted(imports_folder().glob(f"*/{CONFIG}")):
+        try:
+            found[path.parent.name] = read(path)
+        except ParameterError as error:
+            warnings.warn(f"left out: {error}", stacklevel=2)
+    return found
+
+
 def _released(name: str) -> Weights | None:
     found = shipped().get(name)
     return found.weights if found else None
@@ -95,6 +112,8 @@ def find(name_or_path: PathLike) -> Preset:
     presets = shipped()
     if str(name_or_path) in presets:
         return presets[str(name_or_path)]
+    if is_name(name_or_path) and (imports_folder() / str(name_or_path) / CONFIG).is_file():
+        return read(imports_folder() / str(name_or_path) / CONFIG)
     path = as_path(name_or_path, "a model that is no preset's name")
     try:
         if is_folder(path):

@@ -59,8 +59,9 @@ class Entry:
 
 
 def entries() -> dict[str, Entry]:
-    """All models that come with mssviz, by name: networks first, then those without weights."""
-    found = {name: _network(name, preset) for name, preset in presets.shipped().items()}
+    """All models by name: networks, a person's own behind them, then those without weights."""
+    networks = {**presets.shipped(), **presets.imported()}
+    found = {name: _network(name, preset) for name, preset in networks.items()}
     found.update((name, entry(name)) for name in names_without_weights())
     found[UHLICH] = _blend(_parts(UHLICH), found.__getitem__)
     return found
@@ -142,7 +143,7 @@ def options_of(name: PathLike, changes: Mapping[str, Any]) -> MaskOptions:
 
 
 def models() -> "pd.DataFrame":
-    """List every model that comes with mssviz.
+    """List every model that comes with mssviz or was imported.
 
     Returns
     -------
