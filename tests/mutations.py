@@ -1,7 +1,7 @@
 """Models and archives, each damaged somewhere: what is made of them is a result or one line.
 
-``python -m tests.mutations SEED COUNT`` runs in a process of its own, as a crash would end it, and
-prints what went wrong; `tests/test_mutations.py` reads that.
+``python -m tests.mutations SEED COUNT [KIND ...]`` runs in a process of its own, as a crash would
+end it, and prints what went wrong; `tests/test_mutations.py` reads that.
 """
 
 import gzip
@@ -14,15 +14,18 @@ import tarfile
 import tempfile
 import time
 import traceback
+import warnings
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mssviz import _fetch, presets, pretrained
+from mssviz._values import load_yaml
 from mssviz.errors import MssvizError
 from mssviz.networks import Network
-from mssviz.networks.converters import demucs, keras, openunmix, spleeter
+from mssviz.networks.converters import demucs, keras, openunmix, roformer, spleeter
 from mssviz.networks.converters.torch_file import read_torch
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -52,6 +55,7 @@ NONSENSE = [
     None, True, False, 0, -1, 1, 2, 3, 7, 64, 1000, 65536, 2**30, 10**9, 2**63, 10**400, 0.5, 1e308,
     float("nan"), float("inf"), "", "x", "../x", "a\0b", "x" * 5000, "\ud800", "{codec}", "unet",
     "blstm", "openunmix", "xumx", "fnn", "wave_unet", "demucs", "bs_roformer", "phase_features",
+    "mel_roformer", "roformer",
     "keras", "spleeter", "demucs", "softmax", [], [1], [[]], [10**6], [1] * 100, {}, {"a": {}}, "1",
 ]  # fmt: skip
 
@@ -101,6 +105,7 @@ class Originals:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.preset = self._keras()
+        self.roformers: dict[str, Network] = {}
         self.kinds = {
             "config": self.config,
             "model": self.config,
@@ -110,6 +115,8 @@ class Originals:
             "openunmix": self.openunmix,
             "demucs": self.demucs,
             "torch": self.torch,
+            "roformer": self.roformer,
+            "yaml": self.yaml,
             "archive": self.archive,
         }
         self._checkpoint()
@@ -192,6 +199,40 @@ class Originals:
         path.write_bytes(gzip.compress(content) if rng.random() < 0.2 else content)
         demucs.load(self.separates, [path], ["drums", "bass", "vocals"])
 
+    def _roformer(self, rng):
+        name = ("bs_ckpt", "bs_safetensors", "mel_ckpt")[int(rng.integers(3))]
+        path = self.folder / f"{name}.ckpt"
+        with np.load(GOLDEN / "roformers.npz") as arrays:
+            path.write_bytes(arrays[name].tobytes())
+        return path
+
+    def roformer(self, rng):
+        path = self._roformer(rng)
+        if path.name not in self.roformers:
+            good = roformer.described(roformer.read_state(path), path, 8000)
+            targets = [f"stem{number}" for number in range(good.pop("n_stems"))]
+            shape = {"n_samples": 480, "n_channels": good.pop("n_channels")}
+            self.roformers[path.name] = Network({**good, "hop_length": 24}, targets, shape)
+        network = self.roformers[path.name]
+        path.write_bytes(flipped(path.read_bytes(), rng))
+        roformer.load(network.model, [path], network.targets)
+        roformer.described(roformer.read_state(path), path, 8000)
+
+    def yaml(self, rng):
+        from tests.test_imports import BS, MEL
+
+        path, config = self._roformer(rng), self.folder / "config.yaml"
+        text = MEL if path.name.startswith("mel") else BS
+        if rng.random() < 0.7:
+            config.write_text(text)
+            text = json.dumps(nonsense(load_yaml(config), rng))  # which is YAML, too
+        content = text.encode("utf-8", "surrogatepass")
+        config.write_bytes(content if rng.random() < 0.5 else flipped(content, rng))
+        os.environ["MSSVIZ_PRETRAINED"] = str(self.folder / "place")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of hops that fit no chunk
+            pretrained.import_checkpoint(path, f"model{rng.integers(1 << 30)}", config)
+
     def torch(self, rng):
         name = ("torch_zip.pth", "torch_legacy.pth")[int(rng.integers(2))]
         path = self.folder / name
@@ -218,13 +259,14 @@ class Originals:
         _fetch.extract(path, {"model.weights.h5": None}, target)
 
 
-def run(seed: int, count: int) -> list[str]:
-    """Lines that say what went wrong."""
+def run(seed: int, count: int, kinds: Sequence[str] = ()) -> list[str]:
+    """Lines that say what went wrong, with these kinds alone if there are any."""
     wrong = []
     with tempfile.TemporaryDirectory() as folder:
         originals = Originals(Path(folder))
+        kinds = kinds or list(originals.kinds)
         for number in range(count):
-            kind = list(originals.kinds)[number % len(originals.kinds)]
+            kind = kinds[number % len(kinds)]
             began = time.perf_counter()
             try:
                 originals.kinds[kind](np.random.default_rng((seed, number)))
@@ -247,7 +289,7 @@ def peak_mib():
 
 
 if __name__ == "__main__":
-    lines = run(int(sys.argv[1]), int(sys.argv[2]))
+    lines = run(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
     print(json.dumps({"wrong": lines, "peak_mib": peak_mib()}))
     sys.stdout.flush()
     os._exit(0)

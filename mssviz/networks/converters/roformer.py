@@ -128,7 +128,7 @@ def described(state: Mapping[str, AnyArray], path: Path, sample_rate: int) -> di
     """
     _refuse_variants(state, path)
     shapes = _Shapes(state, path)
-    n_bands = shapes.count(r"band_split\.to_features\.(\d+)\.")
+    n_bands = shapes.count(r"band_split\.to_features\.(\d{1,4})\.")
     widths = [shapes.of(f"band_split.to_features.{band}.1.weight")[1] for band in range(n_bands)]
     dim = shapes.of("band_split.to_features.0.1.weight")[0]
     first, head = "layers.0.0.layers.0", "mask_estimators.0.to_freqs.0.0"
@@ -138,11 +138,11 @@ def described(state: Mapping[str, AnyArray], path: Path, sample_rate: int) -> di
     is_mel = "final_norm.gamma" not in state
     options = {
         "type": "mel_roformer" if is_mel else "bs_roformer",
-        "n_stems": shapes.count(r"mask_estimators\.(\d+)\."),
+        "n_stems": shapes.count(r"mask_estimators\.(\d{1,4})\."),
         "dim": dim,
-        "depth": shapes.count(r"layers\.(\d+)\."),
-        "time_layers": shapes.count(r"layers\.0\.0\.layers\.(\d+)\."),
-        "band_layers": shapes.count(r"layers\.0\.1\.layers\.(\d+)\."),
+        "depth": shapes.count(r"layers\.(\d{1,4})\."),
+        "time_layers": shapes.count(r"layers\.0\.0\.layers\.(\d{1,4})\."),
+        "band_layers": shapes.count(r"layers\.0\.1\.layers\.(\d{1,4})\."),
         "heads": heads,
         "head_dim": head_dim,
         "feedforward": shapes.rows(f"{first}.1.net.1.weight", dim),
