@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
 from mssviz.networks._tensorflow import keras, tf
 from mssviz.networks.roformer_spectra import Gathered, Spectrum, Spread, Waveform
@@ -257,7 +258,7 @@ class _GatedAttention(keras.layers.Layer):
         # (batch, G, n, 3 H d) -> (3, batch, G, H, n, d)
         qkv = tf.reshape(qkv, (-1, n_groups, length, 3, self._heads, size))
         queries, keys, values = tf.unstack(tf.transpose(qkv, (3, 0, 1, 4, 2, 5)), 3)
-        turned = self._turned(queries) * size**-0.5, self._turned(keys), values
+        turned = self._turned(queries, size**-0.5), self._turned(keys), values
 
         def attend(parts: tuple[Any, Any, Any]) -> Any:
             weights = tf.nn.softmax(tf.matmul(parts[0], parts[1], transpose_b=True))
@@ -266,7 +267,7 @@ class _GatedAttention(keras.layers.Layer):
             return tf.matmul(weights, parts[2])
 
         if n_groups * self._heads * length**2 > _MOST_SCORES:
-            groups = [tf.reshape(part, (-1, self._heads, length, size)) for part in turned]
+            groups = [tf.reshape(part, (-1, length, size)) for part in turned]
             found = tf.map_fn(
                 attend, tuple(groups), fn_output_signature=values.dtype, parallel_iterations=1
             )
@@ -277,16 +278,25 @@ class _GatedAttention(keras.layers.Layer):
         found = tf.transpose(found, (0, 1, 3, 2, 4)) * tf.sigmoid(gates)[..., None]
         return tf.reshape(found, (-1, n_groups, length, self._heads * size))
 
-    def _turned(self, x: Any) -> Any:
-        # each pair of features is a point in a plane, turned by an angle that grows with the
-        # position
-        length, size = x.shape[-2:]
-        positions = np.arange(length, dtype=np.float32)[:, None]
-        angles = positions * frequencies(size, self.rotary)
-        cosine, sine = (tf.constant(f(angles.astype(float)), x.dtype) for f in (np.cos, np.sin))
-        even, odd = x[..., ::2], x[..., 1::2]
-        turned = tf.stack([even * cosine - odd * sine, odd * cosine + even * sine], axis=-1)
-        return tf.reshape(turned, tf.shape(x))
+    def _turned(self, x: Any, scale: float = 1.0) -> Any:
+        # each pair of features is a point in the complex plane, turned by an angle that grows with
+        # the position
+        positions = np.arange(x.shape[-2], dtype=np.float32)[:, None]
+        angles = positions * frequencies(self.head_dim, self.rotary)
+        turns = (scale * np.exp(1j * angles.astype(float))).astype(np.complex64)
+
+        @tf.custom_gradient
+        def turned(x: Any) -> Any:
+            return _times(x, turns), lambda upstream: _times(upstream, turns.conj())
+
+        return turned(x)
+
+
+def _times(x: Any, factors: AnyArray) -> Any:
+    # pairs of real numbers as complex ones, without moving them
+    pairs = tf.reshape(tf.cast(x, tf.float32), (*tf.unstack(tf.shape(x))[:-1], x.shape[-1] // 2, 2))
+    points = tf.bitcast(pairs, tf.complex64) * factors
+    return tf.cast(tf.reshape(tf.bitcast(points, tf.float32), tf.shape(x)), x.dtype)
 
 
 class _BandSplit(keras.layers.Layer):
