@@ -167,6 +167,7 @@ def test_loss_of_a_constant_is_its_level_and_its_spectra():
     ("options", "match"),
     [
         ({"n_samples": 32}, "n_samples must be above 32 .* 32"),
+        ({"n_samples": 24 * 9000}, "has 9001 frames, at most 8192 can attend .* check the hop"),
         ({"hop_length": 33}, "hop_length must be from 1 to 32, half of n_fft .* 33"),
         ({"n_fft": 65}, "n_fft must be even .* 65"),
         ({"bands": [16, 16]}, "33 bins in all .* 32"),

@@ -32,6 +32,8 @@ from mssviz.networks.roformer_tables import frequencies
 #: Numbers from which the products of queries and keys are computed one group after another; all of
 #: them at once would take gigabytes.
 _MOST_SCORES = 1 << 25
+#: Most frames that may attend to each other: every one of them to every other is 256 MiB a head.
+_MOST_FRAMES = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,11 @@ def _check(targets: Sequence[str], n_samples: int, sizes: Sizes) -> None:
         raise ParameterError(
             f"hop_length must be from 1 to {sizes.n_fft // 2}, half of n_fft "
             f"(got {sizes.hop_length})"
+        )
+    if (n_frames := n_samples // sizes.hop_length + 1) > _MOST_FRAMES:
+        raise ParameterError(
+            f"a patch of {n_samples} samples has {n_frames} frames, at most {_MOST_FRAMES} can "
+            "attend to each other; choose shorter patches, or check the hop"
         )
     if sizes.head_dim % 2 or sizes.mask_depth < 1:
         raise ParameterError(
