@@ -34,6 +34,9 @@ class Slider(anywidget.AnyWidget):
     step = t.Float(0.05, help="distance of neighbouring values").tag(sync=True)
     description = t.Unicode(help="name, with the unit").tag(sync=True)
     tooltip = t.Unicode(help="one sentence on what it does").tag(sync=True)
+    labels: t.List[Any] = t.List(
+        t.Unicode(), help="texts for the values 0, 1, 2 …; none if the values speak for themselves"
+    ).tag(sync=True)
     disabled = t.Bool(False, help="whether it cannot be moved").tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:

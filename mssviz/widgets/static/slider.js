@@ -15,7 +15,8 @@ export default asWidget("mssvizSlider", (widget) => {
     const [value, min, max, step] = ["value", "min", "max", "step"].map(get);
     for (const [name, limit] of Object.entries({ min, max, step })) input[name] = limit;
     if (Number(input.value) !== value) input.value = value;
-    const text = value.toFixed(step >= 1 ? 0 : step >= 0.1 ? 1 : 2);
+    const number = value.toFixed(step >= 1 ? 0 : step >= 0.1 ? 1 : 2);
+    const text = get("labels")[value] ?? number;
     output.textContent = text;
     input.setAttribute("aria-valuetext", text);
     input.style.setProperty("--fill", `${(100 * (value - min)) / (max - min)}%`);
