@@ -3,7 +3,7 @@
 A signal's life is the order of the modules, and imports only point back:
 
 audio → stft → plots → masks → networks → presets, pretrained → separation → separators, insight
-→ scores → tracks, datasets → comparison → training → export → widgets, cli
+→ scores → tracks, datasets → comparison → training, export → widgets → lessons, cli
 
 Importing mssviz is quick and does not import TensorFlow: modules and names are found when used.
 """

@@ -12,6 +12,7 @@ from . import evaluation as evaluation
 from . import export as export
 from . import insight as insight
 from . import laboratory as laboratory
+from . import lessons as lessons
 from . import mask_editing as mask_editing
 from . import mask_options as mask_options
 from . import masks as masks

@@ -14,7 +14,7 @@ NAMES = [name for name in mssviz.__all__ if not inspect.ismodule(getattr(mssviz,
 #: Names in rooms that have an example, too.
 IN_ROOMS = [
     f"{room}.{name}"
-    for room in ("masks", "plots", "scores")
+    for room in ("lessons", "masks", "plots", "scores")
     for name in getattr(mssviz, room).__all__
     if ">>>" in (getattr(getattr(mssviz, room), name).__doc__ or "")
 ]
@@ -41,7 +41,8 @@ def test_the_example_of_a_public_name_runs(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", IN_ROOMS)
-def test_the_example_of_a_name_in_a_room_runs(name):
+def test_the_example_of_a_name_in_a_room_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     runs(example_of(operator.attrgetter(name)(mssviz), name))
 
 

@@ -1,0 +1,263 @@
+"""Checks of answers: why a wrong one is wrong, and what is kept of all of them."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mssviz import lessons, masks
+from mssviz.errors import ParameterError
+from mssviz.lessons import painting, phases
+from mssviz.separation.editing import Stroke
+from mssviz.stft import StftParams, stft
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def vocals():
+    return lessons.excerpt().stems["vocals"]
+
+
+def mixture():
+    return lessons.excerpt().mixture
+
+
+def rest():
+    return mixture() - vocals()
+
+
+def powers(exponent=2, below=None):
+    """Ratio masks by hand: a share of what is made of magnitudes."""
+    found = {name: np.abs(s) ** exponent for name, s in lessons.true_spectra().items()}
+    total = sum(found.values()) if below is None else below
+    return {name: power / (total + 1e-5**exponent) for name, power in found.items()}
+
+
+def network_mask():
+    return np.asarray(
+        lessons.songs.separated("spleeter:2stems", "lithium", painting.BAR_SECONDS).masks["vocals"]
+    )
+
+
+def bar():
+    return lessons.excerpt("lithium", painting.BAR_SECONDS)
+
+
+def painted(*strokes):
+    goal = lessons.MaskGoal()
+    for stroke in strokes:
+        goal.paint(stroke)
+    return goal
+
+
+def of_mixture():
+    spectrum = sum(lessons.true_spectra().values())
+    return powers(below=np.abs(spectrum) ** 2)
+
+
+#: By exercise: answers that are wrong, with what the message says.
+WRONG = {
+    "1.1": [
+        (mixture, "still the whole mixture"),
+        (vocals, "vocals alone"),
+        (lambda: rest() / 3, "mean of the stems"),
+        (lambda: rest() - lessons.excerpt().stems["bass"], "bass are missing"),
+        (lambda: mixture() + vocals(), "there twice"),
+        (lambda: mixture()[:1000], r"of shape \(176400, 2\); yours has \(1000, 2\)"),
+        (lambda: lessons.excerpt().stems, "must be an array"),
+        (lambda: rest() * np.nan, "not finite"),
+        (lambda: 2 * rest(), "no sum of the other stems"),
+    ],
+    "2.1": [
+        (lambda: 10 ** (-12 / 10) * vocals() + rest(), "divide by 20"),
+        (lambda: vocals() / 12 + rest(), "not 12 dB"),
+        (rest, "vocals are gone"),
+        (lambda: mixture() - 10 ** (-12 / 20) * vocals(), "subtracted the soft vocals"),
+        (lambda: 10 ** (-12 / 20) * mixture(), "All is softer"),
+        (lambda: 10 ** (12 / 20) * vocals() + rest(), "mind the sign"),
+        (mixture, "not the mixture with softer vocals"),
+    ],
+    "3.1": [
+        (lambda: 4096, "fall into the same bin"),
+        (lambda: 8192, "both still are one hill"),
+        (lambda: 65536, "Half of it does it"),
+        (lambda: 1.5, "whole number"),
+        (lambda: "16384", "must be a number"),
+        (lambda: 10**9, "longer than the whole sound"),
+    ],
+    "4.1": [
+        (vocals, "true vocals"),
+        (mixture, "mixture itself"),
+        (lambda: phases.swapped(mixture(), vocals()), "Swapped"),
+        (lambda: phases.swapped(vocals(), phases.ZERO), "All phases are 0"),
+        (lambda: -phases.swapped(vocals(), mixture()), "sign"),
+        (lambda: phases.swapped(vocals(), phases.RANDOM), "Magnitudes or phases are others"),
+    ],
+    "5.1": [
+        (painted, "network's own mask"),
+        (lambda: np.zeros_like(network_mask()), "costliest place"),
+        (lambda: np.ones_like(network_mask()), "too much, so erase there"),
+        (lambda: 2 * np.ones_like(network_mask()), "from 0 to 1"),
+        (lambda: _ideal(), "computed from the true vocals"),
+        (lambda: "mine", "must be an array"),
+    ],
+    "5.2": [
+        (lambda: powers(exponent=1), "shares of magnitudes"),
+        (of_mixture, "not to 1"),
+        (lambda: masks.binary_masks(lessons.true_spectra()), "binary"),
+        (lambda: powers(exponent=4), "no shares of powers"),
+        (lambda: {n: mask * np.nan for n, mask in powers().items()}, "not finite"),
+        (lambda: {"vocals": 1}, "a mask for each of vocals, drums, bass, other"),
+        (lessons.true_spectra, "complex"),
+    ],
+    "6.1": [
+        (lambda: 4096, "the vocals' best"),
+        (lambda: 16384, "take a shorter one"),
+        (lambda: 512, "take a longer one"),
+        (lambda: 5000, "Choose one of 256, 512"),
+        (lambda: "long", "must be a number"),
+    ],
+}  # fmt: skip
+
+#: By exercise: answers that are right, each made in another way.
+RIGHT = {
+    "1.1": [
+        rest,
+        lambda: np.add.reduce([s for n, s in lessons.excerpt().stems.items() if n != "vocals"]),
+    ],
+    "2.1": [
+        lambda: 10 ** (-12 / 20) * vocals() + rest(),
+        lambda: mixture() - 0.75 * vocals(),
+    ],
+    "3.1": [lambda: 16384, lambda: StftParams(n_fft=16000, hop_length=4000)],
+    "4.1": [
+        lambda: phases.swapped(vocals(), mixture()),
+        lambda: phases.swapped(vocals(), mixture()).astype(np.float64),
+    ],
+    "5.1": [
+        lambda: painted(Stroke("vocals", "paint", [(0.1, 850), (1.3, 850)], 0.08, 100.0)),
+        lambda: np.maximum(network_mask(), 0.8 * (_ideal() > 0.5)).astype(np.float32),
+    ],
+    "5.2": [powers, lambda: masks.ideal_ratio_masks(lessons.true_spectra())],
+    "6.1": [lambda: 8192, lambda: StftParams(n_fft=8192, hop_length=2048)],
+}
+
+
+def _ideal():
+    true = {name: stft(stem, StftParams()) for name, stem in bar().two.items()}
+    return masks.ideal_ratio_masks(true)["vocals"]
+
+
+def test_every_exercise_has_answers_here():
+    assert list(WRONG) == list(RIGHT) == list(lessons.EXERCISES)
+    assert all(len(answers) >= 3 for answers in WRONG.values())
+    assert all(len(answers) >= 2 for answers in RIGHT.values())
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "said"),
+    [
+        pytest.param(exercise, answer, said, id=f"{exercise} {said}")
+        for exercise, answers in WRONG.items()
+        for answer, said in answers
+    ],
+)
+def test_a_wrong_answer_is_told_why(exercise, answer, said):
+    verdict = lessons.check(exercise, answer())
+    assert not verdict.solved
+    assert re.search(said, verdict.message), verdict.message
+    assert repr(verdict).startswith("Not yet. ")
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"), [(e, answer) for e, answers in RIGHT.items() for answer in answers]
+)
+def test_a_right_answer_is_right(exercise, answer):
+    verdict = lessons.check(exercise, answer())
+    assert verdict.solved, verdict
+    assert repr(verdict).startswith("Right. ")
+    assert (
+        lessons.progress()
+        == f"Solved 1 of {len(RIGHT)}: {exercise}. Open: "
+        + ", ".join(one for one in RIGHT if one != exercise)
+        + "."
+    )
+
+
+def test_different_mistakes_get_different_messages():
+    for exercise, answers in WRONG.items():
+        said = {lessons.check(exercise, answer()).message for answer, _ in answers[:4]}
+        assert len(said) == 4, exercise
+
+
+# --- What is kept -------------------------------------------------------------------------------
+
+
+def kept():
+    return json.loads(Path(lessons.RESULTS).read_text())["exercises"]
+
+
+def test_what_is_solved_stays_solved_and_tries_are_counted():
+    for answer in (4096, 16384, 1024):
+        lessons.check("3.1", answer)
+    assert kept()["3.1"]["solved"] is True
+    assert kept()["3.1"]["tries"] == 3
+    assert kept()["3.1"]["time"].endswith("+00:00")
+    lessons.check("6.1", 512)
+    assert kept()["3.1"]["tries"] == 3
+    assert kept()["6.1"] == {"solved": False, "tries": 1}
+
+
+@pytest.mark.parametrize("answer", [..., None])
+def test_no_answer_is_no_try(answer, folder):
+    assert "three dots" in lessons.check("3.1", answer).message
+    assert not list(folder.iterdir())
+
+
+def test_an_exercise_that_does_not_exist_is_refused():
+    with pytest.raises(ParameterError, match=r"exercise must be one of 1\.1, .* \(got '9\.9'\)"):
+        lessons.check("9.9", 1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["mine", "[]", '{"exercises": 3}', '{"exercises": {"3.1": {"solved": true, "tries": "x"}}}'],
+)
+def test_a_file_that_is_no_record_is_left_as_it_is(content, folder):
+    (folder / lessons.RESULTS).write_text(content)
+    verdict = lessons.check("3.1", 16384)
+    assert verdict.solved
+    assert "could not be kept" in verdict.message
+    assert "move it away" in verdict.message
+    assert (folder / lessons.RESULTS).read_text() == content
+    with pytest.raises(ParameterError, match="move it away"):
+        lessons.progress()
+
+
+def test_a_folder_that_cannot_be_written_is_told(own_folder, monkeypatch):
+    monkeypatch.chdir(own_folder)
+    own_folder.chmod(0o500)
+    verdict = lessons.check("3.1", 16384)
+    own_folder.chmod(0o700)
+    assert verdict.solved
+    assert "could not be kept" in verdict.message
+
+
+def test_a_verdict_on_a_page_is_text():
+    page = lessons.Verdict(False, "<b>no</b>")._repr_html_()
+    assert 'role="status"' in page
+    assert "&lt;b&gt;no&lt;/b&gt;" in page
+
+
+def test_progress_begins_with_nothing_and_ends_with_everything(folder):
+    assert lessons.progress().startswith(f"Solved 0 of {len(RIGHT)}. Open: 1.1, ")
+    record = {"exercises": {name: {"solved": True, "tries": 1} for name in RIGHT}}
+    (folder / lessons.RESULTS).write_text(json.dumps(record))
+    assert lessons.progress().endswith("Nothing is open.")
+    assert lessons.progress(folder) == lessons.progress()

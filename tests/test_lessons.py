@@ -1,0 +1,396 @@
+"""Demonstrations: what they show, say and play at every setting, and how they work."""
+
+import html
+import re
+import threading
+
+import numpy as np
+import pytest
+from ipywidgets.widgets.widget import _instances
+
+import mssviz
+from mssviz import lessons, scores
+from mssviz.errors import ParameterError
+from mssviz.lessons import ceilings, listening, masking, mixing, painting, phases, windows
+from mssviz.lessons.demonstration import decibels, figure, slider
+from mssviz.separation.editing import Stroke
+from mssviz.stft import istft, stft
+
+
+@pytest.fixture
+def shown():
+    """Function that makes a demonstration and sets it; all are closed after the test."""
+    made = []
+
+    def show(demonstration_class, **values):
+        demonstration = demonstration_class()
+        made.append(demonstration)
+        demonstration.set(**values)
+        return demonstration
+
+    yield show
+    for demonstration in made:
+        demonstration.close()
+
+
+def number(text, pattern):
+    """The number that a text says where a pattern has its group."""
+    return float(re.search(pattern, text)[1].replace("−", "-").replace(",", ""))
+
+
+# --- What all have in common --------------------------------------------------------------------
+
+
+class Doubled(lessons.Demonstration):
+    """A number and its double."""
+
+    def __init__(self):
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.calls = []
+        super().__init__(value=slider("Value", 0, 9, 1, 1, "Any number."))
+
+    def show(self, value):
+        self.calls.append(value)
+        self.may_go_on.wait(20)
+        if value == 9:
+            raise ParameterError("nine is <too> much")
+        self.report(1, 2, "doubling")
+        tone = np.full((4410, 1), value / 10, np.float32)
+        return lessons.Shown(figure(1), f"Twice {value:.0f} is <{2 * value:.0f}>.", {"tone": tone})
+
+
+def test_a_picture_has_the_text_that_people_read(shown):
+    demonstration = shown(Doubled, value=3)
+    assert demonstration.text == "Twice 3 is <6>."
+    said = html.escape(demonstration.text)
+    page = demonstration.children[2].value
+    assert f'<img alt="{said}"' in page
+    assert f"<figcaption>{said}</figcaption>" in page
+    assert "base64," in page
+
+
+def test_sounds_follow_the_controls_in_one_mixer(shown):
+    demonstration = shown(Doubled, value=3)
+    [mixer] = demonstration.children[3].children
+    demonstration.set(value=4)
+    assert demonstration.children[3].children == (mixer,)
+    np.testing.assert_allclose(mixer.waveform("tone"), 0.4, atol=1e-6)
+    assert demonstration.sounds["tone"].max() == pytest.approx(0.4)
+
+
+def test_of_many_settings_only_the_last_is_drawn(shown):
+    demonstration = shown(Doubled)
+    demonstration.calls.clear()
+    demonstration.may_go_on.clear()
+    for value in (2, 3, 4, 5):
+        demonstration.controls["value"].value = value
+    demonstration.may_go_on.set()
+    demonstration.wait()
+    assert demonstration.calls in ([2, 5], [5])
+    assert demonstration.text == "Twice 5 is <10>."
+
+
+def test_a_calculation_reports_how_far_it_is(shown):
+    demonstration = shown(Doubled)
+    said = []
+    demonstration.children[1].observe(lambda change: said.append(change["new"]), "value")
+    demonstration.set(value=2)
+    assert said == [
+        '<div role="status"><progress value="1" max="2"></progress> doubling …</div>', ""
+    ]  # fmt: skip
+
+
+def test_what_fails_is_said_and_the_next_setting_works(shown):
+    demonstration = shown(Doubled)
+    with pytest.raises(ParameterError, match="nine"):
+        demonstration.set(value=9)
+    assert demonstration.children[1].value == '<div role="alert">nine is &lt;too&gt; much</div>'
+    demonstration.set(value=2)
+    assert demonstration.text == "Twice 2 is <4>."
+    assert demonstration.children[1].value == ""
+
+
+def test_a_control_that_does_not_exist_is_refused(shown):
+    demonstration = shown(Doubled)
+    with pytest.raises(ParameterError, match="no control 'volume'; choose from value"):
+        demonstration.set(volume=3)
+
+
+@pytest.mark.parametrize(("level", "text"), [(-3.04, "−3.0"), (-0.04, "0.0"), (12.25, "12.2")])
+def test_levels_are_written_with_a_real_minus(level, text):
+    assert decibels(level) == text
+
+
+def test_nothing_is_left_of_a_demonstration_that_is_closed():
+    before = set(_instances)
+    demonstration = lessons.Bleed()
+    demonstration.wait()
+    demonstration.close()
+    assert set(_instances) == before
+    assert "clean" in demonstration.sounds
+
+
+def test_closing_does_not_wait_for_what_nobody_wants_any_more(shown):
+    demonstration = shown(Doubled)
+    demonstration.may_go_on.clear()
+    demonstration.controls["value"].value = 5
+    threading.Timer(0.1, demonstration.may_go_on.set).start()
+    demonstration.close()
+    assert demonstration.text == "Twice 1 is <2>."
+
+
+def test_a_slider_over_given_values_shows_and_gives_them(shown):
+    demonstration = shown(lessons.Frame, n_fft=4096)
+    control = demonstration.controls["n_fft"]
+    assert control.labels[int(control.value)] == "4,096"
+    assert control.chosen == 4096
+
+
+@pytest.mark.parametrize(
+    "values", [{"n_fft": 5000}, {"time": 9}, {"time": "soon"}, {"window": "bay"}]
+)
+def test_a_control_refuses_what_it_cannot_show(shown, values):
+    demonstration = shown(lessons.Frame)
+    before = demonstration.text
+    [[name, value]] = values.items()
+    with pytest.raises(ParameterError, match=f"{name} cannot be {value!r}"):
+        demonstration.set(**values)
+    demonstration.wait()
+    assert demonstration.text == before
+
+
+# --- Lesson 1 -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("stem", "bleed_db"), [("vocals", -20), ("drums", 0)])
+def test_bleed_is_the_rest_of_the_song(shown, stem, bleed_db):
+    demonstration = shown(lessons.Bleed, stem=stem, bleed_db=bleed_db)
+    song = lessons.excerpt()
+    leak = demonstration.sounds["with bleed"] - song.stems[stem]
+    rest = song.mixture - song.stems[stem]
+    np.testing.assert_allclose(leak, 10 ** (bleed_db / 20) * rest, atol=1e-6)
+    np.testing.assert_array_equal(demonstration.sounds["clean"], song.stems[stem])
+    distance = mixing.level_db(song.stems[stem]) - mixing.level_db(leak)
+    assert number(demonstration.text, r"lies (\S+) dB") == pytest.approx(abs(distance), abs=0.06)
+    assert ("below" if distance > 0 else "above") in demonstration.text
+    assert listening.leak_db(stem, bleed_db) == pytest.approx(distance, abs=0.01)
+
+
+# --- Lesson 2 -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ("another stem", "3.0 dB louder"),
+        ("the same sound", "6.0 dB louder"),
+        ("the same, upside down", "silence"),
+    ],
+)
+def test_coherent_sounds_add_amplitudes_and_others_powers(shown, other, said):
+    demonstration = shown(lessons.Sum, other=other)
+    sounds = demonstration.sounds
+    np.testing.assert_array_equal(sounds["sum"], sounds["first"] + sounds["second"])
+    assert said in demonstration.text
+    assert mixing.level_db(sounds["first"]) == pytest.approx(mixing.level_db(sounds["second"]))
+
+
+def test_a_delay_is_as_long_as_it_says():
+    sounds = mixing.summed("the same sound", -6, 2)
+    np.testing.assert_allclose(
+        sounds["second"][88:], sounds["first"][:-88] * 10 ** (-6 / 20), atol=1e-6
+    )
+    assert not sounds["second"][:88].any()
+
+
+@pytest.mark.slow
+def test_the_residual_is_what_no_stem_has(shown):
+    demonstration = shown(lessons.Residual)
+    made = lessons.songs.separated("spleeter:2stems")
+    left = made.mixture - sum(made.estimates[target] for target in made.targets)
+    np.testing.assert_allclose(demonstration.sounds["residual"], left, atol=1e-6)
+    below = number(demonstration.text, r"lies (\S+) dB below")
+    assert below == pytest.approx(mixing.level_db(made.mixture) - mixing.level_db(left), abs=0.06)
+    demonstration.set(extension="the frame's mean mask")
+    assert number(demonstration.text, r"lies (\S+) dB below") > 100
+
+
+# --- Lesson 3 -----------------------------------------------------------------------------------
+
+
+def test_a_frame_tells_its_length_its_bins_and_its_peak(shown):
+    demonstration = shown(lessons.Frame, n_fft=1024)
+    text = demonstration.text
+    assert number(text, r"samples, (\S+) ms") == pytest.approx(1000 * 1024 / 44100, abs=0.06)
+    assert number(text, r"Bins are (\S+) Hz") == pytest.approx(44100 / 1024, abs=0.06)
+    assert number(text, r"loudest lies at (\S+) Hz") == round(10 * 44100 / 1024)
+    demonstration.set(n_fft=16384, window="boxcar")
+    assert "rectangular" in demonstration.text
+    assert number(demonstration.text, r"loudest lies at (\S+) Hz") == pytest.approx(440, abs=2.7)
+
+
+def test_all_bins_give_the_sound_back_and_few_bins_do_not(shown):
+    demonstration = shown(lessons.WindowExplorer, sound="vocals", n_fft=1024, overlap=8)
+    vocals = lessons.excerpt().stems["vocals"]
+    np.testing.assert_allclose(demonstration.sounds["kept bins"], vocals, atol=1e-5)
+    demonstration.set(keep=2)
+    heard = demonstration.sounds["kept bins"]
+    said = number(demonstration.text, r"SDR of (\S+) dB")
+    assert said == pytest.approx(scores.usdr(vocals, heard), abs=0.06)
+    assert 3 < said < 20
+
+
+def test_only_the_loudest_bins_stay():
+    spectrum = np.arange(1, 101).reshape(10, 10, 1) * 1j
+    kept = windows.loudest(spectrum, 10)
+    assert (kept != 0).sum() == 10
+    assert np.abs(kept[kept != 0]).min() == 91
+
+
+def test_two_notes_come_apart_as_the_window_grows():
+    depths = [windows.dip_db(n_fft) for n_fft in (1024, 8192, 16384, 32768)]
+    assert depths == sorted(depths)
+    assert depths[1] < 0.1
+    assert depths[2] > 3
+
+
+# --- Lesson 4 -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("phase", ["vocals", "drums", "mixture", phases.ZERO, phases.RANDOM])
+def test_a_swap_keeps_magnitudes_and_takes_the_phase(shown, phase):
+    demonstration = shown(lessons.PhaseSwap, magnitude="vocals", phase=phase)
+    vocals = lessons.excerpt().stems["vocals"]
+    heard = demonstration.sounds["swapped"]
+    said = number(demonstration.text, r"SDR is (\S+) dB")
+    assert said == pytest.approx(phases.swap_sdr("vocals", phase), abs=0.06)
+    if phase == "vocals":
+        np.testing.assert_allclose(heard, vocals, atol=1e-5)
+    else:
+        assert scores.usdr(vocals, heard) < 12
+
+
+# --- Lesson 5 -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", masking.KINDS)
+def test_the_mask_of_a_bin_is_what_its_kind_says(kind):
+    first, other, mask = masking.bin_of_two(-6, 60, kind)
+    size = 10 ** (-6 / 20)
+    wanted = {
+        "binary": 1,
+        "ratio of magnitudes": 1 / (1 + size),
+        "ratio of powers (Wiener)": 1 / (1 + size**2),
+        "phase-sensitive": (first / (first + other)).real,
+        "complex": first / (first + other),
+    }
+    assert mask == pytest.approx(wanted[kind], abs=1e-5)
+
+
+def test_a_complex_mask_hits_where_others_miss(shown):
+    demonstration = shown(lessons.TwoOwners, kind="complex")
+    assert "error is nothing" in demonstration.text
+    for kind in [*masking.KINDS][:-1]:
+        demonstration.set(kind=kind)
+        assert number(demonstration.text, r"error is (\S+) dB") < 0
+
+
+@pytest.mark.parametrize("kind", masking.KINDS)
+def test_a_mask_lets_through_what_is_heard(shown, kind):
+    demonstration = shown(lessons.MaskKinds, stem="vocals", kind=kind)
+    song = lessons.excerpt()
+    true = {name: stft(stem, lessons.PARAMS) for name, stem in song.stems.items()}
+    mixture = stft(song.mixture, lessons.PARAMS)
+    mask = masking.KINDS[kind](true, mixture)["vocals"]
+    heard = istft(mask * mixture, lessons.PARAMS, len(song.mixture))
+    np.testing.assert_allclose(demonstration.sounds["estimate"], heard, atol=1e-6)
+    share = number(demonstration.text, r"up to 1 in (\S+) %")
+    assert (share > 99) == (kind in ("complex", "ratio of magnitudes", "ratio of powers (Wiener)"))
+
+
+@pytest.fixture
+def goal():
+    goal = lessons.MaskGoal()
+    yield goal
+    goal.close()
+
+
+VOICE = Stroke("vocals", "paint", [(0.1, 850), (1.3, 850)], 0.08, 100.0)
+
+
+@pytest.mark.slow
+def test_a_stroke_is_seen_heard_and_scored(goal):
+    before, sound = goal.sdr, goal.mixer.waveform("vocals").copy()
+    assert before == goal.network_sdr
+    sent = []
+    goal.picture.send = lambda message, buffers=None: sent.append(message)
+    goal.paint(VOICE)
+    true = lessons.excerpt("lithium", painting.BAR_SECONDS).two["vocals"]
+    assert goal.sdr == scores.usdr(true, goal.laboratory.estimates["vocals"]) > before + 1
+    assert [message["kind"] for message in sent] == ["changed"]
+    np.testing.assert_array_equal(
+        goal.mixer.waveform("vocals"), goal.laboratory.estimates["vocals"]
+    )
+    assert np.abs(goal.mixer.waveform("vocals") - sound).max() > 0.01
+    assert goal.text.startswith(f"Your vocals: SDR {goal.sdr:.1f} dB. The network's: {before:.1f}")
+    assert goal.text in html.unescape(goal.children[0].children[1].value)
+
+
+@pytest.mark.slow
+def test_a_stroke_can_be_taken_back(goal):
+    undo = goal.children[0].children[0]
+    assert undo.disabled
+    goal.paint(VOICE)
+    assert not undo.disabled
+    undo.click()
+    assert undo.disabled
+    assert goal.sdr == pytest.approx(goal.network_sdr, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_nothing_is_left_of_a_goal_that_is_closed():
+    lessons.songs.separated(painting.MODEL, "lithium", painting.BAR_SECONDS)  # without a bar
+    before = set(_instances)
+    goal = lessons.MaskGoal()
+    goal.close()
+    assert set(_instances) == before
+
+
+@pytest.mark.slow
+def test_the_goal_says_of_which_kind_the_error_is(goal):
+    assert "voice that it cuts off" in goal.text
+    everything = [(-1, 0), (3, 0), (3, 20000), (-1, 20000)]
+    goal.paint(Stroke("vocals", "lasso", everything))
+    assert "other sound that the mask lets through" in goal.text
+
+
+@pytest.mark.slow
+def test_a_stroke_that_cannot_be_is_refused_on_the_page(goal):
+    goal.paint(Stroke("<drums>", "paint", [(1, 100)]))
+    said = goal.children[0].children[1].value
+    assert said.startswith('<div role="alert">no stem')
+    assert "<drums>" not in said
+
+
+# --- Lesson 6 -----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_network_lies_between_the_mixture_and_the_oracles(shown):
+    demonstration = shown(lessons.Ceilings, song="francium", stem="accompaniment")
+    levels = [number(demonstration.text, rf"{re.escape(t)} (−?\d+\.\d)") for t in ceilings.MODELS]
+    assert levels[0] < levels[1] < min(levels[2:])
+    made = mssviz.Separator("spleeter:2stems", progress=False).separate(
+        lessons.excerpt("francium").mixture, 44100, progress=False
+    )
+    true = lessons.excerpt("francium").two["accompaniment"]
+    assert levels[1] == pytest.approx(scores.usdr(true, made.estimates["accompaniment"]), abs=0.06)
+    np.testing.assert_allclose(
+        demonstration.sounds["estimate"], made.estimates["accompaniment"], atol=1e-6
+    )
+
+
+def test_songs_that_do_not_come_along_are_refused():
+    with pytest.raises(ParameterError, match="song must be one of lithium, francium"):
+        lessons.excerpt("helium")
