@@ -45,7 +45,7 @@ lint: $(STAMP) $(NODE_STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
+	@$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb notebooks/course/*.ipynb
 	@tools/js/node_modules/.bin/biome check --error-on-warnings
 
 bench: weights

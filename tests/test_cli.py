@@ -1,6 +1,7 @@
 """The command line takes what people type and paste, and says at once what cannot be done."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -343,6 +344,38 @@ def test_app_refuses_a_song_that_is_not_there_before_it_starts(mssviz_command, t
     code, _, err = mssviz_command("app", "--no-browser", "--port", 0)
     assert code == 1
     assert "--port must lie between 1 and 65535 (got 0)" in err
+
+
+def test_course_copies_lessons_and_keeps_the_persons_own(mssviz_command, tmp_path):
+    folder = tmp_path / "mine"
+    code, out, err = mssviz_command("course", folder)
+    assert (code, out, err) == (0, f"{folder}/README.md\n", "")
+    original = ROOT / "notebooks"
+    lessons = sorted(path.name for path in (original / "course").glob("*.ipynb"))
+    copied = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*"))
+    named = ["README.md", "comparison.ipynb", "explorer.ipynb", "course/glossary.md"]
+    assert copied == sorted([*named, *(f"course/{name}" for name in lessons)])
+    for name in copied:
+        assert not (folder / name).is_symlink()
+        assert (folder / name).read_bytes() == (original / name).read_bytes()
+    for target in re.findall(r"\]\((?!\w+:)([^)]+)\)", (folder / "README.md").read_text()):
+        assert (folder / target).is_file(), target
+    first = folder / "course" / lessons[0]
+    first.write_text("mine")
+    code, _, err = mssviz_command("course", folder, "--solutions")
+    assert code == 0
+    assert err == f"mssviz: note: {first} is yours from an earlier time and stays as it is\n"
+    assert first.read_text() == "mine"
+    solutions = [path.stem for path in (folder / "course" / "solutions").iterdir()]
+    assert sorted(solutions) == [Path(name).stem for name in lessons]
+
+
+def test_course_says_where_it_cannot_write(mssviz_command, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, out, err = mssviz_command("course", tmp_path / "file" / "below")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"mssviz: {tmp_path}/file/below")
+    assert len(err.splitlines()) == 1
 
 
 def test_explore_opens_a_copy_and_keeps_the_persons_own(mssviz_command, tmp_path, monkeypatch):

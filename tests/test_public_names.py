@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [
     *ROOT.glob("*.md"),
     *ROOT.glob("docs/*.md"),
-    *ROOT.glob("notebooks/*"),
+    *ROOT.glob("notebooks/**/*.ipynb"),
+    *ROOT.glob("notebooks/**/*.md"),
     *ROOT.glob("pretrained/**/README.md"),
     *ROOT.glob("datasets/**/README.md"),
 ]

@@ -14,6 +14,7 @@ import typer
 import mssviz
 from mssviz.cli._app import app as open_app
 from mssviz.cli._arguments import complain
+from mssviz.cli._course import course
 from mssviz.cli._evaluate import evaluate
 from mssviz.cli._explore import explore
 from mssviz.cli._models import fetch, import_, models
@@ -56,6 +57,7 @@ app.command()(separate)
 app.command()(evaluate)
 app.command()(train)
 app.command()(explore)
+app.command()(course)
 app.command("app")(open_app)
 models_app = typer.Typer(
     help="List presets, fetch their weights, import others.",
