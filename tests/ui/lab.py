@@ -64,6 +64,7 @@ def copy_notebooks(folder: Path) -> None:
     """Put a copy of ours where JupyterLab will look."""
     for notebook in (ROOT / "notebooks").glob("*.ipynb"):
         shutil.copy(notebook, folder)
+    shutil.copytree(ROOT / "notebooks" / "course", folder / "course")
 
 
 def write_cell(folder: Path, *codes: str) -> str:
