@@ -1,4 +1,4 @@
-# make explore   set everything up, then JupyterLab on a copy of the explorer notebook, in work/
+# make explore   set everything up, then JupyterLab on copies of the explorer and the course, in work/
 # make app       set everything up, then the explorer as a page of its own
 # make test      set everything up, then all tests
 # make demo      the main job without a browser: stems, mask picture, score table

@@ -366,8 +366,32 @@ def test_course_copies_lessons_and_keeps_the_persons_own(mssviz_command, tmp_pat
     assert code == 0
     assert err == f"mssviz: note: {first} is yours from an earlier time and stays as it is\n"
     assert first.read_text() == "mine"
+    (folder / "README.md").write_text("mine")
+    err = mssviz_command("course", folder)[2]
+    both = f"{folder}/README.md, {first}"
+    assert err == f"mssviz: note: {both} are yours from an earlier time and stay as they are\n"
     solutions = [path.stem for path in (folder / "course" / "solutions").iterdir()]
     assert sorted(solutions) == [Path(name).stem for name in lessons]
+
+
+def test_explore_opens_the_course_and_leaves_what_is_arranged(
+    mssviz_command, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    started = []
+    monkeypatch.setattr(os, "execv", lambda _, command: started.append(command[-1]))
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "")
+    monkeypatch.delenv("JUPYTERLAB_WORKSPACES_DIR", raising=False)
+    assert mssviz_command("explore", "--course")[0] == 0
+    assert started == ["README.md"]
+    assert (tmp_path / "course" / "01-listening.ipynb").is_file()
+    assert os.environ["JUPYTERLAB_WORKSPACES_DIR"] == str(tmp_path / ".workspaces")
+    [arranged] = (tmp_path / ".workspaces").iterdir()
+    arranged.write_text(arranged.read_text().replace("explorer.ipynb", "comparison.ipynb"))
+    arranged_by_hand = arranged.read_text()
+    monkeypatch.delenv("JUPYTERLAB_WORKSPACES_DIR")
+    assert mssviz_command("explore", "--course")[0] == 0
+    assert arranged.read_text() == arranged_by_hand
 
 
 def test_course_says_where_it_cannot_write(mssviz_command, tmp_path):
@@ -391,6 +415,7 @@ def test_explore_opens_a_copy_and_keeps_the_persons_own(mssviz_command, tmp_path
     news = Path(settings) / "labconfig" / "default_setting_overrides.json"
     assert '"fetchNews": "false"' in news.read_text()
     assert mine == "/etc/mine"
+    assert mssviz_command("explore")[2] == ""
     copy.write_text("mine")
     code, _, err = mssviz_command("explore")
     assert code == 0

@@ -12,7 +12,8 @@ import typer
 
 from mssviz._paths import exists
 from mssviz.cli._arguments import path_argument, whole_option
-from mssviz.cli._explore import JUPYTER, prepend_path, shipped_notebook
+from mssviz.cli._explore import JUPYTER, prepend_path
+from mssviz.cli._notebooks import shipped_notebook
 from mssviz.errors import AudioError, ParameterError
 
 #: No host but this one is asked for anything, so that the page works without a network.

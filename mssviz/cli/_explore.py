@@ -1,38 +1,40 @@
 """The command ``mssviz explore``."""
 
+import json
 import os
-import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from mssviz.cli._arguments import complain
+from mssviz.cli._notebooks import copy_notebooks, course_files
 
 #: What we add to Jupyter: settings that JupyterLab begins with, and Voilà's page of `mssviz app`.
 JUPYTER = Path(__file__).with_name("jupyter")
+_EXPLORER, _CONTENTS = "explorer.ipynb", "README.md"
+#: Where JupyterLab keeps which documents are open, so that each folder has its own.
+_WORKSPACES = "JUPYTERLAB_WORKSPACES_DIR"
 
 
 def explore(
     options: Annotated[
         list[str] | None, typer.Argument(help="JupyterLab's own options, after --.")
     ] = None,
+    course: Annotated[
+        bool, typer.Option("--course", help="Open the course's table of contents, too.")
+    ] = False,
 ) -> None:
     """Open JupyterLab on a copy of the explorer notebook in the current folder.
 
     A copy that is there already is yours, and stays as it is.
     """
-    from mssviz._files import new_file
-
-    copy = Path("explorer.ipynb")
-    if copy.exists():
-        complain(f"note: {copy.resolve()} is yours from an earlier time and stays as it is")
-    else:
-        with new_file(copy) as scratch:
-            shutil.copyfile(shipped_notebook(copy.name), scratch)
+    copy_notebooks(course_files() if course else [_EXPLORER], Path())
     prepend_path("JUPYTER_CONFIG_PATH", JUPYTER)  # what people choose counts more
-    command = [sys.executable, "-m", "jupyterlab", *(options or []), str(copy)]
+    if course:
+        _arrange(Path(os.environ.setdefault(_WORKSPACES, str(Path(".workspaces").absolute()))))
+    document = _CONTENTS if course else _EXPLORER
+    command = [sys.executable, "-m", "jupyterlab", *(options or []), document]
     os.execv(sys.executable, command)  # noqa: S606, as meant
 
 
@@ -42,10 +44,27 @@ def prepend_path(variable: str, folder: Path) -> None:
     os.environ[variable] = os.pathsep.join(paths)
 
 
-def shipped_notebook(name: str) -> Path:
-    """Path of one of our notebooks, in a checkout or in the installed package."""
-    from mssviz import presets
+def _arrange(workspaces: Path) -> None:
+    """Let JupyterLab begin with the table of contents and the explorer, if nothing was open yet."""
+    from jupyterlab_server.workspaces_handler import WorkspacesManager
 
-    checkout = presets.checkout_folder()
-    folder = checkout / "notebooks" if checkout else Path(__file__).parents[1] / "_notebooks"
-    return folder / name
+    from mssviz._files import writing
+
+    with writing(workspaces):
+        manager = WorkspacesManager(str(workspaces))
+        if not manager.list_workspaces():
+            manager.save("default", json.dumps(_BESIDE_EACH_OTHER))
+
+
+_TABS = {
+    f"markdownviewer-widget:{_CONTENTS}": {"path": _CONTENTS, "factory": "Markdown Preview"},
+    f"notebook:{_EXPLORER}": {"path": _EXPLORER, "factory": "Notebook"},
+}
+_DOCK = {"type": "tab-area", "currentIndex": 0, "widgets": list(_TABS)}
+_BESIDE_EACH_OTHER: dict[str, Any] = {
+    "data": {
+        "layout-restorer:data": {"main": {"dock": _DOCK, "current": next(iter(_TABS))}},
+        **{name: {"data": data} for name, data in _TABS.items()},
+    },
+    "metadata": {"id": "default"},
+}

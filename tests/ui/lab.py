@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,11 @@ def write_cell(folder: Path, *codes: str) -> str:
 
 
 @contextlib.contextmanager
-def serve(folder: Path) -> Iterator[str]:
-    """Run JupyterLab in a folder, with settings of its own; yields its address."""
+def serve(folder: Path, command: Sequence[str] = ("jupyterlab",)) -> Iterator[str]:
+    """Run JupyterLab in a folder, with settings of its own; yields its address.
+
+    `command` is the module that starts it, with what stands before JupyterLab's own options.
+    """
     settings = folder / ".settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
@@ -91,15 +94,15 @@ def serve(folder: Path) -> Iterator[str]:
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".workspaces"),
         "MSSVIZ_PRETRAINED": os.environ.get("MSSVIZ_PRETRAINED", str(ROOT / "pretrained")),
     }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"]
-    command += ["--ServerApp.port_retries=50", "--ServerApp.ip=127.0.0.1"]
+    arguments = [sys.executable, "-m", *command, "--no-browser", "--allow-root", "--port=0"]
+    arguments += ["--ServerApp.port_retries=50", "--ServerApp.ip=127.0.0.1"]
     # otherwise every page that is opened lets Node.js look for what could be built
     asked = {"page_config_data": {"buildCheck": False, "buildAvailable": False}}
-    command += [f"--ServerApp.tornado_settings={asked}"]
+    arguments += [f"--ServerApp.tornado_settings={asked}"]
     log = folder / "lab.log"
     with log.open("w") as output:
         server = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+            arguments, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
         try:
             yield _address(server, log)

@@ -6,6 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.ui import lab as jupyter
 from tests.ui.lab import ROOT, plot_area, screenshot
 
 pytestmark = pytest.mark.ui
@@ -101,3 +102,26 @@ def test_a_mask_is_painted_that_beats_the_network(open_lesson):
     expect(cell).to_contain_text("Right. Your SDR is", timeout=DRAWN_MS)
     goal.get_by_role("button", name="Undo").click()
     expect(status).to_contain_text("Your vocals: SDR 0.6 dB.")
+
+
+def test_the_course_opens_on_its_contents_with_the_explorer_beside(browser, tmp_path):
+    command = ["mssviz", "explore", "--course", "--"]
+    with jupyter.serve(tmp_path, command) as address:
+        page = jupyter.new_page(browser, viewport={"width": 1280, "height": 900})
+        page.goto(address.replace("/lab?", "/lab/tree/README.md?"))  # as JupyterLab opens it
+        contents = page.locator(".jp-MarkdownViewer")
+        expect(contents.get_by_role("heading", name="The course")).to_be_visible(timeout=DRAWN_MS)
+        tabs = page.locator("#jp-main-dock-panel .lm-TabBar-tabLabel")
+        expect(tabs).to_have_text(["README.md", "explorer.ipynb"], timeout=DRAWN_MS)
+        screenshot(page, "course-contents")
+        contents.get_by_role("link", name="Magnitude and phase").click()
+        # while it still opens what was open, JupyterLab can show the contents once more
+        tabs.filter(has_text="04-phase.ipynb").click(timeout=DRAWN_MS)
+        lesson = page.get_by_role("heading", name="4 · Magnitude and phase")
+        expect(lesson).to_be_visible(timeout=DRAWN_MS)
+        page.get_by_role("link", name="magnitude", exact=True).first.click()
+        tabs.filter(has_text="glossary.md").click(timeout=DRAWN_MS)
+        glossary = page.get_by_role("heading", name="Time and frequency")
+        expect(glossary).to_be_visible(timeout=DRAWN_MS)
+        page.context.close()
+        jupyter.end_kernels(address)
