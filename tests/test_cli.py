@@ -353,7 +353,7 @@ def test_course_copies_lessons_and_keeps_the_persons_own(mssviz_command, tmp_pat
     original = ROOT / "notebooks"
     lessons = sorted(path.name for path in (original / "course").glob("*.ipynb"))
     copied = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*"))
-    named = ["README.md", "comparison.ipynb", "explorer.ipynb", "course/glossary.md"]
+    named = ["README.md", "comparison.ipynb", "explorer.ipynb", "why.ipynb", "course/glossary.md"]
     assert copied == sorted([*named, *(f"course/{name}" for name in lessons)])
     for name in copied:
         assert not (folder / name).is_symlink()
