@@ -219,11 +219,15 @@ export class Player {
   }
 
   end() {
-    if (this.sounds) {
-      this.handle("pause");
-      this.desk.save({ playing: false });
+    try {
+      if (this.sounds) {
+        this.handle("pause");
+        this.desk.save({ playing: false });
+      }
+    } finally {
+      // also where the model is closed already, and refuses what is saved
+      if (leader === this) leader = null;
+      this.playback.context?.close();
     }
-    if (leader === this) leader = null;
-    this.playback.context?.close();
   }
 }
