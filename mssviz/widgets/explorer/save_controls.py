@@ -100,7 +100,8 @@ class SaveControls(w.VBox):
 
     def _show_formats(self) -> None:
         formats = WAYS[self.what.value].formats
-        self.format.options = formats
+        if self.format.options != formats:  # otherwise what people choose meanwhile would be lost
+            self.format.options = formats
         self.format.disabled = len(formats) < 2
 
 
