@@ -7,6 +7,7 @@ import ipywidgets as w
 
 from mssviz.plots import one_line
 from mssviz.scores import MEASURES
+from mssviz.separators import entry
 from mssviz.widgets.explorer.excerpt import Excerpt
 from mssviz.widgets.explorer.lanes import Lanes
 from mssviz.widgets.explorer.result import Result, Scores
@@ -15,6 +16,8 @@ from mssviz.widgets.explorer.views import Views
 from mssviz.widgets.mixer import Mixer
 
 _NOTICE = "<p>Choose a song and press <b>Separate</b>: masks, stems and scores appear here.</p>"
+#: Class of a stage that awaits stems, before their number.
+_AWAITS = "mssviz-awaits-"
 #: Measures at the end of a stem's lane; the drawer has all of them.
 _IN_LANES = ("SDR", "SIR", "SAR")
 
@@ -75,12 +78,21 @@ class Stage(w.VBox):
             raise
         self.views, self._scored = views, None
         self.notice.layout.display = "none" if excerpt and excerpt.masks else None
+        self._keep_room(excerpt)
         self._picture.children = (views.picture,) if views else ()
         self._mixer.children = (views.mixer,) if views and views.mixer else ()
         self._scores.children, self.score_table.value = (), ""
         if before is not None and not kept:
             before.close()
         return None if kept else views
+
+    def _keep_room(self, excerpt: Excerpt | None) -> None:
+        """Keep as much room below a mixture as its stems will need, so that nothing moves then."""
+        awaits = len(entry(excerpt.choice.model).preset.targets) if excerpt else 0
+        for name in [name for name in self._dom_classes if name.startswith(_AWAITS)]:
+            self.remove_class(name)
+        if excerpt and not excerpt.masks:
+            self.add_class(f"{_AWAITS}{awaits}")
 
     def show_lanes(self, lanes: Lanes) -> Mixer:
         """Let the lanes play something else, see `Views.show_lanes`."""
