@@ -64,9 +64,7 @@ class ErrorSection(Section):
 
     def fit(self, result: Result) -> None:
         """As `Section.fit`; what was found of the last result is found of this one, too."""
-        for link in self._links:  # with views that are closed
-            link.close()
-        self._links = []
+        self._part()  # from views that are closed
         if self._asked not in result.true_stems:
             self._clear()
 
@@ -81,6 +79,16 @@ class ErrorSection(Section):
         """As `Section.settled`: finds the regions anew, if they were asked for."""
         if self._asked in result.true_stems:
             self._ask(self._asked)
+
+    def close(self) -> None:
+        """Close it, and what ties the list of regions to the picture."""
+        self._part()
+        super().close()
+
+    def _part(self) -> None:
+        for link in self._links:
+            link.close()
+        self._links = []
 
     def _clear(self) -> None:
         self._asked, self._found.layout.display = "", "none"
