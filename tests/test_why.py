@@ -282,7 +282,6 @@ def test_a_cut_that_is_cancelled_is_said_to_be_unheard(explorer):
     section.network.scale("vocals_conv1_skip", 0)
     explorer.wait()
     del section.network.surgery.begin
-    assert "Cancelled" in explorer.status
     assert "The last cut was cancelled" in section.said.value
     assert np.array_equal(explorer.estimates["vocals"], whole)
 
