@@ -31,7 +31,7 @@ Su et al., "RoFormer: enhanced transformer with rotary position embedding", arXi
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any
 
 from mssviz.errors import ParameterError
 from mssviz.networks._tensorflow import tf
@@ -49,23 +49,8 @@ def build_bs_roformer(
     targets: Sequence[str],
     n_samples: int = 131_584,
     n_channels: int = 2,
-    n_fft: int = 2048,
-    hop_length: int = 512,
     bands: Sequence[int] = BANDS,
-    dim: int = 384,
-    depth: int = 8,
-    time_layers: int = 1,
-    band_layers: int = 1,
-    heads: int = 8,
-    head_dim: int = 64,
-    feedforward: int = 4,
-    mask_depth: int = 2,
-    mask_expansion: int = 4,
-    skip: bool = False,
-    zero_dc: bool = False,
-    residual: bool = False,
-    rotary: Literal["float32", "float16"] = "float32",
-    dropout: float = 0.0,
+    **sizes: Any,
 ) -> Any:
     """Build the network, with random weights.
 
@@ -75,34 +60,10 @@ def build_bs_roformer(
         Names of the sources, in the order of the weights.
     n_samples, n_channels
         Input shape N, C.
-    n_fft, hop_length
-        Window and hop of the spectrum inside, in samples; `n_fft` is even. The window is a periodic
-        Hann window, and frames are centred.
     bands
         Widths of the bands in bins; their sum is ``n_fft // 2 + 1``.
-    dim
-        Number D of features of a band in a frame.
-    depth
-        Number of pairs of transformers.
-    time_layers, band_layers
-        Numbers of layers in a transformer over time, and in one over bands.
-    heads, head_dim
-        Number of heads of an attention, and number of features of each head, which is even.
-    feedforward
-        Number of hidden features after each attention, as a multiple of `dim`.
-    mask_depth, mask_expansion
-        Number of linear layers of a mask estimator, and of their hidden features as a multiple of
-        `dim`.
-    skip
-        Whether each pair of transformers also reads the sum of what all earlier pairs gave.
-    zero_dc
-        Whether estimates have no constant part: bin 0 of their spectra is 0.
-    residual
-        Whether the last target is what the others leave of the mixture, and has no estimator.
-    rotary
-        Precision in which the rotations were kept, see `roformer_tables.frequencies`.
-    dropout
-        Share of attentions and features that is dropped in training, in [0, 1).
+    sizes
+        Any of `Sizes` but the place of its norms.
 
     Returns
     -------
@@ -115,31 +76,15 @@ def build_bs_roformer(
     ParameterError
         If sizes do not fit each other.
     """
-    if sum(bands) != n_fft // 2 + 1 or min(bands) < 1:
+    usual = {"hop_length": 512, "depth": 8, "mask_depth": 2, "zero_dc": False}
+    chosen = Sizes(norm="last", **(usual | sizes))
+    if sum(bands) != chosen.n_fft // 2 + 1 or min(bands) < 1:
         raise ParameterError(
-            f"bands must be positive and have {n_fft // 2 + 1} bins in all (got {sum(bands)})"
+            f"bands must be positive and have {chosen.n_fft // 2 + 1} bins in all "
+            f"(got {sum(bands)})"
         )
-    sizes = Sizes(
-        n_fft=n_fft,
-        hop_length=hop_length,
-        dim=dim,
-        depth=depth,
-        time_layers=time_layers,
-        band_layers=band_layers,
-        heads=heads,
-        head_dim=head_dim,
-        feedforward=feedforward,
-        mask_depth=mask_depth,
-        mask_expansion=mask_expansion,
-        norm="last",
-        skip=skip,
-        zero_dc=zero_dc,
-        residual=residual,
-        rotary=rotary,
-        dropout=dropout,
-    )
     placed = list(zip(accumulate(bands, initial=0), bands, strict=False))
-    return build_roformer(targets, n_samples, n_channels, placed, sizes, "bs_roformer")
+    return build_roformer(targets, n_samples, n_channels, placed, chosen, "bs_roformer")
 
 
 def multi_resolution_loss(

@@ -36,56 +36,57 @@ _MOST_SCORES = 1 << 25
 _MOST_FRAMES = 1 << 13
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sizes:
     """What a RoFormer of either kind is made of.
 
     Parameters
     ----------
-    n_fft, hop_length
-        Window and hop of the spectrum inside, in samples.
-    dim, depth
-        Number of features of a band in a frame, and of pairs of transformers.
+    hop_length, n_fft
+        Hop and window of the spectrum inside, in samples; `n_fft` is even. The window is a periodic
+        Hann window, and frames are centred.
+    depth, dim
+        Number of pairs of transformers, and number D of features of a band in a frame.
     time_layers, band_layers
         Numbers of layers in a transformer over time, and in one over bands.
     heads, head_dim
-        Number of heads of an attention, and of features of each.
+        Number of heads of an attention, and number of features of each head, which is even.
     feedforward
         Number of hidden features after each attention, as a multiple of `dim`.
     mask_depth, mask_expansion
-        Number of linear layers of a mask estimator, and of their hidden features as a multiple of
-        `dim`.
+        Number of linear layers of a mask estimator, which other programs count without the last for
+        mel bands, and of their hidden features as a multiple of `dim`.
     norm
         Place of the last norms: after each transformer, or one after all of them.
     skip
         Whether each pair of transformers also reads the sum of what all earlier pairs gave.
     zero_dc
-        Whether estimates have no constant part.
+        Whether estimates have no constant part: bin 0 of their spectra is 0.
     residual
         Whether the last target is what the others leave of the mixture, and has no estimator.
     rotary
-        Precision in which the frequencies of the rotations were kept.
+        Precision in which the rotations were kept, see `roformer_tables.frequencies`.
     dropout
         Share of attentions and features that is dropped in training, in [0, 1).
     """
 
-    n_fft: int
     hop_length: int
-    dim: int
     depth: int
-    time_layers: int
-    band_layers: int
-    heads: int
-    head_dim: int
-    feedforward: int
     mask_depth: int
-    mask_expansion: int
     norm: Literal["each", "last"]
-    skip: bool
     zero_dc: bool
-    residual: bool
-    rotary: Literal["float32", "float16"]
-    dropout: float
+    n_fft: int = 2048
+    dim: int = 384
+    time_layers: int = 1
+    band_layers: int = 1
+    heads: int = 8
+    head_dim: int = 64
+    feedforward: int = 4
+    mask_expansion: int = 4
+    skip: bool = False
+    residual: bool = False
+    rotary: Literal["float32", "float16"] = "float32"
+    dropout: float = 0.0
 
 
 def build_roformer(

@@ -1,6 +1,7 @@
 """The numbers behind a spectrogram view: tiles of its layers, readings of bins, and slices."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,6 @@ class PictureData:
         self.layers: dict[str, Layer] = {}
         self._pyramids: dict[tuple[str, Channel], _tiles.Pyramid] = {}
         self._cache = _tiles.BlockCache()
-        self._peak: float | None = None
         self.set_maps(maps or {})
 
     @property
@@ -310,16 +310,9 @@ class PictureData:
             return mask - np.asarray(self._compare[layer.other][stem][frames])
         return mask
 
-    @property
+    @cached_property
     def _loudest(self) -> float:
-        # peak of the whole song, so that all tiles have one scale; found block by block
-        if self._peak is None:
-            blocks = range(0, self.n_frames, _tiles.BLOCK_FRAMES)
-            self._peak = max(
-                float(np.abs(self._mixture[b : b + _tiles.BLOCK_FRAMES]).max(initial=0))
-                for b in blocks
-            )
-        return self._peak
+        return _tiles.largest(self._mixture)  # of the whole song, so that all tiles have one scale
 
 
 def _one_bin(values: Any, frame: int, index: int) -> AnyArray:

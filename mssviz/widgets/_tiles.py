@@ -58,6 +58,12 @@ def check_channel(channel: str) -> Channel:
     raise ParameterError(f"channel must be one of {', '.join(CHANNELS)} (got {channel!r})")
 
 
+def largest(values: Any) -> float:
+    """Largest size of any value of a song, found block by block; 0 of none."""
+    blocks = (values[b : b + BLOCK_FRAMES] for b in range(0, values.shape[0], BLOCK_FRAMES))
+    return max((float(np.abs(block).max(initial=0)) for block in blocks), default=0.0)
+
+
 def quantise_level(level: AnyArray, peak: float) -> AnyArray:
     """Quantise linear levels to 8 bits: 255 at `peak`, 0 at `RANGE_DB` below it and lower."""
     with np.errstate(divide="ignore"):

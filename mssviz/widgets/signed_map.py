@@ -8,7 +8,7 @@ import numpy as np
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
 from mssviz.stft import to_db
-from mssviz.widgets._tiles import BLOCK_FRAMES, Channel, mask_view, quantise_signed
+from mssviz.widgets._tiles import Channel, largest, mask_view, quantise_signed
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class SignedMap:
 
     def __post_init__(self) -> None:
         if self.peak is None:
-            object.__setattr__(self, "peak", _largest(self.values))
+            object.__setattr__(self, "peak", largest(self.values))
         elif not (np.isfinite(self.peak) and self.peak >= 0):
             raise ParameterError(f"peak must be a size, 0 or more (got {self.peak})")
 
@@ -65,8 +65,3 @@ class SignedMap:
         value = float(mask_view(part, channel)[0, 0])
         level_db = 0.5 * float(to_db(np.array(abs(value)), self.peak or 1.0, floor_db=-320))
         return {"level_db": level_db, "side": self.above if value > 0 else self.below}
-
-
-def _largest(values: Any) -> float:
-    blocks = range(0, len(values), BLOCK_FRAMES)
-    return max(float(np.abs(values[b : b + BLOCK_FRAMES]).max(initial=0)) for b in blocks)
