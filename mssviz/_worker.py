@@ -50,10 +50,16 @@ class Worker:
                 self._thread = threading.Thread(target=self._run, daemon=True)
                 self._thread.start()
 
-    def waits(self, name: str) -> bool:
-        """Whether work of this name is waiting to be done."""
+    def waits(self, *names: str | None) -> bool:
+        """Whether work of one of these names is waiting to be done; None is that of work without.
+
+        Parameters
+        ----------
+        names
+            Names of work, as in `do`.
+        """
         with self._lock:
-            return any(job.name == name for job in self._jobs)
+            return any(job.name in names for job in self._jobs)
 
     def wait(self) -> None:
         """Return when nothing is left to do."""

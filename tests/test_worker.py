@@ -18,6 +18,8 @@ def test_work_is_done_in_order_and_of_one_name_the_newest():
     worker.do(lambda: done.append("old"), "slider")
     worker.do(lambda: done.append("stroke"))
     assert worker.waits("slider")
+    assert worker.waits("nothing", None)  # the stroke has no name
+    assert not worker.waits("nothing")
     worker.do(lambda: done.append("new"), "slider")
     worker.do(lambda: done.append("another stroke"))
     go.set()

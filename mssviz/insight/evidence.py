@@ -19,7 +19,7 @@ Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -273,8 +273,9 @@ class MaskBin:
 
     def odds_with(self, gains: AnyArray) -> float:
         """Odds in dB with a gain on each bin of the network's input, ``(n_frames, n_bins)``."""
-        patch = self._patch * gains[None, :, :, None].astype(np.float32)
-        return float(self._odds_of(np.ascontiguousarray(patch)))
+        network = self._separator.network
+        found = network(self._patch * gains[None, :, :, None].astype(np.float32))
+        return float(self._odds([found[target] for target in network.targets]))
 
     def waveform(self, kept: Mask) -> tuple[float, Waveform]:
         """Make the mixture heard through a mask on what the network has read.
@@ -325,20 +326,20 @@ class MaskBin:
         gains = tf.ones(self._patch.shape, tf.float32)
         with tf.GradientTape() as tape:
             tape.watch(gains)
-            odds = self._odds_of(patch * tf.cast(gains, patch.dtype))
+            scaled = patch * tf.cast(gains, patch.dtype)
+            odds = self._odds(self._separator.network.forward(scaled, training=False))
         return float(odds), np.asarray(tape.gradient(odds, gains))[0]
 
-    def _odds_of(self, patch: Any) -> Any:
+    def _odds(self, outputs: Sequence[Any]) -> Any:
+        """Odds in dB, from what the network gives for each of its targets."""
         from mssviz.networks._tensorflow import tf
 
-        network = self._separator.network
-        outputs = network.forward(patch, training=False)
         exponent = self._separation.options.power
         levels = [
             tf.math.log(tf.abs(output[0, self._frame, self._bin]) + _TINY) * exponent
             for output in outputs
         ]
-        own = levels.pop(network.targets.index(self._target))
+        own = levels.pop(self._separator.network.targets.index(self._target))
         others = tf.reduce_logsumexp(tf.stack(levels), axis=0)
         return tf.reduce_mean(own - others) * (10 / np.log(10))
 

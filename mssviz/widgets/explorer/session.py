@@ -27,6 +27,8 @@ from mssviz.widgets.explorer.work import Listener, Status, Work
 PAUSE_SECONDS = 0.1
 
 _WARM_UP = "warm up"
+#: Names of the work after which what was found out is found out anew; strokes have none.
+_CHANGES = ("separate", "remask", "operate", None)
 
 #: Function that changes masks and returns the frames in which it did.
 Change = Callable[[MaskEditor], slice]
@@ -172,7 +174,13 @@ class Session:
         """Paint again the stroke that was taken back last."""
         self._change(MaskEditor.redo, MaskEditor.undo)
 
-    def ask(self, what: str, question: Question, answer: Callable[[Result, Any], object]) -> None:
+    def ask(
+        self,
+        what: str,
+        question: Question,
+        answer: Callable[[Result, Any], object],
+        again: bool = False,
+    ) -> None:
         """Find something out about the result in the background.
 
         Parameters
@@ -184,8 +192,10 @@ class Session:
             Function of the result and a callback for the progress, that yields answers.
         answer
             Function that gets the result and each answer, unless there is another result by then.
+        again
+            Whether it is asked only because the result has changed: then further changes go first.
         """
-        self._work.do(lambda: self._ask(what, question, answer), what)
+        self._work.do(lambda: self._ask(what, question, answer, again), what)
 
     def operate(self, surgery: Surgery) -> None:
         """Let a network with other parts switched off take the place of the result's own.
@@ -382,7 +392,7 @@ class Session:
                 self._listener.masks_changed(frames)
             if not result.complete:
                 continue
-            if self._work.waits("remask") or self._work.waits("separate"):
+            if self._work.waits("remask", "separate"):
                 return False
             # the first part is the one that people look at and hear: let the view ask for its tiles
             self._work.check(PAUSE_SECONDS)
@@ -395,16 +405,27 @@ class Session:
 
     # --- questions and surgery ------------------------------------------------------------------
 
-    def _ask(self, what: str, question: Question, answer: Callable[[Result, Any], object]) -> None:
+    def _ask(
+        self, what: str, question: Question, answer: Callable[[Result, Any], object], again: bool
+    ) -> None:
         result = self.result
         if result is None or not result.complete:
             return
+
+        def report(done: float, total: float | None, doing: str) -> None:
+            self._work.report_share(done, total, doing)
+            if again and self._work.waits(*_CHANGES):
+                raise _OvertakenError
+
         with self._work.announced():
             self._work.doing(what)
-            for found in question(result, self._work.report_share):
-                self._work.check()
-                if result is self.result:
-                    answer(result, found)
+            try:
+                for found in question(result, report):
+                    self._work.check()
+                    if result is self.result:
+                        answer(result, found)
+            except _OvertakenError:
+                self.ask(what, question, answer, again)
 
     def _operate(self, surgery: Surgery) -> None:
         result = self.result
@@ -465,6 +486,10 @@ class Session:
             check()
             self._resound(result, part)
         self._listener.masks_changed(frames)
+
+
+class _OvertakenError(Exception):
+    """A change of the result waits, and goes first."""
 
 
 def _prepare(
