@@ -14,6 +14,7 @@ from mssviz.errors import ParameterError
 from mssviz.separation.editing import Stroke
 from mssviz.widgets.explorer.lanes import RESIDUAL
 from mssviz.widgets.explorer.questions import FeatureMaps, placed
+from mssviz.widgets.explorer.why import errors as errors_module
 
 RATE = 44100
 
@@ -152,6 +153,54 @@ def test_a_selection_has_its_own_scores(explorer):
     )
     assert explorer.mixer.captions != before
     assert f"{table.loc[('vocals', 1.0), 'SIR']:.1f} dB" in explorer.mixer.captions["interference"]
+
+
+def test_a_selection_changes_the_scores_of_parts_and_not_their_sound(explorer):
+    explorer.why.parts.lanes.value = "parts"
+    explorer.wait()
+    mixer = explorer.mixer
+    explorer.view.selection = [1.0, 2.0]
+    explorer.wait()
+    assert explorer.mixer is mixer
+    assert "selection" in explorer.why.parts.said.value
+    explorer.view.selection = None
+    explorer.wait()
+    assert explorer.mixer is mixer
+    assert "the excerpt" in explorer.why.parts.said.value
+
+
+def test_what_the_lanes_play_is_what_the_picker_says(explorer):
+    errors, evidence, lanes = found(explorer), explorer.why.evidence, explorer.why.parts.lanes
+    errors.heard["Error"].click()
+    assert lanes.value == "errors"
+    explorer.mixer.adjust("vocals", solo=False, shows="vocals")
+    explorer.view.pinned = [2.0, 440.0]
+    evidence.explain.click()
+    explorer.wait()
+    evidence.hear.value = True
+    evidence.hear.value = False
+    assert "vocals (error)" in explorer.mixer.strips[1]["choices"]
+
+
+def test_what_is_found_again_waits_for_changes_that_wait(explorer, monkeypatch):
+    errors = found(explorer)
+    done, find = [], errors_module.find_errors
+
+    def noted(result, stem, progress):
+        if not done:  # a slider moves while errors are found anew
+            explorer.controls.power.value = 3.0
+        done.append("begun")
+        yield from find(result, stem, progress)
+        done.append("found")
+
+    monkeypatch.setattr(errors_module, "find_errors", noted)
+    explorer.session.paint(Stroke("vocals", "erase", [(1.0, 400.0), (2.0, 400.0)]))
+    explorer.wait()
+    assert done == ["begun", "begun", "found"]
+    true, estimate = explorer.references["vocals"], explorer.estimates["vocals"]
+    assert f"SDR {sdr(true, estimate):.2f} dB" in errors.said.value
+    explorer.controls.power.value = 2.0
+    explorer.wait()
 
 
 def test_lanes_keep_what_was_set_on_them(explorer):

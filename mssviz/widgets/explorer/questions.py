@@ -17,7 +17,7 @@ from mssviz.scores.regions import Region, costliest
 from mssviz.scores.table import Judged, of_track
 from mssviz.scores.windows import suggested_dither_db
 from mssviz.separators import Separator
-from mssviz.stft import Frames
+from mssviz.stft import Frames, time_to_frames
 from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.signed_map import SignedMap
 
@@ -149,8 +149,8 @@ def take_apart(
     )  # fmt: skip
 
 
-def parts_of(result: Result, stem: str, taken: Decomposition) -> tuple[Components, Components]:
-    """Parts of a stem: of the whole excerpt, and of the selection if there is one.
+def selected_parts(result: Result, stem: str, taken: Decomposition) -> Components:
+    """Parts of a stem in the selection, or in the whole excerpt if nothing is selected.
 
     Parameters
     ----------
@@ -160,17 +160,33 @@ def parts_of(result: Result, stem: str, taken: Decomposition) -> tuple[Component
         Name of the stem.
     taken
         Answer of `take_apart`.
+    """
+    selection = result.selected()
+    if selection is None:
+        return taken.of(stem)
+    seconds = len(result.mixture) / result.params.sample_rate
+    return taken.of(stem, max(0.0, selection[0]), min(selection[1], seconds))
+
+
+def parts_of(
+    result: Result, stem: str, taken: Decomposition
+) -> tuple[dict[str, Waveform], Components]:
+    """Parts of a stem as tracks of the excerpt, and those of what is selected.
+
+    Parameters
+    ----------
+    result, stem, taken
+        Arguments of `selected_parts`.
 
     Returns
     -------
-    whole, selected : Components
-        The second is the first where nothing is selected.
+    tracks : dict
+        Waveforms by name, without the filters' last 12 ms, which ring on after the excerpt.
+    selected : Components
     """
-    whole, selection = taken.of(stem), result.selected()
-    if selection is None:
-        return whole, whole
-    seconds = len(result.mixture) / result.params.sample_rate
-    return whole, taken.of(stem, max(0.0, selection[0]), min(selection[1], seconds))
+    whole, n_samples = taken.of(stem), len(result.mixture)
+    tracks = {name: track[:n_samples] for name, track in whole.tracks.items()}
+    return tracks, whole if result.selection is None else selected_parts(result, stem, taken)
 
 
 # --- how boards would rank it ---------------------------------------------------------------------
@@ -305,11 +321,8 @@ class FeatureMaps:
 
     def signed_map(self, result: Result, channel: int) -> SignedMap:
         """One channel as a map on the song's grid, each value as wide as what it stands for."""
-        params, chosen = result.params, self.values[:, :, channel]
-        first, last = (
-            round((s * params.sample_rate + params.n_fft / 2) / params.hop_length)
-            for s in self.seconds
-        )
+        chosen = self.values[:, :, channel]
+        first, last = time_to_frames(np.array(self.seconds), result.params).tolist()
         n_bins = result.model.preset.model_bins
         times = np.arange(last - first + 1) * len(chosen) // (last - first + 1)
         bands = np.arange(n_bins) * chosen.shape[1] // n_bins
@@ -397,7 +410,7 @@ def placed(values: AnyArray, first: int, shape: tuple[int, int, int]) -> Frames:
     return Frames(shape, np.float32, compute)
 
 
-def captions(parts: Components) -> Mapping[str, str]:
+def captions(parts: Components) -> dict[str, str]:
     """Scores of parts at the lanes of what they are lost to."""
     measures = {"target": "SDR", "spatial": "ISR", "interference": "SIR", "artefacts": "SAR"}
     return {

@@ -88,11 +88,10 @@ class Stage(w.VBox):
 
     def _keep_room(self, excerpt: Excerpt | None) -> None:
         """Keep as much room below a mixture as its stems will need, so that nothing moves then."""
-        awaits = len(entry(excerpt.choice.model).preset.targets) if excerpt else 0
         for name in [name for name in self._dom_classes if name.startswith(_AWAITS)]:
             self.remove_class(name)
         if excerpt and not excerpt.masks:
-            self.add_class(f"{_AWAITS}{awaits}")
+            self.add_class(f"{_AWAITS}{len(entry(excerpt.choice.model).preset.targets)}")
 
     def show_lanes(self, lanes: Lanes) -> Mixer:
         """Let the lanes play something else, see `Views.show_lanes`."""

@@ -1,6 +1,7 @@
 """The views of one excerpt, linked along the song's time axis."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets as w
@@ -164,6 +165,17 @@ class Views:
             Stem to its text.
         """
         self._captions = dict(texts)
+        self._show_captions()
+
+    def caption_lanes(self, texts: Mapping[str, str]) -> None:
+        """Write other texts at the right ends of lanes that have texts of their own.
+
+        Parameters
+        ----------
+        texts
+            Text of each lane, by its name.
+        """
+        self.lanes = replace(self.lanes, captions=texts)
         self._show_captions()
 
     def _show_captions(self) -> None:

@@ -29,13 +29,11 @@ class RegionView {
     const gain = `+${gain_db.toFixed(2)} dB`;
     const times = `${box.start.toFixed(2)}–${box.stop.toFixed(2)} s`;
     const frequencies = band(box.low, box.high);
-    const help =
-      `Look at it and loop it: repair these bins, and SDR rises by at least ${gain}. ` +
-      "What is wrong there is ";
+    const help = `Look at it and loop it: repair these bins, and SDR rises by at least ${gain}`;
     const button = make(
       "button",
       "",
-      { type: "button", title: `${help}${kind === "missing" ? "missing" : "too much"}.` },
+      { type: "button", title: `${help}. What is wrong there is ${kind}.` },
       make("b", "", {}, gain),
       make("span", "", {}, times),
       make("span", "", {}, frequencies),

@@ -46,11 +46,13 @@ class BoardSection(Section):
     def settled(self, result: Result) -> None:
         """As `Section.settled`: what was measured is measured anew."""
         if self._asked:
-            self._ask()
+            self._ask(again=True)
 
-    def _ask(self) -> None:
+    def _ask(self, again: bool = False) -> None:
         self._asked = True
-        self.session.ask("measure as boards do", measure_whole, lambda _, found: self._show(found))
+        self.session.ask(
+            "measure as boards do", measure_whole, lambda _, found: self._show(found), again
+        )
 
     def _show(self, marks: Marks) -> None:
         head = "".join(f"<th>{html.escape(one_line(name, 40))}</th>" for name in marks)

@@ -6,12 +6,13 @@ import ipywidgets as w
 
 from mssviz.scores.error_maps import Advantage
 from mssviz.widgets._layers import Layer
-from mssviz.widgets.explorer.lanes import error_lanes, error_of
+from mssviz.widgets.explorer.lanes import error_of
 from mssviz.widgets.explorer.mask_controls import STYLE
 from mssviz.widgets.explorer.questions import Errors, find_errors
 from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.stage import Stage
+from mssviz.widgets.explorer.why.parts import ERRORS, PartSection
 from mssviz.widgets.explorer.why.section import Section, button
 from mssviz.widgets.regions import RegionList
 
@@ -42,7 +43,10 @@ class ErrorSection(Section):
         "(bleed), orange where something is missing (a hole)."
     )
 
-    def __init__(self, session: Session, stage: Stage, stem: w.Dropdown) -> None:
+    def __init__(
+        self, session: Session, stage: Stage, stem: w.Dropdown, parts: PartSection
+    ) -> None:
+        self._parts = parts  # which has the lanes
         self.find = button("Find errors", "Draw the error of this stem, and list what costs most")
         self.part = w.Dropdown(
             options=_PARTS, description="Map", style=STYLE, layout={"width": "auto"},
@@ -101,6 +105,7 @@ class ErrorSection(Section):
             "find errors",
             lambda result, report: find_errors(result, stem, report),
             lambda result, found: self.show(result, stem, found, fresh),
+            again=not fresh,
         )
 
     def show(self, result: Result, stem: str, found: Errors, fresh: bool = False) -> Sequence[str]:
@@ -154,8 +159,7 @@ class ErrorSection(Section):
             return
         stem = self._asked
         played = {"Estimate": stem, "True stem": f"{stem} (true)", "Error": error_of(stem)}[what]
-        if views.mixer is None or error_of(stem) not in views.lanes.tracks:
-            self.stage.show_lanes(error_lanes(result))
+        self._parts.lanes.value = ERRORS
         assert views.mixer is not None
         for strip in views.mixer.strips:
             alone = strip["name"] == stem

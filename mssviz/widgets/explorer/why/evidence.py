@@ -3,12 +3,13 @@
 import ipywidgets as w
 
 from mssviz.widgets._layers import Layer
-from mssviz.widgets.explorer.lanes import Lanes, stem_lanes
+from mssviz.widgets.explorer.lanes import Lanes
 from mssviz.widgets.explorer.mask_controls import STYLE
 from mssviz.widgets.explorer.questions import EVIDENCE_SHARE, Explained, explain
 from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.stage import Stage
+from mssviz.widgets.explorer.why.parts import PartSection
 from mssviz.widgets.explorer.why.section import Section, button
 
 #: Map of evidence among the picture's layers, and its track among the lanes.
@@ -37,7 +38,10 @@ class EvidenceSection(Section):
         "Such pictures tell what the answer would change with, not how the network reasons."
     )
 
-    def __init__(self, session: Session, stage: Stage, stem: w.Dropdown) -> None:
+    def __init__(
+        self, session: Session, stage: Stage, stem: w.Dropdown, parts: PartSection
+    ) -> None:
+        self._parts = parts  # which has the lanes at other times
         self.method = w.Dropdown(
             options=_METHODS, description="Method", style=STYLE, layout={"width": "auto"},
             tooltip="How evidence is found; Cancel stops it at any time",
@@ -94,7 +98,7 @@ class EvidenceSection(Section):
         if self._found is None or views is None or result is not self._found[0]:
             return
         if not self.hear.value:
-            self.stage.show_lanes(stem_lanes(result))
+            self._parts.play()
             return
         tracks = {"mixture": result.mixture, EVIDENCE: self._found[1].sound(result)}
         lanes = Lanes(tracks=tracks, muted=frozenset(["mixture"]), captions={})

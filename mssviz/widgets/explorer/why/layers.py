@@ -1,5 +1,7 @@
 """What a layer does: the network, with parts that can be switched off, and its feature maps."""
 
+from collections.abc import Mapping, Sequence
+
 import ipywidgets as w
 
 from mssviz.widgets._layers import Layer
@@ -47,6 +49,8 @@ class LayerSection(Section):
         self.draw.on_click(lambda _: self._draw())
         self.channel.observe(lambda _: self._show_channel(), "value")
         self._features: tuple[Result, FeatureMaps] | None = None
+        #: Result, and what was cut out of its network, when they were looked at.
+        self._seen: tuple[Result, Mapping[str, Sequence[float]]] | None = None
 
     def fit(self, result: Result) -> None:
         """As `Section.fit`; what is cut stays cut in a new result of the same network."""
@@ -64,7 +68,7 @@ class LayerSection(Section):
 
     def settled(self, result: Result) -> None:
         """As `Section.settled`: feature maps follow what is cut."""
-        if self._features is not None:
+        if self._features is not None and self._seen != (result, result.cuts):
             self._look()
         if self.network is not None and self.network.surgery.gains != result.cuts:
             self.say("The last cut was cancelled: what is seen and heard is without it.")
@@ -113,7 +117,7 @@ class LayerSection(Section):
 
     def _show_features(self, result: Result, found: FeatureMaps) -> None:
         fresh = self._features is None or self._features[1].site != found.site
-        self._features = result, found
+        self._features, self._seen = (result, found), (result, result.cuts)
         self.channel.max = found.values.shape[2]
         if fresh:
             self.channel.value = found.strongest + 1

@@ -45,10 +45,10 @@ class Why(w.VBox):
             description="Stem", style=STYLE, layout={"width": "auto"},
             tooltip="Stem that is asked about",
         )  # fmt: skip
-        self.errors = ErrorSection(session, stage, self.stem)
         self.parts = PartSection(session, stage, self.stem)
+        self.errors = ErrorSection(session, stage, self.stem, self.parts)
         self.boards = BoardSection(session, stage, self.stem)
-        self.evidence = EvidenceSection(session, stage, self.stem)
+        self.evidence = EvidenceSection(session, stage, self.stem, self.parts)
         self.layers = LayerSection(session, stage, self.stem)
         self.sections: dict[str, Section] = {
             "errors": self.errors, "parts": self.parts, "boards": self.boards,

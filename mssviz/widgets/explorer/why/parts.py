@@ -6,7 +6,7 @@ from mssviz._fetch import no_progress
 from mssviz.scores.components import Components, Decomposition
 from mssviz.widgets.explorer.lanes import Lanes, error_lanes, stem_lanes
 from mssviz.widgets.explorer.mask_controls import STYLE
-from mssviz.widgets.explorer.questions import captions, parts_of, take_apart
+from mssviz.widgets.explorer.questions import captions, parts_of, selected_parts, take_apart
 from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.explorer.scoring import LEAST_REFERENCES
 from mssviz.widgets.explorer.session import Session
@@ -14,7 +14,8 @@ from mssviz.widgets.explorer.stage import Stage
 from mssviz.widgets.explorer.why.section import Section
 from mssviz.widgets.mixer import Mixer
 
-_STEMS, _ERRORS, _PARTS = "stems", "errors", "parts"
+#: What the lanes can play.
+STEMS, ERRORS, PARTS = "stems", "errors", "parts"
 
 
 class PartSection(Section):
@@ -37,9 +38,9 @@ class PartSection(Section):
     def __init__(self, session: Session, stage: Stage, stem: w.Dropdown) -> None:
         self.lanes = w.Dropdown(
             options=[
-                ("the stems", _STEMS),
-                ("the stems, their errors and the residual", _ERRORS),
-                ("the parts of this stem", _PARTS),
+                ("the stems", STEMS),
+                ("the stems, their errors and the residual", ERRORS),
+                ("the parts of this stem", PARTS),
             ],
             description="Lanes", style=STYLE, layout={"width": "auto"},
             tooltip="What the lanes play",
@@ -50,52 +51,58 @@ class PartSection(Section):
             tooltip="Version of BSS Eval by which parts are made",
         )  # fmt: skip
         super().__init__(session, stage, stem, [self.lanes, self.version])
-        self._taken: tuple[Result, str, Decomposition] | None = None
+        self._taken: tuple[str, Decomposition] | None = None
         for control in (self.lanes, self.version):
-            control.observe(lambda _: self._play(), "value")
+            control.observe(lambda _: self.play(), "value")
 
     def choose(self, result: Result) -> None:
         """As `Section.choose`; another result is played as the last one was, too."""
         self._taken = None
-        if self.lanes.value != _STEMS:
-            self._play()
+        if self.lanes.value != STEMS:
+            self.play()
 
     def settled(self, result: Result) -> None:
         """As `Section.settled`: parts are made anew of the stems as they are."""
         self._taken = None
-        if self.lanes.value == _PARTS:
-            self._ask()
+        if self.lanes.value == PARTS:
+            self._ask(again=True)
 
     def selected(self) -> None:
-        """Say the scores of the part that is selected."""
-        if self._taken is not None and self.lanes.value == _PARTS:
-            result, stem, taken = self._taken
-            self._ask_for_parts(result, stem, taken)
+        """Say the scores of the part that is selected; the sound stays."""
+        if self._taken is None or self.lanes.value != PARTS:
+            return
+        taken = self._taken
+        self.session.ask(
+            "score the selection",
+            lambda result, _: iter([selected_parts(result, *taken)]),
+            self._show_scores,
+        )
 
     def mixer(self, result: Result, stem: str) -> Mixer | None:
         """A mixer of a stem's parts, for a saved page; None where they cannot be made."""
         if _too_few(result) or stem not in result.true_stems:
             return None
         [taken] = take_apart(result, stem, self.version.value, no_progress)
-        lanes = _lanes(result, *parts_of(result, stem, taken))
-        mixer = Mixer(lanes.tracks, result.params.sample_rate, offset=result.offset)
-        mixer.captions = dict(lanes.captions or {})
+        tracks, selected = parts_of(result, stem, taken)
+        mixer = Mixer(tracks, result.params.sample_rate, offset=result.offset)
+        mixer.captions = captions(selected)
         mixer.close()  # no page of a notebook shows it
         return mixer
 
-    def _play(self) -> None:
+    def play(self) -> None:
+        """Let the lanes play what is chosen, also where another section has had them."""
         result = self.session.result
         if result is None or not result.complete:
             return
         self.say()
-        if self.lanes.value == _STEMS:
+        if self.lanes.value == STEMS:
             self.stage.show_lanes(stem_lanes(result))
-        elif self.lanes.value == _ERRORS:
+        elif self.lanes.value == ERRORS:
             self.stage.show_lanes(error_lanes(result))
         else:
             self._ask()
 
-    def _ask(self) -> None:
+    def _ask(self, again: bool = False) -> None:
         result, stem, version = self.session.result, str(self.stem.value), self.version.value
         if result is None or stem not in result.true_stems or _too_few(result):
             self.say(
@@ -107,35 +114,28 @@ class PartSection(Section):
             "take stems apart",
             lambda result, report: take_apart(result, stem, version, report),
             lambda result, taken: self._take(result, stem, taken),
+            again,
         )
 
     def _take(self, result: Result, stem: str, taken: Decomposition) -> None:
-        self._taken = result, stem, taken
-        self._show(result, stem, *parts_of(result, stem, taken))
-
-    def _ask_for_parts(self, result: Result, stem: str, taken: Decomposition) -> None:
-        self.session.ask(
-            "take the selection apart",
-            lambda result, _: iter([parts_of(result, stem, taken)]),
-            lambda result, parts: self._show(result, stem, *parts),
-        )
-
-    def _show(self, result: Result, stem: str, whole: Components, selected: Components) -> None:
         views = self.stage.views
-        if views is None or views.excerpt is not result or self.lanes.value != _PARTS:
+        if views is None or views.excerpt is not result or self.lanes.value != PARTS:
             return
-        self.stage.show_lanes(_lanes(result, whole, selected))
+        self._taken = stem, taken
+        tracks, selected = parts_of(result, stem, taken)
+        self.stage.show_lanes(Lanes(tracks=tracks, captions={}))
+        self._show_scores(result, selected)
+
+    def _show_scores(self, result: Result, parts: Components) -> None:
+        views = self.stage.views
+        if self._taken is None or views is None or views.excerpt is not result:
+            return
+        views.caption_lanes(captions(parts))
         part = "the selection" if result.selection else "the excerpt"
         self.say(
-            f"The lanes add up to the estimate of {stem}; mute the target to hear its error. Their "
-            f"scores are of {part}, as one window."
+            f"The lanes add up to the estimate of {self._taken[0]}; mute the target to hear its "
+            f"error. Their scores are of {part}, as one window."
         )
-
-
-def _lanes(result: Result, whole: Components, selected: Components) -> Lanes:
-    n_samples = len(result.mixture)  # without the filters' last 12 ms, which ring on after it
-    tracks = {name: track[:n_samples] for name, track in whole.tracks.items()}
-    return Lanes(tracks=tracks, captions=captions(selected))
 
 
 def _too_few(result: Result) -> bool:
