@@ -154,6 +154,17 @@ def arrays(page: Page, script: str, argument: object = None) -> list[np.ndarray]
     return [np.frombuffer(base64.b64decode(text), kinds[kind]) for kind, text in packed]
 
 
+def heard(page: Page, seconds: float, start: float = 0.0) -> np.ndarray:
+    """What the explorer's mixer plays with its present settings, ``(n_samples, 2)``."""
+    page.wait_for_function(
+        "() => document.querySelector('.mssviz-mixer')?.parentElement.mssvizMixer.ready",
+        timeout=60_000,
+    )
+    script = """([seconds, start]) =>
+        document.querySelector(".mssviz-mixer").parentElement.mssvizMixer.render(seconds, start)"""
+    return np.stack(arrays(page, script, [seconds, start]), axis=1)
+
+
 def eventually(page: Page, check: Callable[[], None], seconds: float = 20) -> None:
     """Repeat a check until it holds; after that time its failure is the test's."""
     deadline = time.monotonic() + seconds

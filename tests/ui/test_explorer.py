@@ -9,9 +9,9 @@ from playwright.sync_api import expect
 import mssviz
 from tests.ui.lab import (
     SETTLED,
-    arrays,
     choose,
     eventually,
+    heard,
     open_panel,
     plot_area,
     restart_and_run_all,
@@ -91,22 +91,11 @@ def _choose(page, name, label, panel=None):
     picker.select_option(label=label, timeout=WORK_MS)
 
 
-def _heard(page, seconds, start=0.0):
-    """What the mixer plays with its present settings, (n_samples, 2)."""
-    page.wait_for_function(
-        "() => document.querySelector('.mssviz-mixer')?.parentElement.mssvizMixer.ready",
-        timeout=WORK_MS,
-    )
-    script = """([seconds, start]) =>
-        document.querySelector(".mssviz-mixer").parentElement.mssvizMixer.render(seconds, start)"""
-    return np.stack(arrays(page, script, [seconds, start]), axis=1)
-
-
 def _expect_sound(page, expected, seconds=2, tolerance=2**-20):
     """Wait until the mixer plays this."""
 
     def check():
-        assert np.abs(_heard(page, seconds) - expected[: seconds * 44100]).max() < tolerance
+        assert np.abs(heard(page, seconds) - expected[: seconds * 44100]).max() < tolerance
 
     eventually(page, check)
 
@@ -146,13 +135,13 @@ def test_a_stroke_is_seen_heard_measured_and_taken_back(open_notebook, separatio
     _solo(page, "vocals")
     page.wait_for_timeout(300)
     scores = page.locator("table.mssviz-scores")
-    before, sound = scores.inner_text(), _heard(page, 3)
+    before, sound = scores.inner_text(), heard(page, 3)
     page.get_by_role("button", name="erase").click()
     _drag(page, 0.02, 0.15, 0.55)
     expect(scores).not_to_have_text(before, timeout=WORK_MS)
 
     def differs():
-        assert _db(_heard(page, 3) - sound, sound) > -40
+        assert _db(heard(page, 3) - sound, sound) > -40
 
     eventually(page, differs)
     _screenshot(page, "explorer-edited")
@@ -211,12 +200,12 @@ def test_own_file_has_no_scores_and_says_so(open_notebook, tmp_path, example):
     _screenshot(page, "explorer-own-file")
 
 
-def test_the_mask_laboratory_is_heard(open_notebook, separation):
+def test_the_mask_laboratory_isheard(open_notebook, separation):
     page = open_notebook("explorer.ipynb")
     _separate(page)
     _solo(page, "vocals")
     vocals = separation.estimates["vocals"][: 4 * 44100]
-    assert _db(_heard(page, 4) - vocals, vocals) < -80
+    assert _db(heard(page, 4) - vocals, vocals) < -80
     _press(page, "Exponent", "End")
     separation = separation.with_options(power=8.0)
     _expect_sound(page, separation.estimates["vocals"])
@@ -308,9 +297,9 @@ def test_two_models_are_compared_by_ear_picture_and_score(open_notebook, separat
     expected = other.separate(example[0], 44100, progress=False).estimates["vocals"]
     strip = page.get_by_role("group", name="vocals", exact=True)
     _solo(page, "vocals")
-    assert np.abs(_heard(page, 2) - separation.estimates["vocals"][:88200]).max() < 1e-5
+    assert np.abs(heard(page, 2) - separation.estimates["vocals"][:88200]).max() < 1e-5
     strip.get_by_role("button", name="C: vocals (spleeter:2stems-16kHz)").click()
-    assert np.abs(_heard(page, 2) - expected[:88200]).max() < 1e-5
+    assert np.abs(heard(page, 2) - expected[:88200]).max() < 1e-5
     table = page.locator("table.mssviz-scores")
     open_panel(page, "Scores")
     expect(table.get_by_text("vocals · spleeter:2stems-16kHz")).to_be_visible()
@@ -354,11 +343,11 @@ def test_a_restarted_kernel_gives_a_working_explorer(open_notebook):
     restart_and_run_all(page)
     expect(page.get_by_text("Choose a song and press")).to_be_visible(timeout=WORK_MS)
     _separate(page)
-    assert np.abs(_heard(page, 1)).max() > 0.01
+    assert np.abs(heard(page, 1)).max() > 0.01
     assert errors == []
 
 
-def test_a_new_run_on_the_same_excerpt_keeps_what_is_looked_at_and_heard(run_cell):
+def test_a_new_run_on_the_same_excerpt_keeps_what_is_looked_at_andheard(run_cell):
     page = run_cell("import mssviz\nmssviz.explore(model='repet-sim', duration=6)")
     _separate(page)
     page.locator(".mssviz-tab", has_text="vocals").click()

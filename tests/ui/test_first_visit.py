@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 
 import mssviz
-from tests.ui.lab import SETTLED, arrays, eventually, open_panel, restart_and_run_all, screenshot
+from tests.ui.lab import SETTLED, eventually, heard, open_panel, restart_and_run_all, screenshot
 
 pytestmark = pytest.mark.ui
 
@@ -63,17 +63,11 @@ def _on_laptop(page):
     page.wait_for_function(SETTLED, timeout=WORK_MS)
 
 
-def _heard(page, seconds, start=0.0):
-    page.wait_for_function(f"() => {MIXER}?.ready", timeout=WORK_MS)
-    script = f"([seconds, start]) => {MIXER}.render(seconds, start)"
-    return np.stack(arrays(page, script, [seconds, start]), axis=1)
-
-
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_mixture_is_seen_and_heard_before_anything_is_separated(run_cell, dark):
     page = _shown(run_cell, dark=dark)
     expected = next(iter(mssviz.examples().values())).load(duration=15)[0]
-    assert np.abs(_heard(page, 2) - expected[:88200]).max() < 2**-20
+    assert np.abs(heard(page, 2) - expected[:88200]).max() < 2**-20
     notice = page.get_by_text("Choose a song and press Separate")
     expect(notice).to_be_visible()
     box = notice.bounding_box()

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 import mssviz
 from tests.ui import lab as jupyter
-from tests.ui.lab import SETTLED, arrays, eventually, open_panel, plot_area, screenshot
+from tests.ui.lab import SETTLED, eventually, heard, open_panel, plot_area, screenshot
 
 pytestmark = pytest.mark.ui
 
@@ -50,16 +50,6 @@ def done(page):
     page.wait_for_timeout(200)
     expect(page.get_by_role("button", name="Separate")).to_be_enabled(timeout=WORK_MS)
     page.wait_for_function(SETTLED, timeout=WORK_MS)
-
-
-def heard(page, seconds, start=0.0):
-    page.wait_for_function(
-        "() => document.querySelector('.mssviz-mixer')?.parentElement.mssvizMixer.ready",
-        timeout=WORK_MS,
-    )
-    script = """([seconds, start]) =>
-        document.querySelector(".mssviz-mixer").parentElement.mssvizMixer.render(seconds, start)"""
-    return np.stack(arrays(page, script, [seconds, start]), axis=1)
 
 
 def hears(page, expected, tolerance=2**-19):
