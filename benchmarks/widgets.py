@@ -205,7 +205,7 @@ def explorer_responds(
     selection = [view[0], min(view[1], view[0] + 10)]
     code = EXPLORER.format(seconds=seconds, view=view, selection=selection)
     lab.open_notebook(page, address, lab.write_cell(folder, code))
-    page.locator("table.mssviz-scores").wait_for(timeout=240_000)
+    page.locator("table.mssviz-scores").wait_for(state="attached", timeout=120_000)
     page.wait_for_function(lab.SETTLED)
     page.locator(".mssviz-mixer-play").click()
     page.wait_for_timeout(1000)
@@ -246,7 +246,7 @@ def saving(page: Page, address: str, folder: Path) -> None:
     """Print what a saved page of 30 s and four stems takes."""
     (folder / "song").mkdir(exist_ok=True)
     lab.open_notebook(page, address, lab.write_cell(folder, SAVED.format(seconds=30)))
-    said = page.get_by_text("SAVED")
+    said = page.locator("pre", has_text="SAVED")
     said.wait_for(timeout=120_000)
     print(f"page of 30 s and four stems: {said.inner_text().removeprefix('SAVED ')}")
 
@@ -292,7 +292,7 @@ def main() -> None:
                 partial(explorer_responds, seconds=240, view=[120, 135]),
             )
             for work in works:
-                lab.end_kernels(address)
+                lab.Kernels(address, folder).end()
                 page = lab.new_page(browser, viewport={"width": 1430, "height": 1600})
                 work(page, address, folder)
                 page.context.close()

@@ -73,17 +73,33 @@ def lab(lab_folder: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def kernels(lab: str, lab_folder: Path) -> Iterator[jupyter.Kernels]:
+    """Kernels that the tests of a file lend to each other."""
+    found = jupyter.Kernels(lab, lab_folder)
+    yield found
+    found.end()
+
+
 @pytest.fixture
 def open_notebook(
-    browser: Browser, lab: str, request: pytest.FixtureRequest
+    browser: Browser, lab: str, kernels: jupyter.Kernels, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Page]]:
-    """Function (name, width, dark, tour) that opens a notebook, runs it all, returns the page."""
+    """Function (name, width, dark, tour, alone) that opens and runs a notebook; returns the page.
+
+    The kernel is one that tests before have used; one that is `alone` is new, and ends with the
+    test: for cells that change what they import.
+    """
     pages: list[Page] = []
 
-    def open_(name: str, width: int = 1280, dark: bool = False, tour: bool = False) -> Page:
+    def open_(
+        name: str, width: int = 1280, dark: bool = False, tour: bool = False, alone: bool = False
+    ) -> Page:
         viewport = {"width": width, "height": 2200}
         page = jupyter.new_page(browser, tour, viewport=viewport)
         pages.append(page)
+        if not alone:
+            kernels.lend(name)
         jupyter.open_notebook(page, lab, name, dark)
         return page
 
@@ -92,12 +108,15 @@ def open_notebook(
         if request.node.failed:
             jupyter.screenshot(page, f"failed-{request.node.name}-{i}")
         page.context.close()
-    jupyter.end_kernels(lab)
+    if request.node.failed:
+        kernels.end()
+    else:
+        kernels.take_back()
 
 
 @pytest.fixture
 def run_cell(open_notebook: Callable[..., Page], lab_folder: Path) -> Callable[..., Page]:
-    """Function (code, width, dark, tour) that runs a notebook of one cell and returns the page."""
+    """Function (code, **options) that runs a notebook of one cell and returns the page."""
 
     def run(code: str, **options: object) -> Page:
         return open_notebook(jupyter.write_cell(lab_folder, code), **options)

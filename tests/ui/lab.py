@@ -15,12 +15,20 @@ from typing import Any
 import nbformat
 import numpy as np
 import requests
+from jupyter_client import BlockingKernelClient
 from playwright.sync_api import Browser, Locator, Page, Playwright
 from playwright.sync_api import TimeoutError as Timeout
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts"
 START_SECONDS = 90
+#: Brings a kernel back to where nothing but its imports is left of what was done with it.
+FORGET = """
+import gc, ipywidgets
+ipywidgets.Widget.close_all()
+get_ipython().run_line_magic("reset", "-f")
+gc.collect()
+"""
 #: Whether a spectrogram view has every tile that its picture asked for, and has painted them.
 SETTLED = """() => {
     const view = document.querySelector(".mssviz-spectrogram")?.mssvizSpectrogram;
@@ -212,13 +220,73 @@ def shut_down(page: Page) -> None:
     page.wait_for_selector("[data-status=unknown]", timeout=30_000, state="attached")
 
 
-def end_kernels(address: str) -> None:
-    """End all kernels of a JupyterLab, each of which holds the better part of a gigabyte."""
-    server, token = re.fullmatch(r"(.*)/lab\?token=(\w+)", address).groups()
-    headers = {"Authorization": f"token {token}"}
-    for session in requests.get(f"{server}/api/sessions", headers=headers, timeout=30).json():
-        kernel = f"{server}/api/kernels/{session['kernel']['id']}"
-        requests.delete(kernel, headers=headers, timeout=30)
+class Kernels:
+    """Kernels of a JupyterLab for notebooks in its folder: each is lent to one test after another.
+
+    One that has imported TensorFlow makes a test seconds shorter. What a test leaves in it is
+    closed and forgotten before it is lent again. Each holds the better part of a gigabyte.
+    """
+
+    def __init__(self, address: str, folder: Path) -> None:
+        self.folder = folder
+        server, token = re.fullmatch(r"(.*)/lab\?token=(\w+)", address).groups()
+        self._api = f"{server}/api"
+        self._headers = {"Authorization": f"token {token}"}
+        self._kept: str | None = None
+        self._lent = False
+
+    def lend(self, name: str) -> None:
+        """Let a notebook run in the kept kernel, unless another one of this test does."""
+        if self._lent or "/" in name:  # a lesson's kernel works in the lesson's folder
+            return
+        self._lent = True
+        notebook = {"path": name, "name": name, "type": "notebook"}
+        if session := self._session():
+            self._ask("patch", f"sessions/{session['id']}", json=notebook)
+        else:
+            begun = self._ask("post", "sessions", json=notebook | {"kernel": {"name": "python3"}})
+            self._kept = begun.json()["kernel"]["id"]
+
+    def take_back(self) -> None:
+        """End all kernels but the kept one, which forgets what was done with it."""
+        self._lent = False
+        session = self._session()
+        self._end(but=self._kept)
+        if session and not self._forget():
+            self.end()
+
+    def end(self) -> None:
+        """End all kernels."""
+        self._lent, self._kept = False, None
+        self._end()
+
+    def _session(self) -> dict[str, Any] | None:
+        """Session of the kept kernel; None if there is none, or if it was ended or has died."""
+        sessions = self._ask("get", "sessions").json()
+        return next((one for one in sessions if one["kernel"]["id"] == self._kept), None)
+
+    def _end(self, but: str | None = None) -> None:
+        for session in self._ask("get", "sessions").json():
+            if session["kernel"]["id"] != but:
+                self._ask("delete", f"kernels/{session['kernel']['id']}")
+
+    def _forget(self) -> bool:
+        """Close all widgets and delete all names of the kept kernel; False if it cannot."""
+        file = self.folder / ".runtime" / f"kernel-{self._kept}.json"
+        client = BlockingKernelClient(connection_file=str(file))
+        client.load_connection_file()
+        client.start_channels()
+        try:
+            reply = client.execute_interactive(FORGET, timeout=30, output_hook=lambda _: None)
+        except TimeoutError:
+            return False
+        finally:
+            client.stop_channels()
+        return reply["content"]["status"] == "ok"
+
+    def _ask(self, verb: str, path: str, **options: Any) -> requests.Response:
+        url = f"{self._api}/{path}"
+        return requests.request(verb, url, headers=self._headers, timeout=30, **options)
 
 
 def restart_and_run_all(page: Page) -> None:

@@ -124,4 +124,4 @@ def test_the_course_opens_on_its_contents_with_the_explorer_beside(browser, tmp_
         glossary = page.get_by_role("heading", name="Time and frequency")
         expect(glossary).to_be_visible(timeout=DRAWN_MS)
         page.context.close()
-        jupyter.end_kernels(address)
+        jupyter.Kernels(address, tmp_path).end()

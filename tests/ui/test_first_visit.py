@@ -201,7 +201,7 @@ def test_the_tour_is_taken_from_help_by_keys_and_gives_the_focus_back(run_cell):
 
 
 def test_who_types_in_a_cell_goes_on_typing(run_cell, lab_folder):
-    page = run_cell(LATE, tour=True)
+    page = run_cell(LATE, tour=True, alone=True)
     page.get_by_role("button", name="Separate").wait_for(timeout=WORK_MS)
     page.locator(".jp-Cell .cm-content").first.click()
     (lab_folder / "look").touch()

@@ -70,7 +70,7 @@ def song(tmp_path_factory):
 @pytest.fixture
 def open_upload(run_cell, tmp_path):
     def open_(**options):
-        page = run_cell(CODE.format(folder=str(tmp_path)), **options)
+        page = run_cell(CODE.format(folder=str(tmp_path)), alone=True, **options)
         view = page.locator(".mssviz-upload").first
         view.get_by_role("button", name="Choose a file…").wait_for(timeout=60_000)
         return page, view

@@ -17,17 +17,17 @@ RATE, N_FFT, HOP = 44100, 4096, 1024
 
 
 @pytest.fixture(scope="module")
-def page(browser, lab, lab_folder):
+def page(browser, lab, lab_folder, kernels):
     """An explorer with the shipped song under the real network, whose panel Why? is open."""
     page = jupyter.new_page(browser, viewport={"width": 1440, "height": 1000})
     name = jupyter.write_cell(lab_folder, "import mssviz\nmssviz.explore()")
+    kernels.lend(name)
     jupyter.open_notebook(page, lab, name)
     page.get_by_role("button", name="Separate").click(timeout=WORK_MS)
     expect(page.locator(".mssviz-mixer-caption").nth(1)).to_be_visible(timeout=WORK_MS)
     open_panel(page, "Why?")
     yield page
     page.context.close()
-    jupyter.end_kernels(lab)
 
 
 @pytest.fixture(scope="module")
