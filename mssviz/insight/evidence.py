@@ -275,7 +275,7 @@ class MaskBin:
         """Odds in dB with a gain on each bin of the network's input, ``(n_frames, n_bins)``."""
         network = self._separator.network
         found = network(self._patch * gains[None, :, :, None].astype(np.float32))
-        return float(self._odds([found[target] for target in network.targets]))
+        return float(_odds([found[target] for target in network.targets], *self._asked))
 
     def waveform(self, kept: Mask) -> tuple[float, Waveform]:
         """Make the mixture heard through a mask on what the network has read.
@@ -323,25 +323,14 @@ class MaskBin:
         from mssviz.networks._tensorflow import tf
 
         patch = tf.constant(np.ascontiguousarray(self._patch) * np.float32(level))
-        gains = tf.ones(self._patch.shape, tf.float32)
-        with tf.GradientTape() as tape:
-            tape.watch(gains)
-            scaled = patch * tf.cast(gains, patch.dtype)
-            odds = self._odds(self._separator.network.forward(scaled, training=False))
-        return float(odds), np.asarray(tape.gradient(odds, gains))[0]
+        odds, slope = self._separator.network.traced(_slope)(patch, *map(tf.constant, self._asked))
+        return float(odds), slope.numpy()[0]
 
-    def _odds(self, outputs: Sequence[Any]) -> Any:
-        """Odds in dB, from what the network gives for each of its targets."""
-        from mssviz.networks._tensorflow import tf
-
-        exponent = self._separation.options.power
-        levels = [
-            tf.math.log(tf.abs(output[0, self._frame, self._bin]) + _TINY) * exponent
-            for output in outputs
-        ]
-        own = levels.pop(self._separator.network.targets.index(self._target))
-        others = tf.reduce_logsumexp(tf.stack(levels), axis=0)
-        return tf.reduce_mean(own - others) * (10 / np.log(10))
+    @property
+    def _asked(self) -> tuple[int, int, int, float]:
+        """Frame and bin in the patch, number of the target, exponent of the masks."""
+        own = self._separator.network.targets.index(self._target)
+        return self._frame, self._bin, own, self._separation.options.power
 
     def _odds_without(self, cell: Cell) -> float:
         gains = np.ones(self._patch.shape[1:3], np.float32)
@@ -354,6 +343,29 @@ class MaskBin:
             part = values[start:stop, low:high]
             part += np.float32(loss / part.size)
         return Evidence("occlusion", values, self._start, self.odds_db)
+
+
+def _odds(outputs: Sequence[Any], frame: Any, bin_: Any, own: Any, exponent: Any) -> Any:
+    """Odds in dB, from what a network gives for each of its targets."""
+    from mssviz.networks._tensorflow import tf
+
+    values = tf.stack([output[0, frame, bin_] for output in outputs])
+    levels = tf.math.log(tf.abs(values) + _TINY) * tf.cast(exponent, tf.float32)
+    is_own = tf.one_hot(own, len(outputs), on_value=True, off_value=False)[:, None]
+    others = tf.reduce_logsumexp(tf.where(is_own, -np.inf, levels), axis=0)
+    return tf.reduce_mean(levels[own] - others) * (10 / np.log(10))
+
+
+def _slope(network: Any, patch: Any, *asked: Any) -> tuple[Any, Any]:
+    """Odds of a patch, and their derivative by a gain on each bin."""
+    from mssviz.networks._tensorflow import tf
+
+    gains = tf.ones(patch.shape, tf.float32)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(gains)
+        scaled = patch * tf.cast(gains, patch.dtype)
+        odds = _odds(network.forward(scaled, training=False), *asked)
+    return odds, tape.gradient(odds, gains)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,9 +3,9 @@
 import copy
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,7 @@ class Network:
                 ) from error
         _check_outputs(self.model)
         self.targets = tuple(targets)
+        self._functions: dict[Callable[..., Any], Any] = {}
         self._example: tuple[int, ...]
         if self.signal == "waveform":
             self._example = (shape["n_samples"], shape["n_channels"])
@@ -96,7 +97,28 @@ class Network:
         other = copy.copy(self)
         other.model = model
         vars(other).pop("_run", None)
+        other._functions = {}
         return other
+
+    def traced(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Let TensorFlow trace a function at its first call; the trace is kept for later calls.
+
+        Parameters
+        ----------
+        function
+            Function of this network and further tensors, of the same shapes at each call. A traced
+            gradient leaves out what nobody asks for, such as those of the weights.
+
+        Returns
+        -------
+        callable
+            The function of the further tensors alone.
+        """
+        if function not in self._functions:
+            self._functions[function] = tf.function(
+                partial(function, self), reduce_retracing=True, autograph=False
+            )
+        return self._functions[function]
 
     @cached_property
     def _run(self) -> Any:
