@@ -98,6 +98,17 @@ def test_a_region_moves_the_picture_and_loops_it(explorer):
     assert shows["selection"][1] >= box["stop"] - 1e-9
 
 
+def test_a_region_at_the_end_does_not_lead_beyond_it():
+    true = np.random.default_rng(0).normal(size=(44100, 1))
+    estimate = np.concatenate([true[:-2205], np.zeros((2205, 1))])
+    regions = scores.costliest(scores.error_map(true, estimate), 1)
+    [row] = mssviz.RegionList(regions, offset=3.0, duration=1.0).rows
+    assert row["shows"]["stop"] == row["shows"]["selection"][1] == 4.0
+    assert row["shows"]["start"] >= 3.0
+    [row] = mssviz.RegionList(regions, offset=3.0).rows
+    assert row["shows"]["stop"] > 4.0
+
+
 @pytest.mark.parametrize("what", ["Error", "True stem", "Estimate"])
 def test_error_true_stem_and_estimate_are_heard_alone(explorer, what):
     errors = found(explorer)

@@ -1,5 +1,6 @@
 """A list of regions of time and frequency, each of which can be looked at and heard by a click."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ class RegionList(View):
         Regions from `scores.costliest`.
     offset
         Time of the excerpt's beginning in the song, in seconds.
+    duration
+        Length of the excerpt in seconds, beyond which a click does not lead.
 
     Examples
     --------
@@ -62,11 +65,15 @@ class RegionList(View):
         read_only=True,
     ).tag(sync=True)
 
-    def __init__(self, regions: Sequence[Region] = (), offset: float = 0.0) -> None:
+    def __init__(
+        self, regions: Sequence[Region] = (), offset: float = 0.0, duration: float = math.inf
+    ) -> None:
         super().__init__()
-        self.set_regions(regions, offset)
+        self.set_regions(regions, offset, duration)
 
-    def set_regions(self, regions: Sequence[Region], offset: float = 0.0) -> None:
+    def set_regions(
+        self, regions: Sequence[Region], offset: float = 0.0, duration: float = math.inf
+    ) -> None:
         """List other regions.
 
         Parameters
@@ -75,8 +82,12 @@ class RegionList(View):
             Regions from `scores.costliest`.
         offset
             Time of the excerpt's beginning in the song, in seconds.
+        duration
+            Length of the excerpt in seconds, beyond which a click does not lead.
         """
-        self.set_trait("rows", [_row(number, r, offset) for number, r in enumerate(regions, 1)])
+        within = (offset, offset + duration)
+        rows = [_row(number, region, *within) for number, region in enumerate(regions, 1)]
+        self.set_trait("rows", rows)
         self.chosen = -1
 
     @property
@@ -102,8 +113,8 @@ class RegionList(View):
         return [w.jslink((view, name), (self, name)) for name in self.followed]
 
 
-def _row(number: int, region: Region, offset: float) -> dict[str, Any]:
-    start, stop = region.start + offset, region.stop + offset
+def _row(number: int, region: Region, offset: float, end: float) -> dict[str, Any]:
+    start, stop = region.start + offset, min(region.stop + offset, end)
     margin = max(_LEAST_SECONDS, stop - start)
     loop = max(_LEAST_LOOP, stop - start)
     middle = (start + stop) / 2
@@ -112,10 +123,10 @@ def _row(number: int, region: Region, offset: float) -> dict[str, Any]:
         "gain_db": region.gain_db,
         "shows": {
             "start": max(offset, start - margin),
-            "stop": stop + margin,
+            "stop": min(end, stop + margin),
             "low": max(20.0, region.low / _FREQUENCY_FACTOR),
             "high": region.high * _FREQUENCY_FACTOR,
-            "selection": [max(offset, middle - loop / 2), middle + loop / 2],
+            "selection": [max(offset, middle - loop / 2), min(end, middle + loop / 2)],
             "time": max(offset, middle - loop / 2),
         },
         "box": {

@@ -140,7 +140,8 @@ class ErrorSection(Section):
             self.part.value = chosen
         if not self._links:
             self._links = self.regions.follow(views.picture)
-        self.regions.set_regions(found.regions, result.offset)
+        duration = len(result.mixture) / result.laboratory.params.sample_rate
+        self.regions.set_regions(found.regions, result.offset, duration)
         views.picture.boxes = self.regions.boxes
         self._found.layout.display = None
         self.say(*said)
