@@ -3,11 +3,13 @@
 import { link, PageModel } from "./model.js";
 import { PagePicture } from "./picture.js";
 
-/** Bytes of gzipped base64. */
+/** Bytes whose differences are in gzipped base64. */
 async function inflate(text) {
   const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  for (let i = 1; i < bytes.length; i++) bytes[i] += bytes[i - 1]; // modulo 256, as they wrap
+  return bytes;
 }
 
 /** Function that answers a mixer that asks for its sounds. */
