@@ -255,6 +255,35 @@ def test_a_verdict_on_a_page_is_text():
     assert "&lt;b&gt;no&lt;/b&gt;" in page
 
 
+def test_results_of_a_class_are_one_table(folder):
+    records = {
+        "anna": {"1.1": {"solved": True, "tries": 3}, "3.1": {"solved": False, "tries": 2}},
+        "late/ben": {"3.1": {"solved": True, "tries": 1}},
+    }
+    for student, exercises in records.items():
+        (folder / student).mkdir(parents=True)
+        content = json.dumps({"exercises": exercises})
+        (folder / student / lessons.RESULTS).write_text(content)
+    table = lessons.class_results(folder)
+    assert list(table.index) == ["anna", "late/ben"]
+    assert list(table.columns) == ["solved", "tries", *lessons.EXERCISES]
+    assert table.loc["anna", ["solved", "tries", "1.1", "3.1"]].tolist() == [
+        1,
+        5,
+        "solved",
+        "tried",
+    ]
+    assert table.loc["late/ben", ["solved", "tries", "1.1"]].tolist() == [1, 1, ""]
+    (folder / "anna" / lessons.RESULTS).write_text("{")
+    with pytest.raises(ParameterError, match=r"anna.*move it away"):
+        lessons.class_results(folder)
+
+
+def test_a_class_that_has_handed_in_nothing_is_told(folder):
+    with pytest.raises(ParameterError, match=lessons.RESULTS):
+        lessons.class_results(folder)
+
+
 def test_progress_begins_with_nothing_and_ends_with_everything(folder):
     assert lessons.progress().startswith(f"Solved 0 of {len(RIGHT)}. Open: 1.1, ")
     record = {"exercises": {name: {"solved": True, "tries": 1} for name in RIGHT}}

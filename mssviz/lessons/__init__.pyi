@@ -13,6 +13,7 @@ from .checking import EXERCISES as EXERCISES
 from .checking import RESULTS as RESULTS
 from .checking import Verdict as Verdict
 from .checking import check as check
+from .checking import class_results as class_results
 from .checking import progress as progress
 from .demonstration import Demonstration as Demonstration
 from .demonstration import Shown as Shown

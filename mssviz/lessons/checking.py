@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from mssviz._checks import as_path
 from mssviz._files import new_file
 from mssviz._typing import PathLike
@@ -110,6 +112,41 @@ def progress(folder: PathLike = ".") -> str:
     line = f"Solved {len(solved)} of {len(EXERCISES)}"
     line += f": {', '.join(solved)}. " if solved else ". "
     return line + (f"Open: {', '.join(left)}." if left else "Nothing is open.")
+
+
+def class_results(folder: PathLike) -> pd.DataFrame:
+    """Table of what the students of a class have solved.
+
+    Parameters
+    ----------
+    folder
+        Folder with what was handed in: each student's `RESULTS` in a folder of its own, at any
+        depth.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each student, by the path of the student's folder within `folder`: how many
+        exercises are ``"solved"``, all ``"tries"``, and for each exercise ``"solved"``,
+        ``"tried"`` or nothing.
+
+    Raises
+    ------
+    ParameterError
+        If nothing was handed in, or if one of the files cannot be read.
+    """
+    root = as_path(folder, "folder")
+    rows = {}
+    for path in sorted(root.rglob(RESULTS)):
+        kept = _kept(path)
+        state = dict.fromkeys(EXERCISES, "")
+        state |= {name: "solved" if one["solved"] else "tried" for name, one in kept.items()}
+        solved = sum(one["solved"] for one in kept.values())
+        tries = sum(one["tries"] for one in kept.values())
+        rows[path.parent.relative_to(root).as_posix()] = {"solved": solved, "tries": tries} | state
+    if not rows:
+        raise ParameterError(f"{root}: there is no {RESULTS} in this folder, nor in any within it")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("student")
 
 
 _NEW: dict[str, Any] = {"solved": False, "tries": 0}
