@@ -56,6 +56,11 @@ def painted(*strokes):
     return goal
 
 
+def spleeters(**options):
+    made = lessons.songs.separated("spleeter:2stems")
+    return np.asarray(made.with_options(**options).estimates["vocals"])
+
+
 def of_mixture():
     spectrum = sum(lessons.true_spectra().values())
     return powers(below=np.abs(spectrum) ** 2)
@@ -123,6 +128,15 @@ WRONG = {
         (lambda: 5000, "Choose one of 256, 512"),
         (lambda: "long", "must be a number"),
     ],
+    "10.1": [
+        (lambda: spleeters(), "Spleeter's vocals as they are"),
+        (lambda: 0.5 * spleeters(), "neither level nor filters change it"),
+        (mixture, "fallen to"),
+        (lambda: spleeters(power=8), "of which the network is surer"),
+        (vocals, "of the true vocals"),
+        (lambda: 0 * vocals(), "silence"),
+        (lambda: vocals() + 0.03 * rest(), "no worse a stem"),
+    ],
 }  # fmt: skip
 
 #: By exercise: answers that are right, each made in another way.
@@ -146,6 +160,10 @@ RIGHT = {
     ],
     "5.2": [powers, lambda: masks.ideal_ratio_masks(lessons.true_spectra())],
     "6.1": [lambda: 8192, lambda: StftParams(n_fft=8192, hop_length=2048)],
+    "10.1": [
+        lambda: spleeters(hardness=1.0, threshold=0.8),
+        lambda: 0.7 * spleeters(hardness=1.0, threshold=0.95),
+    ],
 }
 
 

@@ -11,7 +11,16 @@ from ipywidgets.widgets.widget import _instances
 import mssviz
 from mssviz import lessons, scores
 from mssviz.errors import ParameterError
-from mssviz.lessons import ceilings, listening, masking, mixing, painting, phases, windows
+from mssviz.lessons import (
+    ceilings,
+    listening,
+    masking,
+    mixing,
+    painting,
+    phases,
+    scoring,
+    windows,
+)
 from mssviz.lessons.demonstration import decibels, figure, slider
 from mssviz.separation.editing import Stroke
 from mssviz.stft import istft, stft
@@ -394,3 +403,79 @@ def test_a_network_lies_between_the_mixture_and_the_oracles(shown):
 def test_songs_that_do_not_come_along_are_refused():
     with pytest.raises(ParameterError, match="song must be one of lithium, francium"):
         lessons.excerpt("helium")
+
+
+# --- Lesson 10 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", scoring.MODELS)
+def test_the_parts_of_a_score_add_up_to_what_is_scored(shown, model):
+    demonstration = shown(lessons.HearScores, model=model)
+    estimate = lessons.songs.separated(scoring.MODELS[model]).estimates["vocals"]
+    *parts, together = demonstration.sounds.values()
+    np.testing.assert_allclose(sum(parts), together, atol=1e-6)
+    np.testing.assert_allclose(together[: len(estimate)], estimate, atol=1e-5)
+    true = lessons.excerpt().stems["vocals"]
+    assert number(demonstration.text, r"SDR (\S+),") == pytest.approx(
+        scores.usdr(true, estimate), abs=0.06
+    )
+    interference = mixing.level_db(demonstration.sounds["interference"])
+    assert number(demonstration.text, r"interference (\S+),") == pytest.approx(
+        interference, abs=0.06
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", scoring.ANSWERS)
+def test_what_is_given_as_the_vocals_is_heard_and_scored(shown, answer):
+    demonstration = shown(lessons.FoolScores, answer=answer)
+    given, true = demonstration.sounds["given"], lessons.excerpt().stems["vocals"]
+    np.testing.assert_array_equal(demonstration.sounds["true stem"], true)
+    said = number(demonstration.text, r"uSDR (\S+),")
+    assert said == pytest.approx(scores.usdr(true, given), abs=0.06)
+    said = number(demonstration.text, r"fullness (\S+)\.$")
+    assert said == pytest.approx(scores.fullness(true, given, 44100), abs=0.06)
+
+
+@pytest.mark.slow
+def test_every_score_is_fooled_by_something():
+    own, ideal = scoring.marks("Spleeter's"), scoring.marks("an ideal mask's")
+    hard = scoring.marks("Spleeter's, through hard masks")
+    assert hard["SIR"] > ideal["SIR"]
+    assert hard["uSDR"] < own["uSDR"]
+    mixture = scoring.marks("the mixture itself")
+    assert mixture["SAR"] > scoring.TOP_DB
+    assert mixture["fullness"] > ideal["fullness"]
+    assert scoring.marks("the true stem, upside down")["uSDR"] == pytest.approx(-6.02, abs=0.01)
+    assert scoring.marks("the true stem, 1 ms late")["uSDR"] < own["uSDR"]
+    assert scoring.marks("the true stem, without second 2")["cSDR"] > scoring.TOP_DB
+    assert scoring.marks("the true stem, with soft hiss")["bleedless"] < ideal["bleedless"]
+
+
+@pytest.mark.slow
+def test_windows_of_cSDR_are_those_of_evaluate():
+    true = lessons.excerpt().two
+    estimate = scoring.ANSWERS["Spleeter's"]("lithium")
+    table = mssviz.evaluate(true, {**true, "vocals": estimate}, 44100)
+    found = table[table["target"] == "vocals"]["SDR"].median()
+    assert scoring.marks("Spleeter's")["cSDR"] == pytest.approx(found, abs=0.01)
+
+
+@pytest.mark.slow
+def test_ratings_stand_beside_the_scores_of_what_was_heard():
+    test = lessons.blind_test()
+    table = lessons.beside(test)
+    assert list(table.index) == scoring.HEARD
+    assert table["rating"].isna().all()
+    ids = test.state["ids"]
+    for ident in ids:
+        test._receive(
+            test, {"kind": "heard", "trial": 0, "id": ident, "times": 1, "seconds": 1}, []
+        )
+        test._receive(test, {"kind": "rate", "trial": 0, "id": ident, "rating": 70}, [])
+    table = lessons.beside(test)
+    assert (table["rating"] == 70).all()
+    assert table.loc["Spleeter's", "uSDR"] == pytest.approx(
+        scoring.marks("Spleeter's")["uSDR"], abs=0.06
+    )

@@ -4,6 +4,7 @@ from . import masking as masking
 from . import mixing as mixing
 from . import painting as painting
 from . import phases as phases
+from . import scoring as scoring
 from . import songs as songs
 from . import windows as windows
 from .ceilings import Ceilings as Ceilings
@@ -28,6 +29,10 @@ from .mixing import Sum as Sum
 from .painting import MaskGoal as MaskGoal
 from .phases import PARAMS as PARAMS
 from .phases import PhaseSwap as PhaseSwap
+from .scoring import FoolScores as FoolScores
+from .scoring import HearScores as HearScores
+from .scoring import beside as beside
+from .scoring import blind_test as blind_test
 from .songs import excerpt as excerpt
 from .windows import Frame as Frame
 from .windows import WindowExplorer as WindowExplorer

@@ -14,10 +14,19 @@ from mssviz._files import new_file
 from mssviz._typing import PathLike
 from mssviz._values import Values, load_json, shown
 from mssviz.errors import MssvizError, ParameterError
-from mssviz.lessons import ceilings, listening, masking, mixing, painting, phases, windows
+from mssviz.lessons import (
+    ceilings,
+    listening,
+    masking,
+    mixing,
+    painting,
+    phases,
+    scoring,
+    windows,
+)
 from mssviz.lessons.exercise import Exercise, Wrong
 
-_TOPICS = (listening, mixing, windows, phases, painting, masking, ceilings)
+_TOPICS = (listening, mixing, windows, phases, painting, masking, ceilings, scoring)
 #: Every exercise, by the number of its lesson and its own.
 EXERCISES: dict[str, Exercise] = {
     name: exercise for topic in _TOPICS for name, exercise in topic.EXERCISES.items()

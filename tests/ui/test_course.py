@@ -21,6 +21,7 @@ MOVES = {
     "04-phase": ("Phase of", "random", "a phase that is random"),
     "05-masks": ("Mask", "complex", "error is nothing"),
     "06-oracles": ("Song", "francium", "francium's vocals"),
+    "10-evaluation": ("Vocals by", "ideal mask", "Scores of ideal mask's vocals"),
 }
 
 
