@@ -61,6 +61,17 @@ def spleeters(**options):
     return np.asarray(made.with_options(**options).estimates["vocals"])
 
 
+def backing():
+    return lessons.excerpt("francium").two["accompaniment"]
+
+
+def made_song(**others):
+    """An example of two songs, with some of it replaced."""
+    softer = 10 ** (-6 / 20) * vocals()
+    right = {"mixture": softer + backing(), "vocals": softer, "accompaniment": backing()}
+    return right | others
+
+
 def of_mixture():
     spectrum = sum(lessons.true_spectra().values())
     return powers(below=np.abs(spectrum) ** 2)
@@ -137,6 +148,17 @@ WRONG = {
         (lambda: 0 * vocals(), "silence"),
         (lambda: vocals() + 0.03 * rest(), "no worse a stem"),
     ],
+    "11.1": [
+        (lambda: made_song(mixture=mixture()), "a song's own"),
+        (lambda: made_song(mixture=vocals() + backing()), "mixture has the vocals as loud"),
+        (lambda: made_song(vocals=vocals()), "turn down the target, too"),
+        (lambda: made_song(vocals=vocals() / 4), r"10 \*\* \(dB / 20\)"),
+        (lambda: made_song(vocals=lessons.excerpt("francium").stems["vocals"]), "are Francium's"),
+        (lambda: made_song(accompaniment=rest()), "of one song again"),
+        (lambda: made_song(accompaniment=mixture()), "not Francium's, as it is"),
+        (lambda: made_song(mixture=0.5 * made_song()["mixture"]), "no mask could be right"),
+        (lambda: {"vocals": vocals()}, "a dict with mixture, vocals, accompaniment"),
+    ],
 }  # fmt: skip
 
 #: By exercise: answers that are right, each made in another way.
@@ -163,6 +185,10 @@ RIGHT = {
     "10.1": [
         lambda: spleeters(hardness=1.0, threshold=0.8),
         lambda: 0.7 * spleeters(hardness=1.0, threshold=0.95),
+    ],
+    "11.1": [
+        lambda: made_song(),
+        lambda: {name: one.astype(np.float64) for name, one in made_song().items()},
     ],
 }
 

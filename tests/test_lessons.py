@@ -13,6 +13,7 @@ from mssviz import lessons, scores
 from mssviz.errors import ParameterError
 from mssviz.lessons import (
     ceilings,
+    learning,
     listening,
     masking,
     mixing,
@@ -479,3 +480,69 @@ def test_ratings_stand_beside_the_scores_of_what_was_heard():
     assert table.loc["Spleeter's", "uSDR"] == pytest.approx(
         scoring.marks("Spleeter's")["uSDR"], abs=0.06
     )
+
+
+# --- Lesson 11 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("percent", "absolute"), [(0, 0), (30, 0), (70, 1), (100, 1)])
+def test_the_best_answer_is_the_median_by_one_loss_and_the_mean_by_the_other(
+    shown, percent, absolute
+):
+    demonstration = shown(lessons.LossOfABin, percent=percent)
+    assert number(demonstration.text, r"\(L1\) it is (\S+),") == absolute
+    assert number(demonstration.text, r"\(MSE\) it is (\S+)\.$") == percent / 100
+
+
+def alike(first, second):
+    """Whether two sounds are the same but for half precision."""
+    return scores.usdr(first, second) > 50
+
+
+@pytest.mark.parametrize("augment", learning.AUGMENTATIONS)
+def test_the_mixture_of_an_example_is_the_sum_of_its_stems(shown, augment):
+    demonstration = shown(lessons.Augmented, augment=augment, number=3)
+    mixture, *stems = demonstration.sounds.values()
+    assert alike(sum(stems), mixture)
+    assert number(demonstration.text, r"mixture (\S+),") == pytest.approx(
+        mixing.level_db(mixture), abs=0.06
+    )
+
+
+def test_augmentation_changes_levels_channels_and_company():
+    plain, louder, turned, mixed = (
+        learning.example(1, augment) for augment in ((), ("gain",), ("swap",), ("remix",))
+    )
+    gains = {name: louder[name].std() / plain[name].std() for name in ("vocals", "drums", "other")}
+    assert len({round(float(gain), 2) for gain in gains.values()}) == 3
+    assert all(alike(gain * plain[name], louder[name]) for name, gain in gains.items())
+    assert any(
+        alike(turned[name], plain[name][:, ::-1]) and not alike(turned[name], plain[name])
+        for name in gains
+    )
+    assert any(not alike(mixed[name], plain[name]) for name in gains)
+
+
+@pytest.mark.slow
+def test_a_network_is_trained_in_class_and_nothing_is_left_of_it():
+    view = lessons.ClassTraining(seconds=3, augment=["gain"], steps=2)
+    folder = learning.Path(view._folder.name)
+    view.wait()
+    assert "done" in view.children[0].children[1].value
+    assert list(view.history["step"]) == [1, 2]
+    assert len(view.sdr["vocals"]) == 2
+    assert np.isfinite(view.history["validation_loss"]).all()
+    assert (folder / "network").is_dir()
+    view.close()
+    del view._folder
+    assert not folder.exists()
+
+
+@pytest.mark.slow
+def test_a_song_that_is_learnt_by_heart_helps_no_other():
+    view = lessons.ClassTraining()
+    view.wait()
+    history = view.history
+    assert history["loss"].iloc[-1] < 0.85 * history["loss"].iloc[0]
+    assert history["validation_loss"].iloc[-1] > 1.05 * history["validation_loss"].min()
+    view.close()

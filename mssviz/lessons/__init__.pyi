@@ -1,4 +1,5 @@
 from . import ceilings as ceilings
+from . import learning as learning
 from . import listening as listening
 from . import masking as masking
 from . import mixing as mixing
@@ -20,6 +21,9 @@ from .demonstration import Demonstration as Demonstration
 from .demonstration import Shown as Shown
 from .exercise import Exercise as Exercise
 from .exercise import Wrong as Wrong
+from .learning import Augmented as Augmented
+from .learning import ClassTraining as ClassTraining
+from .learning import LossOfABin as LossOfABin
 from .listening import Bleed as Bleed
 from .masking import MaskKinds as MaskKinds
 from .masking import TwoOwners as TwoOwners

@@ -16,6 +16,7 @@ from mssviz._values import Values, load_json, shown
 from mssviz.errors import MssvizError, ParameterError
 from mssviz.lessons import (
     ceilings,
+    learning,
     listening,
     masking,
     mixing,
@@ -26,7 +27,7 @@ from mssviz.lessons import (
 )
 from mssviz.lessons.exercise import Exercise, Wrong
 
-_TOPICS = (listening, mixing, windows, phases, painting, masking, ceilings, scoring)
+_TOPICS = (listening, mixing, windows, phases, painting, masking, ceilings, scoring, learning)
 #: Every exercise, by the number of its lesson and its own.
 EXERCISES: dict[str, Exercise] = {
     name: exercise for topic in _TOPICS for name, exercise in topic.EXERCISES.items()

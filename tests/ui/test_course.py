@@ -22,6 +22,7 @@ MOVES = {
     "05-masks": ("Mask", "complex", "error is nothing"),
     "06-oracles": ("Song", "francium", "francium's vocals"),
     "10-evaluation": ("Vocals by", "ideal mask", "Scores of ideal mask's vocals"),
+    "11-training": ("It is the voice in (%)", "End", "In 100 % of the examples"),
 }
 
 
