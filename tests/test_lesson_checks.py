@@ -9,7 +9,7 @@ import pytest
 
 from mssviz import lessons, masks
 from mssviz.errors import ParameterError
-from mssviz.lessons import painting, phases
+from mssviz.lessons import painting, phases, systems
 from mssviz.separation.editing import Stroke
 from mssviz.stft import StftParams, stft
 
@@ -159,6 +159,15 @@ WRONG = {
         (lambda: made_song(mixture=0.5 * made_song()["mixture"]), "no mask could be right"),
         (lambda: {"vocals": vocals()}, "a dict with mixture, vocals, accompaniment"),
     ],
+    "12.1": [
+        (lambda: [width for _, width in systems.bands(systems.SPLITS[1])], "62 bands, at most 30"),
+        (lambda: [35] * 29 + [10], "begins at 0 Hz is 754 Hz wide"),
+        (lambda: [*[4] * 12, *[57] * 17], "all above 21,899 Hz is in no band"),
+        (lambda: [*[4] * 12, *[60] * 17], "add up to 1,068"),
+        (lambda: [8, *[57] * 17, *[4] * 12], "upside down"),
+        (lambda: [102.5] * 10, "whole number of bins"),
+        (lambda: 30, "list of widths"),
+    ],
 }  # fmt: skip
 
 #: By exercise: answers that are right, each made in another way.
@@ -189,6 +198,10 @@ RIGHT = {
     "11.1": [
         lambda: made_song(),
         lambda: {name: one.astype(np.float64) for name, one in made_song().items()},
+    ],
+    "12.1": [
+        lambda: [4] * 12 + [57] * 17 + [8],
+        lambda: np.array([3] * 17 + [100] * 9 + [74]),
     ],
 }
 

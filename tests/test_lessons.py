@@ -20,6 +20,7 @@ from mssviz.lessons import (
     painting,
     phases,
     scoring,
+    systems,
     windows,
 )
 from mssviz.lessons.demonstration import decibels, figure, slider
@@ -546,3 +547,63 @@ def test_a_song_that_is_learnt_by_heart_helps_no_other():
     assert history["loss"].iloc[-1] < 0.85 * history["loss"].iloc[0]
     assert history["validation_loss"].iloc[-1] > 1.05 * history["validation_loss"].min()
     view.close()
+
+
+# --- Lesson 12 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("output", systems.OUTPUTS)
+def test_errors_of_an_output_are_heard_as_far_as_its_kind_lets_them(shown, output):
+    demonstration = shown(lessons.Outputs, output=output)
+    vocals = lessons.excerpt().stems["vocals"]
+    has_phase = output in ("complex mask", "waveform")
+    assert ("Nothing is wrong" in demonstration.text) == has_phase
+    without = scores.usdr(vocals, demonstration.sounds["given"])
+    demonstration.set(error_db=-20)
+    heard = demonstration.sounds["given"]
+    said = number(demonstration.text, r"SDR: (\S+) dB")
+    assert said == pytest.approx(scores.usdr(vocals, heard), abs=0.06)
+    assert said < without
+    assert ("above it" in demonstration.text) == (output == "waveform")
+
+
+def test_only_masks_are_silent_where_the_mixture_is():
+    song = lessons.excerpt()
+    for output in systems.OUTPUTS:
+        error = systems.given(output, -10) - systems.given(output, -60)
+        level = systems.soft_error_db(song.stems["vocals"] + error)
+        assert (level < -5) == ("mask" in output), (output, level)
+
+
+@pytest.mark.parametrize(
+    ("split", "n_bands", "n_here"), zip(systems.SPLITS, (1025, 62, 60), (1, 1, 2), strict=True)
+)
+def test_bands_hold_every_bin_and_are_told(shown, split, n_bands, n_here):
+    demonstration = shown(lessons.Bands, split=split, hertz=1000)
+    found = systems.bands(split)
+    assert {bin_ for low, width in found for bin_ in range(low, low + width)} == set(range(1025))
+    assert number(demonstration.text, r": (\S+) in a frame") == len(found) == n_bands
+    assert number(demonstration.text, r"1,000 Hz lies in (\d)") == n_here
+    assert number(demonstration.text, r"compares (\S+) pairs") == n_bands**2
+    for low, width in systems.bands_at(split, 1000):
+        assert low * 44100 / 2048 < 1011
+        assert (low + width) * 44100 / 2048 > 989
+
+
+@pytest.mark.slow
+def test_systems_whose_weights_are_there_stand_side_by_side(shown):
+    demonstration = shown(lessons.SideBySide, heard="teaching:4stems")
+    true = lessons.excerpt("francium").stems["vocals"]
+    heard = demonstration.sounds["estimate"]
+    said = number(demonstration.text, r"teaching:4stems (\S+),")
+    assert said == pytest.approx(scores.usdr(true, heard), abs=0.06)
+    assert said < number(demonstration.text, r"Spleeter (\d+\.\d)")
+    assert "Open-Unmix" not in demonstration.text
+
+
+def test_a_system_is_offered_when_its_weights_are_there(monkeypatch):
+    table = mssviz.models()
+    table.loc["umx", "state"] = "ready"
+    monkeypatch.setattr(systems.separators, "models", lambda: table)
+    assert systems.systems_here()["Open-Unmix"] == "umx"
+    assert "Demucs" not in systems.systems_here()

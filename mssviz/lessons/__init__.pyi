@@ -7,6 +7,7 @@ from . import painting as painting
 from . import phases as phases
 from . import scoring as scoring
 from . import songs as songs
+from . import systems as systems
 from . import windows as windows
 from .ceilings import Ceilings as Ceilings
 from .ceilings import by_window as by_window
@@ -38,5 +39,8 @@ from .scoring import HearScores as HearScores
 from .scoring import beside as beside
 from .scoring import blind_test as blind_test
 from .songs import excerpt as excerpt
+from .systems import Bands as Bands
+from .systems import Outputs as Outputs
+from .systems import SideBySide as SideBySide
 from .windows import Frame as Frame
 from .windows import WindowExplorer as WindowExplorer

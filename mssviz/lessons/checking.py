@@ -23,11 +23,23 @@ from mssviz.lessons import (
     painting,
     phases,
     scoring,
+    systems,
     windows,
 )
 from mssviz.lessons.exercise import Exercise, Wrong
 
-_TOPICS = (listening, mixing, windows, phases, painting, masking, ceilings, scoring, learning)
+_TOPICS = (
+    listening,
+    mixing,
+    windows,
+    phases,
+    painting,
+    masking,
+    ceilings,
+    scoring,
+    learning,
+    systems,
+)
 #: Every exercise, by the number of its lesson and its own.
 EXERCISES: dict[str, Exercise] = {
     name: exercise for topic in _TOPICS for name, exercise in topic.EXERCISES.items()

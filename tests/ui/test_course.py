@@ -23,6 +23,7 @@ MOVES = {
     "06-oracles": ("Song", "francium", "francium's vocals"),
     "10-evaluation": ("Vocals by", "ideal mask", "Scores of ideal mask's vocals"),
     "11-training": ("It is the voice in (%)", "End", "In 100 % of the examples"),
+    "12-systems": ("The network gives", "waveform", "Nothing is wrong"),
 }
 
 
