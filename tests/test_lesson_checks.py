@@ -9,7 +9,7 @@ import pytest
 
 from mssviz import lessons, masks
 from mssviz.errors import ParameterError
-from mssviz.lessons import painting, phases, systems
+from mssviz.lessons import ethics, painting, phases, systems
 from mssviz.separation.editing import Stroke
 from mssviz.stft import StftParams, stft
 
@@ -168,6 +168,14 @@ WRONG = {
         (lambda: [102.5] * 10, "whole number of bins"),
         (lambda: 30, "list of widths"),
     ],
+    "13.1": [
+        (lambda: ["song 1"], "Compare the stems, too"),
+        (lambda: ["song 3"], "Neither level nor channels make it new"),
+        (lambda: [*ethics.test_set()], "Song 2 may stay"),
+        (lambda: ["song 1", "song 3", "song 4"], "Song 4 may stay"),
+        (lambda: ["song 5"], "no song 5; choose from song 1"),
+        (lambda: "song 1", "list of names"),
+    ],
 }  # fmt: skip
 
 #: By exercise: answers that are right, each made in another way.
@@ -203,6 +211,7 @@ RIGHT = {
         lambda: [4] * 12 + [57] * 17 + [8],
         lambda: np.array([3] * 17 + [100] * 9 + [74]),
     ],
+    "13.1": [lambda: ["song 3", "song 1"], lambda: {"song 1": True, "song 3": True}],
 }
 
 

@@ -3,6 +3,7 @@
 import html
 import re
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from mssviz import lessons, scores
 from mssviz.errors import ParameterError
 from mssviz.lessons import (
     ceilings,
+    ethics,
     learning,
     listening,
     masking,
@@ -42,6 +44,9 @@ def shown():
     yield show
     for demonstration in made:
         demonstration.close()
+
+
+CARDS = Path(__file__).parents[1] / "pretrained"
 
 
 def number(text, pattern):
@@ -527,7 +532,7 @@ def test_augmentation_changes_levels_channels_and_company():
 @pytest.mark.slow
 def test_a_network_is_trained_in_class_and_nothing_is_left_of_it():
     view = lessons.ClassTraining(seconds=3, augment=["gain"], steps=2)
-    folder = learning.Path(view._folder.name)
+    folder = Path(view._folder.name)
     view.wait()
     assert "done" in view.children[0].children[1].value
     assert list(view.history["step"]) == [1, 2]
@@ -607,3 +612,76 @@ def test_a_system_is_offered_when_its_weights_are_there(monkeypatch):
     monkeypatch.setattr(systems.separators, "models", lambda: table)
     assert systems.systems_here()["Open-Unmix"] == "umx"
     assert "Demucs" not in systems.systems_here()
+
+
+# --- Lesson 13 ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("song", "weights", "plan", "verdict"),
+    [
+        ("CC0", "MIT", "sell a remix", "yes"),
+        ("CC BY", "MIT", "sell a remix", "with conditions"),
+        ("CC BY-NC-SA", "MIT", "sell a remix", "ask first"),
+        ("CC0", "for scientific purposes", "put it on a free page", "ask first"),
+        ("my own", "CC BY-NC-SA", "show it in a paper", "with conditions"),
+        ("all rights reserved", "MIT", "listen at home", "depends on the country"),
+        ("CC0", "not stated", "listen at home", "ask first"),
+    ],
+)
+def test_the_stricter_licence_decides(shown, song, weights, plan, verdict):
+    demonstration = shown(lessons.MayIPublish, song=song, weights=weights, plan=plan)
+    assert f"May I {plan}? {verdict.capitalize()}. " in demonstration.text
+    assert ethics.SONG_LICENCES[song][1] in demonstration.text
+    assert ethics.WEIGHT_LICENCES[weights][1] in demonstration.text
+
+
+def test_licences_are_never_freer_for_a_bolder_plan():
+    for plan in ethics.PLANS:
+        assert ethics.verdict("CC0", "MIT", plan) == "yes"
+    for song in ethics.SONG_LICENCES:
+        words = [ethics.VERDICTS.index(word) for word in ethics.SONG_LICENCES[song][0]]
+        assert words == sorted(words)
+
+
+@pytest.mark.slow
+def test_a_network_is_better_only_where_it_has_learnt(shown):
+    demonstration = shown(lessons.Contaminated, song="francium")
+    said = [
+        [number(demonstration.text, rf"{song}: .*?{model} (\d+\.\d)") for model in ethics_models()]
+        for song in ("lithium", "francium")
+    ]
+    assert said[0][0] > said[0][1]
+    assert said[1][0] < said[1][1]
+    true = lessons.excerpt("francium").stems["vocals"]
+    for model, level in zip(ethics_models(), said[1], strict=True):
+        assert level == pytest.approx(scores.usdr(true, demonstration.sounds[model]), abs=0.06)
+
+
+def ethics_models():
+    card = (CARDS / "teaching-4stems" / "README.md").read_text("utf-8")
+    assert "Lithium, Rubidium (trained on), Francium" in card
+    return "teaching:4stems", "spleeter:2stems"
+
+
+@pytest.mark.slow
+def test_a_shifted_voice_is_harder_for_the_network_alone(shown):
+    demonstration = shown(lessons.OtherVoices, semitones=12)
+    true = demonstration.sounds["true stem"]
+    assert len(true) == 8 * 44100
+    assert not true[2 * 44100 :].any()
+    said = number(demonstration.text, r"Spleeter (\S+),")
+    assert said == pytest.approx(scores.usdr(true, demonstration.sounds["Spleeter's"]), abs=0.06)
+    ideal = number(demonstration.text, r"ideal mask (\S+)\.$")
+    demonstration.set(semitones=0)
+    assert said < number(demonstration.text, r"Spleeter (\S+),") - 3
+    assert ideal == pytest.approx(number(demonstration.text, r"mask (\S+)\.$"), abs=2)
+
+
+def test_likeness_finds_a_part_at_any_level_and_nothing_in_noise():
+    song = lessons.excerpt().mixture
+    part = -0.1 * song[50_000:90_000, ::-1]
+    assert ethics.likeness(song, part) == pytest.approx(1, abs=1e-3)
+    noise = np.random.default_rng(0).normal(size=part.shape)
+    assert ethics.likeness(song, noise) < 0.1
+    assert ethics.likeness(song, 0 * part) < 1e-3

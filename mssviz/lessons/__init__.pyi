@@ -1,4 +1,5 @@
 from . import ceilings as ceilings
+from . import ethics as ethics
 from . import learning as learning
 from . import listening as listening
 from . import masking as masking
@@ -20,6 +21,9 @@ from .checking import class_results as class_results
 from .checking import progress as progress
 from .demonstration import Demonstration as Demonstration
 from .demonstration import Shown as Shown
+from .ethics import Contaminated as Contaminated
+from .ethics import MayIPublish as MayIPublish
+from .ethics import OtherVoices as OtherVoices
 from .exercise import Exercise as Exercise
 from .exercise import Wrong as Wrong
 from .learning import Augmented as Augmented

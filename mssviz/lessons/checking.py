@@ -16,6 +16,7 @@ from mssviz._values import Values, load_json, shown
 from mssviz.errors import MssvizError, ParameterError
 from mssviz.lessons import (
     ceilings,
+    ethics,
     learning,
     listening,
     masking,
@@ -39,6 +40,7 @@ _TOPICS = (
     scoring,
     learning,
     systems,
+    ethics,
 )
 #: Every exercise, by the number of its lesson and its own.
 EXERCISES: dict[str, Exercise] = {

@@ -24,6 +24,7 @@ MOVES = {
     "10-evaluation": ("Vocals by", "ideal mask", "Scores of ideal mask's vocals"),
     "11-training": ("It is the voice in (%)", "End", "In 100 % of the examples"),
     "12-systems": ("The network gives", "waveform", "Nothing is wrong"),
+    "13-ethics": ("I want to", "sell a remix", "May I sell a remix? With conditions."),
 }
 
 
