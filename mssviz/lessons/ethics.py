@@ -1,5 +1,6 @@
 """Lesson 13: what may be published, test songs that were trained on, and voices that fare worse."""
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -84,22 +85,22 @@ class MayIPublish(Demonstration):
 
     def show(self, song: str, weights: str, plan: str) -> Shown:
         """All licences and plans as a table, and the verdict on this one."""
+        from matplotlib.patches import Rectangle
+
         picture = figure()
         tables = {"the song": (SONG_LICENCES, song), "the weights": (WEIGHT_LICENCES, weights)}
         for ax, (title, (table, chosen)) in zip(
             picture.subplots(1, 2), tables.items(), strict=True
         ):
             numbers = [[VERDICTS.index(word) for word in words] for words, _ in table.values()]
-            ax.imshow(numbers, cmap="YlOrRd", vmin=0, vmax=4, aspect="auto")
+            ax.imshow(numbers, cmap="YlOrRd", vmin=0, vmax=5, aspect="auto")
             for row, words in enumerate(words for words, _ in table.values()):
                 for column, word in enumerate(words):
-                    here = [*table][row] == chosen and PLANS[column] == plan
-                    weight = "bold" if here else "normal"
-                    ax.text(
-                        column, row, word.replace(" on the ", "\non the "),
-                        ha="center", va="center", fontsize=8, fontweight=weight,
-                    )  # fmt: skip
-            ax.set_xticks(range(len(PLANS)), [one.replace(" ", "\n", 1) for one in PLANS])
+                    said = textwrap.fill(word, 12)
+                    ax.text(column, row, said, ha="center", va="center", fontsize=9)
+            corner = PLANS.index(plan) - 0.5, [*table].index(chosen) - 0.5
+            ax.add_patch(Rectangle(corner, 1, 1, fill=False, linewidth=3, clip_on=False))
+            ax.set_xticks(range(len(PLANS)), [textwrap.fill(one, 12) for one in PLANS])
             ax.set_yticks(range(len(table)), [*table])
             ax.set_title(title)
         answer = verdict(song, weights, plan).capitalize()
