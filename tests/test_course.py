@@ -117,7 +117,7 @@ def claims():
             known = cell.metadata.get("numbers", {})
             said = dict.fromkeys(CLAIM.findall(cell.source))
             assert set(known) - set(said) <= {k for k in known if k in cell.source}
-            for claim in [*said, *(set(known) - set(said))]:
+            for claim in dict.fromkeys([*said, *known]):
                 yield pytest.param(
                     claim, known.get(claim, "?"), id=f"{name}-{cell.id}-{claim.replace(' ', '')}"
                 )

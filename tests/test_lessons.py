@@ -14,7 +14,10 @@ from mssviz import lessons, scores
 from mssviz.errors import ParameterError
 from mssviz.lessons import (
     ceilings,
+    classics,
+    decisions,
     ethics,
+    layers,
     learning,
     listening,
     masking,
@@ -410,6 +413,193 @@ def test_a_network_lies_between_the_mixture_and_the_oracles(shown):
 def test_songs_that_do_not_come_along_are_refused():
     with pytest.raises(ParameterError, match="song must be one of lithium, francium"):
         lessons.excerpt("helium")
+
+
+# --- Lesson 7 -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [7, 31])
+def test_both_halves_add_up_and_shapes_decide_where_a_stem_goes(shown, length):
+    demonstration = shown(lessons.MedianFilters, song="lithium", length=length)
+    halves = [demonstration.sounds[name] for name in classics.HALVES]
+    song = lessons.excerpt()
+    np.testing.assert_allclose(sum(halves), song.mixture, atol=1e-5)
+    shares = {name: number(demonstration.text, rf"{name} (\d+) %") for name in song.stems}
+    assert shares["drums"] > 50 > shares["vocals"] > shares["bass"]
+    said = number(demonstration.text, r"SDR of (\S+) dB")
+    assert said == pytest.approx(scores.usdr(song.stems["drums"], halves[0]), abs=0.06)
+
+
+def test_median_filters_are_those_of_the_model_that_can_be_chosen():
+    made = mssviz.separators.find("hpss").separate(lessons.excerpt().mixture, 44100, progress=False)
+    np.testing.assert_array_equal(
+        made.masks["drums"], classics.median_masks("lithium", 31)["percussive"]
+    )
+
+
+def test_frames_are_most_like_themselves_and_like_what_comes_again():
+    alike = classics.similarity("lithium")
+    np.testing.assert_allclose(alike, alike.T)
+    np.testing.assert_allclose(np.diag(alike)[1:], 1, atol=1e-4)  # the first frame is silent
+    bar = round(painting.BAR_SECONDS * 44100 / lessons.PARAMS.hop_length)
+    lags = range(bar - 20, bar + 21)
+    assert max(lags, key=lambda lag: np.diag(alike, lag).mean()) == pytest.approx(bar, abs=1)
+
+
+@pytest.mark.slow
+def test_repetition_helps_the_voice_but_not_the_band(shown):
+    demonstration = shown(lessons.Repetition, song="lithium", stem="accompaniment")
+    said = [r"SDR: (\S+) dB", r"the mixture itself has (\S+) dB"]
+    found, floor = (number(demonstration.text, pattern) for pattern in said)
+    assert found < floor
+    true = lessons.excerpt("lithium", 10).two["accompaniment"]
+    assert found == pytest.approx(scores.usdr(true, demonstration.sounds["estimate"]), abs=0.06)
+    demonstration.set(stem="vocals")
+    found, floor = (number(demonstration.text, pattern) for pattern in said)
+    assert found > floor + 5
+
+
+def test_components_add_up_to_the_mixture_and_one_is_heard(shown):
+    demonstration = shown(lessons.Components, number=9)
+    sounds = lessons.components()
+    np.testing.assert_allclose(sum(sounds), lessons.excerpt().mixture, atol=1e-4)
+    np.testing.assert_array_equal(demonstration.sounds["component"], sounds[8])
+    assert "Component 9 of 10: its spectrum is loudest at 883 Hz" in demonstration.text
+    assert number(demonstration.text, r"vocals (\d+) %") > 80
+    demonstration.set(n_components=4)
+    assert "Component 4 of 4" in demonstration.text
+
+
+def test_no_other_group_of_components_is_as_good():
+    groups = [[n + 1 for n in range(10) if 1 << n & bits] for bits in range(1, 1 << 10)]
+    sounds = np.stack([sound.ravel() for sound in lessons.components()]).astype(np.float64)
+    true = lessons.excerpt().stems["vocals"].ravel().astype(np.float64)
+    gram, with_true = sounds @ sounds.T, sounds @ true
+    error = {tuple(g): gram[np.ix_(i, i)].sum() - 2 * with_true[i].sum()
+             for g in groups for i in [np.array(g) - 1]}  # fmt: skip
+    first, second = sorted(error, key=error.get)[:2]
+    assert first == (5, 9, 10)
+    assert classics.grouped_sdr(second) < classics.grouped_sdr(first) - 0.5
+
+
+# --- Lesson 8 -----------------------------------------------------------------------------------
+
+
+def test_a_bin_sees_more_with_every_level_and_as_much_as_spleeters(shown):
+    demonstration = shown(lessons.ReceptiveField)
+    seen = []
+    for n_levels in range(1, 7):
+        demonstration.set(n_levels=n_levels)
+        seen.append(number(demonstration.text, r"sees (\d+) of 512 frames"))
+    assert seen == sorted(set(seen))
+    frames, bins = layers.field(6, 5.0, 1000.0)
+    separator = mssviz.Separator("spleeter:2stems", progress=False)
+    network = mssviz.networks.receptive_field
+    assert (frames, bins) == network.receptive_field(separator.network.model, 217, 93)
+    assert f"{bins.stop - bins.start} of 1,024 bins" in demonstration.text
+
+
+@pytest.mark.parametrize("depth", range(1, 7))
+def test_layers_on_the_way_down_see_what_the_exercise_says(depth):
+    import keras
+
+    from mssviz.networks.receptive_field import receptive_field
+
+    model = layers.surgery().whole.network.model
+    layer = model.get_layer(f"vocals_conv{depth}")
+    frames, _ = receptive_field(keras.Model(model.input, layer.output), 4 << (6 - depth), 4)
+    assert frames.stop - frames.start == layers.sizes()[depth - 1]
+
+
+@pytest.mark.slow
+def test_what_is_switched_off_is_seen_heard_and_scored(shown):
+    demonstration = shown(lessons.Skips, song="francium", cut="skip of level 3")
+    assert layers.surgery().cuts == {}
+    assert "Right: skip of level 3 switched off, SDR 3.2 dB" in demonstration.text
+    true = lessons.excerpt("francium").two["vocals"]
+    assert scores.usdr(true, demonstration.sounds["cut"]) == pytest.approx(3.2, abs=0.1)
+    assert scores.usdr(true, demonstration.sounds["whole"]) == pytest.approx(8.4, abs=0.1)
+    demonstration.set(cut="nothing")
+    assert "changed by 0.00" in demonstration.text
+    np.testing.assert_array_equal(demonstration.sounds["cut"], demonstration.sounds["whole"])
+
+
+def test_feature_maps_are_those_of_the_network(shown):
+    demonstration = shown(lessons.FeatureMaps, layer="conv2", channel=2)
+    assert "channel 2 of 32 of conv2, which has 128 times and 256 bands" in demonstration.text
+    maps = layers.feature_maps("conv2")
+    assert (np.diff(maps.std(axis=(0, 1))) <= 0).all()
+    found, _ = layers.surgery().feature_maps(
+        "vocals_conv2", lessons.songs.separated("spleeter:2stems"), 0.0
+    )
+    assert sorted(maps[3, 5]) == sorted(found[3, 5])
+    least = number(demonstration.text, r"go from (\S+) to")
+    assert least == pytest.approx(maps[:, :, 1].min(), abs=0.06)
+    demonstration.set(layer="up6")
+    assert "channel 1 of 1 of up6" in demonstration.text
+
+
+# --- Lesson 9 -----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_border_between_patches_changes_the_mask_and_is_heard(shown):
+    demonstration = shown(lessons.PatchBorder, border=2.5)
+    song = lessons.excerpt()
+    cut = demonstration.sounds["with border"]
+    assert cut.shape == song.mixture.shape
+    said = number(demonstration.text, r"at 2\.50 s, SDR (\S+) dB")
+    assert said == pytest.approx(scores.usdr(song.two["vocals"], cut), abs=0.06)
+    assert said > 1
+    assert number(demonstration.text, r"changes by (\S+) in") > 0.05
+    # what the silence before the song has moved is the border alone
+    separation, first = decisions.across(2.5)
+    found = np.asarray(separation.mixture_stft)[first + 4 :]
+    np.testing.assert_allclose(
+        found, np.asarray(lessons.songs.separated("spleeter:2stems").mixture_stft)[4:], atol=1e-4
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("above", decisions.ABOVE)
+def test_the_treble_is_what_the_control_says(shown, above):
+    demonstration = shown(lessons.Edge, stem="vocals", above=above)
+    heard = demonstration.sounds["estimate"]
+    level = number(demonstration.text, r"is at (\S+) dB of the whole estimate")
+    assert level == pytest.approx(decisions.treble_db(heard), abs=0.06)
+    assert (level > -40) == (above == "the frame's mean mask")
+    true = lessons.excerpt().two["vocals"]
+    said = number(demonstration.text, r"SDR: (\S+) dB")
+    assert said == pytest.approx(scores.usdr(true, heard), abs=0.06)
+
+
+@pytest.mark.slow
+def test_a_repaired_place_is_heard_and_gains_what_is_said(shown):
+    demonstration = shown(lessons.Mistakes, place=2)
+    true = lessons.excerpt().two["vocals"]
+    sounds = demonstration.sounds
+    said = re.search(r"rises from (\S+) to (\S+) dB", demonstration.text)
+    for text, name in zip(said.groups(), ("estimate", "repaired"), strict=True):
+        assert float(text) == pytest.approx(scores.usdr(true, sounds[name]), abs=0.06)
+    errors, regions = decisions.mistakes()
+    np.testing.assert_array_equal(sounds["repaired"], scores.repaired(errors, regions[1:2]))
+    assert float(said[2]) - float(said[1]) > regions[1].gain_db - 0.1
+    demonstration.set(song="francium", place=1)
+    assert "Place 1: too much" in demonstration.text
+
+
+@pytest.mark.slow
+def test_a_bin_has_its_mask_its_true_share_and_its_evidence(shown):
+    demonstration = shown(lessons.WhyBin, time=1.7, frequency=3000)
+    separation = lessons.songs.separated("spleeter:2stems")
+    pointed = mssviz.insight.MaskBin(decisions.surgery().whole, separation, "vocals", 1.7, 3000.0)
+    frame, frequency_bin = pointed.index
+    mask = separation.masks["vocals"][frame : frame + 1][0, frequency_bin].mean()
+    assert number(demonstration.text, r"mask is (\S+);") == pytest.approx(mask, abs=0.006)
+    assert number(demonstration.text, r"should be (\S+)\. ") > 0.9
+    heard = demonstration.sounds["evidence"]
+    assert heard.shape == lessons.excerpt().mixture.shape
+    assert 0 < np.square(heard).sum() < np.square(lessons.excerpt().mixture).sum()
 
 
 # --- Lesson 10 ----------------------------------------------------------------------------------

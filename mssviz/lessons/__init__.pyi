@@ -1,5 +1,8 @@
 from . import ceilings as ceilings
+from . import classics as classics
+from . import decisions as decisions
 from . import ethics as ethics
+from . import layers as layers
 from . import learning as learning
 from . import listening as listening
 from . import masking as masking
@@ -19,6 +22,14 @@ from .checking import Verdict as Verdict
 from .checking import check as check
 from .checking import class_results as class_results
 from .checking import progress as progress
+from .classics import Components as Components
+from .classics import MedianFilters as MedianFilters
+from .classics import Repetition as Repetition
+from .classics import components as components
+from .decisions import Edge as Edge
+from .decisions import Mistakes as Mistakes
+from .decisions import PatchBorder as PatchBorder
+from .decisions import WhyBin as WhyBin
 from .demonstration import Demonstration as Demonstration
 from .demonstration import Shown as Shown
 from .ethics import Contaminated as Contaminated
@@ -26,6 +37,9 @@ from .ethics import MayIPublish as MayIPublish
 from .ethics import OtherVoices as OtherVoices
 from .exercise import Exercise as Exercise
 from .exercise import Wrong as Wrong
+from .layers import FeatureMaps as FeatureMaps
+from .layers import ReceptiveField as ReceptiveField
+from .layers import Skips as Skips
 from .learning import Augmented as Augmented
 from .learning import ClassTraining as ClassTraining
 from .learning import LossOfABin as LossOfABin

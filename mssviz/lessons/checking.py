@@ -16,7 +16,10 @@ from mssviz._values import Values, load_json, shown
 from mssviz.errors import MssvizError, ParameterError
 from mssviz.lessons import (
     ceilings,
+    classics,
+    decisions,
     ethics,
+    layers,
     learning,
     listening,
     masking,
@@ -37,6 +40,9 @@ _TOPICS = (
     painting,
     masking,
     ceilings,
+    classics,
+    layers,
+    decisions,
     scoring,
     learning,
     systems,

@@ -61,15 +61,29 @@ class Mixture(Model):
 _HPSS_FRAMES = 31
 
 
-def _hpss(spectrum: Magnitude) -> tuple[Magnitude, ...]:
-    # percussive sound is smooth along frequency, harmonic sound along time
+def hpss(spectrum: Magnitude, length: int = _HPSS_FRAMES) -> tuple[Magnitude, Magnitude]:
+    """Share a magnitude out between percussive and harmonic sound, by two median filters.
+
+    Percussive sound is smooth along frequency, harmonic sound along time.
+
+    Parameters
+    ----------
+    spectrum
+        Magnitude of the mixture, ``(n_frames, n_bins, n_channels)``.
+    length
+        Length of both filters, in frames and in bins; an odd number.
+
+    Returns
+    -------
+    percussive, harmonic : Magnitude
+    """
     import librosa
 
     bins_first = np.moveaxis(spectrum, (0, 1, 2), (2, 1, 0))  # (channels, bins, frames)
     # of fewer frames than the filter is long, its median is wrong: mirror them, as it would itself
-    missing = max(0, _HPSS_FRAMES - len(spectrum))
+    missing = max(0, length - len(spectrum))
     mirrored = np.pad(bins_first, ((0, 0), (0, 0), (missing, missing)), "symmetric")
-    shares = librosa.decompose.hpss(mirrored, kernel_size=_HPSS_FRAMES, mask=True, power=1.0)
+    shares = librosa.decompose.hpss(mirrored, kernel_size=length, mask=True, power=1.0)
     frames = slice(missing, missing + len(spectrum))
     harmonic, percussive = (np.moveaxis(s[:, :, frames], (0, 1, 2), (2, 1, 0)) for s in shares)
     return percussive * spectrum, harmonic * spectrum
@@ -118,7 +132,7 @@ class Method:
 
 CLASSICAL = {
     "hpss": Method(
-        "percussive against harmonic sound, by median filters", ("drums", "other"), _hpss, 2.0,
+        "percussive against harmonic sound, by median filters", ("drums", "other"), hpss, 2.0,
         512, 15, "FitzGerald, Harmonic/percussive separation using median filtering, DAFx 2010",
     ),
     "repet-sim": Method(
