@@ -354,11 +354,14 @@ def test_course_copies_lessons_and_keeps_the_persons_own(mssviz_command, tmp_pat
     lessons = sorted(path.name for path in (original / "course").glob("*.ipynb"))
     copied = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*"))
     named = ["README.md", "comparison.ipynb", "explorer.ipynb", "why.ipynb", "course/glossary.md"]
-    assert copied == sorted([*named, *(f"course/{name}" for name in lessons)])
+    pictures = [f"course/pictures/{Path(name).stem}.png" for name in lessons]
+    assert copied == sorted([*named, *pictures, *(f"course/{name}" for name in lessons)])
     for name in copied:
         assert not (folder / name).is_symlink()
         assert (folder / name).read_bytes() == (original / name).read_bytes()
-    for target in re.findall(r"\]\((?!\w+:)([^)]+)\)", (folder / "README.md").read_text()):
+    contents = (folder / "README.md").read_text()
+    leads = re.findall(r"\]\((?!\w+:)([^)]+)\)", contents)
+    for target in [*leads, *re.findall(r'src="([^"]+)"', contents)]:
         assert (folder / target).is_file(), target
     first = folder / "course" / lessons[0]
     first.write_text("mine")

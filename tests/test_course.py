@@ -105,6 +105,10 @@ def test_lessons_are_numbered_and_listed():
     for name in LESSONS:
         title = LESSONS[name].cells[0].source.splitlines()[0].split(" · ")[1]
         assert f"[{title}](course/{name}.ipynb)" in contents
+        assert re.search(
+            rf'<img src="course/pictures/{name}.png" width="180" alt="\w.+?">', contents
+        )
+        assert (COURSE / "pictures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
 # --- What its texts say ------------------------------------------------------------------------

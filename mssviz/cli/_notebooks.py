@@ -29,7 +29,7 @@ def course_files(solutions: bool = False) -> list[str]:
         Whether to name the texts with the exercises' solutions, too.
     """
     lessons = shipped_notebook(_LESSONS)
-    found = [*lessons.glob("*.ipynb"), *lessons.glob("*.md")]
+    found = [*lessons.glob("*.ipynb"), *lessons.glob("*.md"), *lessons.glob("pictures/*.png")]
     if solutions:
         found += (lessons / _SOLUTIONS).glob("*.md")
     return [*_BESIDE, *sorted(str(path.relative_to(lessons.parent)) for path in found)]

@@ -68,6 +68,8 @@ class Demonstration(Box):
         Sentences on what is shown; empty before the first picture.
     sounds : dict
         Waveforms that are heard, by name.
+    png : bytes
+        File of the picture; empty before the first one.
     """
 
     #: Says what is seen and heard when the controls have certain values, which it gets by name.
@@ -77,6 +79,7 @@ class Demonstration(Box):
         self.controls = controls
         self.text = ""
         self.sounds: dict[str, Waveform] = {}
+        self.png = b""
         self._failure: BaseException | None = None
         self._work = Worker()
         self._status = w.HTML()
@@ -165,7 +168,8 @@ class Demonstration(Box):
             raise
 
     def _present(self, shown: Shown) -> None:
-        data = base64.b64encode(_encode.png(shown.figure)).decode()
+        self.png = _encode.png(shown.figure)
+        data = base64.b64encode(self.png).decode()
         said = html.escape(shown.text)
         self.text, self.sounds = shown.text, dict(shown.sounds)
         self._picture.value = (
