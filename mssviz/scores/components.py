@@ -33,7 +33,7 @@ from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import ParameterError
 from mssviz.scores.bss_eval import ratio_db
-from mssviz.scores.projection import FILTER_LENGTH, Filters, fit, project
+from mssviz.scores.projection import FILTER_LENGTH, Filters, Signals, Stack, fit, project
 from mssviz.scores.windows import in_seconds, prepared
 
 TARGET, SPATIAL, INTERFERENCE, ARTEFACTS = "target", "spatial", "interference", "artefacts"
@@ -77,8 +77,8 @@ class Decomposition:
     def __init__(
         self,
         targets: Sequence[str],
-        references: AnyArray,
-        estimates: AnyArray,
+        references: Signals,
+        estimates: Signals,
         sample_rate: int,
         filters: Filters | None,
     ) -> None:
@@ -109,7 +109,7 @@ class Decomposition:
         window, j = self._window(start, stop), self.targets.index(target)
         true, found, filters = self._true, self._found, self._filters
         if filters is None:
-            true, found = true[:, window], found[:, window]
+            true, found = (Stack(stem[window] for stem in stems) for stems in (true, found))
             window = slice(0, true.shape[1])
             filters = fit(true, found)
         tracks = _tracks(true, found, filters, window, j)
@@ -124,7 +124,7 @@ class Decomposition:
         """Whether `evaluate` gives this target a score in a window."""
         heard = [stem[window].any() for stem in self._true]
         heard += [stem[window].any() for stem in self._found if stem.any()]
-        return len(self.targets) > 1 and bool(self._found[j].any()) and all(heard)
+        return len(self.targets) > 1 and bool([*self._found][j].any()) and all(heard)
 
     def _window(self, start: float, stop: float | None) -> slice:
         n_samples = self._true.shape[1]
@@ -190,7 +190,7 @@ def decompose(
     found = {target: found[target] for target in true}
     if not true:
         raise ParameterError("references must not all be silent: there is nothing to compare with")
-    stacks = np.stack(list(true.values())), np.stack(list(found.values()))
+    stacks = Stack(true.values()), Stack(found.values())
     filters = None
     if version == 4:
         with reporter(progress) as report:
@@ -226,20 +226,21 @@ def residual(mixture: AnyArray, estimates: Mapping[str, AnyArray]) -> Waveform:
 
 
 def _tracks(
-    true: AnyArray, found: AnyArray, filters: Filters, window: slice, j: int
+    true: Signals, found: Signals, filters: Filters, window: slice, j: int
 ) -> dict[str, Waveform]:
     """All four tracks of an estimate in a window, by name."""
 
     def errors(s: AnyArray, s_hat: AnyArray, own: AnyArray, joint: AnyArray) -> AnyArray:
         return np.stack([own - s, joint - own, s_hat - joint]).astype(np.float32)
 
-    parts = [part for [part] in project(true, found, filters, [window], [j], errors)]
-    # (n_errors, n_channels, n_pieces, n_samples of a piece) to (n_errors, any, n_channels)
-    joined = np.concatenate(parts, axis=2)
-    joined = joined.reshape(*joined.shape[:2], -1).swapaxes(1, 2)
-    target = np.pad(true[j, window].astype(np.float32), ((0, FILTER_LENGTH - 1), (0, 0)))
-    names = (SPATIAL, INTERFERENCE, ARTEFACTS)
-    return {TARGET: target, **dict(zip(names, joined[:, : len(target)], strict=True))}
+    target = np.pad([*true][j][window].astype(np.float32), ((0, FILTER_LENGTH - 1), (0, 0)))
+    joined, done = np.empty((3, *target.shape), np.float32), 0
+    for [part] in project(true, found, filters, [window], [j], errors):
+        # (n_errors, n_channels, n_pieces, n_samples of a piece) to (n_errors, any, n_channels)
+        pieces = part.reshape(*part.shape[:2], -1).swapaxes(1, 2)[:, : len(target) - done]
+        joined[:, done : done + pieces.shape[1]] = pieces
+        done += pieces.shape[1]
+    return {TARGET: target, **dict(zip((SPATIAL, INTERFERENCE, ARTEFACTS), joined, strict=True))}
 
 
 def _ratios(tracks: Mapping[str, Waveform]) -> dict[str, float]:

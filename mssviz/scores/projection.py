@@ -15,7 +15,7 @@ and memory does not grow with it.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ import numpy as np
 import scipy.fft
 import scipy.linalg
 
-from mssviz._typing import AnyArray, Progress
+from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import ParameterError
 
 #: Taps of the filters that count as no error, 12 ms at 44.1 kHz.
@@ -40,10 +40,43 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
+# --- Signals ----------------------------------------------------------------------------------
+
+
+class Stack:
+    """Waveforms of several sources as one array, of which parts are copied when they are needed.
+
+    Parameters
+    ----------
+    waveforms
+        Waveforms ``(n_samples, n_channels)`` of one shape.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ``(n_sources, n_samples, n_channels)``.
+    """
+
+    def __init__(self, waveforms: Iterable[Waveform]) -> None:
+        self._waveforms = list(waveforms)
+        self.shape = (len(self._waveforms), *self._waveforms[0].shape)
+
+    def __iter__(self) -> Iterator[Waveform]:
+        return iter(self._waveforms)
+
+    def __getitem__(self, part: tuple[slice, slice]) -> AnyArray:
+        sources, samples = part
+        return np.stack([waveform[samples] for waveform in self._waveforms[sources]])
+
+
+#: Waveforms ``(n_sources, n_samples, n_channels)``.
+Signals = AnyArray | Stack
+
+
 # --- Filters ----------------------------------------------------------------------------------
 
 
-def fit(references: AnyArray, estimates: AnyArray, progress: Progress | None = None) -> Filters:
+def fit(references: Signals, estimates: Signals, progress: Progress | None = None) -> Filters:
     """Fit the filters from each target's own reference, and from all references, to its estimate.
 
     Returns
@@ -71,7 +104,7 @@ def fit(references: AnyArray, estimates: AnyArray, progress: Progress | None = N
     return np.stack(own), joint.reshape(shape)
 
 
-def _correlations(references: AnyArray, estimates: AnyArray, progress: Progress | None) -> AnyArray:
+def _correlations(references: Signals, estimates: Signals, progress: Progress | None) -> AnyArray:
     """Sum channel i of the references at n times channel j of any signal at n + lag.
 
     Returns
@@ -183,8 +216,8 @@ def _rows(r: AnyArray, n_rows: int = FILTER_LENGTH) -> AnyArray:
 
 
 def project(
-    references: AnyArray,
-    estimates: AnyArray,
+    references: Signals,
+    estimates: Signals,
     filters: Filters,
     windows: Sequence[slice],
     sources: Sequence[int],
@@ -244,7 +277,7 @@ def project(
 # --- Blocks -----------------------------------------------------------------------------------
 
 
-def _cut(signals: AnyArray, pieces: Sequence[tuple[int, slice]], n_samples: int) -> AnyArray:
+def _cut(signals: Signals, pieces: Sequence[tuple[int, slice]], n_samples: int) -> AnyArray:
     """Cut blocks out of signals, silent outside the window that each belongs to.
 
     Parameters
