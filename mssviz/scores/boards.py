@@ -4,9 +4,10 @@ A number can be set beside a board's only if it is the same number: each functio
 what it rewards and what it hides. None of them is what people hear.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ import scipy.sparse
 
 from mssviz import audio
 from mssviz._typing import AnyArray, Magnitude, Waveform
-from mssviz.scores.signals import checked_pair, flat_pair, ratio_db
+from mssviz.scores.signals import blocks, checked_pair, energy, error_energy, ratio_db
 from mssviz.stft import StftParams, frames_to_time, magnitude, stft_frames
 
-_BLOCK_FRAMES, _BLOCK_SAMPLES = 512, 1 << 18
+_BLOCK_FRAMES, _BLOCK_BINS = 512, 1 << 18
 _USDR_EPSILON = 1e-7
 _MEL_BANDS, _LEAST_AMPLITUDE, _TOP_DB = 512, 1e-10, 80.0
 _WMSE_SCALE, _WMSE_EPSILON, _WMSE_LEAST_POWER, _WMSE_TAPS = -4.0, 1e-8, 1e-16, 4000
@@ -66,9 +67,8 @@ def usdr(reference: AnyArray, estimate: AnyArray) -> float:
     >>> round(mssviz.scores.usdr(true, 0.9 * true), 3)
     20.0
     """
-    s, e = flat_pair(reference, estimate)
-    signal, error = float(s @ s), float(np.square(s - e).sum())
-    return ratio_db(signal + _USDR_EPSILON, error + _USDR_EPSILON)
+    s, e = checked_pair(reference, estimate)
+    return ratio_db(energy(s) + _USDR_EPSILON, error_energy(s, e) + _USDR_EPSILON)
 
 
 def si_sir(reference: AnyArray, estimate: AnyArray, others: Mapping[str, AnyArray]) -> float:
@@ -152,7 +152,7 @@ def si_parts(reference: AnyArray, estimate: AnyArray, others: Mapping[str, AnyAr
     """Split an estimate into target, interference and artefacts; parameters as for `si_sir`."""
     true, found = checked_pair(reference, estimate)
     stems = [true, *(checked_pair(reference, other)[1] for other in others.values())]
-    products = np.add.reduce([block @ block.T for block in _blocks([*stems, found])])
+    products = np.add.reduce([block @ block.T for block in blocks([*stems, found])])
     if not products[0, 0] or not products[-1, -1]:
         return SiParts(np.nan, np.nan, np.nan)
     alpha = products[0, -1] / products[0, 0]
@@ -163,18 +163,11 @@ def si_parts(reference: AnyArray, estimate: AnyArray, others: Mapping[str, AnyAr
     alike = products[:-1, :-1] / np.outer(levels, levels)
     gains = np.linalg.lstsq(alike, onto)[0] / levels
     interference = artefacts = 0.0
-    for block in _blocks([*stems, found]):
+    for block in blocks([*stems, found]):
         mixed = gains @ block[:-1]
         interference += float(mixed @ mixed)
         artefacts += float(np.square(block[-1] - alpha * block[0] - mixed).sum())
     return SiParts(float(alpha**2 * products[0, 0]), interference, artefacts)
-
-
-def _blocks(signals: Sequence[Waveform]) -> Iterator[AnyArray]:
-    """All samples of all channels, a part after the other, ``(n_signals, any)`` float64."""
-    for start in range(0, len(signals[0]), _BLOCK_SAMPLES):
-        part = slice(start, start + _BLOCK_SAMPLES)
-        yield np.stack([signal[part].ravel() for signal in signals]).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,16 +293,15 @@ def _mel_db(signal: Waveform, params: StftParams) -> Magnitude:
     frames, bands = stft_frames(signal, params), _mel_filters(params.sample_rate)
     first = _first_frame(params)
     last = first + 1 + len(signal) // params.hop_length
-    parts = []
+    level = np.empty((last - first, _MEL_BANDS, signal.shape[1]), np.float32)
     for start in range(first, last, _BLOCK_FRAMES):
         found = magnitude(frames[start : min(last, start + _BLOCK_FRAMES)])
         # (frames, bins, channels) to (bins, frames x channels), and back with bands for bins
         flat = found.swapaxes(0, 1).reshape(found.shape[1], -1)
         mel = (bands @ flat).reshape(_MEL_BANDS, len(found), -1)
-        parts.append(mel.swapaxes(0, 1))
-    mel = np.maximum(np.concatenate(parts), np.float32(_LEAST_AMPLITUDE))
-    level = 20 * np.log10(mel)
-    return np.maximum(level, level.max() - np.float32(_TOP_DB))
+        mel = np.maximum(mel, np.float32(_LEAST_AMPLITUDE)).swapaxes(0, 1)
+        level[start - first : start - first + len(mel)] = 20 * np.log10(mel)
+    return np.maximum(level, level.max() - np.float32(_TOP_DB), out=level)
 
 
 @cache
@@ -368,15 +360,22 @@ def log_wmse(reference: AnyArray, estimate: AnyArray, mixture: AnyArray, sample_
     s, e = checked_pair(reference, estimate)
     x, _ = checked_pair(mixture, reference)
     n_fft = scipy.fft.next_fast_len(len(s) + _WMSE_TAPS - 1, real=True)
-    frequencies = np.fft.rfftfreq(n_fft, 1 / sample_rate)
     table = np.array(list(HEARING_DB.items()))
     level = scipy.interpolate.CubicSpline(np.log(table[:, 0]), table[:, 1])
-    weights = 10 ** (level(np.log(np.clip(frequencies, *table[[0, -1], 0]))) / 10)
+
+    def squares(spectrum: AnyArray, start: int, stop: int) -> AnyArray:
+        frequencies = np.clip(np.arange(start, stop) * sample_rate / n_fft, *table[[0, -1], 0])
+        part = spectrum[start:stop]
+        return 10 ** (level(np.log(frequencies)) / 10) * (part.real**2 + part.imag**2)
 
     def power(signal: AnyArray) -> float:
         spectrum = scipy.fft.rfft(signal.astype(np.float64), n_fft)
-        squares = weights * (spectrum.real**2 + spectrum.imag**2)
-        doubled = 2 * squares.sum() - squares[0] - (squares[-1] if n_fft % 2 == 0 else 0)
+        n_bins = len(spectrum)
+        edges = [*range(0, n_bins, _BLOCK_BINS), n_bins]
+        doubled = 2 * sum(squares(spectrum, *part).sum() for part in pairwise(edges))
+        doubled -= squares(spectrum, 0, 1)[0]
+        if n_fft % 2 == 0:
+            doubled -= squares(spectrum, n_bins - 1, n_bins)[0]
         return float(doubled / n_fft / len(signal))
 
     found = [
@@ -408,18 +407,14 @@ def l1_freq(reference: AnyArray, estimate: AnyArray) -> float:
     ``utils/metrics.py``.
     """
     n_fft, hop = 2048, 1024
-    s, e = (
-        np.pad(signal, ((n_fft // 2, n_fft // 2), (0, 0)), mode="reflect")
-        for signal in checked_pair(reference, estimate)
-    )
-    frames = [
-        np.lib.stride_tricks.sliding_window_view(signal, n_fft, axis=0)[::hop] for signal in (s, e)
-    ]
+    pair = checked_pair(reference, estimate)
+    n_samples, n_channels = pair[0].shape
+    # numbers of the samples of each frame; both ends are mirrored
+    samples = np.pad(np.arange(n_samples, dtype=np.int32), n_fft // 2, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop]
     total = 0.0
-    for start in range(0, len(frames[0]), _BLOCK_FRAMES):
-        true, found = (
-            np.abs(scipy.fft.rfft(signal[start : start + _BLOCK_FRAMES])) for signal in frames
-        )
+    for start in range(0, len(frames), _BLOCK_FRAMES):
+        part = frames[start : start + _BLOCK_FRAMES]
+        true, found = (np.abs(scipy.fft.rfft(signal[part], axis=1)) for signal in pair)
         total += float(np.abs(true - found).sum(dtype=np.float64))
-    count = frames[0].shape[0] * frames[0].shape[1] * (n_fft // 2 + 1)
-    return 100 / (1 + 10 * total / count)
+    return 100 / (1 + 10 * total / (len(frames) * n_channels * (n_fft // 2 + 1)))

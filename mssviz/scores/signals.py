@@ -4,7 +4,7 @@ Every measure rewards something and hides something, which its docstring says. N
 people hear: that is what `ListeningTest` is for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _GRID = StftParams()
-_BLOCK_FRAMES = 512
+_BLOCK_FRAMES, _BLOCK_SAMPLES = 512, 1 << 18
 
 
 def si_sdr(reference: AnyArray, estimate: AnyArray) -> float:
@@ -52,11 +52,11 @@ def si_sdr(reference: AnyArray, estimate: AnyArray) -> float:
     >>> round(mssviz.si_sdr(true, true + 0.1 * noise))
     20
     """
-    s, e = flat_pair(reference, estimate)
+    s, e = checked_pair(reference, estimate)
     if not s.any() or not e.any():
         return float("nan")
-    target = (e @ s) / (s @ s) * s
-    return ratio_db(target @ target, np.square(target - e).sum())
+    alpha, energy = _fitted(s, e)
+    return ratio_db(alpha**2 * energy, error_energy(s, e, alpha))
 
 
 def sd_sdr(reference: AnyArray, estimate: AnyArray) -> float:
@@ -78,11 +78,11 @@ def sd_sdr(reference: AnyArray, estimate: AnyArray) -> float:
     ----------
     Le Roux, Wisdom, Erdogan and Hershey, "SDR – half-baked or well done?", ICASSP 2019.
     """
-    s, e = flat_pair(reference, estimate)
+    s, e = checked_pair(reference, estimate)
     if not s.any() or not e.any():
         return float("nan")
-    alpha = (e @ s) / (s @ s)
-    return ratio_db(alpha**2 * (s @ s), np.square(s - e).sum())
+    alpha, energy = _fitted(s, e)
+    return ratio_db(alpha**2 * energy, error_energy(s, e))
 
 
 def mse_db(reference: AnyArray, estimate: AnyArray) -> float:
@@ -97,9 +97,9 @@ def mse_db(reference: AnyArray, estimate: AnyArray) -> float:
     reference, estimate
         Waveforms ``(n_samples, n_channels)`` of the same shape.
     """
-    s, e = flat_pair(reference, estimate)
+    s, e = checked_pair(reference, estimate)
     with np.errstate(divide="ignore"):
-        return float(10 * np.log10(np.square(s - e).mean()))
+        return float(10 * np.log10(np.float64(error_energy(s, e) / s.size)))
 
 
 def log_spectral_distance(
@@ -260,10 +260,27 @@ def checked_pair(reference: AnyArray, estimate: AnyArray) -> tuple[Waveform, Wav
     return s, e
 
 
-def flat_pair(reference: AnyArray, estimate: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """Check two waveforms of one shape, and give all samples of all channels, float64."""
-    s, e = checked_pair(reference, estimate)
-    return s.astype(np.float64).ravel(), e.astype(np.float64).ravel()
+def blocks(signals: Sequence[Waveform]) -> Iterator[AnyArray]:
+    """All samples of all channels, a part after the other, ``(n_signals, any)`` float64."""
+    for start in range(0, len(signals[0]), _BLOCK_SAMPLES):
+        part = slice(start, start + _BLOCK_SAMPLES)
+        yield np.stack([signal[part].ravel() for signal in signals]).astype(np.float64)
+
+
+def energy(signal: Waveform) -> float:
+    """Sum of squares over all samples and channels."""
+    return sum(float(part @ part) for [part] in blocks([signal]))
+
+
+def error_energy(s: Waveform, e: Waveform, gain: float = 1.0) -> float:
+    """Energy of what an estimate differs by from a signal with a gain."""
+    return sum(float(np.square(gain * true - found).sum()) for true, found in blocks([s, e]))
+
+
+def _fitted(s: Waveform, e: Waveform) -> tuple[float, float]:
+    """Gain that brings a signal nearest to an estimate, and the signal's energy."""
+    own, product = energy(s), sum(float(true @ found) for true, found in blocks([s, e]))
+    return product / own, own
 
 
 def ratio_db(signal: float, error: float) -> float:
