@@ -25,12 +25,13 @@ CLAIM = re.compile(
 )
 #: What is run after a notebook: every demonstration shows its first picture, with a text.
 AT_THE_END = """
-import gc
+from ipywidgets.widgets.widget import _instances
 from mssviz.lessons import Demonstration
-# not isinstance: it would ask what weak references refer to
-for shown in [found for found in gc.get_objects() if issubclass(type(found), Demonstration)]:
+found = [widget for widget in [*_instances.values()] if isinstance(widget, Demonstration)]
+for shown in found:
     shown.wait()
     assert shown.text, shown
+assert found
 """
 
 each_lesson = pytest.mark.parametrize("name", LESSONS)
