@@ -50,12 +50,12 @@ from .masking import true_spectra as true_spectra
 from .mixing import Residual as Residual
 from .mixing import Sum as Sum
 from .painting import MaskGoal as MaskGoal
-from .phases import PARAMS as PARAMS
 from .phases import PhaseSwap as PhaseSwap
 from .scoring import FoolScores as FoolScores
 from .scoring import HearScores as HearScores
 from .scoring import beside as beside
 from .scoring import blind_test as blind_test
+from .songs import PARAMS as PARAMS
 from .songs import excerpt as excerpt
 from .systems import Bands as Bands
 from .systems import Outputs as Outputs

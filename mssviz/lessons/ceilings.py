@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from mssviz import masks, plots
-from mssviz.lessons.demonstration import Demonstration, Shown, choice, decibels, figure
+from mssviz.lessons import bars
+from mssviz.lessons.demonstration import Demonstration, Shown, choice, decibels, figure, song_choice
 from mssviz.lessons.exercise import Exercise, Wrong, number
-from mssviz.lessons.songs import SAMPLE_RATE, SECONDS, SONGS, excerpt, separated
+from mssviz.lessons.songs import SAMPLE_RATE, SECONDS, SPLEETER, excerpt, separated
 from mssviz.scores import usdr
 from mssviz.separators import TWO_STEMS
 from mssviz.stft import StftParams, istft, stft
@@ -17,7 +18,7 @@ from mssviz.stft import StftParams, istft, stft
 #: Models that are set beside each other, by what people read.
 MODELS = {
     "the mixture itself": "mixture",
-    "Spleeter": "spleeter:2stems",
+    "Spleeter": SPLEETER,
     "ratio of magnitudes (IRM1)": "oracle:IRM1-targets",
     "binary mask (IBM)": "oracle:IBM-targets",
     "ratio of powers (IRM2)": "oracle:IRM2-targets",
@@ -51,7 +52,7 @@ class Ceilings(Demonstration):
 
     def __init__(self) -> None:
         super().__init__(
-            song=choice("Song", SONGS, SONGS[0], "One of the songs that come with mssviz."),
+            song=song_choice(),
             stem=choice("Stem", TWO_STEMS, TWO_STEMS[0], "The stem that is scored."),
             heard=choice("Listen to", [*MODELS], "Spleeter", "The model that is heard."),
         )
@@ -65,12 +66,8 @@ class Ceilings(Demonstration):
         picture = figure()
         ax = picture.subplots()
         colors = [plots.MIXTURE_COLOR, plots.PALETTE[0], *[plots.PALETTE[1]] * (len(levels) - 2)]
-        bars = ax.barh([*levels], [*levels.values()], color=colors)
-        ax.bar_label(bars, [decibels(level) for level in levels.values()], padding=3)
-        ax.axvline(0, color="black", linewidth=0.8)
+        bars.listed(ax, levels, colors, f"SDR of the {stem} (dB)")
         ax.margins(x=0.12)
-        ax.invert_yaxis()
-        ax.set_xlabel(f"SDR of the {stem} (dB)")
         said = ", ".join(f"{title} {decibels(level)}" for title, level in levels.items())
         estimate = np.asarray(separated(MODELS[heard], song).estimates[stem])
         sounds = {"estimate": estimate, "true stem": excerpt(song).two[stem]}

@@ -9,6 +9,7 @@ import numpy as np
 from mssviz import masks, plots
 from mssviz._typing import AnyArray, Mask, Waveform
 from mssviz._values import shown
+from mssviz.lessons.ceilings import ceiling
 from mssviz.lessons.demonstration import (
     Demonstration,
     Shown,
@@ -16,11 +17,11 @@ from mssviz.lessons.demonstration import (
     decibels,
     figure,
     slider,
+    song_choice,
     steps,
 )
 from mssviz.lessons.exercise import Exercise, Wrong
-from mssviz.lessons.phases import PARAMS
-from mssviz.lessons.songs import SONGS, excerpt, separated
+from mssviz.lessons.songs import PARAMS, SPLEETER, excerpt, separated
 from mssviz.scores import usdr
 from mssviz.separators import TWO_STEMS
 from mssviz.separators.classical import hpss
@@ -30,7 +31,7 @@ from mssviz.stft import istft, magnitude, stft
 LENGTHS = (3, 7, 15, 31, 63, 127)
 HALVES = ("percussive", "harmonic")
 #: Length of the sound in which repetition is looked for, in seconds.
-_REPEATING = 10.0
+REPEATING = 10.0
 #: Least distance of two frames that count as a repetition, in seconds.
 _APART = 2.0
 #: Number of components, and of the rounds in which they are found.
@@ -76,7 +77,7 @@ class MedianFilters(Demonstration):
 
     def __init__(self) -> None:
         super().__init__(
-            song=choice("Song", SONGS, SONGS[0], "One of the songs that come with mssviz."),
+            song=song_choice(),
             length=steps("Filter (frames, bins)", LENGTHS, 31, "Length of both median filters."),
         )
 
@@ -114,26 +115,10 @@ def similarity(song: str) -> AnyArray:
     array
         Values in [0, 1], ``(n_frames, n_frames)``.
     """
-    frames = magnitude(stft(excerpt(song, _REPEATING).mixture, PARAMS)).mean(axis=2)
+    frames = magnitude(stft(excerpt(song, REPEATING).mixture, PARAMS)).mean(axis=2)
     length = np.linalg.norm(frames, axis=1, keepdims=True)
     unit = frames / np.maximum(length, 1e-9)
     return np.clip(unit @ unit.T, 0, 1)
-
-
-def repetition_sdr(stem: str, song: str = "lithium", model: str = "repet-sim") -> float:
-    """SDR of a stem that was separated by repetition, in dB.
-
-    Parameters
-    ----------
-    stem
-        Name of the stem, ``"vocals"`` or ``"accompaniment"``.
-    song
-        Name of the song.
-    model
-        Name of another model, to compare with, as for `separators.find`.
-    """
-    made = separated(model, song, _REPEATING)
-    return usdr(excerpt(song, _REPEATING).two[stem], made.estimates[stem])
 
 
 class Repetition(Demonstration):
@@ -141,17 +126,17 @@ class Repetition(Demonstration):
 
     def __init__(self) -> None:
         super().__init__(
-            song=choice("Song", SONGS, SONGS[0], "One of the songs that come with mssviz."),
+            song=song_choice(),
             stem=choice("Stem", TWO_STEMS, TWO_STEMS[0], "The stem that is heard and scored."),
         )
 
     def show(self, song: str, stem: str) -> Shown:
         """How alike any two frames are, and the stem that follows from it."""
-        made = separated("repet-sim", song, _REPEATING, self.report)
+        made = separated("repet-sim", song, REPEATING, self.report)
         alike = similarity(song)
         picture = figure()
         left, right = picture.subplots(1, 2, width_ratios=(1, 2))
-        seconds = (0, _REPEATING, 0, _REPEATING)
+        seconds = (0, REPEATING, 0, REPEATING)
         image = left.imshow(alike, origin="lower", extent=seconds, cmap=plots.MASK_MAP, vmin=0)
         picture.colorbar(image, ax=left, label="likeness", pad=0.02)
         left.set_xlabel("time (s)")
@@ -160,15 +145,18 @@ class Repetition(Demonstration):
         plots.spectrogram(stft(estimate, PARAMS), PARAMS, ax=right)
         right.set_title(stem)
         nearest = np.where(_are_apart(len(alike)), alike, 0).max(axis=1)
+        levels = {
+            model: decibels(ceiling(model, song, stem, REPEATING))
+            for model in ("repet-sim", "mixture", SPLEETER)
+        }
         text = (
             f"Left: how alike any two frames of {song} are; stripes beside the diagonal are bars "
             f"that come again. The median frame has one at least {_APART:.0f} s away that is alike "
             f"by {np.median(nearest):.2f}. Right: the {stem} made from it. SDR: "
-            f"{decibels(repetition_sdr(stem, song))} dB; the mixture itself has "
-            f"{decibels(repetition_sdr(stem, song, 'mixture'))} dB, Spleeter "
-            f"{decibels(repetition_sdr(stem, song, 'spleeter:2stems'))} dB."
+            f"{levels['repet-sim']} dB; the mixture itself has {levels['mixture']} dB, Spleeter "
+            f"{levels[SPLEETER]} dB."
         )
-        true = excerpt(song, _REPEATING).two[stem]
+        true = excerpt(song, REPEATING).two[stem]
         return Shown(picture, text, {"estimate": estimate, "true stem": true})
 
 
@@ -271,7 +259,7 @@ class Components(Demonstration):
 
     def __init__(self) -> None:
         super().__init__(
-            song=choice("Song", SONGS, SONGS[0], "One of the songs that come with mssviz."),
+            song=song_choice(),
             n_components=steps("Components", (2, 4, 6, 8, 10, 16), 10, "How many are found."),
             number=slider(
                 "Listen to number", 1, 16, 1, 1, "The component that is heard, or else the last."

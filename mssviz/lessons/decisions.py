@@ -1,18 +1,27 @@
 """Lesson 9: how Spleeter separates: patches, the edge of its band, its errors and their reasons."""
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from mssviz import masks, plots
-from mssviz._typing import AnyArray, Mask, Waveform
+from mssviz import plots
+from mssviz._typing import Mask, Waveform
+from mssviz.audio import level_ratio_db
 from mssviz.insight import MaskBin
-from mssviz.lessons.demonstration import Demonstration, Shown, choice, decibels, figure, slider
+from mssviz.lessons.ceilings import ceiling
+from mssviz.lessons.demonstration import (
+    Demonstration,
+    Shown,
+    choice,
+    decibels,
+    figure,
+    slider,
+    song_choice,
+)
 from mssviz.lessons.exercise import Exercise, Wrong, number
-from mssviz.lessons.layers import MODEL, surgery
-from mssviz.lessons.songs import SAMPLE_RATE, SECONDS, SONGS, excerpt, separated
+from mssviz.lessons.layers import edge_hz, surgery, two_masks
+from mssviz.lessons.songs import SAMPLE_RATE, SECONDS, SPLEETER, excerpt, separated
 from mssviz.scores import ErrorMap, Region, costliest, error_map, repaired, usdr
 from mssviz.separation import Separation
 from mssviz.separators import TWO_STEMS
@@ -62,7 +71,7 @@ def _vocals_across(border: float, song: str) -> Waveform:
 
 def _masks_across(border: float, song: str) -> tuple[Mask, Mask]:
     separation, first = across(border, song)
-    whole = np.asarray(separated(MODEL, song).masks["vocals"])
+    whole = np.asarray(separated(SPLEETER, song).masks["vocals"])
     return whole, separation.masks["vocals"][first : first + len(whole)]
 
 
@@ -71,7 +80,7 @@ class PatchBorder(Demonstration):
 
     def __init__(self) -> None:
         super().__init__(
-            song=choice("Song", SONGS, SONGS[0], "One of the songs that come with mssviz."),
+            song=song_choice(),
             border=slider(
                 "Border (s)", 0.5, 3.5, 0.25, 2, "Where one patch ends and the next one begins."
             ),
@@ -84,17 +93,12 @@ class PatchBorder(Demonstration):
         preset = surgery().preset
         whole, cut = (mask[:, : preset.model_bins] for mask in found)
         picture = figure()
-        axes = picture.subplots(1, 2, sharey=True)
-        titles = ("one patch", "two patches")
-        for ax, title, mask in zip(axes, titles, (whole, cut), strict=True):
-            plots.mask(mask, preset.stft, ax=ax)
-            ax.set_title(title)
-            ax.label_outer()
+        axes = two_masks(picture, {"one patch": whole, "two patches": cut})
         axes[1].axvline(border, color="white", linestyle="--")
-        estimate = np.asarray(separated(MODEL, song).estimates["vocals"])
+        estimate = np.asarray(separated(SPLEETER, song).estimates["vocals"])
         text = (
             f"Mask of {song}'s vocals. Left: all in one patch, SDR "
-            f"{decibels(usdr(excerpt(song).two['vocals'], estimate))} dB. Right: with a border at "
+            f"{decibels(ceiling(SPLEETER, song))} dB. Right: with a border at "
             f"{border:.2f} s, SDR {decibels(border_sdr(border, song))} dB. The mask changes by "
             f"{np.abs(whole - cut).mean():.2f} in the mean."
         )
@@ -112,12 +116,6 @@ ABOVE: dict[str, dict[str, Any]] = {
 }
 
 
-def edge_hz() -> float:
-    """Frequency above which Spleeter's network sees nothing, in hertz."""
-    preset = surgery().preset
-    return float(bins_to_hz(preset.model_bins, preset.stft))
-
-
 def edge_sdr(above: str, stem: str = "vocals", song: str = "lithium") -> float:
     """SDR of Spleeter's stem, in dB.
 
@@ -133,15 +131,13 @@ def edge_sdr(above: str, stem: str = "vocals", song: str = "lithium") -> float:
 
 def treble_db(waveform: Waveform) -> float:
     """Level of what lies above the network's band, relative to the whole, in dB."""
-    power = np.abs(np.asarray(stft_frames(waveform, surgery().preset.stft))) ** 2
-    treble = power[:, surgery().preset.model_bins :].sum()
-    with np.errstate(divide="ignore"):
-        return float(10 * np.log10(treble / power.sum()))
+    level = np.abs(np.asarray(stft_frames(waveform, surgery().preset.stft)))
+    return level_ratio_db(level[:, surgery().preset.model_bins :], level)
 
 
 @cache
 def _with(above: str, song: str) -> Separation:
-    return separated(MODEL, song).with_options(**ABOVE[above])
+    return separated(SPLEETER, song).with_options(**ABOVE[above])
 
 
 class Edge(Demonstration):
@@ -149,7 +145,7 @@ class Edge(Demonstration):
 
     def __init__(self) -> None:
         super().__init__(
-            song=choice("Song", SONGS, SONGS[0], "One of the songs that come with mssviz."),
+            song=song_choice(),
             stem=choice("Stem", TWO_STEMS, TWO_STEMS[1], "The stem that is heard and scored."),
             above=choice("Above 11 kHz", [*ABOVE], "silence", "How stems are made."),
         )
@@ -193,7 +189,7 @@ def mistakes(song: str = "lithium", stem: str = "vocals") -> tuple[ErrorMap, lis
         Names of the song and of the stem.
     """
     true = excerpt(song).two[stem]
-    errors = error_map(true, separated(MODEL, song).estimates[stem], surgery().preset.stft)
+    errors = error_map(true, separated(SPLEETER, song).estimates[stem], surgery().preset.stft)
     return errors, costliest(errors, _N_REGIONS)
 
 
@@ -202,7 +198,7 @@ class Mistakes(Demonstration):
 
     def __init__(self) -> None:
         super().__init__(
-            song=choice("Song", SONGS, SONGS[0], "One of the songs that come with mssviz."),
+            song=song_choice(),
             stem=choice("Stem", TWO_STEMS, TWO_STEMS[0], "The stem that is looked at."),
             place=slider("Repair place", 1, _N_REGIONS, 1, 1, "The costliest comes first."),
         )
@@ -239,7 +235,7 @@ class WhyBin(Demonstration):
 
     def __init__(self) -> None:
         super().__init__(
-            song=choice("Song", SONGS, SONGS[0], "One of the songs that come with mssviz."),
+            song=song_choice(),
             time=slider("Time (s)", 0.1, SECONDS - 0.1, 0.1, 1.7, "Time of the bin."),
             frequency=slider("Frequency (Hz)", 50, 6000, 10, 3000, "Frequency of the bin."),
         )
@@ -248,7 +244,7 @@ class WhyBin(Demonstration):
         """What speaks for the vocals and against them, and the sound of what speaks for them."""
         self.report(0, None, "ask")
         params = surgery().preset.stft
-        pointed = MaskBin(surgery().whole, separated(MODEL, song), "vocals", time, frequency)
+        pointed = MaskBin(surgery().whole, separated(SPLEETER, song), "vocals", time, frequency)
         evidence = pointed.gradient()
         found = np.abs(evidence.values).sum(axis=2)
         at = evidence.start + frames_to_time(np.arange(len(found)), params)
@@ -265,21 +261,8 @@ class WhyBin(Demonstration):
             f"{share:.2f}; it should be {right:.2f}. {100 * near:.0f} % of what it depends on lies "
             f"within {_NEAR} s, and most of it at {loudest:.0f} Hz."
         )
-        return Shown(picture, text, self._sounds(song, *pointed.waveform(evidence.carrying(0.9))))
-
-    def _sounds(self, song: str, start: float, heard: Waveform) -> Mapping[str, Waveform]:
-        mixture = excerpt(song).mixture
-        first = round(start * SAMPLE_RATE)
-        evidence = np.zeros_like(mixture)
-        evidence[first : first + len(heard)] = heard
-        return {"evidence": evidence, "mixture": mixture}
-
-
-@cache
-def _true_mask(song: str) -> Mask:
-    params = surgery().preset.stft
-    true = {name: stft_frames(stem, params)[:] for name, stem in excerpt(song).two.items()}
-    return masks.ideal_ratio_masks(true)["vocals"]
+        heard = pointed.alone(evidence.carrying(0.9))
+        return Shown(picture, text, {"evidence": heard, "mixture": excerpt(song).mixture})
 
 
 def shares_at(song: str, frame: int, frequency_bin: int) -> tuple[float, float]:
@@ -292,9 +275,11 @@ def shares_at(song: str, frame: int, frequency_bin: int) -> tuple[float, float]:
     frame, frequency_bin
         Number of the frame and of the bin.
     """
-    mask: AnyArray = separated(MODEL, song).masks["vocals"][frame : frame + 1]
-    right = _true_mask(song)[frame, frequency_bin]
-    return float(mask[0, frequency_bin].mean()), float(right.mean())
+    found, right = (
+        separated(model, song).masks["vocals"][frame : frame + 1][0, frequency_bin]
+        for model in (SPLEETER, "oracle:IRM2-targets")
+    )
+    return float(found.mean()), float(right.mean())
 
 
 # --- The exercise -------------------------------------------------------------------------------
@@ -311,9 +296,9 @@ def _judge_place(answer: Any) -> str:
     time, frequency = _place(answer)
     preset = surgery().preset
     frame = round(float(time_to_frames(time, preset.stft)))
-    last = len(_true_mask("lithium")) - 1
+    spectrum = np.abs(np.asarray(separated(SPLEETER).mixture_stft)).mean(axis=2)
+    last = len(spectrum) - 1
     place = min(frame, last), round(frequency / float(bins_to_hz(1, preset.stft)))
-    spectrum = np.abs(np.asarray(separated(MODEL, "lithium").mixture_stft)).mean(axis=2)
     if spectrum[place] < 10 ** (_SOFT_DB / 20) * spectrum.max():
         raise Wrong("Almost nothing sounds there. Point at a bright line of the spectrogram.")
     found, right = shares_at("lithium", *place)

@@ -13,7 +13,7 @@ import traitlets as t
 from mssviz._typing import Waveform
 from mssviz._worker import Worker
 from mssviz.errors import Cancelled, ParameterError, reason
-from mssviz.lessons.songs import SAMPLE_RATE
+from mssviz.lessons.songs import SAMPLE_RATE, SONGS
 from mssviz.widgets import _encode, _static
 from mssviz.widgets._box import Box
 from mssviz.widgets._slider import Slider
@@ -243,6 +243,17 @@ def choice(name: str, values: Sequence[str], value: str, about: str) -> w.Dropdo
         options=list(values), value=value, description=name, tooltip=about, style=_NAMES,
         layout=w.Layout(width="auto"),
     )  # fmt: skip
+
+
+def song_choice(song: str = SONGS[0]) -> w.Dropdown:
+    """Make a drop-down of the lessons' songs.
+
+    Parameters
+    ----------
+    song
+        Name of the one that is chosen first.
+    """
+    return choice("Song", SONGS, song, "One of the songs that come with mssviz.")
 
 
 def decibels(level: float) -> str:

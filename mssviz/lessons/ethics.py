@@ -9,6 +9,7 @@ import numpy as np
 
 from mssviz import audio, plots, separators
 from mssviz._typing import Waveform
+from mssviz.lessons import bars
 from mssviz.lessons.ceilings import ceiling
 from mssviz.lessons.demonstration import (
     Demonstration,
@@ -16,10 +17,11 @@ from mssviz.lessons.demonstration import (
     choice,
     decibels,
     figure,
+    song_choice,
     steps,
 )
 from mssviz.lessons.exercise import Exercise, Wrong
-from mssviz.lessons.songs import SAMPLE_RATE, SECONDS, SONGS, excerpt, separated
+from mssviz.lessons.songs import SAMPLE_RATE, SECONDS, SONGS, SPLEETER, excerpt, separated
 from mssviz.scores import usdr
 
 #: What one may want to do with a stem.
@@ -111,8 +113,8 @@ class MayIPublish(Demonstration):
         return Shown(picture, text)
 
 
-#: Both networks that are compared; the second has learnt from Lithium, says its card.
-_PUBLIC, _TAUGHT = "spleeter:2stems", "teaching:4stems"
+#: The network that is compared with Spleeter; it has learnt from Lithium, says its card.
+_TAUGHT = "teaching:4stems"
 
 
 class Contaminated(Demonstration):
@@ -125,21 +127,19 @@ class Contaminated(Demonstration):
 
     def show(self, song: str) -> Shown:
         """The SDR of both networks' vocals on both songs."""
-        levels = {model: [ceiling(model, name) for name in SONGS] for model in (_TAUGHT, _PUBLIC)}
+        levels = {
+            model: {name: ceiling(model, name) for name in SONGS} for model in (_TAUGHT, SPLEETER)
+        }
         picture = figure()
         ax = picture.subplots()
-        for i, (model, values) in enumerate(levels.items()):
-            places = np.arange(len(SONGS)) + (i - 0.5) * 0.4
-            bars = ax.bar(places, values, 0.4, color=plots.PALETTE[i], label=model)
-            ax.bar_label(bars, [decibels(value) for value in values])
-        ax.set_xticks(range(len(SONGS)), SONGS)
+        bars.grouped(ax, levels, plots.PALETTE[:2])
         ax.set_ylabel("SDR of the vocals (dB)")
         ax.margins(y=0.15)
         ax.legend(frameon=False)
         said = "; ".join(
             f"{name}: "
-            + ", ".join(f"{model} {decibels(values[i])}" for model, values in levels.items())
-            for i, name in enumerate(SONGS)
+            + ", ".join(f"{model} {decibels(values[name])}" for model, values in levels.items())
+            for name in SONGS
         )
         sounds = {model: np.asarray(separated(model, song).estimates["vocals"]) for model in levels}
         sounds["true stem"] = excerpt(song).stems["vocals"]
@@ -147,7 +147,7 @@ class Contaminated(Demonstration):
 
 
 #: Models that `OtherVoices` compares, by what people read.
-_MODELS = {"mixture": "mixture", "Spleeter": "spleeter:2stems", "ideal mask": "oracle:IRM2-targets"}
+_MODELS = {"mixture": "mixture", "Spleeter": SPLEETER, "ideal mask": "oracle:IRM2-targets"}
 
 
 @cache
@@ -181,12 +181,16 @@ def shifted_sdr(model: str, song: str, semitones: int) -> float:
     return usdr(_shifted(song, semitones)["vocals"], shifted_vocals(model, song, semitones))
 
 
+def _told(semitones: int) -> str:
+    return f"{semitones:+d} semitones".replace("-", "−") if semitones else "as recorded"
+
+
 class OtherVoices(Demonstration):
     """A song whose voice is higher or lower than those that a network has learnt from."""
 
     def __init__(self) -> None:
         super().__init__(
-            song=choice("Song", SONGS, "francium", "One of the songs that come with mssviz."),
+            song=song_choice("francium"),
             semitones=steps("Semitones", (-12, -6, 0, 6, 12), 0, "How much higher all is."),
         )
 
@@ -195,27 +199,20 @@ class OtherVoices(Demonstration):
         levels = {}
         for done, distance in enumerate(dict.fromkeys((0, semitones))):
             self.report(done, 2, "separating")
-            levels[distance] = [shifted_sdr(model, song, distance) for model in _MODELS.values()]
+            levels[_told(distance)] = {
+                title: shifted_sdr(model, song, distance) for title, model in _MODELS.items()
+            }
         picture = figure()
         ax = picture.subplots()
-        for i, (distance, values) in enumerate(levels.items()):
-            places = np.arange(len(values)) + (i - (len(levels) - 1) / 2) * 0.4
-            color = plots.MIXTURE_COLOR if distance == 0 else plots.PALETTE[0]
-            label = f"{distance:+d} semitones".replace("-", "−") if distance else "as recorded"
-            bars = ax.bar(places, values, 0.4, color=color, label=label)
-            ax.bar_label(bars, [decibels(value) for value in values])
-        ax.set_xticks(range(len(_MODELS)), [*_MODELS])
-        ax.axhline(0, color="black", linewidth=0.8)
+        bars.grouped(ax, levels, (plots.MIXTURE_COLOR, plots.PALETTE[0])[: len(levels)])
         ax.set_ylabel("SDR of the vocals (dB)")
         ax.margins(y=0.15)
         ax.legend(frameon=False)
         said = ", ".join(
-            f"{name} {decibels(value)}"
-            for name, value in zip(_MODELS, levels[semitones], strict=True)
+            f"{name} {decibels(value)}" for name, value in levels[_told(semitones)].items()
         )
-        shift = f"{semitones:+d}".replace("-", "−") if semitones else "0"
-        text = f"{song.capitalize()}, {shift} semitones. SDR of the vocals in dB: {said}."
-        heard = shifted_vocals(_PUBLIC, song, semitones)
+        text = f"{song.capitalize()}, {_told(semitones)}. SDR of the vocals in dB: {said}."
+        heard = shifted_vocals(SPLEETER, song, semitones)
         # what is an octave lower lasts twice as long; silence follows what is shorter
         rest = ((0, round(2 * SECONDS * SAMPLE_RATE) - len(heard)), (0, 0))
         sounds = {

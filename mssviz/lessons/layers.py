@@ -1,23 +1,33 @@
 """Lesson 8: what a U-Net's bin can see, what its skip connections carry, what its layers hold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mssviz import plots
-from mssviz._typing import AnyArray, Waveform
+from mssviz._typing import AnyArray, Mask, Waveform
 from mssviz._values import shown
 from mssviz.insight import Surgery
-from mssviz.lessons.demonstration import Demonstration, Shown, choice, decibels, figure, slider
+from mssviz.lessons.demonstration import (
+    Demonstration,
+    Shown,
+    choice,
+    decibels,
+    figure,
+    slider,
+    song_choice,
+)
 from mssviz.lessons.exercise import Exercise, Wrong, number
-from mssviz.lessons.songs import SAMPLE_RATE, SONGS, excerpt, separated
+from mssviz.lessons.songs import SAMPLE_RATE, SPLEETER, excerpt, separated
 from mssviz.scores import usdr
 from mssviz.separators import TWO_STEMS, Separator
 from mssviz.stft import bins_to_hz, frames_to_time, stft_frames, time_to_frames
 
-MODEL = "spleeter:2stems"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 #: Number of Spleeter's levels, of which each halves frames and bins.
 N_LEVELS = 6
 #: Length of the sound that a receptive field is drawn on, in seconds.
@@ -27,7 +37,31 @@ _WHOLE = 10.0
 @cache
 def surgery() -> Surgery:
     """Spleeter with two stems, whose parts can be switched off."""
-    return Surgery(Separator(MODEL, progress=False))
+    return Surgery(Separator(SPLEETER, progress=False))
+
+
+def edge_hz() -> float:
+    """Frequency above which Spleeter's network sees nothing, in hertz."""
+    preset = surgery().preset
+    return float(bins_to_hz(preset.model_bins, preset.stft))
+
+
+def two_masks(picture: "Figure", shown: Mapping[str, Mask]) -> AnyArray:
+    """Draw two masks beside each other, and give their axes.
+
+    Parameters
+    ----------
+    picture
+        Figure to draw into.
+    shown
+        Masks on Spleeter's grid, by title.
+    """
+    axes = picture.subplots(1, 2, sharey=True)
+    for ax, (title, mask) in zip(axes, shown.items(), strict=True):
+        plots.mask(mask, surgery().preset.stft, ax=ax)
+        ax.set_title(title)
+        ax.label_outer()
+    return axes
 
 
 # --- Receptive field ----------------------------------------------------------------------------
@@ -142,7 +176,7 @@ class Skips(Demonstration):
 
     def __init__(self) -> None:
         super().__init__(
-            song=choice("Song", SONGS, SONGS[0], "One of the songs that come with mssviz."),
+            song=song_choice(),
             cut=choice("Switch off", [*CUTS], "nothing", "Part of both stems' networks."),
         )
 
@@ -152,14 +186,8 @@ class Skips(Demonstration):
         whole = without("nothing", song)
         self.report(1, 2, "separate")
         left = without(cut, song)
-        params = surgery().preset.stft
         picture = figure()
-        axes = picture.subplots(1, 2, sharey=True)
-        titles = ("whole network", f"{cut} switched off")
-        for ax, title, one in zip(axes, titles, (whole, left), strict=True):
-            plots.mask(one["mask"], params, ax=ax)
-            ax.set_title(title)
-            ax.label_outer()
+        two_masks(picture, {"whole network": whole["mask"], f"{cut} switched off": left["mask"]})
         levels = [decibels(sdr_without(one, song=song)) for one in ("nothing", cut)]
         below = slice(surgery().preset.model_bins)
         change = float(np.abs(whole["mask"] - left["mask"])[:, below].mean())
@@ -198,7 +226,7 @@ def feature_maps(layer: str, song: str = "lithium") -> AnyArray:
     array
         Maps over the patch, ``(n_times, n_bands, n_channels)``.
     """
-    maps, _ = surgery().feature_maps(f"vocals_{layer}", separated(MODEL, song), 0.0)
+    maps, _ = surgery().feature_maps(f"vocals_{layer}", separated(SPLEETER, song), 0.0)
     return maps[:, :, np.argsort(-maps.std(axis=(0, 1)), kind="stable")]
 
 
@@ -207,7 +235,7 @@ class FeatureMaps(Demonstration):
 
     def __init__(self) -> None:
         super().__init__(
-            song=choice("Song", SONGS, SONGS[0], "One of the songs that come with mssviz."),
+            song=song_choice(),
             layer=choice("Layer", LAYERS, LAYERS[0], "conv: on the way down; up: on the way up."),
             channel=slider("Channel", 1, _SHOWN, 1, 1, "The most varied come first."),
         )
@@ -227,7 +255,7 @@ class FeatureMaps(Demonstration):
         plots.spectrogram(spectrum, preset.stft, ax=left, scale="linear")
         reach = float(np.percentile(np.abs(values), 99.5)) or 1.0
         image = right.imshow(
-            values.T, origin="lower", aspect="auto", extent=(first, last, 0, _top()),
+            values.T, origin="lower", aspect="auto", extent=(first, last, 0, edge_hz()),
             cmap=plots.DIFFERENCE_MAP, vmin=-reach, vmax=reach,
         )  # fmt: skip
         picture.colorbar(image, ax=right, label="value", pad=0.01, aspect=12)
@@ -236,15 +264,11 @@ class FeatureMaps(Demonstration):
         text = (
             f"Left: {song}'s mixture. Right: channel {chosen} of {maps.shape[2]} of {layer}, which "
             f"has {maps.shape[0]} times and {maps.shape[1]} bands a patch: one every "
-            f"{1000 * (last - first) / maps.shape[0]:.0f} ms and {_top() / maps.shape[1]:.0f} Hz. "
-            f"Its values go from {decibels(values.min())} to {decibels(values.max())}."
+            f"{1000 * (last - first) / maps.shape[0]:.0f} ms and "
+            f"{edge_hz() / maps.shape[1]:.0f} Hz."
+            f" Its values go from {decibels(values.min())} to {decibels(values.max())}."
         )
         return Shown(picture, text)
-
-
-def _top() -> float:
-    preset = surgery().preset
-    return float(bins_to_hz(preset.model_bins, preset.stft))
 
 
 # --- How much a layer sees ----------------------------------------------------------------------

@@ -14,8 +14,8 @@ from mssviz._typing import AnyArray, Waveform
 from mssviz.lessons.demonstration import Demonstration, Shown, choice, decibels, figure, slider
 from mssviz.lessons.exercise import Exercise, Wrong, alike, sound
 from mssviz.lessons.mixing import level_db
-from mssviz.lessons.songs import SAMPLE_RATE, SECONDS, SONGS, excerpt
-from mssviz.stft import StftParams, stft
+from mssviz.lessons.songs import PARAMS, SAMPLE_RATE, SECONDS, SONGS, excerpt
+from mssviz.stft import stft
 from mssviz.training import Settings
 from mssviz.training.chunks import Chunks
 from mssviz.training.patches import Patches
@@ -95,7 +95,6 @@ AUGMENTATIONS: Mapping[str, tuple[str, ...]] = {
     "stems of both songs": ("remix",),
     "all of these": ("gain", "swap", "remix"),
 }
-_PARAMS = StftParams(SAMPLE_RATE)
 
 
 @cache
@@ -103,7 +102,7 @@ def _chunks() -> tuple[Chunks, Any]:
     """Both songs as training keeps them, and the folder, which is there as long as this is."""
     preset = replace(
         presets.find("wave-unet-tiny"), targets=_SOURCES, patch_samples=round(3 * SAMPLE_RATE),
-        context=0, stft=_PARAMS,
+        context=0, stft=PARAMS,
     )  # fmt: skip
     folder = tempfile.TemporaryDirectory(prefix="mssviz-", ignore_cleanup_errors=True)
     songs = {name: datasets.examples()[name] for name in SONGS}
@@ -140,8 +139,8 @@ class Augmented(Demonstration):
         """The stems of one example, and their levels."""
         sounds = example(round(number), AUGMENTATIONS[augment])
         picture = figure()
-        spectra = {name: stft(one, _PARAMS) for name, one in sounds.items()}
-        plots.stems(spectra, _PARAMS, axes=picture.subplots(1, len(spectra), sharey=True))
+        spectra = {name: stft(one, PARAMS) for name, one in sounds.items()}
+        plots.stems(spectra, PARAMS, axes=picture.subplots(1, len(spectra), sharey=True))
         levels = ", ".join(f"{name} {decibels(level_db(one))}" for name, one in sounds.items())
         text = f"Example {number:.0f}, augmentation: {augment}. Levels in dBFS: {levels}."
         return Shown(picture, text, sounds)

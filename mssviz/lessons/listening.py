@@ -8,11 +8,9 @@ from mssviz import plots
 from mssviz._typing import Waveform
 from mssviz.lessons.demonstration import Demonstration, Shown, choice, decibels, figure, slider
 from mssviz.lessons.exercise import Exercise, Wrong, alike, sound
-from mssviz.lessons.songs import SAMPLE_RATE, excerpt
+from mssviz.lessons.songs import PARAMS, excerpt
 from mssviz.scores import usdr
-from mssviz.stft import StftParams, stft
-
-_PARAMS = StftParams(SAMPLE_RATE)
+from mssviz.stft import stft
 
 
 def bled(stem: str, bleed_db: float) -> Waveform:
@@ -53,8 +51,8 @@ class Bleed(Demonstration):
         heard = bled(stem, bleed_db)
         picture = figure()
         sounds = {"with bleed": heard, "clean": clean}
-        spectra = {f"{stem}: {name}": stft(one, _PARAMS) for name, one in sounds.items()}
-        plots.stems(spectra, _PARAMS, axes=picture.subplots(1, 2, sharey=True))
+        spectra = {f"{stem}: {name}": stft(one, PARAMS) for name, one in sounds.items()}
+        plots.stems(spectra, PARAMS, axes=picture.subplots(1, 2, sharey=True))
         sdr = leak_db(stem, bleed_db)
         side = "below" if sdr >= 0 else "above"
         text = (

@@ -10,8 +10,7 @@ from mssviz import masks, plots
 from mssviz._typing import AnyArray, Stft
 from mssviz.lessons.demonstration import Demonstration, Shown, choice, decibels, figure, slider
 from mssviz.lessons.exercise import Exercise, Wrong, array
-from mssviz.lessons.phases import PARAMS
-from mssviz.lessons.songs import excerpt
+from mssviz.lessons.songs import PARAMS, excerpt
 from mssviz.scores import usdr
 from mssviz.stft import istft, stft
 

@@ -8,7 +8,7 @@ from mssviz import plots
 from mssviz._typing import Extension, Waveform
 from mssviz.lessons.demonstration import Demonstration, Shown, choice, decibels, figure, slider
 from mssviz.lessons.exercise import Exercise, Wrong, alike, sound
-from mssviz.lessons.songs import SAMPLE_RATE, excerpt, separated
+from mssviz.lessons.songs import SAMPLE_RATE, SPLEETER, excerpt, separated
 from mssviz.scores import residual
 from mssviz.stft import stft
 
@@ -110,7 +110,7 @@ class Residual(Demonstration):
 
     def show(self, extension: str) -> Shown:
         """The mixture beside the residual, on one level scale."""
-        made = separated("spleeter:2stems", progress=self.report)
+        made = separated(SPLEETER, progress=self.report)
         made = made.with_options(extension=_EXTENSIONS[extension])
         left = residual(made.mixture, dict(made.estimates))
         sounds = {"residual": left, "mixture": made.mixture}

@@ -8,11 +8,10 @@ from mssviz import masks, plots
 from mssviz._typing import Stft, Waveform
 from mssviz.lessons.demonstration import Demonstration, Shown, choice, decibels, figure
 from mssviz.lessons.exercise import Exercise, Wrong, alike, sound
-from mssviz.lessons.songs import SAMPLE_RATE, excerpt
+from mssviz.lessons.songs import PARAMS, excerpt
 from mssviz.scores import usdr
-from mssviz.stft import StftParams, istft, stft
+from mssviz.stft import istft, stft
 
-PARAMS = StftParams(SAMPLE_RATE)
 ZERO, RANDOM = "zero everywhere", "random"
 
 

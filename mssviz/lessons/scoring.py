@@ -8,27 +8,29 @@ import numpy as np
 
 from mssviz import plots
 from mssviz._typing import Waveform
-from mssviz.lessons.demonstration import Demonstration, Shown, choice, decibels, figure
+from mssviz.lessons import bars
+from mssviz.lessons.demonstration import Demonstration, Shown, choice, decibels, figure, song_choice
 from mssviz.lessons.exercise import Exercise, Wrong, alike, sound
 from mssviz.lessons.mixing import level_db
-from mssviz.lessons.songs import SAMPLE_RATE, SECONDS, SONGS, excerpt, separated
+from mssviz.lessons.songs import PARAMS, SAMPLE_RATE, SECONDS, SPLEETER, excerpt, separated
 from mssviz.scores import bleed_map, decompose, si_sdr, usdr
 from mssviz.scores.components import Components, Decomposition
-from mssviz.stft import StftParams, stft
+from mssviz.stft import stft
 from mssviz.widgets.listening_test import ListeningTest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MODEL, ORACLE = "spleeter:2stems", "oracle:IRM2-targets"
+ORACLE = "oracle:IRM2-targets"
 STEM = "vocals"
-_PARAMS = StftParams(SAMPLE_RATE)
 #: Models whose vocals are taken apart, by what people read.
-MODELS = {"Spleeter": MODEL, "REPET": "repet-sim", "ideal mask": ORACLE}
+MODELS = {"Spleeter": SPLEETER, "REPET": "repet-sim", "ideal mask": ORACLE}
 #: Level in dB above which a score says no more than that an error is too small to be heard.
 TOP_DB = 100.0
 #: Levels in dB that bars end at; what is written on them goes on.
 _ENDS_DB = (-15.0, 40.0)
+#: Colors of Spleeter's bars and of another answer's.
+_COLORS = plots.MIXTURE_COLOR, plots.PALETTE[0]
 
 
 def _of(model: str, song: str) -> Waveform:
@@ -40,7 +42,7 @@ def _true(song: str) -> Waveform:
 
 
 def _hard(song: str) -> Waveform:
-    masked = separated(MODEL, song).with_options(hardness=1.0, threshold=0.95)
+    masked = separated(SPLEETER, song).with_options(hardness=1.0, threshold=0.95)
     return np.asarray(masked.estimates[STEM])
 
 
@@ -67,9 +69,9 @@ def _broken(song: str) -> Waveform:
 
 #: What may be given as the vocals of a song: a function of the song's name, by what people read.
 ANSWERS: Mapping[str, Callable[[str], Waveform]] = {
-    "Spleeter's": lambda song: _of(MODEL, song),
+    "Spleeter's": lambda song: _of(SPLEETER, song),
     "Spleeter's, through hard masks": _hard,
-    "Spleeter's, 10 dB softer": lambda song: _of(MODEL, song) * np.float32(10**-0.5),
+    "Spleeter's, 10 dB softer": lambda song: _of(SPLEETER, song) * np.float32(10**-0.5),
     "the mixture itself": lambda song: excerpt(song).mixture,
     "an ideal mask's": lambda song: _of(ORACLE, song),
     "the true stem, 1 ms late": _late,
@@ -148,7 +150,7 @@ class HearScores(Demonstration):
 
     def __init__(self) -> None:
         super().__init__(
-            song=choice("Song", SONGS, SONGS[0], "One of the songs that come with mssviz."),
+            song=song_choice(),
             model=choice("Vocals by", [*MODELS], "Spleeter", "What has separated the song."),
         )
 
@@ -159,8 +161,8 @@ class HearScores(Demonstration):
         # filters ring on: the estimate gets as much silence at its end
         estimate = np.sum([*parts.tracks.values()], axis=0)
         picture = figure()
-        spectra = {name: stft(track, _PARAMS) for name, track in parts.tracks.items()}
-        plots.stems(spectra, _PARAMS, axes=picture.subplots(1, 4, sharey=True))
+        spectra = {name: stft(track, PARAMS) for name, track in parts.tracks.items()}
+        plots.stems(spectra, PARAMS, axes=picture.subplots(1, 4, sharey=True))
         levels = ", ".join(f"{n} {decibels(level_db(one))}" for n, one in parts.tracks.items())
         scores = ", ".join(f"{name} {decibels(value)}" for name, value in parts.scores.items())
         text = f"Levels in dBFS: {levels}. Scores of {model}'s vocals in dB: {scores}."
@@ -172,19 +174,20 @@ class FoolScores(Demonstration):
 
     def __init__(self) -> None:
         super().__init__(
-            song=choice("Song", SONGS, SONGS[0], "One of the songs that come with mssviz."),
+            song=song_choice(),
             answer=choice("Given as the vocals", [*ANSWERS], _SECOND, "What is scored."),
         )
 
     def show(self, song: str, answer: str) -> Shown:
         """All scores of the answer, beside those of Spleeter's vocals."""
-        separated(MODEL, song, progress=self.report)
+        separated(SPLEETER, song, progress=self.report)
         both = {name: marks(name, song) for name in dict.fromkeys((_FIRST, answer))}
         picture = figure()
         ratios, shares = picture.subplots(1, 2, width_ratios=(3, 1))
         names = [*both[answer]]
-        _bars(ratios, {a: {n: found[n] for n in names[:-2]} for a, found in both.items()}, _ENDS_DB)
-        _bars(shares, {a: {n: found[n] for n in names[-2:]} for a, found in both.items()}, (0, 100))
+        for ax, part, ends in ((ratios, names[:-2], _ENDS_DB), (shares, names[-2:], (0, 100))):
+            drawn = {one: {name: found[name] for name in part} for one, found in both.items()}
+            bars.grouped(ax, drawn, _COLORS[: len(both)], ends, _written)
         ratios.set_ylim(-22, 58)
         ratios.set_ylabel("dB (bars end at −15 and 40)")
         ratios.legend(frameon=False, loc="upper left", ncols=2)
@@ -193,18 +196,6 @@ class FoolScores(Demonstration):
         said = ", ".join(f"{name} {_written(value)}" for name, value in both[answer].items())
         text = f"{answer[0].upper()}{answer[1:]}, given as the vocals of {song}: {said}."
         return Shown(picture, text, {"given": ANSWERS[answer](song), "true stem": _true(song)})
-
-
-def _bars(ax: Any, found: Mapping[str, Mapping[str, float]], ends: tuple[float, float]) -> None:
-    width = 0.8 / len(found)
-    for i, (name, values) in enumerate(found.items()):
-        places = np.arange(len(values)) + (i - (len(found) - 1) / 2) * width
-        color = plots.MIXTURE_COLOR if name == _FIRST else plots.PALETTE[0]
-        heights = np.clip([*values.values()], *ends)
-        bars = ax.bar(places, heights, width, color=color, label=name)
-        ax.bar_label(bars, [_written(value) for value in values.values()], fontsize=8)
-    ax.set_xticks(range(len(values)), [*values])
-    ax.axhline(0, color="black", linewidth=0.8)
 
 
 def _written(value: float) -> str:

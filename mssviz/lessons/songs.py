@@ -10,8 +10,13 @@ from mssviz._typing import Progress, Waveform
 from mssviz.errors import ParameterError
 from mssviz.separation import Separation
 from mssviz.separators import TWO_STEMS
+from mssviz.stft import StftParams
 
 SAMPLE_RATE = 44100
+#: Grid of STFTs in lessons, which is Spleeter's, too.
+PARAMS = StftParams(SAMPLE_RATE)
+#: Name of the network that most lessons are about.
+SPLEETER = "spleeter:2stems"
 #: Songs that lessons offer.
 SONGS = ("lithium", "francium")
 #: Length of the excerpts that lessons play, in seconds.

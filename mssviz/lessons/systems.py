@@ -10,6 +10,7 @@ import numpy as np
 from mssviz import masks, plots, separators
 from mssviz._typing import AnyArray, Waveform
 from mssviz.audio import level_ratio_db
+from mssviz.lessons import bars
 from mssviz.lessons.ceilings import ceiling
 from mssviz.lessons.demonstration import (
     Demonstration,
@@ -18,11 +19,11 @@ from mssviz.lessons.demonstration import (
     decibels,
     figure,
     slider,
+    song_choice,
     steps,
 )
 from mssviz.lessons.exercise import Exercise, Wrong
-from mssviz.lessons.phases import PARAMS
-from mssviz.lessons.songs import SAMPLE_RATE, SONGS, excerpt, separated
+from mssviz.lessons.songs import PARAMS, SAMPLE_RATE, SPLEETER, excerpt, separated
 from mssviz.scores import usdr
 from mssviz.stft import StftParams, istft, stft
 
@@ -205,7 +206,7 @@ _SYSTEMS = {
     "the mixture itself": "mixture",
     "REPET": "repet-sim",
     "teaching:4stems": "teaching:4stems",
-    "Spleeter": "spleeter:2stems",
+    "Spleeter": SPLEETER,
     "Open-Unmix": "umx",
     "Demucs": "demucs",
     "Mel-Band RoFormer (64 features)": "mel-roformer:musdb-64",
@@ -226,7 +227,7 @@ class SideBySide(Demonstration):
     def __init__(self) -> None:
         self._systems = systems_here()
         super().__init__(
-            song=choice("Song", SONGS, "francium", "One of the songs that come with mssviz."),
+            song=song_choice("francium"),
             heard=choice("Listen to", [*self._systems], "Spleeter", "The system that is heard."),
         )
 
@@ -240,12 +241,8 @@ class SideBySide(Demonstration):
         picture = figure()
         left, right = picture.subplots(1, 2)
         colors = [plots.PALETTE[0] if title == heard else plots.MIXTURE_COLOR for title in levels]
-        drawn = left.barh([*levels], [*levels.values()], color=colors)
-        left.bar_label(drawn, [decibels(level) for level in levels.values()], padding=3)
-        left.axvline(0, color="black", linewidth=0.8)
+        bars.listed(left, levels, colors, "SDR of the vocals (dB)")
         left.margins(x=0.15)
-        left.invert_yaxis()
-        left.set_xlabel("SDR of the vocals (dB)")
         plots.spectrogram(stft(estimate, PARAMS), PARAMS, ax=right)
         said = ", ".join(f"{title} {decibels(level)}" for title, level in levels.items())
         sounds = {"estimate": estimate, "true stem": excerpt(song).stems["vocals"]}
