@@ -33,11 +33,11 @@ from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import ParameterError
 from mssviz.scores.bss_eval import ratio_db
-from mssviz.scores.projection import FILTER_LENGTH, Filters, Signals, Stack, fit, project
+from mssviz.scores.projection import FILTER_LENGTH, Filters, Stack, fit, project
+from mssviz.scores.signals import blocks
 from mssviz.scores.windows import in_seconds, prepared
 
 TARGET, SPATIAL, INTERFERENCE, ARTEFACTS = "target", "spatial", "interference", "artefacts"
-_BLOCK = 1 << 20  # samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class Decomposition:
     targets
         Names of the targets.
     references, estimates
-        Waveforms ``(n_targets, n_samples, n_channels)``; no reference is silent.
+        Waveforms ``(n_samples, n_channels)`` of each target; no reference is silent.
     sample_rate
         Sample rate, in hertz.
     filters
@@ -77,8 +77,8 @@ class Decomposition:
     def __init__(
         self,
         targets: Sequence[str],
-        references: Signals,
-        estimates: Signals,
+        references: Sequence[Waveform],
+        estimates: Sequence[Waveform],
         sample_rate: int,
         filters: Filters | None,
     ) -> None:
@@ -109,9 +109,9 @@ class Decomposition:
         window, j = self._window(start, stop), self.targets.index(target)
         true, found, filters = self._true, self._found, self._filters
         if filters is None:
-            true, found = (Stack(stem[window] for stem in stems) for stems in (true, found))
-            window = slice(0, true.shape[1])
-            filters = fit(true, found)
+            true, found = ([stem[window] for stem in stems] for stems in (true, found))
+            window = slice(0, len(true[0]))
+            filters = fit(Stack(true), Stack(found))
         tracks = _tracks(true, found, filters, window, j)
         if self._filters is None:
             tracks[TARGET] = tracks[TARGET] + tracks.pop(SPATIAL)
@@ -124,10 +124,10 @@ class Decomposition:
         """Whether `evaluate` gives this target a score in a window."""
         heard = [stem[window].any() for stem in self._true]
         heard += [stem[window].any() for stem in self._found if stem.any()]
-        return len(self.targets) > 1 and bool([*self._found][j].any()) and all(heard)
+        return len(self.targets) > 1 and bool(self._found[j].any()) and all(heard)
 
     def _window(self, start: float, stop: float | None) -> slice:
-        n_samples = self._true.shape[1]
+        n_samples = len(self._true[0])
         check_number(start, "start")
         last = n_samples
         if stop is not None:
@@ -190,12 +190,12 @@ def decompose(
     found = {target: found[target] for target in true}
     if not true:
         raise ParameterError("references must not all be silent: there is nothing to compare with")
-    stacks = Stack(true.values()), Stack(found.values())
+    stems = list(true.values()), list(found.values())
     filters = None
     if version == 4:
         with reporter(progress) as report:
-            filters = fit(*stacks, in_seconds(report, sample_rate))
-    return Decomposition(tuple(true), *stacks, sample_rate, filters)
+            filters = fit(Stack(stems[0]), Stack(stems[1]), in_seconds(report, sample_rate))
+    return Decomposition(tuple(true), *stems, sample_rate, filters)
 
 
 def residual(mixture: AnyArray, estimates: Mapping[str, AnyArray]) -> Waveform:
@@ -226,16 +226,16 @@ def residual(mixture: AnyArray, estimates: Mapping[str, AnyArray]) -> Waveform:
 
 
 def _tracks(
-    true: Signals, found: Signals, filters: Filters, window: slice, j: int
+    true: Sequence[Waveform], found: Sequence[Waveform], filters: Filters, window: slice, j: int
 ) -> dict[str, Waveform]:
     """All four tracks of an estimate in a window, by name."""
 
     def errors(s: AnyArray, s_hat: AnyArray, own: AnyArray, joint: AnyArray) -> AnyArray:
         return np.stack([own - s, joint - own, s_hat - joint]).astype(np.float32)
 
-    target = np.pad([*true][j][window].astype(np.float32), ((0, FILTER_LENGTH - 1), (0, 0)))
+    target = np.pad(true[j][window].astype(np.float32), ((0, FILTER_LENGTH - 1), (0, 0)))
     joined, done = np.empty((3, *target.shape), np.float32), 0
-    for [part] in project(true, found, filters, [window], [j], errors):
+    for [part] in project(Stack(true), Stack(found), filters, [window], [j], errors):
         # (n_errors, n_channels, n_pieces, n_samples of a piece) to (n_errors, any, n_channels)
         pieces = part.reshape(*part.shape[:2], -1).swapaxes(1, 2)[:, : len(target) - done]
         joined[:, done : done + pieces.shape[1]] = pieces
@@ -255,9 +255,8 @@ def _ratios(tracks: Mapping[str, Waveform]) -> dict[str, float]:
 
 def _ratio(tracks: Mapping[str, Waveform], signal: Sequence[str], error: Sequence[str]) -> float:
     """Ratio in dB of the energies of two sums of tracks."""
-    energies = np.zeros(2)
-    for start in range(0, len(tracks[TARGET]), _BLOCK):
-        for i, names in enumerate((signal, error)):
-            parts = [tracks[name][start : start + _BLOCK] for name in names]
-            energies[i] += np.square(np.sum(parts, axis=0, dtype=np.float64)).sum()
-    return float(ratio_db(*energies))
+    energies = [
+        sum(float(np.square(part.sum(axis=0)).sum()) for part in blocks([tracks[n] for n in names]))
+        for names in (signal, error)
+    ]
+    return float(ratio_db(*np.array(energies)))
