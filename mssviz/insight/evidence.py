@@ -303,6 +303,14 @@ class MaskBin:
         stop = len(self._separation.mixture) - start
         return (start + cut) / self._separation.sample_rate, samples[cut:stop]
 
+    def alone(self, kept: Mask) -> Waveform:
+        """`waveform` with silence around it, as long as the excerpt."""
+        start, piece = self.waveform(kept)
+        heard = np.zeros_like(self._separation.mixture)
+        first = round(start * self._separation.sample_rate)
+        heard[first : first + len(piece)] = piece
+        return heard
+
     # --- the network --------------------------------------------------------------------------
 
     def _field(self) -> Cell:

@@ -253,13 +253,9 @@ class Explained:
             below=f"against {stem}", above=f"for {stem}",
         )  # fmt: skip
 
-    def sound(self, result: Result) -> Waveform:
+    def sound(self) -> Waveform:
         """The mixture restricted to what carries most of the evidence, as long as the excerpt."""
-        start, piece = self.pointed.waveform(self.evidence.carrying(EVIDENCE_SHARE))
-        heard = np.zeros_like(result.mixture)
-        first = round(start * result.params.sample_rate)
-        heard[first : first + len(piece)] = piece
-        return heard
+        return self.pointed.alone(self.evidence.carrying(EVIDENCE_SHARE))
 
 
 def explain(

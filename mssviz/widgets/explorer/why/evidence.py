@@ -100,7 +100,7 @@ class EvidenceSection(Section):
         if not self.hear.value:
             self._parts.play()
             return
-        tracks = {"mixture": result.mixture, EVIDENCE: self._found[1].sound(result)}
+        tracks = {"mixture": result.mixture, EVIDENCE: self._found[1].sound()}
         lanes = Lanes(tracks=tracks, muted=frozenset(["mixture"]), captions={})
         self.stage.show_lanes(lanes).play()
 
