@@ -129,6 +129,20 @@ def test_the_evidence_is_heard(pointed, evidence, song):
     assert 0 < np.sum(part**2) < np.sum(whole**2)
 
 
+def test_evidence_of_a_later_patch_is_heard_in_its_place(separator, separation):
+    pointed = MaskBin(separator, separation, "vocals", 14.0, 440.0)
+    everything = np.ones(
+        (separator.preset.patch_frames, separator.preset.model_bins, 2), np.float32
+    )
+    start, piece = pointed.waveform(everything)
+    first = round(start * separation.sample_rate)
+    heard = pointed.alone(everything)
+    assert start > 10
+    assert heard.shape == separation.mixture.shape
+    assert not heard[:first].any()
+    assert np.array_equal(heard[first : first + len(piece)], piece)
+
+
 @given(st.floats(0.01, 1.0))
 def test_the_fewest_bins_carry_a_share(share):
     values = np.random.default_rng(3).standard_normal((8, 9, 2)).astype(np.float32)
