@@ -32,7 +32,8 @@ class Song(Arrays):
             kind="tiles", channel=channel, tiles=[[layer, level, index]]
         )
         assert message == {
-            "kind": "tile", "layer": layer, "level": level, "index": index, "channel": channel,
+            "kind": "tile", "layer": layer, "channel": channel, "level": level, "index": index,
+            "version": message["version"],
         }  # fmt: skip
         assert values.dtype == np.uint8
         assert values.flags.c_contiguous
@@ -271,6 +272,26 @@ def test_a_stroke_edits_the_masks_that_are_shown(song):
 # --- Other masks ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("show", ["hues", "estimate/drums", "mixture"])
+def test_of_other_masks_the_browser_gets_what_is_in_view_unasked(song, sent, show):
+    song.view.show = show
+    song.view._receive(None, {"kind": "tiles", "channel": "mean", "tiles": [["mixture", 1, 0]]}, [])
+    sent.clear()
+    changed = {stem: np.ones_like(mask) for stem, mask in song.masks.items()}
+    song.view.set_masks(changed, slice(10, 20))
+    (announced,), *pushed = sent
+    names = {"hues": [f"mask/{stem}" for stem in changed], "mixture": []}.get(show, [show])
+    assert [message["layer"] for message, _ in pushed] == names
+    for message, (values,) in pushed:
+        assert np.array_equal(values, song.tile(message["layer"], level=1))
+        assert (message["level"], message["index"], message["channel"]) == (1, 0, "mean")
+        assert message["version"] == announced["version"]
+    sent.clear()
+    song.view.start, song.view.stop = song.view.offset + 1.0, song.view.offset + 2.0
+    song.view.set_masks(changed, slice(0, 2))  # these frames are out of view
+    assert [message["kind"] for message, *_ in sent] == ["changed"]
+
+
 def test_other_masks_are_announced_and_their_tiles_made_anew(song, sent):
     layers = ("mixture", "mask/drums", "estimate/drums", "difference/drums/other")
     before = {layer: [song.tile(layer, level=level) for level in (0, 2)] for layer in layers}
@@ -279,6 +300,7 @@ def test_other_masks_are_announced_and_their_tiles_made_anew(song, sent):
     song.view.set_masks(changed, slice(10, 20))
     ((message,),) = sent
     assert set(song.view.shows) - set(message.pop("layers")) == {"mixture", "reference/vocals"}
+    assert message.pop("version") > 0
     assert message == {"kind": "changed", "start": 10, "stop": 20}
     assert (song.tile("mask/drums")[10:20] == 255).all()
     for layer in layers:

@@ -59,6 +59,22 @@ def answers(message: Any, view: "SpectrogramView", data: PictureData) -> Iterato
         yield from _take_stroke(message, view)
 
 
+def tile(data: PictureData, layer: str, channel: str, level: int, index: int) -> Answer:
+    """Message with one tile, and the version of the picture that it is of, or a later one.
+
+    Parameters
+    ----------
+    data
+        Numbers behind the picture.
+    layer, channel, level, index
+        Tile, as for `PictureData.tile`.
+    """
+    version = data.version
+    values = data.tile(layer, channel, level, index)
+    place = {"layer": layer, "channel": channel, "level": level, "index": index}
+    return {"kind": "tile", **place, "version": version}, [np.ascontiguousarray(values)]
+
+
 def _tiles_of(message: Mapping[str, Any], data: PictureData) -> Iterator[Answer]:
     with _understood():
         channel, wanted = str(message["channel"]), list(message["tiles"])
@@ -66,9 +82,7 @@ def _tiles_of(message: Mapping[str, Any], data: PictureData) -> Iterator[Answer]
     if len(tiles) > MAX_TILES:
         raise ParameterError(f"at most {MAX_TILES} tiles are sent at once (got {len(tiles)})")
     for layer, level, index in dict.fromkeys(tiles):
-        values = data.tile(layer, channel, level, index)
-        answer = {"kind": "tile", "layer": layer, "level": level, "index": index}
-        yield {**answer, "channel": channel}, [np.ascontiguousarray(values)]
+        yield tile(data, layer, channel, level, index)
 
 
 def _take_stroke(message: Mapping[str, Any], view: "SpectrogramView") -> Iterator[Answer]:

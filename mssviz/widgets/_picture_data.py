@@ -143,7 +143,7 @@ class PictureData:
         if self._maps:  # of sounds, in which frames reach into those that they overlap with
             reach = 2 * self._params.n_fft // self._params.hop_length
             start, stop = max(0, start - reach), min(self.n_frames, stop + reach)
-        for (name, _channel), pyramid in self._pyramids.items():
+        for (name, _channel), pyramid in [*self._pyramids.items()]:  # another thread may add some
             if self.layers[name].properties.follows_masks:
                 pyramid.forget(start, stop)
         return start, stop
@@ -261,6 +261,11 @@ class PictureData:
         return to_db(level, reference=self._params.n_fft / 4, floor_db=-160)
 
     # --- layers as 8-bit values -----------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """Number that grows when what is shown changes: a tile is of the version before it."""
+        return self._cache.changes
 
     def tile(self, name: str, channel: str, level: int, index: int) -> AnyArray:
         """One tile of a layer, ``(n_columns, n_bins)`` uint8."""

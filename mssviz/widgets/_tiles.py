@@ -1,5 +1,6 @@
 """Spectrograms and masks as 8-bit tiles with coarser levels, made when they are asked for."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -100,34 +101,59 @@ def n_levels(n_frames: int) -> int:
 
 
 class BlockCache:
-    """The latest blocks of a view's pyramids, up to `CACHE_BYTES` of them."""
+    """The latest blocks of a view's pyramids, up to `CACHE_BYTES` of them; for several threads.
+
+    Attributes
+    ----------
+    changes : int
+        How often something was forgotten, because what it was made of has changed.
+    n_bytes : int
+        Size of what is kept.
+    """
 
     def __init__(self) -> None:
+        self.changes = 0
         self._blocks: OrderedDict[Any, AnyArray] = OrderedDict()
-        self._n_bytes = 0
+        self.n_bytes = 0
+        self._lock = threading.Lock()
 
     def get(self, key: Any) -> AnyArray | None:
         """Get a block if it is kept, which makes it the latest."""
-        if key in self._blocks:
-            self._blocks.move_to_end(key)
-        return self._blocks.get(key)
+        with self._lock:
+            if key in self._blocks:
+                self._blocks.move_to_end(key)
+            return self._blocks.get(key)
 
-    def put(self, key: Any, block: AnyArray) -> None:
-        """Keep a block; the oldest ones may be dropped for it."""
-        self.drop(key)
-        self._blocks[key] = block
-        self._n_bytes += block.nbytes
-        while self._n_bytes > CACHE_BYTES and len(self._blocks) > 1:
-            self.drop(next(iter(self._blocks)))
+    def put(self, key: Any, block: AnyArray, changes: int) -> None:
+        """Keep a block; the oldest ones may be dropped for it.
 
-    def drop(self, key: Any) -> None:
-        """Drop a block."""
+        Parameters
+        ----------
+        key, block
+            Block, and the key to find it by.
+        changes
+            Value of `changes` before the block was made. If it is another one by now, the block may
+            be of what was there before, and is not kept.
+        """
+        with self._lock:
+            if changes != self.changes:
+                return
+            self._drop(key)
+            self._blocks[key] = block
+            self.n_bytes += block.nbytes
+            while self.n_bytes > CACHE_BYTES and len(self._blocks) > 1:
+                self._drop(next(iter(self._blocks)))
+
+    def forget(self, wanted: Callable[[Any], bool]) -> None:
+        """Drop the blocks for whose keys a test is true; what they were made of has changed."""
+        with self._lock:
+            self.changes += 1
+            for key in [key for key in self._blocks if wanted(key)]:
+                self._drop(key)
+
+    def _drop(self, key: Any) -> None:
         block = self._blocks.pop(key, None)
-        self._n_bytes -= 0 if block is None else block.nbytes
-
-    def keys(self) -> list[Any]:
-        """Keys of the blocks that are kept."""
-        return list(self._blocks)
+        self.n_bytes -= 0 if block is None else block.nbytes
 
 
 class Pyramid:
@@ -172,11 +198,13 @@ class Pyramid:
         """Drop the frames from `start` to before `stop`, which are computed anew when needed."""
         if stop <= start:
             return
-        for key in self._cache.keys():  # noqa: SIM118, no dict
+
+        def touched(key: tuple[Pyramid, int, int]) -> bool:
             owner, level, block = key
             first, last = start >> level, (stop - 1) >> level
-            if owner is self and first // BLOCK_FRAMES <= block <= last // BLOCK_FRAMES:
-                self._cache.drop(key)
+            return owner is self and first // BLOCK_FRAMES <= block <= last // BLOCK_FRAMES
+
+        self._cache.forget(touched)
 
     def _n_columns(self, level: int) -> int:
         return -(-self.shape[0] // (1 << level))
@@ -194,13 +222,14 @@ class Pyramid:
         key = (self, level, block)
         values = self._cache.get(key)
         if values is None:
+            changes = self._cache.changes
             start = block * BLOCK_FRAMES
             stop = min(start + BLOCK_FRAMES, self._n_columns(level))
             if level == 0:
                 values = self._compute(start, stop)
             else:
                 values = _halve(self._columns(level - 1, 2 * start, 2 * stop), self._pool)
-            self._cache.put(key, values)
+            self._cache.put(key, values, changes)
         return values
 
 

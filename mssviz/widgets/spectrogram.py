@@ -12,7 +12,7 @@ from mssviz.plots import check_colors, stem_colors
 from mssviz.separation.editing import TOOLS, Stroke
 from mssviz.stft import StftParams
 from mssviz.widgets import _static, _tiles
-from mssviz.widgets._answers import Answer, answers
+from mssviz.widgets._answers import Answer, answers, tile
 from mssviz.widgets._layers import FIXED_COLORMAPS, Layer
 from mssviz.widgets._picture_data import PictureData
 from mssviz.widgets._view import TIMELINE, View, pair
@@ -131,6 +131,7 @@ class SpectrogramView(View):
         )
         self._can_paint = can_paint and bool(self._data.stems)
         self._stroke_callbacks: list[Callable[[Stroke], None]] = []
+        self._level: int | None = None  # of the tiles that the browser has asked for last
         stems = self._data.stems
         defaults = {
             "start": offset,
@@ -217,8 +218,9 @@ class SpectrogramView(View):
             Frames that differ from before; all if left out.
         """
         start, stop = self._data.set_masks(masks, frames)
-        changed = [layer.name for layer in self.layers if layer.properties.follows_masks]
-        self.send({"kind": "changed", "layers": changed, "start": start, "stop": stop})
+        changed = [layer for layer in self.layers if layer.properties.follows_masks]
+        self._tell_changed(changed, start, stop)
+        self._send_visible(changed, start, stop)
 
     def set_maps(self, maps: Mapping[str, Mapping[str, SignedMap]]) -> None:
         """Show other maps in place of all that there are.
@@ -233,9 +235,8 @@ class SpectrogramView(View):
         If a map is shown that is not among them, the first layer is shown instead.
         """
         self._data.set_maps(maps)
-        changed = [layer.name for layer in self.layers if layer.kind == "map"]
-        stop = self._data.n_frames
-        self.send({"kind": "changed", "layers": changed, "start": 0, "stop": stop})
+        changed = [layer for layer in self.layers if layer.kind == "map"]
+        self._tell_changed(changed, 0, self._data.n_frames)
         if self.show not in self.shows:
             self.show = self.shows[0]
         self._choices = _choices(self.layers, self._can_paint)
@@ -319,7 +320,28 @@ class SpectrogramView(View):
     def _receive(self, _: Any, message: Any, __: Any) -> None:
         # answer by answer, so that the first tile is on the screen while the next is being made
         for answer, buffers in self.answers(message):
+            if answer["kind"] == "tile":
+                self._level = answer["level"]
             self.send(answer, buffers)
+
+    def _tell_changed(self, layers: Sequence[Layer], start: int, stop: int) -> None:
+        changed = {"layers": [layer.name for layer in layers], "start": start, "stop": stop}
+        self.send({"kind": "changed", **changed, "version": self._data.version})
+
+    def _send_visible(self, layers: Sequence[Layer], start: int, stop: int) -> None:
+        """Send what has changed of some frames in view, which is sooner than to be asked for it."""
+        if self._level is None:
+            return  # nobody looks
+        hues = self._data.layers[self.show].kind == "hues"
+        seen = [one for one in layers if (one.kind == "mask" if hues else one.name == self.show)]
+        view = _tiles.frames_within(
+            (self.start, self.stop), self._data.hop, self._data.first, self._data.n_frames
+        )
+        first, last = max(start, view.start), min(stop, view.stop) - 1
+        size = _tiles.TILE_COLUMNS << self._level
+        for index in range(first // size, last // size + 1) if first <= last else ():
+            for layer in seen:
+                self.send(*tile(self._data, layer.name, self.channel, self._level, index))
 
 
 def _checked_box(box: Mapping[str, Any]) -> dict[str, Any]:

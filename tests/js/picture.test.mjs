@@ -124,12 +124,14 @@ test("hues are parts of a colour, and their sums do not run into each other", ()
   }
 });
 
-test("columns of a pooled tile are copied to their pixels, and to no others", () => {
-  const pooled = Uint8Array.of(1, 2, 3, 4, 5, 6); // 2 rows of 3 columns
+test("columns of a tile are copied to their pixels, and to no others", () => {
+  const values = Uint8Array.of(1, 2, 3, 4, 5, 6); // 2 rows of 3 columns
   const out = new Uint8Array(10).fill(99);
   const offsets = Int32Array.of(7, 0, 2, 2, 7);
-  picture.gatherRun(out, 5, 2, { pooled, stride: 3, from: 1, to: 4, offsets });
+  picture.gatherRun(out, 5, 2, { values, stride: 3, from: 1, to: 4, offsets });
   assert.deepEqual([...out], [99, 1, 3, 3, 99, 99, 4, 6, 6, 99]);
+  picture.fillRun(out, 5, 2, { from: 3, to: 5, value: 7 });
+  assert.deepEqual([...out], [99, 1, 3, 7, 7, 99, 4, 6, 7, 7]);
 });
 
 /** The same picture in floating point. */

@@ -22,6 +22,15 @@ export function cleared(canvas, ratio) {
   return context;
 }
 
+/** Repaint a canvas when the page's colours change: a theme's come a while after it is chosen. */
+export function onColors(widget, canvas, repaint) {
+  canvas.style.transition = "color 1ms";
+  widget.on(canvas, "transitionend", repaint);
+  for (const query of ["(forced-colors: active)", "(prefers-color-scheme: dark)"]) {
+    widget.on(matchMedia(query), "change", repaint);
+  }
+}
+
 /** Get ready to write at the left of a canvas: in its colour and size of text, right-aligned. */
 export function beginAxes(context, canvas) {
   const { color, fontSize } = getComputedStyle(canvas);

@@ -101,6 +101,9 @@ export function pack(red, green, blue) {
   return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
 
+/** Where the song is not. */
+export const OUTSIDE = pack(0, 0, 0);
+
 /** A colour times each 8-bit mask value: three 10-bit fields, so that stems can be added up. */
 export function hueTable(color) {
   const rgb = parseInt(color.slice(1), 16);
@@ -113,14 +116,19 @@ export function hueTable(color) {
   return table;
 }
 
-/** Copy each pixel column of a run from its place in a pooled tile: out is rows x width. */
+/** Copy each column of a run from its place in a tile of rows x stride: out is rows x width. */
 export function gatherRun(out, width, height, run) {
-  const { pooled, stride, from, to, offsets } = run;
+  const { values, stride, from, to, offsets } = run;
   for (let y = 0; y < height; y++) {
     const row = y * width;
     const base = y * stride;
-    for (let x = from; x < to; x++) out[row + x] = pooled[base + offsets[x]];
+    for (let x = from; x < to; x++) out[row + x] = values[base + offsets[x]];
   }
+}
+
+/** Give the columns of a run one value. */
+export function fillRun(out, width, height, { from, to, value }) {
+  for (let y = 0; y < height; y++) out.fill(value, y * width + from, y * width + to);
 }
 
 /** Paint values through a colour table. */

@@ -32,16 +32,3 @@ export function decode(data, sampleRate) {
   const bytes = bytesOf(data).slice().buffer; // decoding takes it away
   return new OfflineAudioContext(2, 1, sampleRate).decodeAudioData(bytes);
 }
-
-/** Copy of a buffer whose samples from the `first` on are a piece's, times a factor. */
-export function patched(buffer, piece, first, factor) {
-  const { numberOfChannels, length, sampleRate } = buffer;
-  const copy = new AudioBuffer({ numberOfChannels, length, sampleRate });
-  for (let c = 0; c < numberOfChannels; c++) {
-    const samples = copy.getChannelData(c);
-    samples.set(buffer.getChannelData(c));
-    const scaled = piece.getChannelData(c).map((sample) => sample * factor);
-    samples.set(scaled, first);
-  }
-  return copy;
-}

@@ -9,7 +9,7 @@ const LAST_LABEL_PX = 40;
 
 export class Lanes {
   constructor(desk, player) {
-    Object.assign(this, { desk, player, lanes: [], playheads: [], loops: [] });
+    Object.assign(this, { desk, player, lanes: [], playheads: [], loops: [], width: 1 });
     this.buildRuler();
   }
 
@@ -93,16 +93,21 @@ export class Lanes {
       this.ruler.setAttribute("aria-valuetext", text.replace("/", "of"));
     }
     const share = this.desk.share(now);
-    const shift = `translateX(${(share * this.widest.clientWidth).toFixed(1)}px)`;
+    const shift = `translateX(${(share * this.width).toFixed(1)}px)`;
     for (const element of this.playheads) {
       element.hidden = share < 0 || share > 1;
       element.style.transform = shift;
     }
   }
 
+  /** Take the room that there is. A frame of a playing song must not ask for it: that is slow. */
+  measure() {
+    this.width = Math.max(1, this.widest.clientWidth);
+  }
+
   drawTicks() {
     const [start, stop] = [this.desk.timeAt(0), this.desk.timeAt(1)];
-    const width = Math.max(1, this.widest.clientWidth);
+    const { width } = this;
     const times = timeTicks(start, stop, Math.max(2, Math.floor(width / LABEL_PX)));
     const decimals = times.length > 1 && times[1] - times[0] < 1 ? 1 : 0;
     // a label that would stick out on the right is left off

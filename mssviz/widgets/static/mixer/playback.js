@@ -46,6 +46,11 @@ export class Playback {
     this.mix?.apply(this.settings(), seconds);
   }
 
+  /** Whether a buffer may still be heard. */
+  sounds(buffer) {
+    return Boolean(this.transport?.sounds(buffer));
+  }
+
   /** Make what is needed to be heard, once; `onState` hears when the browser lets it run. */
   open(onState) {
     if (this.context) return;

@@ -1,7 +1,8 @@
 // Tracks: audio that arrives from Python, whole or in pieces, decoded and kept with its waveform.
 
-import { decode, patched } from "../sound.js";
+import { decode } from "../sound.js";
 import { largest, mergePeaks, peaks, touched } from "../timeline.js";
+import { copyOf, put, putFrom } from "./buffers.js";
 
 /** Samples of one column of what is kept to draw a waveform; closer, samples themselves are. */
 const COLUMN = 256;
@@ -19,23 +20,36 @@ function columns(buffer, first = 0, last = columnsOf(buffer)) {
 /** What is kept of a track that has come whole, scaled by `gain`. */
 function wholeTrack(buffer, gain) {
   const wave = columns(buffer);
-  return { gain, buffer, peaks: wave, peak: largest(wave) };
+  return { gain, buffer, spare: null, peaks: wave, peak: largest(wave) };
 }
 
-/** The same of a track in which a piece, scaled by `gain`, is new from sample `first` on. */
-function withPiece(track, piece, first, gain) {
-  const buffer = patched(track.buffer, piece, first, track.gain / gain);
-  const [from, to] = touched(first, first + piece.length, buffer.length, columnsOf(buffer));
+/**
+ * The same of a track in which a piece, scaled by `gain`, is new from sample `first` on.
+ *
+ * What sounds is not written to: two buffers take turns, of which the one that rests lacks the
+ * latest piece alone. A song is copied as a whole only where both may still be heard.
+ */
+function withPiece(track, piece, first, gain, sounds) {
+  const { buffer: before, spare } = track;
+  const range = [first, first + piece.length];
+  const rests = spare && !sounds(spare.buffer);
+  const buffer = rests ? putFrom(spare.buffer, before, spare.lacks) : copyOf(before);
+  put(buffer, piece, first, track.gain / gain);
+  const [from, to] = touched(...range, buffer.length, columnsOf(buffer));
   const wave = track.peaks.slice();
   wave.set(columns(buffer, from, to), 2 * from);
-  return { gain: track.gain, buffer, peaks: wave, peak: largest(wave) };
+  const next = { buffer: before, lacks: range };
+  return { gain: track.gain, buffer, spare: next, peaks: wave, peak: largest(wave) };
 }
 
-/** All tracks of a mixer; `onTrack` is called for each one that has come, or failed to. */
+/**
+ * All tracks of a mixer; `onTrack` is called for each one that has come, or failed to, and
+ * `sounds` says whether a buffer may still be heard.
+ */
 export class Tracks {
-  constructor(widget, desk, onTrack) {
-    Object.assign(this, { widget, desk, onTrack });
-    this.tracks = new Map(); // name to {version, gain, buffer, peaks, peak}
+  constructor(widget, desk, onTrack, sounds) {
+    Object.assign(this, { widget, desk, onTrack, sounds });
+    this.tracks = new Map(); // name to {version, gain, buffer, spare, peaks, peak}
     this.arrivals = new Map(); // name to {version, whole, done} of what came last, decoded or not
     this.failure = null;
     widget.onModel("msg:custom", (content, buffers) => {
@@ -106,7 +120,8 @@ export class Tracks {
     const track = this.tracks.get(name);
     if (kind === "piece") {
       if (!buffer || track?.version !== version - 1) this.askAgain(name);
-      else this.tracks.set(name, { version, ...withPiece(track, buffer, first, gain) });
+      else
+        this.tracks.set(name, { version, ...withPiece(track, buffer, first, gain, this.sounds) });
     } else if (buffer) this.tracks.set(name, { version, ...wholeTrack(buffer, gain) });
     else this.failure = `The browser cannot decode ${name}: ${reason.message}`;
     this.onTrack();

@@ -9,6 +9,9 @@ export const JUMP_FADE = { seconds: 0.015, ...equalPowerFade(64) };
 export const SMOOTH_FADE = { seconds: 0.015, ...equalGainFade() };
 export const REPLACE_FADE = { seconds: 0.03, ...equalGainFade() };
 
+/** Longest fade, in seconds. */
+const FADES_SECONDS = Math.max(...[JUMP_FADE, SMOOTH_FADE, REPLACE_FADE].map((f) => f.seconds));
+
 /** One buffer sounding once, with a fade at either end. */
 class Voice {
   constructor(buffer, input, when, position, rate, fade) {
@@ -22,6 +25,11 @@ class Voice {
     this.source.onended = () => this.leave.disconnect();
     this.source.start(when, position);
     if (fade) enter.gain.setValueCurveAtTime(fade.in, when, fade.seconds);
+  }
+
+  /** Whether it may still be heard at a time of the context's clock. */
+  soundsAt(time) {
+    return time < this.ends + FADES_SECONDS;
   }
 
   /** Fade out from `when` on, unless it does so earlier anyway. */
@@ -44,7 +52,7 @@ class Voice {
 export class Transport {
   /** `sources()` gives [{buffer, input}]; times are seconds into the buffers. */
   constructor(context, sources, duration) {
-    Object.assign(this, { context, sources, duration, runs: [], loop: null, rate: 1 });
+    Object.assign(this, { context, sources, duration, runs: [], left: [], loop: null, rate: 1 });
   }
 
   /** Go on from a position, at `when` of the context's clock; what sounds fades over to it. */
@@ -91,6 +99,13 @@ export class Transport {
     return clamp(run.position + (time - run.when) * run.rate, 0, this.duration);
   }
 
+  /** Whether a buffer is heard, fades out or is about to be heard. */
+  sounds(buffer) {
+    const now = this.context.currentTime;
+    const voices = [...this.runs, ...this.left].flatMap((run) => run.voices);
+    return voices.some((voice) => voice.source.buffer === buffer && voice.soundsAt(now));
+  }
+
   /** Forget what has faded out. */
   prune() {
     const now = this.context.currentTime;
@@ -100,6 +115,7 @@ export class Transport {
   /** Fade out now and forget all. */
   stop() {
     for (const run of this.runs) this.endRun(run, this.context.currentTime, SMOOTH_FADE);
+    this.left = this.runs;
     this.runs = [];
   }
 }

@@ -20,7 +20,8 @@ const METERED = 2048; // samples that a meter shows
 class MixerView {
   constructor(widget) {
     this.desk = new Desk(widget);
-    this.tracks = new Tracks(widget, this.desk, () => this.onTrack());
+    const sounds = (buffer) => this.player.playback.sounds(buffer);
+    this.tracks = new Tracks(widget, this.desk, () => this.onTrack(), sounds);
     this.player = new Player(widget, this.desk, this.tracks, () => this.onPlayer());
     this.levels = [];
     this.nextFrame = widget.perFrame(() => this.animate());
@@ -61,7 +62,10 @@ class MixerView {
       }
     });
     this.root.addEventListener("pointerdown", () => this.player.wake());
-    widget.onResize(this.lanes.widest, () => this.onMove());
+    widget.onResize(this.lanes.widest, () => {
+      this.lanes.measure();
+      this.onMove();
+    });
     const move = widget.perFrame(() => this.onMove());
     for (const edge of ["start", "stop"]) widget.onModel(`change:${edge}`, move);
     widget.onModel("change:time", () => this.player.sounds || this.showTime());

@@ -1,6 +1,6 @@
 // Scores over time: joins the picture of one measure, the text of a window, pointer and keys.
 
-import { fitCanvas } from "../canvas.js";
+import { fitCanvas, onColors } from "../canvas.js";
 import { obeyKeys } from "../commands.js";
 import { make } from "../elements.js";
 import { asWidget } from "../widget.js";
@@ -62,6 +62,7 @@ class ScoreView {
     widget.onModel("change:_table", () => this.read());
     widget.on(this.select, "change", () => widget.save({ measure: this.select.value }));
     widget.onResize(widget.el, () => this.resize());
+    onColors(widget, this.canvas, this.schedule);
     obeyKeys(widget, widget.el, ...this.gestures.commands);
   }
 

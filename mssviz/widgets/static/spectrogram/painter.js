@@ -2,11 +2,10 @@
 
 import { formatHertz, frequencyTicks } from "../axes.js";
 import { beginAxes, cleared, paintLevelLabel, paintTimeAxis } from "../canvas.js";
-import { brightnessTable, colorTable, hueTable, pack, paintColors, paintHues } from "../picture.js";
+import { brightnessTable, colorTable, hueTable, paintColors, paintHues } from "../picture.js";
 import { MARGIN } from "./plot.js";
 
 const GREY = 118;
-const BLACK = pack(0, 0, 0);
 const STRAIGHT = Float32Array.from({ length: 256 }, (_, i) => i / 255);
 
 export class Painter {
@@ -24,16 +23,31 @@ export class Painter {
     this.scratch.height = this.pixels.height;
   }
 
-  /** Paint a layer from its planes; `columns` are -1 where the song is not. */
-  paint(layer, planes, columns) {
-    if (layer.kind === "hues") this.paintHues(planes);
-    else paintColors(this.words, planes[0], this.colors(layer));
-    this.blankOutside(columns);
+  /** Paint a layer, whose values are those of `sources`, with its axes. */
+  paint(layer, sources, tiles) {
+    tiles.fill(this.words, sources, this.lookOf(layer, sources));
     this.scratch.getContext("2d").putImageData(this.pixels, 0, 0);
     const context = cleared(this.canvas, this.plot.size.ratio);
     context.imageSmoothingEnabled = false;
     context.drawImage(this.scratch, MARGIN.left, MARGIN.top);
     this.paintAxes(context);
+  }
+
+  /** How a layer's values become colours, see `Tiles.fill`; the same object while that stays. */
+  lookOf(layer, sources) {
+    const get = (name) => this.model.get(name);
+    const settings = ["floor_db", "ceiling_db", "gamma", "colormap"].map(get);
+    const stems = get("_stems").map(({ color }) => color);
+    const key = [layer.name, ...settings, ...stems, ...sources.map(({ name }) => name)].join("|");
+    if (this.look?.key === key) return this.look;
+    const table = layer.kind === "hues" ? null : this.colors(layer);
+    const tables = stems.map(hueTable);
+    const light = this.brightness();
+    const paint = table
+      ? (pixels, [values]) => paintColors(pixels, values, table)
+      : (pixels, [level, ...masks]) => paintHues(pixels, level, masks, tables, light, GREY);
+    this.look = { key, paint };
+    return this.look;
   }
 
   /** Colour of each 8-bit value: levels are shown as people want them, others as they are. */
@@ -47,20 +61,6 @@ export class Painter {
     const get = (name) => this.model.get(name);
     const { rangeDb } = this.plot.geometry;
     return brightnessTable(rangeDb, get("floor_db"), get("ceiling_db"), get("gamma"));
-  }
-
-  /** Levels of the mixture, in the hues of the stems' masks that follow it. */
-  paintHues([level, ...masks]) {
-    const tables = this.model.get("_stems").map(({ color }) => hueTable(color));
-    paintHues(this.words, level, masks, tables, this.brightness(), GREY);
-  }
-
-  blankOutside(columns) {
-    const { width, height } = this.plot.inner;
-    for (let x = 0; x < width; x++) {
-      if (columns[x] >= 0) continue;
-      for (let y = 0; y < height; y++) this.words[y * width + x] = BLACK;
-    }
   }
 
   paintAxes(context) {

@@ -2,9 +2,11 @@
 
 import { chooseLevel, pixelColumns } from "../axes.js";
 import { bytesOf } from "../elements.js";
-import { gatherRun, poolRows, TileCache } from "../picture.js";
+import { fillRun, gatherRun, OUTSIDE, poolRows, TileCache } from "../picture.js";
 
 const CACHE_BYTES = 96 << 20;
+/** Tiles of the picture as it is painted: more than any screen is wide. */
+const PAINTED_BYTES = 48 << 20;
 /** Tiles that are kept as rows of pixels, too. */
 const POOLED_TILES = 160;
 /** Tiles that one message asks for; the kernel refuses more than 256. */
@@ -14,120 +16,123 @@ export class Tiles {
   constructor(model, plot) {
     Object.assign(this, { model, plot, geometry: plot.geometry });
     this.cache = new TileCache(CACHE_BYTES);
+    this.version = 0;
     this.waiting = new Set();
     this.pooled = new Map();
-    this.planes = new Map();
+    this.painted = new TileCache(PAINTED_BYTES);
   }
 
   /** Keep a tile that has come. */
-  take({ layer, channel, level, index }, buffer) {
+  take({ layer, channel, level, index, version }, buffer) {
     const key = keyOf(layer, channel, level, index);
     this.waiting.delete(key);
-    this.cache.set(key, { values: bytesOf(buffer).slice(), layer, level, index });
+    const stale = version < this.version; // it was made while the picture changed
+    this.cache.set(key, { values: bytesOf(buffer).slice(), layer, level, index, stale });
     this.pooled.delete(key);
+    // also finer ones, which may show this one until theirs have come
+    this.painted.deleteWhere((_, painted) => !painted.final);
   }
 
   /** Ask again for tiles of some layers that hold frames from `start` to before `stop`. */
-  forget({ layers, start, stop }) {
+  forget({ layers, start, stop, version }) {
+    this.version = version;
     const columns = this.geometry.tileColumns;
-    const touched = (tile) =>
-      layers.includes(tile.layer) &&
-      tile.index <= ((stop - 1) >> tile.level) / columns &&
-      tile.index + 1 > (start >> tile.level) / columns;
+    const touches = ({ index, level }) =>
+      index <= ((stop - 1) >> level) / columns && index + 1 > (start >> level) / columns;
     for (const tile of this.cache.tiles.values()) {
       // keep showing the old picture until the new one has come
-      if (touched(tile)) tile.stale = true;
+      if (layers.includes(tile.layer) && touches(tile)) tile.stale = true;
     }
+    this.painted.deleteWhere((_, painted) => touches(painted));
     this.waiting.clear();
   }
 
   clear() {
     this.cache.deleteWhere(() => true);
+    this.painted.deleteWhere(() => true);
   }
 
-  /** Every layer's 8-bit values at all pixels, rows first; what is missing is asked for. */
-  lay(layers) {
+  /**
+   * Fill a picture's pixels, rows first; what is missing is asked for.
+   *
+   * Tiles are kept as they are painted, so that moving along the song copies pixels alone. `look`
+   * has `key`, which is another one whenever the same values get other colours, and
+   * `paint(pixels, planes)`, which gets every layer's 8-bit values.
+   */
+  fill(pixels, layers, look) {
     const { start, stop } = this.plot.axes;
-    const framesPerPixel = (stop - start) / this.geometry.hop / this.plot.inner.width;
-    const level = chooseLevel(framesPerPixel, this.geometry.levels);
-    if (this.rows !== this.plot.rows) {
-      this.rows = this.plot.rows;
-      this.pooled.clear();
-    }
-    this.columnsAt = new Map();
-    const wanted = new Map();
-    const planes = layers.map((layer) => this.plane(layer, level, wanted));
-    if (wanted.size) this.request(wanted);
-    return planes;
-  }
-
-  /** Column of a level for every pixel of a row of what was laid out; -1 outside the song. */
-  columns(level) {
-    if (!this.columnsAt.has(level)) {
-      const { start, stop } = this.plot.axes;
-      const columns = pixelColumns(this.plot.inner.width, start, stop, this.geometry, level);
-      this.columnsAt.set(level, columns);
-    }
-    return this.columnsAt.get(level);
-  }
-
-  plane(layer, level, wanted) {
-    const { width } = this.plot.inner;
+    const { width, height } = this.plot.inner;
+    const level = chooseLevel((stop - start) / this.geometry.hop / width, this.geometry.levels);
+    const { rows } = this.plot;
+    if (this.rows !== rows) this.pooled.clear();
+    this.rows = rows;
+    const key = `${this.plot.rowsKey}|${this.model.get("channel")}|${look.key}`;
+    if (this.paintedKey !== key) this.painted.deleteWhere(() => true);
+    this.paintedKey = key;
+    const columns = pixelColumns(width, start, stop, this.geometry, level);
     const size = this.geometry.tileColumns;
-    const plane = this.emptyPlane(layer);
-    const columns = this.columns(level);
     const tileAt = (x) => (columns[x] < 0 ? -1 : Math.floor(columns[x] / size));
-    let from = 0;
-    while (from < width) {
+    const wanted = new Map();
+    for (let from = 0, to; from < width; from = to) {
       const index = tileAt(from);
-      let to = from + 1;
-      while (to < width && tileAt(to) === index) to++;
-      const run = { plane, layer, from, to };
-      if (index >= 0 && !this.gather(run, level, index, wanted)) this.gatherCoarser(run, level);
-      from = to;
+      for (to = from + 1; to < width && tileAt(to) === index; ) to++;
+      if (index < 0) fillRun(pixels, width, height, { from, to, value: OUTSIDE });
+      else {
+        const { values, stride } = this.paintTile(layers, look, level, index, wanted);
+        const offsets = columns.map((column) => column - index * size);
+        gatherRun(pixels, width, height, { values, stride, from, to, offsets });
+      }
     }
-    return plane;
+    if (wanted.size) this.request(wanted);
   }
 
-  emptyPlane({ name }) {
-    const { width, height } = this.plot.inner;
-    let plane = this.planes.get(name);
-    if (plane?.length === width * height) plane.fill(0);
-    else {
-      plane = new Uint8Array(width * height);
-      this.planes.set(name, plane);
+  /** A tile in its colours; layers that are missing are noted in `wanted`. */
+  paintTile(layers, look, level, index, wanted) {
+    const fresh = layers.map((layer) => this.look(layer, level, index, wanted));
+    const key = `${level}|${index}`;
+    let tile = this.painted.get(key);
+    if (!tile) {
+      const first = index * this.geometry.tileColumns;
+      const end = Math.ceil(this.geometry.frames / 2 ** level);
+      const stride = Math.min(this.geometry.tileColumns, end - first);
+      const values = new Uint32Array(this.rows.from.length * stride);
+      const planes = layers.map((layer) => this.plane(layer, level, index, stride));
+      look.paint(values, planes);
+      tile = { values, stride, final: fresh.every(Boolean), level, index };
+      this.painted.set(key, tile);
     }
-    return plane;
+    return tile;
   }
 
-  /** Copy a tile into a run of pixel columns; false if there is none, which `wanted` then notes. */
-  gather({ plane, layer, from, to }, level, index, wanted) {
-    const key = keyOf(layer.name, this.model.get("channel"), level, index);
+  /** Whether a layer's tile is here and still right; otherwise it is noted in `wanted`. */
+  look({ name }, level, index, wanted) {
+    const key = keyOf(name, this.model.get("channel"), level, index);
     const tile = this.cache.get(key);
-    if ((!tile || tile.stale) && wanted && !this.waiting.has(key)) {
-      wanted.set(key, [layer.name, level, index]);
-    }
-    if (!tile) return false;
-    const { width, height } = this.plot.inner;
-    const columns = this.columns(level);
-    const stride = tile.values.length / this.geometry.bins;
-    const first = index * this.geometry.tileColumns;
-    const offsets = new Int32Array(width);
-    for (let x = from; x < to; x++) offsets[x] = Math.min(columns[x] - first, stride - 1);
-    const pooled = this.poolTile(key, tile, layer.pool);
-    gatherRun(plane, width, height, { pooled, stride, from, to, offsets });
-    return true;
+    if (tile && !tile.stale) return true;
+    if (!this.waiting.has(key)) wanted.set(key, [name, level, index]);
+    return false;
   }
 
-  /** Until a tile has come, show the finest that there is of the coarser ones. */
-  gatherCoarser(run, level) {
+  /** A layer's values at a tile's rows of pixels and columns, from the finest tile that there is. */
+  plane(layer, level, index, stride) {
     const { tileColumns, levels } = this.geometry;
-    for (let coarse = level + 1; coarse < levels; coarse++) {
-      const columns = this.columns(coarse);
-      const index = Math.floor(columns[run.from] / tileColumns);
-      if (Math.floor(columns[run.to - 1] / tileColumns) !== index) continue;
-      if (this.gather(run, coarse, index, null)) return;
+    for (let coarse = level; coarse < levels; coarse++) {
+      const shift = coarse - level;
+      const key = keyOf(layer.name, this.model.get("channel"), coarse, index >> shift);
+      const tile = this.cache.get(key);
+      if (!tile) continue;
+      const pooled = this.poolTile(key, tile, layer.pool);
+      if (shift === 0) return pooled;
+      const first = index * tileColumns;
+      const start = (index >> shift) * tileColumns;
+      const offsets = Int32Array.from({ length: stride }, (_, c) => ((first + c) >> shift) - start);
+      const rows = this.rows.from.length;
+      const out = new Uint8Array(rows * stride);
+      const from = { values: pooled, stride: tile.values.length / this.geometry.bins };
+      gatherRun(out, stride, rows, { ...from, from: 0, to: stride, offsets });
+      return out;
     }
+    return new Uint8Array(this.rows.from.length * stride);
   }
 
   poolTile(key, tile, pool) {

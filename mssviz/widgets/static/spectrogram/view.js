@@ -1,6 +1,6 @@
 // The spectrogram view: joins picture, overlay, slices, readout and controls, and paints frames.
 
-import { fitCanvas } from "../canvas.js";
+import { fitCanvas, onColors } from "../canvas.js";
 import { obeyKeys } from "../commands.js";
 import { make } from "../elements.js";
 import { asWidget } from "../widget.js";
@@ -83,10 +83,7 @@ class SpectrogramView {
     widget.onModel("change:height", () => this.showHeight());
     widget.onModel("msg:custom", (message, buffers) => this.receive(message, buffers));
     widget.onResize(this.stage, () => this.resize());
-    // the axes are painted in the page's colours
-    for (const query of ["(forced-colors: active)", "(prefers-color-scheme: dark)"]) {
-      widget.on(matchMedia(query), "change", () => this.schedule());
-    }
+    onColors(widget, this.canvas, () => this.schedule());
     widget.onEnd(() => this.tiles.clear());
     widget.on(this.canvas, "keydown", (event) => this.box.key(event));
     widget.on(this.canvas, "focus", () => this.box.explain());
@@ -176,8 +173,7 @@ class SpectrogramView {
 
   paint() {
     const { layer } = this;
-    const planes = this.tiles.lay(this.sources);
-    this.painter.paint(layer, planes, this.tiles.columns(0));
+    this.painter.paint(layer, this.sources, this.tiles);
     this.overlay.paint(this.gestures.hover);
     this.marks.show();
     this.slices.paint();
