@@ -360,10 +360,10 @@ for start, stop in ((0, 5), (2, 2.5), (2.25, 2.3), (1, 1.01), (5, 6)):
 """
 
 
-def _with_pieces():
+def _with_pieces(*more):
     drums = _signals()["drums"].copy()
     new = np.random.default_rng(1).uniform(-0.5, 0.5, (44100 * 6, 2)).astype("f4")
-    for start, stop in ((0, 5), (2, 2.5), (2.25, 2.3), (1, 1.01), (5, 6)):
+    for start, stop in ((0, 5), (2, 2.5), (2.25, 2.3), (1, 1.01), (5, 6), *more):
         part = slice(int(start * 44100), int(stop * 44100))
         drums[part] = new[part] * (start + 1) / 6
     return drums
@@ -401,6 +401,11 @@ def test_pieces_take_effect_in_their_order_while_playing(run_cell):
     _expect_sound(page, mixed, "sum with pieces")
     _in_kernel(page, "mixer.unobserve(show, names); state.value = json.dumps({'kinds': kinds})")
     assert _expect_state(page, "s.kinds")["kinds"] == ["piece"] * 5
+    # when nothing sounds, two buffers take turns, and what one of them lacks is made up for
+    _in_kernel(page, "mixer.pause()")
+    _in_kernel(page, "piece(3, 3.5); piece(4, 4.2); piece(3.25, 3.3)")
+    mixed = tracks["vocals"] + _with_pieces((3, 3.5), (4, 4.2), (3.25, 3.3)) + tracks["bass"]
+    _expect_sound(page, mixed, "sum with later pieces")
     # a view that is opened late gets, and draws, the same
     _in_kernel(page, "mixer.pause(); box.children = [mixer, mixer]")
     page.wait_for_function(

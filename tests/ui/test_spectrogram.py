@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from mssviz import datasets
 from mssviz.stft import stft
-from tests.ui.lab import SETTLED, arrays, eventually, plot_area, screenshot
+from tests.ui.lab import SETTLED, arrays, choose, eventually, plot_area, screenshot
 
 pytestmark = pytest.mark.ui
 
@@ -67,6 +67,30 @@ def _pixels(page):
     view = "document.querySelector('.mssviz-spectrogram').mssvizSpectrogram"
     (data,) = arrays(page, f"() => [{view}.painter.pixels.data]")
     return data.reshape(page.evaluate(f"() => {view}.painter.pixels.height"), -1, 4)
+
+
+INK = """(canvas) => {
+    // the lightest pixel that is opaque enough to belong to a letter, left of the picture
+    const ratio = canvas.width / canvas.clientWidth;
+    const { data } = canvas.getContext("2d").getImageData(0, 0, 44 * ratio, canvas.height);
+    let lightest = 0;
+    for (let i = 0; i < data.length; i += 4) {
+        if (data[i + 3] > 128) lightest = Math.max(lightest, data[i]);
+    }
+    return lightest;
+}"""
+
+
+def test_axes_follow_a_theme_that_is_chosen_while_the_picture_is_shown(open_view):
+    page, view = open_view()
+    picture = view.locator(".mssviz-picture")
+    assert picture.evaluate(INK) < 128
+    choose(page, "Settings", "Theme", "JupyterLab Dark")
+    eventually(page, lambda: _is_light(picture.evaluate(INK)))
+
+
+def _is_light(value):
+    assert value > 128
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
