@@ -248,6 +248,30 @@ def test_boards_measures_are_those_of_the_functions_and_follow_strokes(explorer)
     section._asked = False
 
 
+def test_bleed_and_holes_are_drawn_with_their_levels(explorer):
+    explorer.why.stem.value = "vocals"
+    explorer.why.boards.bleed.click()
+    explorer.wait()
+    view = explorer.view
+    assert view.show == "map/vocals/bleed and holes"
+    true, estimate = explorer.references["vocals"], explorer.estimates["vocals"]
+    bleed = scores.bleed_map(true, estimate, RATE)
+    for seconds, hertz in ((1.0, 300.0), (2.5, 1000.0), (3.2, 6000.0)):
+        reading = view.read(seconds, hertz)
+        frame = np.abs(bleed.times - reading["time"]).argmin()
+        band = np.abs(bleed.frequencies - reading["frequency"]).argmin()
+        difference = bleed.difference[frame, band]
+        mean = np.mean(np.copysign(10 ** (np.abs(difference) / 10), difference))
+        said = reading["maps"][view.show]
+        assert said["side"] == ("louder" if mean > 0 else "softer")
+        assert said["level_db"] == pytest.approx(10 * np.log10(abs(mean)), abs=0.01)
+    before = view.layer_values(view.show)
+    explorer.session.paint(Stroke("vocals", "erase", [(1.0, 400.0), (3.0, 400.0)]))
+    explorer.wait()
+    assert (view.layer_values(view.show) != before).any()
+    view.show = "hues"
+
+
 # --- why a bin has its mask -----------------------------------------------------------------------
 
 

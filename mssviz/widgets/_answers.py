@@ -1,14 +1,16 @@
 """What a spectrogram view answers to messages of its browser."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mssviz.errors import MssvizError, ParameterError, reason
 from mssviz.separation.editing import Stroke
+from mssviz.widgets._layers import Layer
 from mssviz.widgets._picture_data import PictureData
+from mssviz.widgets._tiles import TILE_COLUMNS, frames_within
 
 if TYPE_CHECKING:
     from mssviz.widgets.spectrogram import SpectrogramView
@@ -59,16 +61,41 @@ def answers(message: Any, view: "SpectrogramView", data: PictureData) -> Iterato
         yield from _take_stroke(message, view)
 
 
-def tile(data: PictureData, layer: str, channel: str, level: int, index: int) -> Answer:
-    """Message with one tile, and the version of the picture that it is of, or a later one.
+def visible(
+    view: "SpectrogramView",
+    data: PictureData,
+    level: int,
+    layers: Sequence[Layer],
+    start: int,
+    stop: int,
+) -> Iterator[Answer]:
+    """Give the tiles in view that hold certain frames, which is sooner than to be asked for them.
 
     Parameters
     ----------
+    view
+        View that is looked at.
     data
-        Numbers behind the picture.
-    layer, channel, level, index
-        Tile, as for `PictureData.tile`.
+        Numbers behind it.
+    level
+        Level of the tiles.
+    layers
+        Layers of which tiles are given, in so far as they are seen.
+    start, stop
+        First frame, and the one after the last.
     """
+    hues = data.layers[view.show].kind == "hues"
+    seen = [one for one in layers if (one.kind == "mask" if hues else one.name == view.show)]
+    within = frames_within((view.start, view.stop), data.hop, data.first, data.n_frames)
+    first, last = max(start, within.start), min(stop, within.stop) - 1
+    size = TILE_COLUMNS << level
+    for index in range(first // size, last // size + 1) if first <= last else ():
+        for layer in seen:
+            yield _tile(data, layer.name, view.channel, level, index)
+
+
+def _tile(data: PictureData, layer: str, channel: str, level: int, index: int) -> Answer:
+    """Message with one tile, and the version of the picture that it is of, or an earlier one."""
     version = data.version
     values = data.tile(layer, channel, level, index)
     place = {"layer": layer, "channel": channel, "level": level, "index": index}
@@ -82,7 +109,7 @@ def _tiles_of(message: Mapping[str, Any], data: PictureData) -> Iterator[Answer]
     if len(tiles) > MAX_TILES:
         raise ParameterError(f"at most {MAX_TILES} tiles are sent at once (got {len(tiles)})")
     for layer, level, index in dict.fromkeys(tiles):
-        yield tile(data, layer, channel, level, index)
+        yield _tile(data, layer, channel, level, index)
 
 
 def _take_stroke(message: Mapping[str, Any], view: "SpectrogramView") -> Iterator[Answer]:

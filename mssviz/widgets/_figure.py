@@ -70,8 +70,10 @@ def _draw_values(
     elif kind == "signed":
         high = _tiles.SIGNED_RANGE_DB
         values, low = (raw - 128) / 127 * high, -high
-        below, above = layer.ends or ("", "")
-        text = f"{below}  ←  dB above −{high:.0f} of the strongest  →  {above}"
+        assert layer.signs is not None
+        least = f"{layer.signs.peak_db - high:.0f}".replace("-", "−")
+        meaning = f"{layer.signs.title}: dB above {least}"
+        text = f"{layer.signs.below}  ←  {meaning}  →  {layer.signs.above}"
     else:
         values = raw / 255 if kind == "share" else (raw - 128) / 127
         low, high, text = _SHARES[kind]

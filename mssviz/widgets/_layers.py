@@ -1,7 +1,7 @@
 """What a spectrogram view can show: the kinds of layers, and the layers of one song by name."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from mssviz.errors import ParameterError
@@ -53,6 +53,26 @@ KINDS: dict[KindName, LayerKind] = {
 
 
 @dataclass(frozen=True)
+class Signs:
+    """What the values of a map mean.
+
+    Parameters
+    ----------
+    below, above
+        Texts that say what values below and above 0 mean.
+    title
+        Text that says what the strength of a colour stands for.
+    peak_db
+        Level, in dB, that the strongest colour stands for.
+    """
+
+    below: str
+    above: str
+    title: str
+    peak_db: float
+
+
+@dataclass(frozen=True)
 class Layer:
     """One picture that can be shown.
 
@@ -66,14 +86,14 @@ class Layer:
     other
         Name of what the stem's mask is compared with, in a difference, or of what a map shows; None
         otherwise.
-    ends
-        Texts that say what values below and above 0 mean, in a map; None otherwise.
+    signs
+        Meaning of the values of a map; None otherwise.
     """
 
     kind: KindName
     stem: str | None = None
     other: str | None = None
-    ends: tuple[str, str] | None = None
+    signs: Signs | None = None
 
     @property
     def properties(self) -> LayerKind:
@@ -110,7 +130,7 @@ class Layer:
             "other": self.other,
             "colormap": FIXED_COLORMAPS.get(self.properties.values),
             "pool": self.pool,
-            "ends": self.ends,
+            "signs": None if self.signs is None else asdict(self.signs),
         }
 
 
@@ -118,7 +138,7 @@ def layers_by_name(
     masks: Collection[str],
     references: Collection[str],
     compare: Mapping[str, Collection[str]],
-    maps: Mapping[str, Mapping[str, tuple[str, str]]],
+    maps: Mapping[str, Mapping[str, Signs]],
 ) -> dict[str, Layer]:
     """List all layers of a song by name, in the order of the menu.
 
@@ -129,7 +149,7 @@ def layers_by_name(
     compare
         Names of the stems that have masks to compare with, by the name of what these masks are.
     maps
-        What values below and above 0 mean in a stem's map, by stem for each name of what it shows.
+        Meaning of the values of a stem's map, by stem for each name of what it shows.
 
     Raises
     ------
@@ -148,9 +168,9 @@ def layers_by_name(
         if stem in masks
     ]
     layers += [
-        Layer("map", stem, what, ends)
+        Layer("map", stem, what, signs)
         for what, stems in maps.items()
-        for stem, ends in stems.items()
+        for stem, signs in stems.items()
     ]
     named = {layer.name: layer for layer in layers}
     if len(named) < len(layers):

@@ -155,10 +155,10 @@ class PictureData:
                 if not isinstance(found, SignedMap):
                     raise ParameterError(f"maps are SignedMaps (got {type(found).__name__})")
             self._check_shapes({name: found.values for name, found in stems.items()})
-        ends = {w: {n: (m.below, m.above) for n, m in stems.items()} for w, stems in maps.items()}
+        signs = {what: {n: each.signs for n, each in stems.items()} for what, stems in maps.items()}
         known = [key for key in self._pyramids if self.layers[key[0]].kind != "map"]
         compared = {what: [*stems] for what, stems in self._compare.items()}
-        self.layers = layers_by_name(self._masks, self._references, compared, ends)
+        self.layers = layers_by_name(self._masks, self._references, compared, signs)
         self._maps = {
             Layer("map", stem, what).name: found
             for what, stems in maps.items()

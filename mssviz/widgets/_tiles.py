@@ -106,7 +106,7 @@ class BlockCache:
     Attributes
     ----------
     changes : int
-        How often something was forgotten, because what it was made of has changed.
+        Number of times that something was forgotten, as what it was made of has changed.
     n_bytes : int
         Size of what is kept.
     """
@@ -130,10 +130,10 @@ class BlockCache:
         Parameters
         ----------
         key, block
-            Block, and the key to find it by.
+            Key to find the block by, and the block.
         changes
-            Value of `changes` before the block was made. If it is another one by now, the block may
-            be of what was there before, and is not kept.
+            Number that `changes` was before the block was made. If it is another one by now, the
+            block may be of what was there before, and is not kept.
         """
         with self._lock:
             if changes != self.changes:

@@ -8,6 +8,7 @@ import numpy as np
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
 from mssviz.stft import to_db
+from mssviz.widgets._layers import Signs
 from mssviz.widgets._tiles import Channel, largest, mask_view, quantise_signed
 
 
@@ -25,6 +26,10 @@ class SignedMap:
         of them are computed once.
     below, above
         Texts that say what values below and above 0 mean.
+    title
+        Text that says what the strength of a colour stands for.
+    peak_db
+        Level, in dB, of `peak`: 0 for levels relative to it.
 
     Raises
     ------
@@ -47,6 +52,8 @@ class SignedMap:
     peak: float | None = None
     below: str = "below 0"
     above: str = "above 0"
+    title: str = "level, of the strongest place"
+    peak_db: float = 0.0
 
     def __post_init__(self) -> None:
         if self.peak is None:
@@ -54,14 +61,22 @@ class SignedMap:
         elif not (np.isfinite(self.peak) and self.peak >= 0):
             raise ParameterError(f"peak must be a size, 0 or more (got {self.peak})")
 
+    @property
+    def signs(self) -> Signs:
+        """What the values mean, for the picture's legend."""
+        return Signs(self.below, self.above, self.title, self.peak_db)
+
     def quantised(self, frames: slice, channel: Channel) -> AnyArray:
         """Levels of some frames with their signs in 8 bits, see `_tiles.quantise_signed`."""
         energies = mask_view(np.asarray(self.values[frames]), channel)
         return quantise_signed(energies, self.peak or 0.0)
 
     def read(self, frame: int, index: int, channel: Channel) -> dict[str, Any]:
-        """Level of a bin in dB re `peak`, and what its sign means, see `SpectrogramView.read`."""
+        """Level of a bin in dB, and what its sign means, see `SpectrogramView.read`."""
         part = np.asarray(self.values[frame : frame + 1])[:, index : index + 1]
         value = float(mask_view(part, channel)[0, 0])
         level_db = 0.5 * float(to_db(np.array(abs(value)), self.peak or 1.0, floor_db=-320))
-        return {"level_db": level_db, "side": self.above if value > 0 else self.below}
+        return {
+            "level_db": level_db + self.peak_db,
+            "side": self.above if value > 0 else self.below,
+        }

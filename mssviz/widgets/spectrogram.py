@@ -12,7 +12,7 @@ from mssviz.plots import check_colors, stem_colors
 from mssviz.separation.editing import TOOLS, Stroke
 from mssviz.stft import StftParams
 from mssviz.widgets import _static, _tiles
-from mssviz.widgets._answers import Answer, answers, tile
+from mssviz.widgets._answers import Answer, answers, visible
 from mssviz.widgets._layers import FIXED_COLORMAPS, Layer
 from mssviz.widgets._picture_data import PictureData
 from mssviz.widgets._view import TIMELINE, View, pair
@@ -220,7 +220,9 @@ class SpectrogramView(View):
         start, stop = self._data.set_masks(masks, frames)
         changed = [layer for layer in self.layers if layer.properties.follows_masks]
         self._tell_changed(changed, start, stop)
-        self._send_visible(changed, start, stop)
+        if self._level is not None:  # somebody looks
+            for answer, buffers in visible(self, self._data, self._level, changed, start, stop):
+                self.send(answer, buffers)
 
     def set_maps(self, maps: Mapping[str, Mapping[str, SignedMap]]) -> None:
         """Show other maps in place of all that there are.
@@ -327,21 +329,6 @@ class SpectrogramView(View):
     def _tell_changed(self, layers: Sequence[Layer], start: int, stop: int) -> None:
         changed = {"layers": [layer.name for layer in layers], "start": start, "stop": stop}
         self.send({"kind": "changed", **changed, "version": self._data.version})
-
-    def _send_visible(self, layers: Sequence[Layer], start: int, stop: int) -> None:
-        """Send what has changed of some frames in view, which is sooner than to be asked for it."""
-        if self._level is None:
-            return  # nobody looks
-        hues = self._data.layers[self.show].kind == "hues"
-        seen = [one for one in layers if (one.kind == "mask" if hues else one.name == self.show)]
-        view = _tiles.frames_within(
-            (self.start, self.stop), self._data.hop, self._data.first, self._data.n_frames
-        )
-        first, last = max(start, view.start), min(stop, view.stop) - 1
-        size = _tiles.TILE_COLUMNS << self._level
-        for index in range(first // size, last // size + 1) if first <= last else ():
-            for layer in seen:
-                self.send(*tile(self._data, layer.name, self.channel, self._level, index))
 
 
 def _checked_box(box: Mapping[str, Any]) -> dict[str, Any]:

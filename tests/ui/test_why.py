@@ -175,6 +175,31 @@ def test_the_parts_of_a_score_are_lanes_that_add_up(page, panel, truth):
     expect(page.get_by_role("group", name="accompaniment", exact=True)).to_be_visible()
 
 
+def test_bleed_and_holes_are_drawn_and_read(page, panel, truth):
+    true, found = truth
+    ask(page, "How would boards rank it?")
+    panel.get_by_role("button", name="Draw bleed and holes").click()
+    bar = page.locator(".mssviz-colorbar")
+    expect(bar).to_contain_text("difference of levels, in mel bands", timeout=WORK_MS)
+    done(page)
+    assert trait(page, "show") == "map/vocals/bleed and holes"
+    screenshot(page.locator(".mssviz-explorer"), "why-bleed")
+    bleed = mssviz.scores.bleed_map(true, found, RATE)
+    x, y, width, height = plot_area(page.locator(".mssviz-spectrogram .mssviz-picture"))
+    page.mouse.move(x + 0.4 * width, y + 0.5 * height)
+    readout = page.locator(".mssviz-spectrogram .mssviz-readout")
+    expect(readout).to_contain_text("bleed and holes: ")
+    script = "() => document.querySelector('.mssviz-spectrogram').mssvizSpectrogram.readout.reading"
+    reading = page.evaluate(script)
+    frame = np.abs(bleed.times - reading["time"]).argmin()
+    band = np.abs(bleed.frequencies - reading["frequency"]).argmin()
+    energies = 10 ** (np.abs(bleed.difference[frame, band]) / 10)
+    mean = np.mean(np.copysign(energies, bleed.difference[frame, band]))
+    said = reading["maps"]["map/vocals/bleed and holes"]
+    assert said["side"] == ("louder" if mean > 0 else "softer")
+    assert said["level_db"] == pytest.approx(10 * np.log10(abs(mean)), abs=0.01)
+
+
 def test_a_pinned_bin_is_explained_and_its_evidence_heard(page, panel):
     ask(page, "Why this bin?")
     picture = page.locator(".mssviz-spectrogram .mssviz-picture")

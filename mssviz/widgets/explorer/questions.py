@@ -11,13 +11,15 @@ import numpy as np
 from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import ParameterError
 from mssviz.insight import Evidence, MaskBin, Surgery
+from mssviz.scores.boards import bleed_map
 from mssviz.scores.components import Components, Decomposition, decompose
 from mssviz.scores.error_maps import Advantage, ErrorMap, error_map, where_better
 from mssviz.scores.regions import Region, costliest
 from mssviz.scores.table import Judged, of_track
 from mssviz.scores.windows import suggested_dither_db
 from mssviz.separators import Separator
-from mssviz.stft import Frames, time_to_frames
+from mssviz.stft import Frames, frames_to_time, time_to_frames
+from mssviz.widgets._tiles import SIGNED_RANGE_DB
 from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.signed_map import SignedMap
 
@@ -54,12 +56,13 @@ class Errors:
         rival
             Name of the second model.
         """
-        found, ends = self.error_map, {"below": "missing", "above": "too much"}
-        maps = {
-            "error": SignedMap(found.signed, found.peak, **ends),
-            "error of level": SignedMap(found.level, found.peak, **ends),
-            "error of phase": SignedMap(found.out_of_phase, found.peak, **ends),
+        found = self.error_map
+        parts = {
+            "error": found.signed,
+            "error of level": found.level,
+            "error of phase": found.out_of_phase,
         }
+        maps = {w: SignedMap(v, found.peak, "missing", "too much") for w, v in parts.items()}
         if self.advantage is not None:
             peak = max(self.advantage.first.peak, self.advantage.second.peak)
             maps[f"error beside {rival}'s"] = SignedMap(
@@ -220,6 +223,31 @@ def measure_whole(result: Result, progress: Progress) -> Iterator[Marks]:
         judged = Judged(true[target], estimate, rate, others, result.mixture)
         marks[name] = of_track(judged)
     yield marks
+
+
+# --- bleed and holes, as boards hear them ---------------------------------------------------------
+
+
+def find_bleed(result: Result, stem: str, progress: Progress) -> Iterator[SignedMap]:
+    """Find where a stem is louder than the true one, and where softer; as `find_errors`."""
+    progress(0.0, 1.0, "compare levels")
+    params, shape = result.params, result.mixture_stft.shape
+    found = bleed_map(_true_stem(result, stem), result.stems[stem], params.sample_rate)
+    first, second = found.times[:2] if len(found.times) > 1 else (0.0, 1.0)
+    times = frames_to_time(np.arange(shape[0]), params)
+    rows = np.clip(np.rint((times - first) / (second - first)), 0, len(found.times) - 1).astype(int)
+    between = (found.frequencies[:-1] + found.frequencies[1:]) / 2
+    hertz = np.arange(shape[1]) * params.sample_rate / params.n_fft
+    bands = np.searchsorted(between, hertz)
+
+    def compute(start: int, stop: int) -> AnyArray:
+        level_db = found.difference[rows[start:stop]][:, bands]
+        return np.copysign(10 ** (np.abs(level_db) / 10), level_db)
+
+    yield SignedMap(
+        Frames(shape, np.float32, compute), 10 ** (SIGNED_RANGE_DB / 10), "softer", "louder",
+        "difference of levels, in mel bands", SIGNED_RANGE_DB,
+    )  # fmt: skip
 
 
 # --- why a bin has its mask -----------------------------------------------------------------------

@@ -115,8 +115,10 @@ export class PagePicture {
     const maps = {};
     for (const layer of this.layers.filter(({ kind }) => kind === "map")) {
       const signed = value(layer) - 128;
-      const level_db = signed ? (Math.abs(signed) / 127 - 1) * this.geometry.signedRangeDb : -160;
-      maps[layer.name] = { level_db, side: layer.ends[signed > 0 ? 1 : 0] };
+      const { below, above, peak_db } = layer.signs;
+      const range = this.geometry.signedRangeDb;
+      const level_db = signed ? (Math.abs(signed) / 127 - 1) * range + peak_db : -160;
+      maps[layer.name] = { level_db, side: signed > 0 ? above : below };
     }
     return maps;
   }

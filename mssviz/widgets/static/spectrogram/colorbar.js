@@ -22,13 +22,13 @@ export class ColorBar {
   }
 
   /** Show the colours of a layer; hues have none, as the stems' own colours are beside them. */
-  update({ kind, colormap, ends: meanings }) {
+  update({ kind, colormap, signs }) {
     this.element.hidden = kind === "hues";
     if (kind === "hues") return;
     const get = (name) => this.model.get(name);
     const ends = ["floor_db", "ceiling_db"].map((end) => `${get(end)} dB`.replace("-", "−"));
     const levels = ["level, of the loudest bin", ...ends];
-    const signed = meanings && ["level, of the strongest place", ...meanings];
+    const signed = signs && [signs.title, signs.below, signs.above];
     const [title, low, high] = signed ?? FIXED[colormap] ?? levels;
     this.title.textContent = title;
     this.low.textContent = low;
