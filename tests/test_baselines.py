@@ -145,6 +145,14 @@ def test_a_blend_is_found_by_the_name_that_it_has():
     assert described.preset.name == name
 
 
+def test_a_blend_may_do_only_what_all_of_its_models_may():
+    preset = baselines.entry("0.5 spleeter:2stems + 0.5 mel-roformer:kim-vocals").preset
+    assert preset.licence.startswith("MIT; stated differently")
+    assert preset.training_data.startswith("about 25,000 songs")
+    assert preset.trained_on_test == "not known"
+    assert baselines.entry("0.5 mixture + 0.5 oracle:IRM2").preset.trained_on_test == "no"
+
+
 @pytest.mark.parametrize(
     "name", ["0.5 nothing + 0.5 mixture", "0.5 hpss + 0.5 bands", "0 hpss + 0 hpss"]
 )
@@ -167,3 +175,12 @@ def test_every_model_is_listed_with_what_it_is():
         "classical", "drums, other", "ready",
     ]  # fmt: skip
     assert table.loc["oracle:PSM", "targets"] == "any"
+    facts = table[["licence", "trained_on_test"]]
+    assert facts.loc["demucs"].tolist() == ["for scientific purposes; code MIT", "no"]
+    assert facts.loc["bs-roformer:sw"].tolist() == ["not stated", "not known"]
+
+
+def test_a_small_variant_has_learnt_nothing_yet():
+    preset = baselines.entry("umx-tiny").preset
+    assert preset.training_data.startswith("none yet")
+    assert preset.trained_on_test == "no"

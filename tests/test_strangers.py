@@ -425,6 +425,7 @@ NONSENSE = [
     ("context", 8), ("context", -1), ("mask_power", 0), ("mask_power", float("nan")),
     ("mask_power", float("inf")), ("mask_extension", "mirror"), ("mask_extension", []),
     ("name", "a\nb"), ("name", 5), ("title", "\x1b[2J"), ("licence", ["MIT"]),
+    ("licence_source", "a\nb"), ("training_data", 5), ("trained_on_test", "maybe"),
     ("targets", []), ("targets", "vocals"), ("targets", {"a": 1}), ("targets", None),
     ("model", None), ("model", {}), ("model.type", "my.net"), ("model.type", ["unet"]),
     ("model.filters", [10**6]), ("model.filters", "a/b"), ("model.filters", [[[1]]]),

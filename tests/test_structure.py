@@ -281,7 +281,14 @@ def test_a_presets_card_agrees_with_its_configuration(folder):
     assert card.startswith(f"# {preset.name}\n")
     assert ", ".join(preset.targets) in card
     assert preset.licence != "unknown"
-    assert preset.licence in card
+    rows = {
+        "licence": preset.licence, "licence stated by": preset.licence_source,
+        "training data": preset.training_data,
+        "trained on MUSDB18's test songs": preset.trained_on_test,
+    }  # fmt: skip
+    for row, text in rows.items():
+        assert f"\n| {row} | {text} |\n" in card
+    assert "not known" not in (preset.licence_source, preset.training_data)
     assert preset.citation in card
     hertz = preset.model_bins * preset.stft.sample_rate / preset.stft.n_fft
     band = {f"{hertz:,.0f} Hz", f"{hertz:,.1f} Hz"}
@@ -293,6 +300,13 @@ def test_a_presets_card_agrees_with_its_configuration(folder):
             assert set(source["files"]) == set(preset.weights.files)
         else:
             assert re.fullmatch("[0-9a-f]{64}", source["sha256"])
+
+
+def test_the_page_on_licences_lists_every_preset_with_weights():
+    page = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
+    for preset in presets.shipped().values():
+        row = f"| `{preset.name}` | {preset.licence} | {preset.trained_on_test} |"
+        assert (row in page.splitlines()) == bool(preset.weights.files), preset.name
 
 
 def test_the_wheel_carries_presets_and_examples_without_weights():

@@ -21,13 +21,23 @@ from mssviz.errors import ParameterError, reason
 from mssviz.networks.table import FORMATS, NETWORKS
 from mssviz.presets.foreign import OPENUNMIX_CONFIG, from_openunmix, from_spleeter
 from mssviz.presets.imports import imports_folder
-from mssviz.presets.preset import CONFIG, KERAS_WEIGHTS, WEIGHTLESS, Preset, Weights
+from mssviz.presets.preset import (
+    CONFIG,
+    KERAS_WEIGHTS,
+    NOT_KNOWN,
+    TRAINED_ON_TEST,
+    WEIGHTLESS,
+    Preset,
+    Weights,
+)
 from mssviz.stft import StftParams
 
 __all__ = [
     "CONFIG",
     "KERAS_WEIGHTS",
+    "NOT_KNOWN",
     "TINY",
+    "TRAINED_ON_TEST",
     "WEIGHTLESS",
     "Preset",
     "Weights",
@@ -148,12 +158,17 @@ def _tiny(config: Any) -> Iterator[dict[str, Any]]:
     """Give the variant for tests and teaching that a configuration has under ``tiny``, if any."""
     if "tiny" in config:
         title = f"{config.get('title', '')}, small enough to train in class"
-        small = {**config, "title": title, "weights": _UNTRAINED, **config["tiny"]}
-        yield {**small, "name": config["name"] + TINY, "published_scores": {}}
+        small = {**config, **_UNTRAINED, "title": title, **config["tiny"]}
+        yield {**small, "name": config["name"] + TINY}
 
 
-#: Weights of a network that is yet to be trained.
-_UNTRAINED = {"format": WEIGHTLESS, "folder": "", "files": {}}
+#: What a configuration says of a network that is yet to be trained.
+_UNTRAINED = {
+    "weights": {"format": WEIGHTLESS, "folder": "", "files": {}},
+    "training_data": "none yet: it is to be trained",
+    "trained_on_test": "no",
+    "published_scores": {},
+}
 
 
 def _checked(path: Path, content: Any) -> Preset:
@@ -202,6 +217,9 @@ def _preset(config: Values, weights: Weights, path: Path) -> Preset:
         model=model,
         weights=weights,
         licence=config.text("licence", "unknown"),
+        licence_source=config.line("licence_source", NOT_KNOWN),
+        training_data=config.line("training_data", NOT_KNOWN),
+        trained_on_test=config.choice("trained_on_test", TRAINED_ON_TEST, NOT_KNOWN),
         citation=config.text("citation", ""),
         published_scores=config.inner("published_scores").content,
         path=None if _is_shipped(path) else path,

@@ -14,6 +14,10 @@ WEIGHTLESS = "none"
 #: Name of the file of weights that Keras writes.
 KERAS_WEIGHTS = "model.weights.h5"
 CONFIG = "config.json"
+#: What a card says of what nobody has said.
+NOT_KNOWN = "not known"
+#: Whether a model was trained on MUSDB18's test songs, from the best answer to the worst.
+TRAINED_ON_TEST = ("no", NOT_KNOWN, "yes")
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,13 @@ class Preset:
         Place and format of the weights.
     training
         Settings for `training.train` that suit the network.
+    licence, licence_source
+        Licence of the weights as it is stated, and by whom, where and when.
+    training_data
+        Songs that the weights were trained on.
+    trained_on_test
+        Word of `TRAINED_ON_TEST`: whether songs of MUSDB18's test set were among them. Scores on
+        these songs can be believed only if not.
     path
         Path of the configuration that it was read from; None for presets that come with mssviz,
         which alone are trusted to name addresses.
@@ -93,6 +104,9 @@ class Preset:
     weights: Weights
     title: str = ""
     licence: str = "unknown"
+    licence_source: str = NOT_KNOWN
+    training_data: str = NOT_KNOWN
+    trained_on_test: str = NOT_KNOWN
     citation: str = ""
     published_scores: Mapping[str, Any] = field(default_factory=dict)
     patch_samples: int = 0

@@ -11,7 +11,7 @@ import numpy as np
 
 from mssviz._typing import AnyArray, Progress
 from mssviz.errors import ParameterError
-from mssviz.presets import Preset
+from mssviz.presets import TRAINED_ON_TEST, Preset
 from mssviz.separation import MASK, MaskOptions, Run
 from mssviz.separators.model import Model, weightless
 
@@ -90,6 +90,8 @@ def shares(n_models: int, weights: Sequence[float] | None) -> list[float]:
 def blended(presets: Sequence[Preset], weights: Sequence[float]) -> Preset:
     """Description of a blend of models with these descriptions, with weights from `shares`.
 
+    Licences and training data are those of all models together.
+
     Raises
     ------
     ParameterError
@@ -105,4 +107,12 @@ def blended(presets: Sequence[Preset], weights: Sequence[float]) -> Preset:
     parts = zip(weights, presets, strict=True)
     name = " + ".join(f"{weight:.2g} {preset.name}" for weight, preset in parts)
     described = weightless(name, "weighted mean of outputs", first.targets)
-    return replace(described, stft=first.stft)
+    return replace(
+        described,
+        stft=first.stft,
+        licence="; ".join(dict.fromkeys(preset.licence for preset in presets)),
+        training_data="; ".join(dict.fromkeys(preset.training_data for preset in presets)),
+        trained_on_test=max(
+            (preset.trained_on_test for preset in presets), key=TRAINED_ON_TEST.index
+        ),
+    )

@@ -150,8 +150,10 @@ def models() -> "pd.DataFrame":
     DataFrame
         Index ``model``; columns ``kind`` (network, oracle, classical, baseline, blend), ``targets``
         (oracles and the mixture have those that are asked for), ``upper_hz`` (upper end of the
-        modelled band, hertz), ``size_mb`` (size of the weights, 10^6 bytes), ``licence``, ``state``
-        (whether it is ready on this machine) and ``title``.
+        modelled band, hertz), ``size_mb`` (size of the weights, 10^6 bytes), ``licence`` (as it is
+        stated; cards say by whom), ``trained_on_test`` (``"yes"``, ``"no"`` or ``"not known"``:
+        whether songs of MUSDB18's test set were among its training songs), ``state`` (whether it
+        is ready on this machine) and ``title``.
 
     Examples
     --------
@@ -170,6 +172,7 @@ def models() -> "pd.DataFrame":
             "upper_hz": preset.model_bins * preset.stft.sample_rate / preset.stft.n_fft,
             "size_mb": round(preset.weights.size / 1e6, 1),
             "licence": preset.licence,
+            "trained_on_test": preset.trained_on_test,
             "state": found.state,
             "title": preset.title,
         }

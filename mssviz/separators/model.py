@@ -161,6 +161,8 @@ def weightless(name: str, title: str, targets: Sequence[str], citation: str = ""
         model={},
         weights=Weights(format=WEIGHTLESS, folder="", files={}),
         licence="MIT",
+        training_data="none",
+        trained_on_test="no",
         citation=citation,
     )
 
