@@ -391,10 +391,14 @@ def known_targets(
 
 def published_scores() -> dict[str, dict[str, Any]]:
     """Median scores of SiSEC 2018's entries in dB, by entry, target and measure; see its README."""
+    return json.loads((published_folder() / "sisec18.json").read_text(encoding="utf-8"))
+
+
+def published_folder() -> Path:
+    """Folder with the tables of published scores; see its README."""
     checkout = presets.checkout_folder()
     folder = checkout / "datasets" / "published" if checkout else None
-    folder = folder or Path(__file__).with_name("_published")
-    return json.loads((folder / "sisec18.json").read_text(encoding="utf-8"))
+    return folder or Path(__file__).with_name("_published")
 
 
 def _examples_folder() -> Path:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 import mssviz
 from mssviz import baselines, cli, comparison, datasets, measures, metrics, plots, scores
+from mssviz.cli import _evaluate
 from mssviz.comparison import Scoring, compare
 from mssviz.comparison.store import KEPT, ScoreStore, key_of
 from mssviz.errors import Cancelled, MssvizError, ParameterError
@@ -262,8 +263,75 @@ def test_medians_are_over_windows_then_tracks(table):
 def test_published_scores_stand_beside_ones_own(table):
     found = comparison.summary(table, published=True)
     assert found.loc[("vocals", "SiSEC18 TAK1"), "SDR"] == 6.6
-    assert set(found["data"]) == {"these tracks", "MUSDB18 test, museval 0.2"}
+    assert set(found["data"]) == {
+        "these tracks", "MUSDB18 test, museval 0.2", "MUSDB18-HQ test", "MVSEP Multisong",
+    }  # fmt: skip
     assert found.loc[("vocals", "mixture"), "data"] == "these tracks"
+    assert set(found.index.get_level_values("target")) == set(table["target"])
+
+
+def test_a_published_score_stands_only_in_the_column_of_its_scale(table):
+    found = comparison.summary(table, published=True).loc["vocals"]
+    boards = found.loc["SCNet XL IHF"]
+    assert boards[["uSDR", "training", "trained_on_test"]].tolist() == [11.42, "MUSDB18-HQ", "no"]
+    assert boards[[*scores.OF_WINDOWS]].isna().all()
+    paper = found.loc["SCNet-large (paper)"]
+    assert paper["SDR"] == 10.86
+    assert np.isnan(paper["uSDR"])
+    without = table[table["measure"] != "uSDR"]
+    found = comparison.summary(without, published=True).loc["vocals"]
+    assert "SCNet XL IHF" not in found.index
+    assert "uSDR" not in found
+
+
+def test_published_scores_of_windows_are_left_out_beside_windows_of_another_length(table):
+    halved = table.assign(time=table["time"] / 2)
+    whole = table[~(table["time"] > 0)]
+    for other in (halved, whole):
+        with pytest.warns(UserWarning, match="windows of one second"):
+            found = comparison.summary(other, published=True)
+        theirs = found[found["data"] != "these tracks"]
+        assert set(theirs["data"]) == {"MUSDB18-HQ test", "MVSEP Multisong"}
+        assert theirs["SDR"].isna().all()
+        assert theirs["uSDR"].notna().all()
+
+
+def test_published_scores_say_where_they_stand_and_of_what():
+    found = comparison.published()
+    assert not found.drop(columns="tracks").isna().any(axis=None)
+    assert not found.duplicated(["model", "target", "measure"]).any()
+    assert set(found["measure"]) == {"SDR", "ISR", "SIR", "SAR", "uSDR"}
+    by_model = found.drop_duplicates("model").set_index("model")["trained_on_test"]
+    assert by_model["SiSEC18 IRM2"] == by_model["BS-RoFormer 384x8"] == "no"
+    assert by_model["SiSEC18 UHL3"] == by_model["BS-RoFormer viperx"] == "not known"
+    of_stems = found[(found["measure"] == "uSDR") & (found["tracks"] == 50)]
+    of_stems = of_stems.pivot(index="model", columns="target", values="value").dropna()
+    assert len(of_stems) == 10
+    means = of_stems[["vocals", "drums", "bass", "other"]].mean(axis=1)
+    assert (means - of_stems["mean"]).abs().max() < 0.011
+
+
+def test_the_mean_over_tracks_is_what_boards_make_of_usdr(table):
+    per_track = comparison.medians(table)["uSDR"].xs(("vocals", "mixture"), level=[1, 2])
+    found = comparison.summary(table).loc[("vocals", "mixture"), "uSDR"]
+    assert found == pytest.approx(per_track.mean())
+    assert found != pytest.approx(per_track.median(), abs=1e-3)
+
+
+def test_a_model_that_may_know_the_test_songs_is_marked(table, capsys):
+    names = {"mixture": "mel-roformer:kim-vocals", "bands": "my network"}
+    renamed = table.assign(model=table["model"].replace(names))
+    found = comparison.summary(renamed)["trained_on_test"].droplevel("target").to_dict()
+    assert found == {
+        "my network": "not known", "oracle:IRM2": "no", "mel-roformer:kim-vocals": "not known",
+    }  # fmt: skip
+    found = comparison.summary(renamed, published=True)["training"]
+    assert found["vocals", "mel-roformer:kim-vocals"].startswith("not stated")
+    assert found["bass", "my network"] == "not known"
+    _evaluate._print_corpus(renamed, ["my network", "oracle:IRM2"])
+    theirs, oracles = capsys.readouterr().out.split("oracle:IRM2, median over")
+    assert "\n(Was it trained on these songs? Not known.)\n" in theirs
+    assert "trained" not in oracles
 
 
 def test_published_oracles_stand_beside_their_like_alone(table):
@@ -394,7 +462,7 @@ def test_musdb_is_evaluated_in_spleeters_layout(musdb, tmp_path, monkeypatch):
     blocks = result.stdout.split("median over 3 tracks")
     assert len(blocks) == 3
     assert re.search(r"bass:\nSDR: -?\d+\.\d{3}\nSAR: .*\nSIR: .*\nISR: .*\nother:", blocks[1])
-    assert re.search(r"Of whole songs:\n.*\nuSDR \(dB\) .*\n", blocks[1])
+    assert re.search(r"Of whole songs, the median .*:\n.*\nuSDR \(dB\) .*\n", blocks[1])
     assert re.search(r"\nbleedless \(0–100\) +\d", blocks[2])
     files = sorted(str(path.relative_to(out)) for path in out.rglob("*.json"))
     assert files[0] == "bands/test/song 0.json"

@@ -77,10 +77,10 @@ def evaluate(
             table.to_csv(scratch, index=False)
 
 
-def _print_whole(table: "pd.DataFrame | None") -> None:
+def _print_whole(table: "pd.DataFrame | None", over_songs: str = "") -> None:
     """Print the measures of whole songs, a line for each; nothing if some of a song is lost."""
     if table is not None:
-        typer.echo("Of whole songs:")
+        typer.echo(f"Of whole songs{over_songs}:")
         typer.echo(table.rename(columns=with_unit).rename_axis(columns=None).T.round(2).to_string())
 
 
@@ -91,10 +91,14 @@ def _print_corpus(table: "pd.DataFrame", models: list[str]) -> None:
     summary, n_tracks = comparison.summary(table), table["track"].nunique()
     for model in models:
         typer.echo(f"{model}, median over {n_tracks} tracks of the median over windows, dB:")
+        rows = summary.index.get_level_values("model") == model
+        if known := set(summary.loc[rows, "trained_on_test"]) - {"no"}:
+            typer.echo(f"(Was it trained on these songs? {known.pop().capitalize()}.)")
         for target in dict.fromkeys(table.loc[table["model"] == model, "target"]):
             typer.echo(f"{target}:")
             for measure in ("SDR", "SAR", "SIR", "ISR"):
                 typer.echo(f"{measure}: {summary.loc[(target, model), measure]:.3f}")
-        rows = summary.index.get_level_values("model") == model
         measures = [name for name in OF_TRACKS if name in summary]
-        _print_whole(summary.loc[rows, measures].droplevel("model"))
+        _print_whole(
+            summary.loc[rows, measures].droplevel("model"), ", the median (of uSDR the mean)"
+        )

@@ -18,6 +18,7 @@ from mssviz._progress import reporter
 from mssviz._scale import spread
 from mssviz._typing import PathLike, Progress
 from mssviz.comparison.pairs import named, score, score_by_name
+from mssviz.comparison.published import published
 from mssviz.comparison.scoring import COLUMNS, REPAIRED, Scoring, check_arguments, check_choices
 from mssviz.comparison.store import ScoreStore, key_of
 from mssviz.comparison.summary import medians, paired, summary, to_museval
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "COLUMNS", "REPAIRED", "Scoring", "compare", "medians", "paired", "score", "summary",
-    "to_museval",
+    "COLUMNS", "REPAIRED", "Scoring", "compare", "medians", "paired", "published", "score",
+    "summary", "to_museval",
 ]  # fmt: skip
 
 #: Names of a track and of a model.

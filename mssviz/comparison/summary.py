@@ -1,18 +1,19 @@
 """What a table of `compare` says: medians, published scores beside them, and who beats whom."""
 
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mssviz import datasets
 from mssviz._measures import scale_of
+from mssviz.comparison.published import SISEC, published
 from mssviz.comparison.scoring import COLUMNS, Scoring
 from mssviz.errors import ParameterError
+from mssviz.presets import NOT_KNOWN
 from mssviz.scores import MEASURES, OF_WINDOWS
 from mssviz.scores.windows import check_table
-from mssviz.separators import oracles
+from mssviz.separators import entry, oracles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,62 +39,103 @@ def medians(table: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def summary(table: "pd.DataFrame", published: bool = False) -> "pd.DataFrame":
-    """Take the median over tracks of the medians over windows.
+    """Take the median over tracks of the medians over windows; of uSDR the mean, as boards do.
 
     Parameters
     ----------
     table
         Table from `compare`.
     published
-        Whether to set SiSEC 2018's entries beside one's own, with two more columns. ``data`` says
-        which songs a row is of, because only rows of the same songs and version can be compared.
-        ``alike`` names the entry, or one's own model, that is defined in the same way. An oracle of
-        SiSEC's is listed only beside its like: ``IRM2`` beside ``oracle:IRM2``, but not beside
-        ``oracle:IRM2-targets``. ``MIX`` is left out: it is a share of the mixture, 1/4 for each of
-        four stems, where ours is all of it.
+        Whether to set published scores (see `comparison.published`) beside one's own of the same
+        measure, with three more columns. ``data`` says which songs a row is of, because only rows
+        of the same songs and version can be compared; ``training`` says what was learnt from.
+        ``alike`` names SiSEC 2018's entry, or one's own model, that is defined in the same way. An
+        oracle of SiSEC's is listed only beside its like: ``IRM2`` beside ``oracle:IRM2``, but not
+        beside ``oracle:IRM2-targets``. ``MIX`` is left out: it is a share of the mixture, 1/4 for
+        each of four stems, where ours is all of it.
 
     Returns
     -------
     DataFrame
         Index ``target``, ``model``; a column for each measure, in the unit that `scores.MEASURES`
-        has, and ``tracks``, their number.
+        has; ``tracks``, their number; and ``trained_on_test``: ``"yes"``, ``"no"`` or ``"not
+        known"``, as the model's card says whether it was trained on MUSDB18's test songs. It is
+        not known of models whose name is nobody's but this table's.
+
+    Warns
+    -----
+    UserWarning
+        If windows do not begin a second apart: their scores are on another scale than the
+        published ones, which are left out.
     """
     import pandas as pd
 
     per_track = medians(table)
     keys = ["target", "model"]
-    result = per_track.groupby(keys, sort=False).median()
-    result["tracks"] = per_track.groupby(keys, sort=False).size()
+    grouped = per_track.groupby(keys, sort=False)
+    result = grouped.median()
+    if "uSDR" in result:
+        result["uSDR"] = grouped["uSDR"].mean()
+    measures = list(result.columns)
+    models = result.index.get_level_values("model")
+    songs = {model: _training_songs(model) for model in _models(table)}
+    result["tracks"] = grouped.size()
+    result["trained_on_test"] = [songs[model][0] for model in models]
     if not published:
         return result
-    theirs = pd.DataFrame(_published(table)).set_index(keys)
     own = result.assign(
         data="these tracks",
-        alike=[_entry_label(oracles.published_as(model)) for _, model in result.index],
+        training=[songs[model][1] for model in models],
+        alike=[_entry_label(oracles.published_as(model)) for model in models],
     )
+    theirs = _published(table, measures)
     return pd.concat([own, theirs]).sort_index(level="target", sort_remaining=False)
 
 
-def _published(table: "pd.DataFrame") -> Iterator[dict[str, Any]]:
-    """Rows of SiSEC 2018 for a table's targets, without the oracles that have no like in it."""
-    targets = set(table["target"])
-    alike = {oracles.published_as(model): model for model in _models(table)}
-    for entry, found in datasets.published_scores().items():
-        if entry in _REFERENCE_POINTS and entry not in alike:
-            continue
-        for target in (name for name in found if name in targets):
-            yield {
-                "target": target,
-                "model": _entry_label(entry),
-                **found[target],
-                "tracks": found["n"],
-                "data": "MUSDB18 test, museval 0.2",
-                "alike": alike.get(entry, ""),
-            }
+def _training_songs(model: str) -> tuple[str, str]:
+    """Whether a model was trained on test songs, and on which songs, as its card says."""
+    try:
+        preset = entry(model).preset
+    except ParameterError:  # a model of somebody's own, under a name of this table
+        return NOT_KNOWN, NOT_KNOWN
+    return preset.trained_on_test, preset.training_data
+
+
+def _published(table: "pd.DataFrame", measures: list[str]) -> "pd.DataFrame":
+    """Published scores of a table's targets and measures, a row for each target and model.
+
+    Oracles that have no like in the table are left out, and scores of windows where the table's
+    are others.
+    """
+    if not _in_seconds(table):
+        warnings.warn(
+            "published SDR, ISR, SIR and SAR are medians of windows of one second, and these "
+            "windows are others: two scales, so they are left out; compare with Scoring(1, 1)",
+            stacklevel=3,
+        )
+        measures = [name for name in measures if name not in OF_WINDOWS]
+    alike = {_entry_label(oracles.published_as(model)): model for model in _models(table)}
+    without = {SISEC + name for name in _REFERENCE_POINTS} - set(alike)
+    found = published()
+    found = found[
+        found["target"].isin(set(table["target"]))
+        & found["measure"].isin(measures)
+        & ~found["model"].isin(without)
+    ]
+    about = ["tracks", "trained_on_test", "data", "training"]
+    wide = found.set_index(["target", "model", *about, "measure"])["value"].unstack("measure")
+    wide = wide.reset_index(about)
+    return wide.assign(alike=[alike.get(model, "") for _, model in wide.index])
+
+
+def _in_seconds(table: "pd.DataFrame") -> bool:
+    """Whether windows begin a second apart."""
+    starts = np.unique(table["time"].dropna())
+    return len(starts) > 1 and np.allclose(np.diff(starts), 1)
 
 
 def _entry_label(entry: str | None) -> str:
-    return f"SiSEC18 {entry}" if entry else ""
+    return SISEC + entry if entry else ""
 
 
 def paired(table: "pd.DataFrame", first: str, second: str, measure: str = "SDR") -> "pd.DataFrame":
