@@ -831,6 +831,16 @@ def test_the_stricter_licence_decides(shown, song, weights, plan, verdict):
     assert ethics.WEIGHT_LICENCES[weights][1] in demonstration.text
 
 
+def test_a_licence_names_the_models_whose_cards_state_it(shown):
+    demonstration = shown(lessons.MayIPublish, weights="for scientific purposes")
+    assert demonstration.text.endswith("Cards of models that say so: demucs.")
+    assert "Cards" not in shown(lessons.MayIPublish, weights="CC BY-NC-SA").text
+    found = {licence: ethics.models_under(licence) for licence in ethics.WEIGHT_LICENCES}
+    assert {"spleeter:2stems", "umx", "teaching:4stems"} <= set(found["MIT"])
+    assert "bs-roformer:sw" in found["not stated"]
+    assert "umx-tiny" not in found["MIT"]
+
+
 def test_licences_are_never_freer_for_a_bolder_plan():
     for plan in ethics.PLANS:
         assert ethics.verdict("CC0", "MIT", plan) == "yes"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mssviz import audio, plots, separators
+from mssviz import audio, plots, presets, separators
 from mssviz._typing import Waveform
 from mssviz.lessons import bars
 from mssviz.lessons.ceilings import ceiling
@@ -75,6 +75,21 @@ def verdict(song: str, weights: str, plan: str) -> str:
     return max(both, key=VERDICTS.index)
 
 
+def models_under(weights: str) -> list[str]:
+    """Names of the models whose cards state a licence of their weights that begins so.
+
+    Parameters
+    ----------
+    weights
+        Licence of the weights, one of `WEIGHT_LICENCES`.
+    """
+    return [
+        name
+        for name, preset in presets.shipped().items()
+        if preset.weights.files and preset.licence.startswith(weights)
+    ]
+
+
 class MayIPublish(Demonstration):
     """What licences of song and weights say of a plan."""
 
@@ -110,6 +125,8 @@ class MayIPublish(Demonstration):
             f"Song: {song}. Weights: {weights}. May I {plan}? {answer}. "
             f"Of the song: {SONG_LICENCES[song][1]} Of the weights: {WEIGHT_LICENCES[weights][1]}"
         )
+        if named := models_under(weights):
+            text += f" Cards of models that say so: {', '.join(named)}."
         return Shown(picture, text)
 
 
