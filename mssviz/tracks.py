@@ -2,8 +2,10 @@
 
 import reprlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +19,8 @@ from mssviz._typing import Progress, Waveform
 from mssviz.audio import check_sample_rate
 from mssviz.errors import AudioError, ParameterError
 
+#: A sound file and the number of a stream in it.
+File = tuple[Path, int]
 #: Seconds by which a stem may be shorter than the longest one, because encoders add some sound.
 MAX_MISSING_SECONDS = 0.1
 #: Name of the mixture among the names of sources.
@@ -66,7 +70,8 @@ class Track:
     name
         Name that people see.
     stems
-        File and stream number of each source, by name.
+        File and stream number of each source, by name. A list of these is a source that is the sum
+        of several files, and an empty list one that is silent throughout.
     licence
         Licence of the sound.
     skip_end
@@ -75,19 +80,24 @@ class Track:
         File and stream number of the mixture; if left out, it is the sum of the stems.
     start, duration
         Part of the files that is the track, in seconds; `duration` None goes to their end.
+    shortest
+        Whether the track ends with the shortest of its files, as those of different songs may; if
+        not, it ends with the longest, and silence follows the others.
     """
 
     name: str
-    stems: Mapping[str, tuple[Path, int]]
+    stems: Mapping[str, File | list[File]]
     licence: str = "unknown"
     skip_end: float = 0.0
-    mixture: tuple[Path, int] | None = None
+    mixture: File | None = None
     start: float = 0.0
     duration: float | None = None
+    shortest: bool = False
 
     def __post_init__(self) -> None:
-        parts = self.stems.values() if isinstance(self.stems, Mapping) else ()
-        if not parts or not all(isinstance(part, tuple) and len(part) == 2 for part in parts):
+        found = self.stems.values() if isinstance(self.stems, Mapping) else ()
+        files = list(chain.from_iterable(map(_listed, found)))
+        if not files or not all(isinstance(file, tuple) and len(file) == 2 for file in files):
             raise ParameterError(
                 "stems must be a dict of source to file and stream number, such as "
                 f'{{"vocals": ("vocals.wav", 0)}} (got {reprlib.repr(self.stems)})'
@@ -106,20 +116,49 @@ class Track:
         """Length, in seconds, as the headers of its files tell; None if one does not."""
         if self.duration is not None:
             return self.duration
-        found = [seconds_of(path, stream) for path, stream in self.parts.values()]
-        if None in found:
+        found = [seconds_of(path, stream) for path, stream in self._every_file]
+        known = [seconds for seconds in found if seconds is not None]
+        if len(known) < len(found):
             return None
-        return max(0.0, max(filter(None, found), default=0.0) - self.start - self.skip_end)
+        return max(0.0, self._end(known) - self.start - self.skip_end)
 
     @property
     def files(self) -> list[Path]:
         """Every sound file of the track, each once."""
-        return list(dict.fromkeys(path for path, _ in self.parts.values()))
+        return list(dict.fromkeys(path for path, _ in self._every_file))
 
     @property
-    def parts(self) -> dict[str, tuple[Path, int]]:
-        """File and stream number of each source, and of `THE_MIXTURE` if it has a file."""
-        return {**self.stems, **({THE_MIXTURE: self.mixture} if self.mixture else {})}
+    def parts(self) -> dict[str, list[File]]:
+        """Files and stream numbers of each source, and of `THE_MIXTURE` if it has a file."""
+        mixture = {THE_MIXTURE: [self.mixture]} if self.mixture else {}
+        return {source: _listed(files) for source, files in self.stems.items()} | mixture
+
+    def depends_on(self, digest: Callable[[Path], Any]) -> dict[str, Any]:
+        """Everything that the track's sound depends on, as values of JSON, for keys of caches.
+
+        Parameters
+        ----------
+        digest
+            Function of a file's path that gives a digest of its content.
+        """
+
+        def content(files: list[File]) -> list[Any]:
+            return [value for path, stream in files for value in (digest(path), stream)]
+
+        part = [self.start, self.duration, self.skip_end]
+        return {
+            "stems": {source: content(_listed(files)) for source, files in self.stems.items()},
+            "mixture": content([self.mixture]) if self.mixture else None,
+            "part": [*part, "shortest"] if self.shortest else part,
+        }
+
+    @property
+    def _every_file(self) -> Iterable[File]:
+        return chain.from_iterable(self.parts.values())
+
+    def _end(self, ends: list[Any]) -> Any:
+        """Where the track ends, if its files end there."""
+        return min(ends) if self.shortest else max(ends)
 
     def load(
         self, offset: float = 0.0, duration: float | None = None, sample_rate: int = 44100
@@ -171,8 +210,9 @@ class Track:
             Callback for the progress, in seconds of sound; what it raises ends the reading.
         """
         parts = self.read(offset, duration, sample_rate, progress)
-        longest = max(len(part.waveform) for part in parts.values())
-        for part in parts.values():
+        found = list(chain.from_iterable(parts.values()))
+        longest = max(len(part.waveform) for part in found)
+        for part in found:
             missing = (longest - len(part.waveform)) / sample_rate
             if missing > MAX_MISSING_SECONDS:
                 end = self.start + offset + len(part.waveform) / sample_rate
@@ -181,7 +221,7 @@ class Track:
                     f"{self.name}; silence stands for the rest",
                     stacklevel=3,
                 )
-        repairs = [repair for part in parts.values() for repair in part.repairs]
+        repairs = [repair for part in found for repair in part.repairs]
         return Sound(*self.joined(parts), list(dict.fromkeys(repairs)))
 
     def read(
@@ -190,13 +230,13 @@ class Track:
         duration: float | None = None,
         sample_rate: int = 44100,
         progress: Progress = no_progress,
-    ) -> dict[str, Part]:
+    ) -> dict[str, list[Part]]:
         """Read every file as it is, with the parameters of `sound` and the errors of `load`.
 
         Returns
         -------
         dict
-            What was read of each file, by the names of `parts`.
+            What was read of the files of each source, by the names of `parts`.
         """
         check_number(offset, "offset")
         if duration is not None:
@@ -212,19 +252,25 @@ class Track:
         # to leave out the end, one must know where it is
         wanted = duration if not self.skip_end else None
         parts = {
-            source: _read(path, self.start + offset, wanted, sample_rate, stream, progress)
-            for source, (path, stream) in self.parts.items()
+            source: [
+                _read(path, self.start + offset, wanted, sample_rate, stream, progress)
+                for path, stream in files
+            ]
+            for source, files in self.parts.items()
         }
-        stop = max(len(part.waveform) for part in parts.values())
+        stop = self._end([len(part.waveform) for part in chain.from_iterable(parts.values())])
         stop -= round(self.skip_end * sample_rate)
         if duration is not None:
             stop = min(stop, round(duration * sample_rate))
         if stop <= 0:
             raise AudioError(f"{self.name}: has no samples between {offset} s and its end")
-        return {name: part._replace(waveform=part.waveform[:stop]) for name, part in parts.items()}
+        return {
+            source: [part._replace(waveform=part.waveform[:stop]) for part in found]
+            for source, found in parts.items()
+        }
 
     @staticmethod
-    def joined(parts: Mapping[str, Part]) -> tuple[Waveform, dict[str, Waveform]]:
+    def joined(parts: Mapping[str, list[Part]]) -> tuple[Waveform, dict[str, Waveform]]:
         """Mixture and stems of one shape, made from what was read.
 
         Raises
@@ -232,8 +278,9 @@ class Track:
         AudioError
             If the numbers of channels differ otherwise than by mono files among the others.
         """
-        shape = tuple(max(part.waveform.shape[axis] for part in parts.values()) for axis in (0, 1))
-        waveforms = {source: _extended(part, shape) for source, part in parts.items()}
+        shapes = [part.waveform.shape for part in chain.from_iterable(parts.values())]
+        shape = tuple(map(max, zip(*shapes, strict=True)))
+        waveforms = {source: _sum(found, shape) for source, found in parts.items()}
         mixture = waveforms.pop(THE_MIXTURE, None)
         return np.add.reduce(list(waveforms.values())) if mixture is None else mixture, waveforms
 
@@ -286,6 +333,17 @@ def _read(
         waveform = np.concatenate([empty, *blocks])
         repairs = [(start - offset, stop - offset) for start, stop in reader.repairs]
     return Part(path, waveform, repairs)
+
+
+def _listed(files: Any) -> list[Any]:
+    return files if isinstance(files, list) else [files]
+
+
+def _sum(parts: list[Part], shape: tuple[int, ...]) -> Waveform:
+    """Waveform of all files of a source; silence if there are none."""
+    if not parts:
+        return np.zeros(shape, np.float32)
+    return reduce(np.add, (_extended(part, shape) for part in parts))
 
 
 def _extended(part: Part, shape: tuple[int, ...]) -> Waveform:

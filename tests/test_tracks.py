@@ -7,7 +7,7 @@ import pytest
 
 import mssviz
 from mssviz import datasets
-from mssviz.errors import AudioError
+from mssviz.errors import AudioError, ParameterError
 
 RATE = 44100
 
@@ -89,3 +89,66 @@ def test_what_was_repaired_is_told_in_seconds_of_the_part(song, repaired):
     assert track.sound().repairs == [(0.5, 0.6)]
     [(start, stop)] = track.excerpt(0.1, 0.8).sound(0.2, 0.5).repairs
     assert (start, stop) == pytest.approx((0.2, 0.3))
+
+
+def files_of(track, source):
+    """The files of a track's stem, as several files of one stem are given."""
+    return [track.stems[source]]
+
+
+def test_a_stem_of_several_files_is_their_sum(song):
+    lead, choir, bass = sound(0), sound(1, n_channels=1), sound(2)
+    track = song(lead=lead, choir=choir, bass=bass)
+    voices = files_of(track, "lead") + files_of(track, "choir")
+    joined = replace(track, stems={"vocals": voices, "bass": track.stems["bass"]})
+    mixture, stems = joined.load()
+    assert list(stems) == ["vocals", "bass"]
+    assert np.allclose(stems["vocals"], lead + choir, atol=1e-6)
+    assert np.allclose(mixture, lead + choir + bass, atol=1e-6)
+    assert len(joined.files) == 3
+    assert joined.seconds == pytest.approx(1.0)
+
+
+def test_each_file_of_a_stem_is_checked(song, repaired):
+    track = song(lead=sound(0, 0.5), choir=sound(1), bass=sound(2))
+    voices = files_of(track, "lead") + files_of(track, "choir")
+    joined = replace(track, stems={"vocals": voices, "bass": track.stems["bass"]})
+    repaired["choir.wav"] = [(0.5, 0.6)]
+    with pytest.warns(UserWarning, match=r"lead\.wav: ends at 0\.50 s"):
+        assert joined.sound().repairs == [(0.5, 0.6)]
+    problem = datasets.check({"a": joined}, False).loc["a", "problem"]
+    assert "vocals lead.wav 0.50 s, vocals choir.wav 1.00 s, bass 1.00 s" in problem
+    assert "damaged (vocals choir.wav at 0.50 s)" in problem
+
+
+def test_a_stem_without_files_is_silent(song):
+    track = song(vocals=sound(0), bass=sound(1))
+    mixture, stems = replace(track, stems={**track.stems, "piano": []}).load(0.25, 0.5)
+    assert stems["piano"].shape == mixture.shape
+    assert not stems["piano"].any()
+    with pytest.raises(ParameterError, match="dict of source to file"):
+        datasets.Track("nothing", {"piano": []})
+
+
+def test_sounds_of_different_songs_end_with_the_shortest(song):
+    vocals, bass = sound(0, 0.5), sound(1)
+    track = replace(song(vocals=vocals, bass=bass), shortest=True)
+    assert track.seconds == pytest.approx(0.5)
+    mixture, stems = track.load()  # a warning would be an error
+    assert np.array_equal(stems["bass"], bass[: len(vocals)])
+    assert len(mixture) == len(vocals)
+    assert len(track.load(0.4, 0.3)[0]) == round(0.1 * RATE)
+    with pytest.raises(AudioError, match=r"no samples between 0\.6 s and its end"):
+        track.load(0.6)
+
+
+def test_a_key_holds_every_file_and_where_the_track_ends(song):
+    track = song(vocals=sound(0), bass=sound(1), choir=sound(2))
+    stems = {"vocals": files_of(track, "vocals"), "bass": track.stems["bass"]}
+    one = replace(track, stems=stems)
+    two = replace(track, stems={**stems, "vocals": [*stems["vocals"], track.stems["choir"]]})
+    silent = replace(track, stems={**stems, "piano": []})
+    keys = [str(t.depends_on(str)) for t in (one, two, silent, replace(one, shortest=True))]
+    assert len(set(keys)) == len(keys)
+    plain = replace(track, stems={name: track.stems[name] for name in ("vocals", "bass")})
+    assert plain.depends_on(str) == one.depends_on(str)

@@ -26,9 +26,7 @@ def key_of(track: Track, model: Model, settings: Any) -> str:
     """Name of the scores of a model on a track: the digest of everything that they depend on."""
     parts = {
         "version": _VERSION,
-        "stems": {name: [_digest(path), stream] for name, (path, stream) in track.stems.items()},
-        "mixture": [_digest(track.mixture[0]), track.mixture[1]] if track.mixture else None,
-        "part": [track.start, track.duration, track.skip_end],
+        **track.depends_on(_digest),
         "model": model.fingerprint(),
         "settings": asdict(settings),
     }

@@ -1,6 +1,7 @@
 """What would spoil an evaluation or a training, looked for before hours are spent on it."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def check(tracks: Mapping[str, Track], progress: bool | Progress = True) -> "pd.
 def _checked(track: Track) -> dict[str, Any]:
     row = {"seconds": 0.0, "sample_rate": 0, "residual_db": np.nan, "usable": False}
     rates, problems = set(), []
-    for path, stream in dict.fromkeys(track.parts.values()):
+    for path, stream in dict.fromkeys(chain.from_iterable(track.parts.values())):
         try:
             with audio.AudioReader(path, sample_rate=None, stream=stream) as reader:
                 rates.add(reader.sample_rate)
@@ -90,22 +91,25 @@ def _checked(track: Track) -> dict[str, Any]:
     }
 
 
-def _mended(parts: Mapping[str, Part], sample_rate: int) -> list[str]:
+def _mended(parts: Mapping[str, list[Part]], sample_rate: int) -> list[str]:
     """Describe the problems that `Track.load` makes up for."""
-    channels = {source: part.waveform.shape[1] for source, part in parts.items()}
-    seconds = {source: len(part.waveform) / sample_rate for source, part in parts.items()}
+    named = {
+        source if len(files) == 1 else f"{source} {part.path.name}": part
+        for source, files in parts.items()
+        for part in files
+    }
+    channels = {name: part.waveform.shape[1] for name, part in named.items()}
+    seconds = {name: len(part.waveform) / sample_rate for name, part in named.items()}
     found = []
     if len(set(channels.values())) > 1:
-        listed = ", ".join(f"{source} {n}" for source, n in channels.items())
+        listed = ", ".join(f"{name} {n}" for name, n in channels.items())
         found.append(f"files have different channels ({listed}); mono is repeated")
     if max(seconds.values()) - min(seconds.values()) > MAX_MISSING_SECONDS:
-        listed = ", ".join(f"{source} {s:.2f} s" for source, s in seconds.items())
+        listed = ", ".join(f"{name} {s:.2f} s" for name, s in seconds.items())
         found.append(f"files have different lengths ({listed}); silence stands for what is missing")
-    repaired = {source: part.repairs for source, part in parts.items() if part.repairs}
+    repaired = {name: part.repairs for name, part in named.items() if part.repairs}
     if repaired:
-        listed = ", ".join(
-            f"{source} at {repairs[0][0]:.2f} s" for source, repairs in repaired.items()
-        )
+        listed = ", ".join(f"{name} at {repairs[0][0]:.2f} s" for name, repairs in repaired.items())
         found.append(f"files are damaged ({listed}); silence stands for what is lost")
     return found
 

@@ -185,15 +185,10 @@ class Chunks:
             ) from error
 
     def _key(self, track: Track) -> str:
-        def content(part: tuple[Path, int] | None) -> list[Any] | None:
-            # a file that cannot be read is never kept, and `looks` says why
-            return [_sha256(part[0]), part[1]] if part else None
-
         parts = {
             "version": _VERSION,
-            "stems": {name: content(part) for name, part in track.stems.items()},
-            "mixture": content(track.mixture),
-            "part": [track.start, track.duration, track.skip_end],
+            # a file that cannot be read is never kept, and `looks` says why
+            **track.depends_on(_sha256),
             "targets": self.preset.targets,
             "grid": [asdict(self.preset.stft), self.preset.model_bins, self.preset.n_channels],
             "chunks": [self._seconds, self._per_track],
