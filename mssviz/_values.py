@@ -117,6 +117,22 @@ class Values:
         """Get an object; an empty one if there is none."""
         return Values(self.content.get(key, {}), self._prefix + key)
 
+    def each(self, key: str) -> dict[str, "Values"]:
+        """Get the objects of a list by number, or those of an object of plain names by name."""
+        value = self.raw(key)
+        if isinstance(value, list):
+            value = {str(number): part for number, part in enumerate(value)}
+        if not isinstance(value, Mapping) or not all(map(is_name, value)):
+            raise self._wrong(key, "a list of objects, or an object whose keys are plain names")
+        return {name: Values(part, f"{self._prefix}{key}.{name}") for name, part in value.items()}
+
+    def flag(self, key: str) -> bool:
+        """Get true or false, or these as the words yes and no."""
+        value = self.raw(key)
+        if isinstance(value, bool):
+            return value
+        return self.choice(key, ("yes", "no")) == "yes"
+
     def whole(self, key: str, least: int, most: int, default: int | None = None) -> int:
         """Get a whole number from `least` to `most`."""
         if default is not None and key not in self.content:
@@ -149,12 +165,27 @@ class Values:
             raise self._wrong(key, "a single line of text")
         return value
 
+    def lines(self, key: str) -> list[str]:
+        """Get texts of one line each, or a single one."""
+        value = self.raw(key)
+        texts = value if isinstance(value, list) else [value]
+        if not texts:
+            raise self._wrong(key, "a line of text, or a list of these")
+        return [Values({key: text}, self._prefix.rstrip(".")).line(key) for text in texts]
+
     def choice(self, key: str, choices: Collection[str], default: str | None = None) -> str:
         """Get one of several words."""
         value = self.raw(key) if default is None else self.content.get(key, default)
         if isinstance(value, str) and value in choices:
             return value
         raise self._wrong(key, " or ".join(map(repr, choices)))
+
+    def name(self, key: str) -> str:
+        """Get a plain name, see `is_name`."""
+        value = self.raw(key)
+        if is_name(value):
+            return str(value)
+        raise self._wrong(key, "a plain name, without / \\ : { } and the like")
 
     def names(self, key: str, most: int = 64) -> tuple[str, ...]:
         """Get different plain names, see `is_name`."""

@@ -244,7 +244,13 @@ def test_dsd100_says_what_is_wrong(tmp_path):
         datasets.dsd100(tmp_path, "train")
 
 
-@pytest.mark.parametrize("read", [datasets.musdb18, datasets.dsd100, datasets.from_folders])
+@pytest.mark.parametrize(
+    "read",
+    [
+        datasets.musdb18, datasets.dsd100, datasets.from_folders, datasets.moisesdb,
+        datasets.medleydb, datasets.slakh2100,
+    ],
+)  # fmt: skip
 def test_what_is_no_corpus_is_refused(tmp_path, read):
     with pytest.raises(ParameterError, match="no such folder"):
         read(tmp_path / "gone")

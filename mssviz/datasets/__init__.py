@@ -1,5 +1,7 @@
 """Songs with known sources: the shipped excerpts, MUSDB18, DSD100, folders and tables of stems.
 
+`corpora` reads MoisesDB, MedleyDB and Slakh2100, which say what instrument a file is.
+
 MUSDB18's stem files are read by `audio` directly. The musdb package cannot be imported where there
 is no ffmpeg program, decodes a stem anew each time, and gives nothing that is not in the files.
 """
@@ -31,13 +33,14 @@ from mssviz._stems import (
 )
 from mssviz._typing import PathLike, Waveform
 from mssviz.datasets.checking import MAX_PEAK, MAX_RESIDUAL_DB, check
+from mssviz.datasets.corpora import CORPUS_STEMS, medleydb, moisesdb, slakh2100
 from mssviz.errors import ParameterError
 from mssviz.tracks import Track
 
 __all__ = [
-    "MAX_PEAK", "MAX_RESIDUAL_DB", "MUSDB_STREAMS", "Track", "check", "dsd100", "example_mixture",
-    "examples", "from_csv", "from_folder", "from_folders", "known_targets", "musdb18",
-    "published_scores", "to_targets",
+    "CORPUS_STEMS", "MAX_PEAK", "MAX_RESIDUAL_DB", "MUSDB_STREAMS", "Track", "check", "dsd100",
+    "example_mixture", "examples", "from_csv", "from_folder", "from_folders", "known_targets",
+    "medleydb", "moisesdb", "musdb18", "published_scores", "slakh2100", "to_targets",
 ]  # fmt: skip
 
 #: Streams of MUSDB18's stem files; stream 0 is the mixture.
