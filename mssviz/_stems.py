@@ -1,6 +1,7 @@
 """Folders of stems as people have them: which files are sound, and which source a name means."""
 
 import csv
+import io
 import itertools
 import re
 import unicodedata
@@ -37,6 +38,8 @@ _ALIASES = {
     "drum": "drums",  # the singular, and LALAL.AI
 }
 _KNOWN = {**{source: source for source in _SOURCES}, **_ALIASES}
+#: Most characters of a table: a hundred thousand rows of five long paths.
+LARGEST_TABLE = 1 << 25
 #: Names of what systems keep beside people's files, in lower case; names that begin with a dot
 #: count as such, too.
 _SYSTEM = (
@@ -63,6 +66,11 @@ def source_name(text: str) -> str:
         if known:
             return known
     return name
+
+
+def is_source(text: str) -> bool:
+    """Whether a name means a source, see `source_name`."""
+    return source_name(text) in _SOURCES
 
 
 def parts_of(targets: Iterable[str], sources: Collection[str]) -> dict[str, list[str]] | None:
@@ -182,19 +190,22 @@ def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
     Raises
     ------
     ParameterError
-        If the file cannot be read, two columns have the same name, or a row has more values than
-        columns.
+        If the file cannot be read or is larger than `LARGEST_TABLE`, two columns have the same
+        name, or a row has more values than columns.
     """
     rows = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            file.seek(0)
-            separator = max(",;\t", key=header.count)  # spreadsheets use different ones
-            lines = csv.reader(file, delimiter=separator, skipinitialspace=True, strict=True)
-            columns = [value.strip() for value in next(lines, [])]
-            for values in lines:
-                rows.append((lines.line_num, [value.strip() for value in values]))
+            text = file.read(LARGEST_TABLE + 1)
+        if len(text) > LARGEST_TABLE:
+            raise ValueError(f"over {LARGEST_TABLE >> 20} million characters")
+        header = text.partition("\n")[0]
+        separator = max(",;\t", key=header.count)  # spreadsheets use different ones
+        rows_of = io.StringIO(text, newline="")
+        lines = csv.reader(rows_of, delimiter=separator, skipinitialspace=True, strict=True)
+        columns = [value.strip() for value in next(lines, [])]
+        for values in lines:
+            rows.append((lines.line_num, [value.strip() for value in values]))
     except (OSError, ValueError, csv.Error) as error:
         raise ParameterError(
             f"{path}: not a readable table ({reason(error)}); save it as CSV in UTF-8"

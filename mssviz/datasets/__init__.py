@@ -1,6 +1,7 @@
 """Songs with known sources: the shipped excerpts, MUSDB18, DSD100, folders and tables of stems.
 
-`corpora` reads MoisesDB, MedleyDB and Slakh2100, which say what instrument a file is.
+`corpora` reads MoisesDB, MedleyDB and Slakh2100, which say what instrument a file is, and `pools`
+sounds of single stems that belong to no song.
 
 MUSDB18's stem files are read by `audio` directly. The musdb package cannot be imported where there
 is no ffmpeg program, decodes a stem anew each time, and gives nothing that is not in the files.
@@ -34,13 +35,15 @@ from mssviz._stems import (
 from mssviz._typing import PathLike, Waveform
 from mssviz.datasets.checking import MAX_PEAK, MAX_RESIDUAL_DB, check
 from mssviz.datasets.corpora import CORPUS_STEMS, medleydb, moisesdb, slakh2100
+from mssviz.datasets.pools import from_stem_folders, from_stem_table, is_of_stem_folders
 from mssviz.errors import ParameterError
 from mssviz.tracks import Track
 
 __all__ = [
     "CORPUS_STEMS", "MAX_PEAK", "MAX_RESIDUAL_DB", "MUSDB_STREAMS", "Track", "check", "dsd100",
-    "example_mixture", "examples", "from_csv", "from_folder", "from_folders", "known_targets",
-    "medleydb", "moisesdb", "musdb18", "published_scores", "slakh2100", "to_targets",
+    "example_mixture", "examples", "from_csv", "from_folder", "from_folders", "from_stem_folders",
+    "from_stem_table", "is_of_stem_folders", "known_targets", "medleydb", "moisesdb", "musdb18",
+    "published_scores", "slakh2100", "to_targets",
 ]  # fmt: skip
 
 #: Streams of MUSDB18's stem files; stream 0 is the mixture.
