@@ -5,7 +5,7 @@ import pytest
 
 import mssviz
 from mssviz import _stems, datasets, training
-from mssviz.errors import ParameterError
+from mssviz.errors import MssvizError, ParameterError
 from mssviz.training.chunks import Chunks
 from mssviz.training.patches import Patches
 from tests import test_corpora
@@ -167,3 +167,24 @@ def test_remixing_draws_stems_from_all_sounds(tmp_path):
     power = [np.square(patches[number][1:]).mean((1, 2, 3)) for number in range(40)]
     pairs = {tuple(np.log2(pair / np.min(power)).round()) for pair in power}
     assert len(pairs) == 9
+
+
+@pytest.mark.parametrize("kind", test_corpora.CORPORA, ids=lambda kind: kind.__name__)
+def test_a_training_knows_a_corpus_by_its_arrangement(kind, tmp_path):
+    corpus = kind(tmp_path)
+    if kind is test_corpora.Slakh:
+        for subset in ("train", "validation"):
+            (tmp_path / "test").rename(tmp_path / subset)
+            test_corpora.Slakh(tmp_path)
+    plan = training.plan("tiny", tmp_path)
+    assert list(plan["tracks"]) == [corpus.song]
+    assert list(plan["validation"]) == ([corpus.song] if kind is test_corpora.Slakh else [])
+
+
+def test_a_training_knows_sounds_of_single_stems(folder):
+    for data in (folder, folder / "table.csv"):
+        assert list(training.plan("tiny", data)["tracks"]) == ["mix 1", "mix 2", "mix 3"]
+    write(folder / "a song" / "vocals.wav", sound(0, 0.1))
+    write(folder / "a song" / "other.wav", sound(0, 0.1))
+    with pytest.raises(MssvizError, match="needs at least two stems"):
+        training.plan("tiny", folder)  # a folder of songs, of which some are none

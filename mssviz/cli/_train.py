@@ -22,7 +22,7 @@ def train(
         path_option(
             "-d",
             "--data",
-            help="Folder of folders of stems, or of MUSDB18; or what Spleeter's tables start at.",
+            help="Folder of songs or of a data set, or a table; or where Spleeter's tables start.",
         ),
     ],
     network: Annotated[

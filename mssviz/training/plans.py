@@ -97,8 +97,9 @@ def plan(
         `Settings`), or are Spleeter's own keys.
     data
         Folder of folders of stems; or of MUSDB18, of which 86 songs of ``train`` are learnt and the
-        usual 14 are for validation; or, where the configuration names ``train_csv``, the folder
-        that paths in that table are relative to.
+        usual 14 are for validation; of Slakh2100, whose own ``validation`` is; of MoisesDB or
+        MedleyDB; a folder or a table of sounds of single stems, see `datasets.pools`; or, where the
+        configuration names ``train_csv``, the folder that paths in that table are relative to.
     validation
         Folder of folders of stems.
     output
@@ -123,19 +124,17 @@ def plan(
         found = {ours: config[key] for key, ours in _SPLEETER.items() if key in config}
         preset = replace(preset, training=found)
         _tell_unused(config, network)
-    is_musdb = (Path(data) / "train").is_dir()
-    validated = bool(validation is not None or config.get("validation_csv") or is_musdb)
+    has_subsets = (Path(data) / "train").is_dir()
+    validated = bool(validation is not None or config.get("validation_csv") or has_subsets)
     given = {name: value for name, value in changes.items() if value is not None}
     settings = settings_of(preset, validated, **given)
     if config.get("train_csv"):
         tracks = _from_table("train_csv", config, network, data)
         held_out = _from_table("validation_csv", config, network, data)
-    elif is_musdb:
-        songs = datasets.musdb18(data, "train")
-        held_out = {name: track for name, track in songs.items() if name in MUSDB_VALIDATION}
-        tracks = {name: track for name, track in songs.items() if name not in held_out}
+    elif has_subsets:
+        tracks, held_out = _with_subsets(data)
     else:
-        tracks, held_out = datasets.from_folders(data), {}
+        tracks, held_out = _found(Path(data)), {}
     if validation is not None:
         held_out = datasets.from_folders(validation)
     return {
@@ -146,6 +145,28 @@ def plan(
         "settings": settings,
         "cache": cache or _place("training_cache", config, network, "--cache (cache)"),
     }
+
+
+def _with_subsets(data: PathLike) -> tuple[dict[str, Track], dict[str, Track]]:
+    """Songs of Slakh2100 or MUSDB18 to learn, and those for validation."""
+    if any(Path(data).glob("train/*/metadata.yaml")):
+        return datasets.slakh2100(data, "train"), datasets.slakh2100(data, "validation")
+    songs = datasets.musdb18(data, "train")
+    held_out = {name: track for name, track in songs.items() if name in MUSDB_VALIDATION}
+    return {name: track for name, track in songs.items() if name not in held_out}, held_out
+
+
+def _found(data: Path) -> dict[str, Track]:
+    """Songs of whatever set without subsets a folder or a table is."""
+    if data.is_file():
+        return datasets.from_stem_table(data)
+    if (data / "Audio").is_dir():
+        return datasets.medleydb(data)
+    if any(data.glob("*/data.json")) or any(data.glob("*/*/data.json")):
+        return datasets.moisesdb(data)
+    if datasets.is_of_stem_folders(data):
+        return datasets.from_stem_folders(data)
+    return datasets.from_folders(data)
 
 
 def _config(network: PathLike) -> dict[str, Any]:
