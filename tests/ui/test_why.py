@@ -183,6 +183,8 @@ def test_bleed_and_holes_are_drawn_and_read(page, panel, truth):
     expect(bar).to_contain_text("difference of levels, in mel bands", timeout=WORK_MS)
     done(page)
     assert trait(page, "show") == "map/vocals/bleed and holes"
+    assert trait(page, "boxes") == []  # those of the errors' map
+    expect(panel).to_contain_text("violet is louder than the true stem")
     screenshot(page.locator(".mssviz-explorer"), "why-bleed")
     bleed = mssviz.scores.bleed_map(true, found, RATE)
     x, y, width, height = plot_area(page.locator(".mssviz-spectrogram .mssviz-picture"))

@@ -87,6 +87,13 @@ class BoardSection(Section):
         if views is not None and views.excerpt is result:
             shown = Layer("map", stem, BLEED).name if fresh else ""
             views.show_maps({BLEED: {stem: found}}, shown)
+            if fresh:
+                views.picture.boxes = []  # of another map
+            self.say(
+                f"{stem}: violet is louder than the true stem (bleed), orange softer (a hole); the "
+                f"strongest colours stand for {found.peak_db:.0f} dB and more. Levels count down "
+                "to 80 dB below each signal's own loudest place."
+            )
 
     def _show(self, marks: Marks) -> None:
         head = "".join(f"<th>{html.escape(one_line(name, 40))}</th>" for name in marks)
