@@ -263,6 +263,20 @@ def test_nothing_moves_when_work_begins_or_ends(run_cell, first):
     assert page.evaluate(PLACE_OF_PICTURE) == place
 
 
+def test_room_is_kept_for_the_stems_of_the_model_that_is_chosen(run_cell):
+    page = run_cell(TWO, width=1366)
+    expect(page.get_by_role("button", name="Separate")).to_be_enabled(timeout=WORK_MS)
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.wait_for_function(SETTLED, timeout=WORK_MS)
+    model = page.get_by_role("combobox", name="Model")
+    model.select_option(label=model.locator("option", has_text="teaching:4stems").inner_text())
+    expect(page.locator(".mssviz-room-4")).to_have_count(1)
+    page.wait_for_function(SETTLED, timeout=WORK_MS)
+    place = page.evaluate(PLACE_OF_PICTURE)
+    _separate(page)
+    assert page.evaluate(PLACE_OF_PICTURE) == place
+
+
 def test_the_drawer_stands_beside_over_or_below_the_picture(run_cell):
     page = run_cell(TWO, width=2000)
     _separate(page)

@@ -332,10 +332,16 @@ class Explorer(Box):
         if not self._on_page:
             self._on_page = True
             for control in self.controls.choice_controls():
-                control.observe(lambda _: self.session.look_at(self.controls.choice()), "value")
-        self.session.look_at(self.controls.choice())
+                control.observe(lambda _: self._look(), "value")
+        self._look()
         self.session.warm_up(self.controls.model.value)
         return super()._repr_mimebundle_(**options)
+
+    def _look(self) -> None:
+        """Show what is chosen, as far as nothing is separated."""
+        choice = self.controls.choice()
+        self.session.look_at(choice)
+        self.stage.keep_room(choice.model)
 
     def _ipython_display_(self) -> None:
         """Show it, and in a notebook what is seen in its place when the file is opened again."""

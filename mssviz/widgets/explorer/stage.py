@@ -16,8 +16,8 @@ from mssviz.widgets.explorer.views import Views
 from mssviz.widgets.mixer import Mixer
 
 _NOTICE = "<p>Choose a song and press <b>Separate</b>: masks, stems and scores appear here.</p>"
-#: Class of a stage that awaits stems, before their number.
-_AWAITS = "mssviz-awaits-"
+#: Class of a stage that has room for stems, before their number.
+_ROOM = "mssviz-room-"
 #: Measures at the end of a stem's lane; the drawer has all of them.
 _IN_LANES = ("SDR", "SIR", "SAR")
 
@@ -40,6 +40,7 @@ class Stage(w.VBox):
         self.views: Views | None = None
         self._picture, self._scores, self._mixer = w.VBox(), w.VBox(), w.VBox()
         self.level_note, self.score_note, self.score_table = w.HTML(), w.HTML(), w.HTML()
+        self._room = ""
         self.notice = w.HTML(_NOTICE)
         self.notice.add_class("mssviz-notice")
         self._scored: Scores | None = None
@@ -78,7 +79,8 @@ class Stage(w.VBox):
             raise
         self.views, self._scored = views, None
         self.notice.layout.display = "none" if excerpt and excerpt.masks else None
-        self._keep_room(excerpt)
+        if excerpt is not None:
+            self.keep_room(excerpt.choice.model)
         self._picture.children = (views.picture,) if views else ()
         self._mixer.children = (views.mixer,) if views and views.mixer else ()
         self._scores.children, self.score_table.value = (), ""
@@ -86,12 +88,20 @@ class Stage(w.VBox):
             before.close()
         return None if kept else views
 
-    def _keep_room(self, excerpt: Excerpt | None) -> None:
-        """Keep as much room below a mixture as its stems will need, so that nothing moves then."""
-        for name in [name for name in self._dom_classes if name.startswith(_AWAITS)]:
-            self.remove_class(name)
-        if excerpt and not excerpt.masks:
-            self.add_class(f"{_AWAITS}{len(entry(excerpt.choice.model).preset.targets)}")
+    def keep_room(self, model: str) -> None:
+        """Keep as much room below a mixture as its stems need, so that nothing moves for them.
+
+        Parameters
+        ----------
+        model
+            Name of the model that is to make them, if they are not there.
+        """
+        stems = self.views.excerpt.masks if self.views is not None else {}
+        room = f"{_ROOM}{len(stems or entry(model).preset.targets)}"
+        if room != self._room:
+            self.remove_class(self._room)
+            self.add_class(room)
+            self._room = room
 
     def show_lanes(self, lanes: Lanes) -> Mixer:
         """Let the lanes play something else, see `Views.show_lanes`."""
