@@ -296,7 +296,7 @@ def import_checkpoint(
     stems: Sequence[str] | None = None,
     hop_length: int | None = None,
 ) -> Preset:
-    """Make a preset of a checkpoint of BS-RoFormer or Mel-Band RoFormer.
+    """Make a preset of a checkpoint of BS-RoFormer, Mel-Band RoFormer or SCNet.
 
     Parameters
     ----------

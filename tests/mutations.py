@@ -25,7 +25,7 @@ from mssviz import _fetch, presets, pretrained
 from mssviz._values import load_yaml
 from mssviz.errors import MssvizError
 from mssviz.networks import Network
-from mssviz.networks.converters import demucs, keras, openunmix, roformer, spleeter
+from mssviz.networks.converters import demucs, keras, openunmix, roformer, scnet, spleeter
 from mssviz.networks.converters.torch_file import read_torch
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -55,7 +55,7 @@ NONSENSE = [
     None, True, False, 0, -1, 1, 2, 3, 7, 64, 1000, 65536, 2**30, 10**9, 2**63, 10**400, 0.5, 1e308,
     float("nan"), float("inf"), "", "x", "../x", "a\0b", "x" * 5000, "\ud800", "{codec}", "unet",
     "blstm", "openunmix", "xumx", "fnn", "wave_unet", "demucs", "bs_roformer", "phase_features",
-    "mel_roformer", "roformer",
+    "mel_roformer", "roformer", "scnet",
     "keras", "spleeter", "demucs", "softmax", [], [1], [[]], [10**6], [1] * 100, {}, {"a": {}}, "1",
 ]  # fmt: skip
 
@@ -106,6 +106,7 @@ class Originals:
         self.folder = folder
         self.preset = self._keras()
         self.roformers: dict[str, Network] = {}
+        self.scnets: dict[str, Network] = {}
         self.kinds = {
             "config": self.config,
             "model": self.config,
@@ -116,6 +117,7 @@ class Originals:
             "demucs": self.demucs,
             "torch": self.torch,
             "roformer": self.roformer,
+            "scnet": self.scnet,
             "yaml": self.yaml,
             "archive": self.archive,
         }
@@ -217,6 +219,18 @@ class Originals:
         path.write_bytes(flipped(path.read_bytes(), rng))
         roformer.load(network.model, [path], network.targets)
         roformer.described(roformer.read_state(path), path, 8000)
+
+    def scnet(self, rng):
+        from tests.test_scnet import built, written
+
+        kind = ("plain", "masked")[int(rng.integers(2))]
+        path = written(kind, self.folder)
+        if kind not in self.scnets:
+            self.scnets[kind] = built(path, kind)
+        network = self.scnets[kind]
+        path.write_bytes(flipped(path.read_bytes(), rng))
+        scnet.load(network.model, [path], network.targets)
+        scnet.described(roformer.read_state(path), path)
 
     def yaml(self, rng):
         from tests.test_imports import BS, MEL

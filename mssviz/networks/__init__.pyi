@@ -13,6 +13,7 @@ from . import phase_features as phase_features
 from . import roformer as roformer
 from . import roformer_spectra as roformer_spectra
 from . import roformer_tables as roformer_tables
+from . import scnet as scnet
 from . import table as table
 from . import unet as unet
 from . import wave_unet as wave_unet

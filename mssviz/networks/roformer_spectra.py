@@ -10,8 +10,8 @@ from mssviz.networks._tensorflow import keras, tf
 from mssviz.networks.overlap_add import waveforms
 
 
-def stft(x: Any, size: int, hop: int, n_fft: int) -> Any:
-    """Compute spectra of a periodic Hann window, with frames centred on multiples of the hop.
+def stft(x: Any, size: int, hop: int, n_fft: int, hann: bool = True) -> Any:
+    """Compute spectra, with frames centred on multiples of the hop.
 
     Parameters
     ----------
@@ -21,6 +21,8 @@ def stft(x: Any, size: int, hop: int, n_fft: int) -> Any:
         Window and hop, in samples.
     n_fft
         Size of the transform; a window that is shorter is padded at its end.
+    hann
+        Whether frames are weighed by a periodic Hann window.
 
     Returns
     -------
@@ -29,7 +31,7 @@ def stft(x: Any, size: int, hop: int, n_fft: int) -> Any:
     """
     edges = [[0, 0]] * (len(x.shape) - 1) + [[size // 2, size // 2]]
     frames = _framed(tf.pad(x, edges, "REFLECT"), size, hop)
-    return tf.signal.rfft(frames * tf.signal.hann_window(size), [n_fft])
+    return tf.signal.rfft(frames * tf.signal.hann_window(size) if hann else frames, [n_fft])
 
 
 def _framed(x: Any, size: int, hop: int) -> Any:

@@ -63,6 +63,7 @@ NETWORKS = {
     "demucs": NetworkType("demucs:build_demucs", "waveform", "waveform"),
     "bs_roformer": NetworkType("bs_roformer:build_bs_roformer", "waveform", "waveform"),
     "mel_roformer": NetworkType("mel_roformer:build_mel_roformer", "waveform", "waveform"),
+    "scnet": NetworkType("scnet:build_scnet", "waveform", "waveform"),
 }
 
 FORMATS = {
@@ -71,6 +72,7 @@ FORMATS = {
     "xumx": WeightsFormat("converters.xumx:load"),
     "demucs": WeightsFormat("converters.demucs:load"),
     "roformer": WeightsFormat("converters.roformer:load"),
+    "scnet": WeightsFormat("converters.scnet:load"),
     "keras": WeightsFormat("converters.keras:load", ".weights.h5", b"\x89HDF\r\n\x1a\n"),
 }
 
@@ -82,6 +84,7 @@ LOSSES = {
     "MSE": "losses:mean_square",
     "combination": "xumx:combination_loss",
     "multi_resolution": "bs_roformer:multi_resolution_loss",
+    "spectral_rmse": "scnet:spectral_rmse",
 }
 
 #: Arguments of the classes of ``keras.optimizers``, by class; epsilon is TensorFlow 1's.

@@ -54,7 +54,7 @@ TINY = "-tiny"
 #: Most numbers that a network may read at a time; patches are some seconds long.
 _LARGEST_PATCH = 1 << 25
 #: Names of options of networks that say how often something is repeated, and are bounded.
-_REPEATS = re.compile(r"depth|levels|n_blocks|.*_depth|.*layers")
+_REPEATS = re.compile(r"depths?|levels|n_blocks|n_paths|.*_depth|.*layers")
 _MOST_REPEATS = 48
 #: Most patches that a sample may be in.
 _MOST_OVERLAP = 64

@@ -8,7 +8,7 @@ of the same, they must agree.
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,26 @@ from mssviz._stems import ACCOMPANIMENT, source_name
 from mssviz._typing import PathLike
 from mssviz._values import Values, is_name, load_yaml, shown
 from mssviz.errors import FileError, ParameterError, PretrainedError
+from mssviz.presets import scnets
 from mssviz.presets.preset import CONFIG
 
 #: Hop of each kind if no configuration says it: that of most published files.
-_HOPS = {"bs_roformer": 512, "mel_roformer": 441}
+_HOPS = {"bs_roformer": 512, "mel_roformer": 441, "scnet": 1024}
 #: Length of a chunk if no configuration says it, seconds.
 _CHUNK_SECONDS = 8
 _MOST_STEMS = 64
 _CITATIONS = {
     "bs_roformer": "Lu, Wang, Kong and Hung, arXiv:2309.02612 (the network)",
     "mel_roformer": "Wang, Lu and Won, arXiv:2310.01809 (the network)",
+    "scnet": "Tong et al., arXiv:2401.13276 (the network)",
 }
-#: Their names of what tensors tell, by ours.
+#: What is guessed of each network, beside hop, chunk and names, if no configuration says it.
+_GUESSED = {
+    "bs_roformer": "that pairs of layers are not summed",
+    "mel_roformer": "that pairs of layers are not summed",
+    "scnet": "the bands' shares and strides",
+}
+#: Their names of what tensors tell of a RoFormer, by ours.
 _TOLD = {
     "dim": "dim",
     "depth": "depth",
@@ -44,7 +52,7 @@ _TOLD = {
     "bands": "freqs_per_bands",
     "n_stems": "num_stems",
 }
-#: What else a configuration of a network says: about its training, or read elsewhere here.
+#: What else a configuration of a RoFormer says: about its training, or read elsewhere here.
 _OTHER = frozenset([
     *_TOLD.values(), "stereo", "mask_estimator_depth", "mlp_hidden_layers", "sample_rate",
     "stft_hop_length", "stft_win_length", "skip_connection", "zero_dc", "type", "model_type",
@@ -88,7 +96,7 @@ def keep(source: PathLike, name: str, said: Said, check: Callable[[Path], object
     Parameters
     ----------
     source
-        Path of a ``.ckpt``, ``.pt`` or ``.safetensors`` of a RoFormer; it is copied.
+        Path of a ``.ckpt``, ``.pt`` or ``.safetensors`` of a RoFormer or an SCNet; it is copied.
     name
         Name that the preset is to have.
     said
@@ -157,20 +165,27 @@ def configuration(path: Path, name: str, said: Said) -> dict[str, Any]:
 
 
 def _configuration(path: Path, name: str, said: Said, theirs: Values) -> dict[str, Any]:
-    from mssviz.networks.converters.roformer import described, read_state
+    from mssviz.networks.converters import roformer, scnet
 
     model, audio = theirs.inner("model"), theirs.inner("audio")
     rate = model.whole("sample_rate", 1, 768_000, audio.whole("sample_rate", 1, 768_000, 44_100))
-    found = described(read_state(path), path, rate)
-    _compare(model, found, path)
+    state = roformer.read_state(path)
+    is_scnet = scnet.is_scnet(state)
+    found = scnet.described(state, path) if is_scnet else roformer.described(state, path, rate)
+    if is_scnet:
+        _compare(model, scnets.told(model, found), scnets.OTHER, path)
+    else:
+        _compare(model, _told(model, found), _OTHER, path)
     n_stems, n_channels = found.pop("n_stems"), found.pop("n_channels")
     kind = found["type"]
-    hop = said.hop_length or model.whole("stft_hop_length", 1, 1 << 15, _HOPS[kind])
+    their_hop = model.whole("hop_size" if is_scnet else "stft_hop_length", 1, 1 << 15, _HOPS[kind])
+    hop = said.hop_length or their_hop
     inference = theirs.inner("inference")
     usual = _CHUNK_SECONDS * rate // hop * hop
     chunk = inference.whole("chunk_size", 1, 1 << 25, audio.whole("chunk_size", 1, 1 << 25, usual))
-    _warn(said, theirs, hop, chunk, path)
+    _warn(said, kind, hop, chunk, path)
     targets, residual = _targets(said, theirs.inner("training"), n_stems)
+    options = scnets.options(model, found, hop) if is_scnet else _options(model, found, rate, hop)
     return {
         "name": name,
         "title": f"Imported from {path.name}",
@@ -184,9 +199,9 @@ def _configuration(path: Path, name: str, said: Said, theirs: Values) -> dict[st
         "n_channels": n_channels,
         "mask_power": 2.0,
         "mask_extension": "zeros",
-        "model": _options(model, found, rate, hop) | {"residual": residual},
+        "model": options | {"residual": residual},
         "weights": {
-            "format": "roformer",
+            "format": "scnet" if is_scnet else "roformer",
             "folder": "weights",
             "files": {path.name: None},
             "size": path.stat().st_size,
@@ -213,14 +228,24 @@ def _options(model: Values, found: Mapping[str, Any], rate: int, hop: int) -> di
 # --- What both say ------------------------------------------------------------------------------
 
 
-def _compare(model: Values, found: Mapping[str, Any], path: Path) -> None:
+def _compare(model: Values, told: Mapping[str, Any], known: Collection[str], path: Path) -> None:
     """Refuse a configuration of another network than the tensors are of."""
-    strange = [key for key, value in model.content.items() if key not in _OTHER and value]
+    strange = [key for key, value in model.content.items() if key not in known and value]
     if strange:
         raise ParameterError(
             f"model.{strange[0]} is {shown(model.content[strange[0]])}, which changes the network "
             "in a way that is unknown here; choose another checkpoint"
         )
+    for key, value in told.items():
+        if key in model and model.content[key] != value:
+            raise ParameterError(
+                f"model.{key} is {shown(model.content[key])}, but {path.name} is of a network with "
+                f"{shown(value)}; choose the configuration that belongs to it"
+            )
+
+
+def _told(model: Values, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Name what tensors tell of a RoFormer as a configuration does."""
     told = {theirs: found[ours] for ours, theirs in _TOLD.items() if ours in found}
     told["stereo"] = found["n_channels"] == 2
     told["stft_win_length"] = found["n_fft"]
@@ -230,12 +255,7 @@ def _compare(model: Values, found: Mapping[str, Any], path: Path) -> None:
         told["mlp_hidden_layers"] = found["mask_depth"] - 1
     else:
         told["mask_estimator_depth"] = found["mask_depth"] - is_mel
-    for key, value in told.items():
-        if key in model and model.content[key] != value:
-            raise ParameterError(
-                f"model.{key} is {shown(model.content[key])}, but {path.name} is of a network with "
-                f"{shown(value)}; choose the configuration that belongs to it"
-            )
+    return told
 
 
 def _switch(values: Values, key: str, default: bool) -> bool:
@@ -245,15 +265,16 @@ def _switch(values: Values, key: str, default: bool) -> bool:
     return value
 
 
-def _warn(said: Said, theirs: Values, hop: int, chunk: int, path: Path) -> None:
+def _warn(said: Said, kind: str, hop: int, chunk: int, path: Path) -> None:
     if said.config is None:
         warnings.warn(
             f"{path.name}: no configuration was given, so the hop of {hop} samples, the chunk of "
-            f"{chunk}, the stems' names and that pairs of layers are not summed are guesses; they "
-            "leave no trace in the file, and wrong ones sound plausible and worse",
+            f"{chunk}, the stems' names and {_GUESSED[kind]} are guesses; they leave no trace in "
+            "the file, and wrong ones sound plausible and worse",
             stacklevel=2,
         )
-    better = [other for other in (441, 512) if chunk % hop and not chunk % other]
+    roformers = (441, 512) if kind != "scnet" else ()
+    better = [other for other in roformers if chunk % hop and not chunk % other]
     if better:
         warnings.warn(
             f"{path.name}: chunks of {chunk} samples are no multiple of the hop of {hop}, but of "

@@ -29,7 +29,8 @@ class Weights:
     format
         Format of the files: ``"spleeter"`` is a TensorFlow 1 checkpoint ``model.*``, ``"keras"`` is
         ``model.weights.h5``, ``"openunmix"``, ``"xumx"`` and ``"demucs"`` are files of PyTorch,
-        ``"roformer"`` is one of PyTorch or safetensors, and `WEIGHTLESS` stands for no files.
+        ``"roformer"`` and ``"scnet"`` are one of PyTorch or safetensors, and `WEIGHTLESS` stands
+        for no files.
     folder
         Name below the place for weights (see `pretrained`), or an absolute path of a user's own,
         within the folder of the configuration. Nothing is fetched into that folder itself.
