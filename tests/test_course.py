@@ -149,7 +149,7 @@ def test_runs_from_top_to_bottom(name, tmp_path):
     notebook = nbformat.from_dict(LESSONS[name])
     notebook.cells.append(nbformat.v4.new_code_cell(AT_THE_END))
     place = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(notebook, timeout=120, kernel_name="python3", resources=place).execute()
+    NotebookClient(notebook, timeout=600, kernel_name="python3", resources=place).execute()
     assert all(cell.get("execution_count") for cell in notebook.cells if cell.cell_type == "code")
 
 
