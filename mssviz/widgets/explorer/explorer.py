@@ -144,21 +144,19 @@ class Explorer(Box):
         if compare:
             entry(compare)  # an unknown name is an error, not another's picker
         chosen = options_of(model, options)
-        self.controls = Controls(song, str(model), str(compare or ""), offset, duration, chosen)
-        self.stage, self.still = Stage(), Still()
+        controls = Controls(song, str(model), str(compare or ""), offset, duration, chosen)
+        self.controls, self.stage, self.still = controls, Stage(), Still()
         self.session = Session(_Display(self))
         self.why = Why(self.session, self.stage)
         self._on_page = False
         style = w.HTML(f"<style>{_static.style(*_STYLES)}</style>")
-        controls = self.controls
         deck = w.VBox([controls.row, controls.status, *controls.panels, self.why, self.stage])
         deck.add_class("mssviz-deck")
         controls.status.add_class("mssviz-status")
         # for who comes for the first time; a lecture and a small screen have no room for it
         super().__init__([style, deck, *([Tour()] if layout == "full" else [])])
-        self.add_class("mssviz-explorer")
-        self.add_class(f"mssviz-layout-{layout}")
-        self.add_class(self.still.name)
+        for name in ("mssviz-explorer", f"mssviz-layout-{layout}", self.still.name):
+            self.add_class(name)
         self._connect()
         self.take_place()
 
@@ -339,9 +337,8 @@ class Explorer(Box):
 
     def _look(self) -> None:
         """Show what is chosen, as far as nothing is separated."""
-        choice = self.controls.choice()
-        self.session.look_at(choice)
-        self.stage.keep_room(choice.model)
+        self.session.look_at(self.controls.choice())
+        self.stage.keep_room(self.controls.model.value)
 
     def _ipython_display_(self) -> None:
         """Show it, and in a notebook what is seen in its place when the file is opened again."""
