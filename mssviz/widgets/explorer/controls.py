@@ -178,7 +178,10 @@ class Controls:
 
     def show_strokes(self, editor: MaskEditor) -> None:
         """Enable buttons according to what can be undone."""
-        self.undo.disabled, self.redo.disabled = not editor.can_undo, not editor.can_redo
+        locked = [(not editor.can_undo, self.undo), (not editor.can_redo, self.redo)]
+        # the free one first: it takes the focus of one that is locked
+        for is_locked, each in sorted(locked, key=lambda pair: pair[0]):
+            each.disabled = is_locked
 
     # --- making them --------------------------------------------------------------------------
 
