@@ -269,6 +269,16 @@ def test_a_stroke_edits_the_masks_that_are_shown(song):
     assert song.tile("mask/drums")[50, 10] == 255
 
 
+def test_what_the_browser_pins_is_not_sent_back_to_it(song, monkeypatch):
+    states = []
+    monkeypatch.setattr(song.view, "send_state", lambda key=None: states.append(key))
+    assert song.ask(kind="pin", seconds=1.5, hertz=440.0) == []
+    assert song.view.pinned == [1.5, 440.0]
+    assert states == []
+    song.view.pinned = [2.0, 440.0]  # by the notebook
+    assert states == ["pinned"]
+
+
 # --- Other masks ------------------------------------------------------------------------------
 
 

@@ -56,7 +56,10 @@ def answers(message: Any, view: "SpectrogramView", data: PictureData) -> Iterato
         yield answer, buffers
     elif kind == "pin":
         with _understood():
-            view.pinned = [float(message["seconds"]), float(message["hertz"])]
+            pinned = [float(message["seconds"]), float(message["hertz"])]
+        # as if the trait had come: what the browser knows is not sent to it, where it could undo
+        # a newer change
+        view.set_state({"pinned": pinned})
     elif kind == "stroke":
         yield from _take_stroke(message, view)
 

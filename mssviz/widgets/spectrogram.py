@@ -27,6 +27,8 @@ DRAGGING = ("look", "select", *TOOLS)
 _NEW_BRUSH = {"radius_seconds": 0.08, "radius_hertz": 150.0, "softness": 0.5, "value": 1.0}
 #: Edges of a box over the picture, in seconds and hertz.
 _EDGES = ("start", "stop", "low", "high")
+#: Of what the browser writes: not echoed back to it, as a late echo would undo a newer change.
+_WRITTEN = {"sync": True, "echo_update": False}
 
 
 class SpectrogramView(View):
@@ -80,22 +82,22 @@ class SpectrogramView(View):
     styles = ("slider.css", "spectrogram.css", "help.css")
     _css = _static.style(*styles)
 
-    start = t.Float(0.0, help="left edge, seconds").tag(sync=True)
-    stop = t.Float(1.0, help="right edge, seconds").tag(sync=True)
-    low = t.Float(40.0, help="lower edge, hertz").tag(sync=True)
-    high = t.Float(22050.0, help="upper edge, hertz").tag(sync=True)
-    scale = t.Enum(SCALES, "log", help="frequency axis").tag(sync=True)
-    show = t.Unicode("hues", help="what is shown: one of `shows`").tag(sync=True)
-    channel = t.Enum(_tiles.CHANNELS, "mean", help="channels shown").tag(sync=True)
-    floor_db = t.Float(-80.0, help="darkest level, dB below the loudest bin").tag(sync=True)
-    ceiling_db = t.Float(0.0, help="lightest level, dB").tag(sync=True)
-    gamma = t.Float(1.0, help="above 1 darkens the middle").tag(sync=True)
-    colormap = t.Enum(COLORMAPS, "magma", help="of levels").tag(sync=True)
-    time = t.Float(0.0, help="playhead, seconds").tag(sync=True)
-    selection = pair("selected time, [start, stop] seconds").tag(sync=True)
-    pinned = pair("pinned bin, [seconds, hertz]").tag(sync=True)
-    tool = t.Enum(DRAGGING, "look", help="what dragging does").tag(sync=True)
-    brush = t.Dict(help="target, radius_seconds, radius_hertz, softness, value").tag(sync=True)
+    start = t.Float(0.0, help="left edge, seconds").tag(**_WRITTEN)
+    stop = t.Float(1.0, help="right edge, seconds").tag(**_WRITTEN)
+    low = t.Float(40.0, help="lower edge, hertz").tag(**_WRITTEN)
+    high = t.Float(22050.0, help="upper edge, hertz").tag(**_WRITTEN)
+    scale = t.Enum(SCALES, "log", help="frequency axis").tag(**_WRITTEN)
+    show = t.Unicode("hues", help="what is shown: one of `shows`").tag(**_WRITTEN)
+    channel = t.Enum(_tiles.CHANNELS, "mean", help="channels shown").tag(**_WRITTEN)
+    floor_db = t.Float(-80.0, help="darkest level, dB below the loudest bin").tag(**_WRITTEN)
+    ceiling_db = t.Float(0.0, help="lightest level, dB").tag(**_WRITTEN)
+    gamma = t.Float(1.0, help="above 1 darkens the middle").tag(**_WRITTEN)
+    colormap = t.Enum(COLORMAPS, "magma", help="of levels").tag(**_WRITTEN)
+    time = t.Float(0.0, help="playhead, seconds").tag(**_WRITTEN)
+    selection = pair("selected time, [start, stop] seconds").tag(**_WRITTEN)
+    pinned = pair("pinned bin, [seconds, hertz]").tag(**_WRITTEN)
+    tool = t.Enum(DRAGGING, "look", help="what dragging does").tag(**_WRITTEN)
+    brush = t.Dict(help="target, radius_seconds, radius_hertz, softness, value").tag(**_WRITTEN)
     height = t.Int(360, help="of the picture, CSS pixels").tag(sync=True)
     boxes = t.List(
         t.Dict(), help="drawn over the picture: start, stop (s), low, high (Hz), label"

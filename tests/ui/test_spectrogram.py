@@ -269,7 +269,7 @@ def test_a_click_moves_the_playhead_and_nothing_else(open_view):
     pinned = _expect_state(page, lambda s: s["pinned"])["pinned"]
     assert pinned[0] == pytest.approx(7.5, abs=0.1)
     view.evaluate("(el) => el.mssvizSpectrogram.widget.save({ selection: [3, 6], tool: 'erase' })")
-    _expect_state(page, lambda s: s["tool"] == "erase")  # its echo comes back before the first key
+    _expect_state(page, lambda s: s["tool"] == "erase")
     for trait, left in (("tool", "look"), ("pinned", None), ("selection", None)):
         view.locator(".mssviz-picture").press("Escape")
         _expect_state(page, lambda s, t=trait, v=left: s[t] == v)
