@@ -3,6 +3,8 @@
 import { niceTicks } from "./axes.js";
 
 const TICK = 4;
+/** Time between two looks at the page's colours. */
+const LOOK_MS = 500;
 
 /** Give a canvas a size in CSS pixels and sharp device pixels; hide one without a size. */
 export function fitCanvas(canvas, width, height, ratio) {
@@ -22,10 +24,19 @@ export function cleared(canvas, ratio) {
   return context;
 }
 
-/** Repaint a canvas when the page's colours change: a theme's come a while after it is chosen. */
+/**
+ * Repaint a canvas when the page's colours change. A theme's come some time after it is chosen, and
+ * no event tells of it, so they are looked at from time to time.
+ */
 export function onColors(widget, canvas, repaint) {
-  canvas.style.transition = "color 1ms";
-  widget.on(canvas, "transitionend", repaint);
+  let { color } = getComputedStyle(canvas);
+  const look = () => {
+    const before = color;
+    color = getComputedStyle(canvas).color;
+    if (color !== before) repaint();
+  };
+  const looking = setInterval(look, LOOK_MS);
+  widget.onEnd(() => clearInterval(looking));
   for (const query of ["(forced-colors: active)", "(prefers-color-scheme: dark)"]) {
     widget.on(matchMedia(query), "change", repaint);
   }
