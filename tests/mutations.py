@@ -25,7 +25,15 @@ from mssviz import _fetch, presets, pretrained
 from mssviz._values import load_yaml
 from mssviz.errors import MssvizError
 from mssviz.networks import Network
-from mssviz.networks.converters import demucs, keras, openunmix, roformer, scnet, spleeter
+from mssviz.networks.converters import (
+    checkpoint,
+    demucs,
+    keras,
+    openunmix,
+    roformer,
+    scnet,
+    spleeter,
+)
 from mssviz.networks.converters.torch_file import read_torch
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -211,14 +219,14 @@ class Originals:
     def roformer(self, rng):
         path = self._roformer(rng)
         if path.name not in self.roformers:
-            good = roformer.described(roformer.read_state(path), path, 8000)
+            good = roformer.described(checkpoint.read_state(path), path, 8000)
             targets = [f"stem{number}" for number in range(good.pop("n_stems"))]
             shape = {"n_samples": 480, "n_channels": good.pop("n_channels")}
             self.roformers[path.name] = Network({**good, "hop_length": 24}, targets, shape)
         network = self.roformers[path.name]
         path.write_bytes(flipped(path.read_bytes(), rng))
         roformer.load(network.model, [path], network.targets)
-        roformer.described(roformer.read_state(path), path, 8000)
+        roformer.described(checkpoint.read_state(path), path, 8000)
 
     def scnet(self, rng):
         from tests.test_scnet import built, written
@@ -230,7 +238,7 @@ class Originals:
         network = self.scnets[kind]
         path.write_bytes(flipped(path.read_bytes(), rng))
         scnet.load(network.model, [path], network.targets)
-        scnet.described(roformer.read_state(path), path)
+        scnet.described(checkpoint.read_state(path), path)
 
     def yaml(self, rng):
         from tests.test_imports import BS, MEL

@@ -11,7 +11,7 @@ import pytest
 from mssviz import presets
 from mssviz.errors import ParameterError, PretrainedError
 from mssviz.networks import Network
-from mssviz.networks.converters import roformer
+from mssviz.networks.converters import checkpoint, roformer, safetensors_file
 from mssviz.networks.mel_roformer import build_mel_roformer
 from mssviz.networks.roformer_tables import BANDS, frequencies, mel_bands
 from mssviz.networks.table import NETWORKS, resolve
@@ -40,7 +40,7 @@ def loaded(name, folder):
 
 
 def built(path, options, targets):
-    state = roformer.read_state(path)
+    state = checkpoint.read_state(path)
     found = roformer.described(state, path, options.get("sample_rate", 44100))
     assert found.pop("n_stems") == len(targets) - options.get("residual", False)
     shape = {"n_samples": CHUNK, "n_channels": found.pop("n_channels")}
@@ -159,7 +159,7 @@ def test_a_chunk_need_not_be_a_multiple_of_the_hop():
 
 def test_shapes_tell_what_a_network_is(tmp_path):
     path = written("mel_ckpt", tmp_path)
-    found = roformer.described(roformer.read_state(path), path, 8000)
+    found = roformer.described(checkpoint.read_state(path), path, 8000)
     assert found == {
         "type": "mel_roformer", "n_stems": 1, "n_channels": 2, "n_fft": 128, "n_bands": 7,
         "dim": 6, "depth": 2, "time_layers": 1, "band_layers": 1, "heads": 3, "head_dim": 4,
@@ -196,7 +196,7 @@ def changed(tmp_path):
 
     def load(**changes):
         path, (options, targets) = written("bs_ckpt", tmp_path), FILES["bs_ckpt"]
-        state = roformer.read_state(path)
+        state = checkpoint.read_state(path)
         network = built(path, options, targets)
         for name, array in changes.items():
             state[name] = array
@@ -250,7 +250,7 @@ def test_a_checkpoint_of_a_training_has_more_than_weights(tmp_path):
     """Its best score is a number of numpy, which a pickle makes by calling what it names."""
 
     path = written("mel_ckpt", tmp_path)
-    assert set(roformer.read_state(path)) > {"layers.0.0.norm.gamma"}
+    assert set(checkpoint.read_state(path)) > {"layers.0.0.norm.gamma"}
     pickled = pickle.dumps({"state_dict": {}, "best": np.float64(1.5)}, protocol=2)
     legacy = io.BytesIO()
     for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}):
@@ -258,7 +258,7 @@ def test_a_checkpoint_of_a_training_has_more_than_weights(tmp_path):
     legacy.write(pickled)
     pickle.dump([], legacy, protocol=2)
     path.write_bytes(legacy.getvalue())
-    assert roformer.read_state(path) == {}
+    assert checkpoint.read_state(path) == {}
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_damaged_tables_of_safetensors_are_one_line(tmp_path, table, values, mat
     path = tmp_path / "x.safetensors"
     path.write_bytes(struct.pack("<Q", len(table)) + table.encode() + values)
     with pytest.raises(PretrainedError, match=match) as caught:
-        roformer.read_safetensors(path)
+        safetensors_file.read_safetensors(path)
     assert "\n" not in str(caught.value)
 
 
@@ -285,7 +285,7 @@ def test_a_table_may_not_be_longer_than_its_file(tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(struct.pack("<Q", 2**62) + b'{"a"')
     with pytest.raises(PretrainedError, match="longer than the file"):
-        roformer.read_safetensors(path)
+        safetensors_file.read_safetensors(path)
 
 
 def test_brain_floats_become_single_precision(tmp_path):
@@ -293,4 +293,4 @@ def test_brain_floats_become_single_precision(tmp_path):
     table = b'{"a": {"dtype": "BF16", "shape": [2, 1], "data_offsets": [0, 4]}}'
     values = (np.array([1, -3.140625], "<f4").view("<u4") >> 16).astype("<u2").tobytes()
     path.write_bytes(struct.pack("<Q", len(table)) + table + values)
-    assert roformer.read_safetensors(path)["a"].tolist() == [[1], [-3.140625]]
+    assert safetensors_file.read_safetensors(path)["a"].tolist() == [[1], [-3.140625]]

@@ -9,7 +9,7 @@ import mssviz
 from mssviz import presets, pretrained
 from mssviz.errors import ParameterError, PretrainedError
 from mssviz.networks import Network
-from mssviz.networks.converters import roformer, scnet
+from mssviz.networks.converters import checkpoint, scnet
 from mssviz.networks.scnet import build_scnet, spectral_rmse
 from mssviz.separators import chunks
 from tests.shapes import outline
@@ -58,7 +58,7 @@ def written(kind, folder):
 
 
 def built(path, kind):
-    found = scnet.described(roformer.read_state(path), path)
+    found = scnet.described(checkpoint.read_state(path), path)
     assert found.pop("n_stems") == len(TARGETS)
     shape = {"n_samples": CHUNK, "n_channels": found.pop("n_channels")}
     return Network({**found, **TOLD[kind]}, TARGETS, shape)
@@ -163,7 +163,7 @@ def test_sizes_that_do_not_fit_are_refused(options, match):
 
 def test_shapes_tell_what_a_network_is(tmp_path):
     path = written("masked", tmp_path)
-    assert scnet.described(roformer.read_state(path), path) == {
+    assert scnet.described(checkpoint.read_state(path), path) == {
         "type": "scnet", "n_stems": 2, "n_channels": 2, "n_fft": 128, "widths": [4, 6],
         "kernels": [3, 4, 4], "depths": [1, 1, 2], "compression": 1, "module_kernel": 5,
         "n_paths": 2, "expansion": 1, "masked": True,
@@ -185,7 +185,7 @@ LSTM = "separation_net.dp_modules.1.lstm_layers.0"
 )
 def test_what_differs_in_any_way_is_refused(changes, match, tmp_path):
     path = written("plain", tmp_path)
-    network, state = built(path, "plain"), roformer.read_state(path)
+    network, state = built(path, "plain"), checkpoint.read_state(path)
     for name, array in changes.items():
         state[name] = array
         if array is None:

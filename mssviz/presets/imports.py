@@ -19,7 +19,7 @@ from mssviz._stems import ACCOMPANIMENT, source_name
 from mssviz._typing import PathLike
 from mssviz._values import Values, is_name, load_yaml, shown
 from mssviz.errors import FileError, ParameterError, PretrainedError
-from mssviz.presets import scnets
+from mssviz.presets import roformers, scnets
 from mssviz.presets.preset import CONFIG
 
 #: Hop of each kind if no configuration says it: that of most published files.
@@ -32,34 +32,35 @@ _CITATIONS = {
     "mel_roformer": "Wang, Lu and Won, arXiv:2310.01809 (the network)",
     "scnet": "Tong et al., arXiv:2401.13276 (the network)",
 }
-#: What is guessed of each network, beside hop, chunk and names, if no configuration says it.
-_GUESSED = {
-    "bs_roformer": "that pairs of layers are not summed",
-    "mel_roformer": "that pairs of layers are not summed",
-    "scnet": "the bands' shares and strides",
-}
-#: Their names of what tensors tell of a RoFormer, by ours.
-_TOLD = {
-    "dim": "dim",
-    "depth": "depth",
-    "time_layers": "time_transformer_depth",
-    "band_layers": "freq_transformer_depth",
-    "heads": "heads",
-    "head_dim": "dim_head",
-    "mask_expansion": "mlp_expansion_factor",
-    "n_fft": "stft_n_fft",
-    "n_bands": "num_bands",
-    "bands": "freqs_per_bands",
-    "n_stems": "num_stems",
-}
-#: What else a configuration of a RoFormer says: about its training, or read elsewhere here.
-_OTHER = frozenset([
-    *_TOLD.values(), "stereo", "mask_estimator_depth", "mlp_hidden_layers", "sample_rate",
-    "stft_hop_length", "stft_win_length", "skip_connection", "zero_dc", "type", "model_type",
-    "architecture", "dim_freqs_in", "attn_dropout", "ff_dropout", "flash_attn", "sage_attention",
-    "use_torch_checkpoint", "match_input_audio_length", "multi_stft_resolution_loss_weight",
-    "multi_stft_resolutions_window_sizes", "multi_stft_hop_size", "multi_stft_normalized",
-])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Networks of one kind, as configurations speak of them.
+
+    `told` names what tensors tell as a configuration does, `known` has all that a configuration may
+    say, and `options` makes those of the network's builder.
+    """
+
+    format: str
+    hop_key: str
+    known: Collection[str]
+    told: Callable[[Values, Mapping[str, Any]], dict[str, Any]]
+    options: Callable[[Values, Mapping[str, Any], int, int], dict[str, Any]]
+    #: What is guessed, beside hop, chunk and names, if no configuration says it.
+    guessed: str
+    #: Hops of most published files, of which a wrong one can be told from a chunk's length.
+    usual_hops: Sequence[int] = ()
+
+
+_ROFORMER = _Family(
+    "roformer", "stft_hop_length", roformers.KNOWN, roformers.told, roformers.options,
+    "that pairs of layers are not summed", (441, 512),
+)  # fmt: skip
+_SCNET = _Family(
+    "scnet", "hop_size", scnets.KNOWN, scnets.told, scnets.options,
+    "the bands' shares and strides",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -165,27 +166,24 @@ def configuration(path: Path, name: str, said: Said) -> dict[str, Any]:
 
 
 def _configuration(path: Path, name: str, said: Said, theirs: Values) -> dict[str, Any]:
-    from mssviz.networks.converters import roformer, scnet
+    from mssviz.networks.converters import checkpoint, roformer, scnet
 
     model, audio = theirs.inner("model"), theirs.inner("audio")
     rate = model.whole("sample_rate", 1, 768_000, audio.whole("sample_rate", 1, 768_000, 44_100))
-    state = roformer.read_state(path)
-    is_scnet = scnet.is_scnet(state)
-    found = scnet.described(state, path) if is_scnet else roformer.described(state, path, rate)
-    if is_scnet:
-        _compare(model, scnets.told(model, found), scnets.OTHER, path)
+    state = checkpoint.read_state(path)
+    if scnet.is_scnet(state):
+        family, found = _SCNET, scnet.described(state, path)
     else:
-        _compare(model, _told(model, found), _OTHER, path)
+        family, found = _ROFORMER, roformer.described(state, path, rate)
+    _compare(model, family.told(model, found), family.known, path)
     n_stems, n_channels = found.pop("n_stems"), found.pop("n_channels")
     kind = found["type"]
-    their_hop = model.whole("hop_size" if is_scnet else "stft_hop_length", 1, 1 << 15, _HOPS[kind])
-    hop = said.hop_length or their_hop
+    hop = said.hop_length or model.whole(family.hop_key, 1, 1 << 15, _HOPS[kind])
     inference = theirs.inner("inference")
     usual = _CHUNK_SECONDS * rate // hop * hop
     chunk = inference.whole("chunk_size", 1, 1 << 25, audio.whole("chunk_size", 1, 1 << 25, usual))
-    _warn(said, kind, hop, chunk, path)
+    _warn(said, family, hop, chunk, path)
     targets, residual = _targets(said, theirs.inner("training"), n_stems)
-    options = scnets.options(model, found, hop) if is_scnet else _options(model, found, rate, hop)
     return {
         "name": name,
         "title": f"Imported from {path.name}",
@@ -199,29 +197,15 @@ def _configuration(path: Path, name: str, said: Said, theirs: Values) -> dict[st
         "n_channels": n_channels,
         "mask_power": 2.0,
         "mask_extension": "zeros",
-        "model": options | {"residual": residual},
+        "model": family.options(model, found, rate, hop) | {"residual": residual},
         "weights": {
-            "format": "scnet" if is_scnet else "roformer",
+            "format": family.format,
             "folder": "weights",
             "files": {path.name: None},
             "size": path.stat().st_size,
         },
         "licence": "unknown",
         "citation": _CITATIONS[kind],
-    }
-
-
-def _options(model: Values, found: Mapping[str, Any], rate: int, hop: int) -> dict[str, Any]:
-    """Options of the network's builder: what tensors tell, and what only the yaml does."""
-    from mssviz.networks.roformer_tables import BANDS
-
-    usual = {"bands": list(BANDS)}
-    return {
-        **{name: value for name, value in found.items() if usual.get(name) != value},
-        **({"sample_rate": rate} if found["type"] == "mel_roformer" else {}),
-        "hop_length": hop,
-        "skip": _switch(model, "skip_connection", False),
-        "zero_dc": _switch(model, "zero_dc", True),
     }
 
 
@@ -244,37 +228,15 @@ def _compare(model: Values, told: Mapping[str, Any], known: Collection[str], pat
             )
 
 
-def _told(model: Values, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Name what tensors tell of a RoFormer as a configuration does."""
-    told = {theirs: found[ours] for ours, theirs in _TOLD.items() if ours in found}
-    told["stereo"] = found["n_channels"] == 2
-    told["stft_win_length"] = found["n_fft"]
-    # of mel bands, programs count the hidden layers of the estimators, of the others all layers
-    is_mel = found["type"] == "mel_roformer"
-    if "mlp_hidden_layers" in model and model.content["mlp_hidden_layers"] is not None:
-        told["mlp_hidden_layers"] = found["mask_depth"] - 1
-    else:
-        told["mask_estimator_depth"] = found["mask_depth"] - is_mel
-    return told
-
-
-def _switch(values: Values, key: str, default: bool) -> bool:
-    value = values.content.get(key, default)
-    if not isinstance(value, bool):
-        raise ParameterError(f"model.{key} must be true or false (got {shown(value)})")
-    return value
-
-
-def _warn(said: Said, kind: str, hop: int, chunk: int, path: Path) -> None:
+def _warn(said: Said, family: _Family, hop: int, chunk: int, path: Path) -> None:
     if said.config is None:
         warnings.warn(
             f"{path.name}: no configuration was given, so the hop of {hop} samples, the chunk of "
-            f"{chunk}, the stems' names and {_GUESSED[kind]} are guesses; they leave no trace in "
+            f"{chunk}, the stems' names and {family.guessed} are guesses; they leave no trace in "
             "the file, and wrong ones sound plausible and worse",
             stacklevel=2,
         )
-    roformers = (441, 512) if kind != "scnet" else ()
-    better = [other for other in roformers if chunk % hop and not chunk % other]
+    better = [other for other in family.usual_hops if chunk % hop and not chunk % other]
     if better:
         warnings.warn(
             f"{path.name}: chunks of {chunk} samples are no multiple of the hop of {hop}, but of "

@@ -20,8 +20,8 @@ _TOLD = {
     "expansion": "expand",
     "n_channels": "audio_channels",
 }
-#: What else a configuration of a network says.
-OTHER = frozenset([
+#: What a configuration of a network says: that, or read elsewhere here.
+KNOWN = frozenset([
     *_TOLD.values(), "dims", "sources", "nfft", "hop_size", "win_size", "normalized", "band_SR",
     "band_stride", "type", "model_type",
 ])  # fmt: skip
@@ -52,7 +52,9 @@ def told(model: Values, found: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def options(model: Values, found: Mapping[str, Any], hop_length: int) -> dict[str, Any]:
+def options(
+    model: Values, found: Mapping[str, Any], sample_rate: int, hop_length: int
+) -> dict[str, Any]:
     """Options of the network's builder: what tensors tell, and what only the configuration does.
 
     Parameters
@@ -61,6 +63,8 @@ def options(model: Values, found: Mapping[str, Any], hop_length: int) -> dict[st
         What the configuration says of the network.
     found
         What `converters.scnet.described` found, without numbers of stems and channels.
+    sample_rate
+        Sample rate of the sound, hertz, which makes no difference.
     hop_length
         Hop of the spectrum inside, samples.
     """

@@ -17,6 +17,7 @@ import numpy as np
 
 from mssviz._typing import AnyArray
 from mssviz.errors import PretrainedError
+from mssviz.networks.converters.checkpoint import check_names
 from mssviz.networks.converters.torch_file import read_torch
 
 _QUANTIZED = "compressed"
@@ -128,16 +129,10 @@ def load_state(
     names = [layer.name for layer in model.layers]
     depth = sum(name.startswith("encoder") and name.endswith("_conv") for name in names)
     table = name_table(depth, sum(name.startswith("blstm") for name in names), targets)
-    if set(state) != set(table):
-        missing, extra = (
-            sorted(str(name)[:60] for name in a - b)
-            for a, b in ((set(table), set(state)), (set(state), set(table)))
-        )
-        raise PretrainedError(
-            f"{path}: not the weights of a Demucs of depth {depth}: {len(missing)} tensors "
-            f"missing, {len(extra)} unknown ({', '.join((missing + extra)[:3])}); choose the "
-            "preset that they belong to"
-        )
+    check_names(
+        state, table, path, f"the weights of a Demucs of depth {depth}",
+        "choose the preset that they belong to",
+    )  # fmt: skip
     variables = dict(_named_variables(model))
     found: dict[str, AnyArray] = {}
     for theirs, ours in table.items():

@@ -12,6 +12,7 @@ import numpy as np
 
 from mssviz._typing import AnyArray
 from mssviz.errors import PretrainedError
+from mssviz.networks.converters.checkpoint import assign, check_names, tensors
 from mssviz.networks.converters.torch_file import read_torch
 
 #: What files of Open-Unmix may hold besides weights; the last three only until 2020.
@@ -89,24 +90,12 @@ def n_layers(model: Any, target: str) -> int:
     return sum(layer.name.startswith(f"{target}_lstm") for layer in model.layers)
 
 
-def tensors(found: Any, path: Path) -> Mapping[str, AnyArray]:
-    """Check that the content of a file is a state dictionary: arrays by name."""
-    if not isinstance(found, dict) or not all(isinstance(t, np.ndarray) for t in found.values()):
-        raise PretrainedError(f"{path}: holds no state dictionary; choose a file of weights")
-    return {str(name): tensor for name, tensor in found.items()}
-
-
 def matched(
     tensors: Mapping[str, AnyArray], table: Mapping[str, tuple[str, ...]], path: Path
 ) -> dict[str, tuple[Path, str, AnyArray]]:
     """Find the values of every variable, with the file and the tensor that they come from."""
     known = {name for parts in table.values() for name in parts}
-    if set(tensors) != known:
-        missing, extra = sorted(known - set(tensors)), sorted(set(tensors) - known)
-        raise PretrainedError(
-            f"{path}: not weights of this network: {len(missing)} tensors missing, {len(extra)} "
-            f"unknown ({', '.join((missing + extra)[:3])}); choose the preset that it belongs to"
-        )
+    check_names(tensors, known, path, remedy="choose the preset that it belongs to")
     found = {}
     for ours, parts in table.items():
         values = [tensors[part] for part in parts]
@@ -116,18 +105,3 @@ def matched(
             )
         found[ours] = path, parts[0], np.sum(values, axis=0).T
     return found
-
-
-def assign(model: Any, wanted: Mapping[str, tuple[Path, str, AnyArray]], place: Path) -> None:
-    """Give every variable of a model its values; an error names `place` if they do not match."""
-    variables = {variable.path: variable for variable in model.weights}
-    if set(variables) != set(wanted):
-        raise PretrainedError(f"the network's variables do not match {place}: build its type")
-    for name, (path, tensor, values) in wanted.items():
-        if variables[name].shape != values.shape:
-            raise PretrainedError(
-                f"{path}: {tensor} has shape {list(values.T.shape)}, the network needs "
-                f"{list(variables[name].shape[::-1])}; choose the preset that it belongs to"
-            )
-    for name, (_, _, values) in wanted.items():
-        variables[name].assign(values)

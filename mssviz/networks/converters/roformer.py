@@ -1,15 +1,13 @@
 """Weights of BS-RoFormer and Mel-Band RoFormer as people share them, by an explicit table of names.
 
-Files are those of ``torch.save`` (``.ckpt``, ``.pt``) or of safetensors, with the tensors alone or
-within ``state``, ``state_dict`` or ``model_state_dict``. What their shapes tell of the network,
-`described` reads out of them. Hop, lengths, names of stems and sums of earlier layers leave no
-trace in a file.
+What shapes tell of the network, `described` reads out of them. Hop, lengths, names of stems and
+sums of earlier layers leave no trace in a file.
 
 Bands of equal width are stacked in our variables, and linear layers are transposed.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,16 @@ import numpy as np
 
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError, PretrainedError
-from mssviz.networks.converters.openunmix import assign, tensors
-from mssviz.networks.converters.safetensors_file import is_safetensors, read_safetensors
-from mssviz.networks.converters.torch_file import read_torch
+from mssviz.networks.converters.checkpoint import (
+    Shapes,
+    assign,
+    check_names,
+    check_shape,
+    read_state,
+    refuse_variants,
+)
 from mssviz.networks.roformer_tables import frequencies, mel_bands
 
-_WRAPPERS = ("state", "state_dict", "model_state_dict")
 _AXES = ("time", "band")
 _ROTARY = "rotary_embed.freqs"
 #: Windows that mel bands are looked for in, samples.
@@ -57,59 +59,13 @@ _PARTS = {
 }
 
 
-class _Left:
-    # In place of what training leaves in a file beside weights, such as its best score.
-    def __new__(cls, *_: Any) -> "_Left":
-        return super().__new__(cls)
-
-    def __setstate__(self, _state: Any) -> None:
-        pass
-
-
-def read_state(path: Path) -> dict[str, AnyArray]:
-    """Read the tensors of a checkpoint, whatever file and wrapper they are in.
-
-    Parameters
-    ----------
-    path
-        Path of the file.
-
-    Returns
-    -------
-    dict
-        Arrays of real numbers, by their names.
-
-    Raises
-    ------
-    PretrainedError
-        If the file cannot be read, is damaged or holds no tensors.
-    """
-    if is_safetensors(path):
-        content: Any = read_safetensors(path)
-    else:
-        left = type("_LeftHere", (_Left,), {})
-        names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
-        content = read_torch(path, dict.fromkeys((*names, "_codecs.encode"), left))
-    for wrapper in _WRAPPERS:
-        if isinstance(content, Mapping) and wrapper in content:
-            content = content[wrapper]
-            break
-    found = tensors(content, path)
-    for name, tensor in found.items():
-        if tensor.dtype.kind != "f":
-            raise PretrainedError(
-                f"{path}: {name[:60]} is no tensor of real numbers; choose a file of weights"
-            )
-    return dict(found)
-
-
 def described(state: Mapping[str, AnyArray], path: Path, sample_rate: int) -> dict[str, Any]:
     """Find out what network a checkpoint is of, from the names and shapes of its tensors.
 
     Parameters
     ----------
     state
-        Tensors by name, from `read_state`.
+        Tensors by name, from `checkpoint.read_state`.
     path
         Path of the file, for messages.
     sample_rate
@@ -126,8 +82,8 @@ def described(state: Mapping[str, AnyArray], path: Path, sample_rate: int) -> di
     PretrainedError
         If it is no RoFormer, or one with layers that these networks lack, which are named.
     """
-    _refuse_variants(state, path)
-    shapes = _Shapes(state, path)
+    refuse_variants(state, _VARIANTS, path)
+    shapes = Shapes(state, path, "a RoFormer")
     n_bands = shapes.count(r"band_split\.to_features\.(\d{1,4})\.")
     widths = [shapes.of(f"band_split.to_features.{band}.1.weight")[1] for band in range(n_bands)]
     dim = shapes.of("band_split.to_features.0.1.weight")[0]
@@ -208,18 +164,12 @@ def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
     """
     (path,) = paths
     state = read_state(path)
-    _refuse_variants(state, path)
+    refuse_variants(state, _VARIANTS, path)
     table = name_table(model, targets)
     known = {name for names in table.values() for name in _listed(names)}
     rotary = {n.replace("to_qkv.weight", _ROTARY) for n in known if n.endswith("to_qkv.weight")}
     known |= rotary if rotary & set(state) else set()
-    if set(state) != known:
-        missing, extra = sorted(known - set(state)), sorted(set(state) - known)
-        raise PretrainedError(
-            f"{path}: not weights of this network: {len(missing)} tensors missing, {len(extra)} "
-            f"unknown ({', '.join(name[:60] for name in (missing + extra)[:3])}); choose the "
-            "preset that it belongs to, or import the file"
-        )
+    check_names(state, known, path)
     attention = model.get_layer("layer1_time_attention")
     if (found := rotary_of(state, attention.head_dim, path)) != attention.rotary:
         raise PretrainedError(
@@ -238,11 +188,7 @@ def _stacked(
     for ours, theirs in table.items():
         shape = shapes[ours][isinstance(theirs, list) :]
         for name in _listed(theirs):
-            if state[name].shape != shape[::-1]:
-                raise PretrainedError(
-                    f"{path}: {name} has shape {list(state[name].shape)}, the network needs "
-                    f"{list(shape[::-1])}; choose the preset that it belongs to, or import the file"
-                )
+            check_shape(name, state[name], shape[::-1], path)
         parts = [state[name].T.astype(np.float32) for name in _listed(theirs)]
         values = np.stack(parts) if isinstance(theirs, list) else parts[0]
         wanted[ours] = path, _listed(theirs)[0], values
@@ -327,36 +273,6 @@ def _run(runs: Sequence[tuple[int, int]], number: int) -> range:
 # --- Shapes -------------------------------------------------------------------------------------
 
 
-class _Shapes:
-    def __init__(self, state: Mapping[str, AnyArray], path: Path) -> None:
-        self._state, self._path = state, path
-
-    def count(self, pattern: str) -> int:
-        """How many numbers there are in the place of the pattern's group, from 0 on."""
-        found = {int(match[1]) for name in self._state if (match := re.match(pattern, name))}
-        if not found or found != set(range(len(found))):
-            raise self._wrong(f"its names with {pattern.replace(chr(92), '')} are not 0 and on")
-        return len(found)
-
-    def of(self, name: str) -> tuple[int, int]:
-        """Shape of a matrix."""
-        if name not in self._state or self._state[name].ndim != 2 or not self._state[name].size:
-            raise self._wrong(f"{name} is missing, or no matrix")
-        return self._state[name].shape
-
-    def rows(self, name: str, unit: int) -> int:
-        """Number of rows of a matrix, as a multiple of a unit."""
-        n_rows = self.of(name)[0]
-        if n_rows % unit:
-            raise self._wrong(f"{name} has {n_rows} rows, which is no multiple of {unit}")
-        return n_rows // unit
-
-    def _wrong(self, why: str) -> PretrainedError:
-        return PretrainedError(
-            f"{self._path}: not the weights of a RoFormer ({why}); choose another file"
-        )
-
-
 def _bands(widths: Sequence[int], is_mel: bool, sample_rate: int, path: Path) -> dict[str, Any]:
     """Channels, window and bands that give these numbers of inputs."""
     for n_channels in (2, 1):
@@ -380,12 +296,3 @@ def _widths(sample_rate: int, n_fft: int, n_bands: int) -> tuple[int, ...]:
         return tuple(width for _, width in mel_bands(sample_rate, n_fft, n_bands))
     except ParameterError:  # bands without bins
         return ()
-
-
-def _refuse_variants(names: Iterable[str], path: Path) -> None:
-    for pattern, what in _VARIANTS.items():
-        if found := next((name for name in names if re.search(pattern, name)), None):
-            raise PretrainedError(
-                f"{path}: has {what} ({found[:60]}), which the network here lacks; choose a "
-                "checkpoint without"
-            )

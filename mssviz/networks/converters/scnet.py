@@ -1,8 +1,7 @@
 """Weights of SCNet as people share them, by an explicit table of names.
 
-Files are those of `roformer`, with the tensors alone or within a wrapper. What their shapes tell of
-the network, `described` reads out of them. Hop, shares and strides of the bands, lengths and names
-of stems leave no trace in a file.
+What shapes tell of the network, `described` reads out of them. Hop, shares and strides of the
+bands, lengths and names of stems leave no trace in a file.
 
 PyTorch's LSTM has two biases, which are added; its gates are in Keras' order.
 """
@@ -15,9 +14,14 @@ from typing import Any
 import numpy as np
 
 from mssviz._typing import AnyArray
-from mssviz.errors import PretrainedError
-from mssviz.networks.converters.openunmix import assign
-from mssviz.networks.converters.roformer import read_state
+from mssviz.networks.converters.checkpoint import (
+    Shapes,
+    assign,
+    check_names,
+    check_shape,
+    read_state,
+    refuse_variants,
+)
 
 #: Their names and numbers of bands, axes and layers, by ours.
 _PLACES = {
@@ -62,7 +66,7 @@ def described(state: Mapping[str, AnyArray], path: Path) -> dict[str, Any]:
     Parameters
     ----------
     state
-        Tensors by name, from `roformer.read_state`.
+        Tensors by name, from `checkpoint.read_state`.
     path
         Path of the file, for messages.
 
@@ -77,13 +81,8 @@ def described(state: Mapping[str, AnyArray], path: Path) -> dict[str, Any]:
     PretrainedError
         If it is no SCNet, or one with layers that this network lacks, which are named.
     """
-    for pattern, what in _VARIANTS.items():
-        if found := next((name for name in state if re.search(pattern, name)), None):
-            raise PretrainedError(
-                f"{path}: has {what} ({found[:60]}), which the network here lacks; choose a "
-                "checkpoint without"
-            )
-    shapes = _Shapes(state, path)
+    refuse_variants(state, _VARIANTS, path)
+    shapes = Shapes(state, path, "an SCNet")
     n_levels = shapes.count(r"encoder\.(\d{1,4})\.")
     widths = [shapes.of(f"encoder.{level}.globalconv.weight", 4)[0] for level in range(n_levels)]
     downs = [shapes.of(f"encoder.0.SDlayer.convs.{band}.weight", 4) for band in range(3)]
@@ -134,22 +133,12 @@ def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
     state = read_state(path)
     table = name_table(model)
     known = {name for names in table.values() for name in names}
-    if set(state) != known:
-        missing, extra = sorted(known - set(state)), sorted(set(state) - known)
-        raise PretrainedError(
-            f"{path}: not weights of this network: {len(missing)} tensors missing, {len(extra)} "
-            f"unknown ({', '.join(name[:60] for name in (missing + extra)[:3])}); choose the "
-            "preset that it belongs to, or import the file"
-        )
+    check_names(state, known, path)
     wanted = {}
     for variable in model.weights:
         names, shape = table[variable.path], _shape(variable)
         for name in names:
-            if state[name].shape != shape:
-                raise PretrainedError(
-                    f"{path}: {name} has shape {list(state[name].shape)}, the network needs "
-                    f"{list(shape)}; choose the preset that it belongs to, or import the file"
-                )
+            check_shape(name, state[name], shape, path)
         values = np.sum([state[name].astype(np.float32) for name in names], axis=0)
         # (out, in, bins, frames) -> (bins, frames, in, out), and all others to their reverse
         order = (2, 3, 1, 0) if values.ndim == 4 else range(values.ndim)[::-1]
@@ -208,32 +197,3 @@ def _place(name: str) -> str:
     if name.isdecimal():
         return str(int(name) - 1)
     return _PLACES[name]
-
-
-class _Shapes:
-    def __init__(self, state: Mapping[str, AnyArray], path: Path) -> None:
-        self._state, self._path = state, path
-
-    def count(self, pattern: str, least: int = 1) -> int:
-        """How many numbers there are in the place of the pattern's group, from 0 on."""
-        found = {int(match[1]) for name in self._state if (match := re.match(pattern, name))}
-        if len(found) < least or found != set(range(len(found))):
-            raise self._wrong(f"its names with {pattern.replace(chr(92), '')} are not 0 and on")
-        return len(found)
-
-    def of(self, name: str, n_axes: int) -> tuple[int, ...]:
-        """Shape of a tensor."""
-        tensor = self._state.get(name)
-        if tensor is None or tensor.ndim != n_axes or not tensor.size:
-            raise self._wrong(f"{name} is missing, or has not {n_axes} axes")
-        return tensor.shape
-
-    def quotient(self, number: int, unit: int) -> int:
-        if number % unit:
-            raise self._wrong(f"{number} of its channels are no multiple of {unit}")
-        return number // unit
-
-    def _wrong(self, why: str) -> PretrainedError:
-        return PretrainedError(
-            f"{self._path}: not the weights of an SCNet ({why}); choose another file"
-        )

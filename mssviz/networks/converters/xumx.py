@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mssviz.networks.converters.openunmix import assign, matched, n_layers, name_table, tensors
+from mssviz.networks.converters.checkpoint import assign, tensors
+from mssviz.networks.converters.openunmix import matched, n_layers, name_table
 from mssviz.networks.converters.torch_file import read_torch
 
 
