@@ -6,6 +6,7 @@ import anywidget
 import traitlets as t
 
 from mssviz.widgets import _static
+from mssviz.widgets._view import WRITTEN
 
 
 class Slider(anywidget.AnyWidget):
@@ -27,8 +28,7 @@ class Slider(anywidget.AnyWidget):
     _esm = _static.module("slider.js")
     _css = _static.style("slider.css")
 
-    # What the browser writes is not echoed back to it: a late echo would undo a newer change.
-    value = t.Float(help="what it is set to").tag(sync=True, echo_update=False)
+    value = t.Float(help="what it is set to").tag(**WRITTEN)
     min = t.Float(0.0, help="least value").tag(sync=True)
     max = t.Float(1.0, help="largest value").tag(sync=True)
     step = t.Float(0.05, help="distance of neighbouring values").tag(sync=True)

@@ -12,6 +12,9 @@ import traitlets as t
 #: ``start`` and ``stop`` are the edges in view, ``time`` is the playhead, ``selection`` is None or
 #: ``[start, stop]``; ``pinned`` is None or a bin, ``[seconds, hertz]``.
 TIMELINE = ("start", "stop", "time", "selection", "pinned")
+#: Tags of a trait that the browser writes: it is not echoed back, as a late echo would undo a newer
+#: change.
+WRITTEN = {"sync": True, "echo_update": False}
 
 
 def pair(help: str) -> "t.List[float]":  # noqa: A002, as of a trait

@@ -23,7 +23,7 @@ from mssviz.widgets._strips import (
     new_strips,
 )
 from mssviz.widgets._tracks import Codec, Tracks
-from mssviz.widgets._view import View
+from mssviz.widgets._view import WRITTEN, View
 
 MIN_RATE, MAX_RATE = 0.25, 2.0
 
@@ -80,29 +80,23 @@ class Mixer(View):
     styles = ("slider.css", "mixer.css", "help.css")
     _css = _static.style(*styles)
 
-    # What the browser writes is not echoed back to it, because a late echo would undo a newer
-    # change.
-    start = t.Float(help="Left edge of the lanes, in seconds").tag(sync=True, echo_update=False)
-    stop = t.Float(help="Right edge of the lanes, in seconds").tag(sync=True, echo_update=False)
+    start = t.Float(help="Left edge of the lanes, in seconds").tag(**WRITTEN)
+    stop = t.Float(help="Right edge of the lanes, in seconds").tag(**WRITTEN)
     time = t.Float(help="Playhead on the song's time axis, in seconds; set it to seek").tag(
-        sync=True, echo_update=False
+        **WRITTEN
     )
-    playing = t.Bool(False, help="Whether sound is playing").tag(sync=True, echo_update=False)
+    playing = t.Bool(False, help="Whether sound is playing").tag(**WRITTEN)
     selection = t.Any(
         None, help="None, or what is looped: [start, stop] on the song's time axis, in seconds"
-    ).tag(sync=True, echo_update=False)
-    rate = t.Float(1.0, help="Playback rate, 0.25 to 2; the pitch follows it").tag(
-        sync=True, echo_update=False
-    )
-    master_db = t.Float(0.0, help="Level of the sum, -60 (silence) to 12 dB").tag(
-        sync=True, echo_update=False
-    )
+    ).tag(**WRITTEN)
+    rate = t.Float(1.0, help="Playback rate, 0.25 to 2; the pitch follows it").tag(**WRITTEN)
+    master_db = t.Float(0.0, help="Level of the sum, -60 (silence) to 12 dB").tag(**WRITTEN)
     strips = t.List(
         t.Dict(),
         help="One dict per strip: name, color, gain_db (-60, silence, to 12 dB), pan (-1 left "
         "to 1 right), muted, solo, choices (names of the tracks that it can play, its own "
         "first), shows (which of them it plays). Assign a new list, or use `adjust`",
-    ).tag(sync=True, echo_update=False)
+    ).tag(**WRITTEN)
     captions = t.Dict(
         t.Unicode(), help="Name of a strip to a text at the right end of its lane, such as scores"
     ).tag(sync=True)

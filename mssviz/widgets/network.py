@@ -13,6 +13,7 @@ from mssviz.errors import ParameterError
 from mssviz.insight import Surgery
 from mssviz.widgets import _static
 from mssviz.widgets._network_layout import label, layout, proportions
+from mssviz.widgets._view import WRITTEN
 
 #: Largest gain that the slider sets.
 MAX_GAIN = 2.0
@@ -53,17 +54,13 @@ class NetworkView(anywidget.AnyWidget):
     _esm = _static.module(_module)
     _css = _static.style("slider.css", "network.css")
 
-    # What the browser writes is not echoed back to it, because a late echo would undo a newer
-    # change.
     target = t.Unicode(
         help="whose part of the network is shown; empty if all of it belongs to all targets"
-    ).tag(sync=True, echo_update=False)
-    selected = t.Unicode(help="name of the chosen site; empty for none").tag(
-        sync=True, echo_update=False
-    )
+    ).tag(**WRITTEN)
+    selected = t.Unicode(help="name of the chosen site; empty for none").tag(**WRITTEN)
     looking_at = t.Unicode(
         help="name of the site whose feature maps are asked for; empty for none"
-    ).tag(sync=True, echo_update=False)
+    ).tag(**WRITTEN)
     cuts = t.Dict(
         t.Unicode(), read_only=True, help="what differs from the whole network, in words, by site"
     ).tag(sync=True)

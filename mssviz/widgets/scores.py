@@ -11,7 +11,7 @@ from mssviz.errors import ParameterError
 from mssviz.plots import check_colors, stem_colors
 from mssviz.scores import MEASURES, OF_WINDOWS
 from mssviz.widgets import _static
-from mssviz.widgets._view import View, pair
+from mssviz.widgets._view import WRITTEN, View, pair
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,15 +64,11 @@ class ScoreView(View):
     styles = ("scores.css", "help.css")
     _css = _static.style(*styles)
 
-    # What the browser writes is not echoed back to it, because a late echo would undo a newer
-    # change.
-    start = t.Float(0.0, help="left edge, seconds").tag(sync=True, echo_update=False)
-    stop = t.Float(1.0, help="right edge, seconds").tag(sync=True, echo_update=False)
-    time = t.Float(0.0, help="playhead, seconds").tag(sync=True, echo_update=False)
-    selection = pair("selected time, [start, stop] seconds").tag(sync=True, echo_update=False)
-    measure = t.Enum(OF_WINDOWS, OF_WINDOWS[0], help="measure drawn").tag(
-        sync=True, echo_update=False
-    )
+    start = t.Float(0.0, help="left edge, seconds").tag(**WRITTEN)
+    stop = t.Float(1.0, help="right edge, seconds").tag(**WRITTEN)
+    time = t.Float(0.0, help="playhead, seconds").tag(**WRITTEN)
+    selection = pair("selected time, [start, stop] seconds").tag(**WRITTEN)
+    measure = t.Enum(OF_WINDOWS, OF_WINDOWS[0], help="measure drawn").tag(**WRITTEN)
     height = t.Int(150, help="of the picture, CSS pixels").tag(sync=True)
 
     _table = t.Dict(help="windows and scores; NaN as None, infinities as text").tag(sync=True)

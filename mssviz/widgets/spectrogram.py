@@ -15,7 +15,7 @@ from mssviz.widgets import _static, _tiles
 from mssviz.widgets._answers import Answer, answers, visible
 from mssviz.widgets._layers import FIXED_COLORMAPS, Layer
 from mssviz.widgets._picture_data import PictureData
-from mssviz.widgets._view import TIMELINE, View, pair
+from mssviz.widgets._view import TIMELINE, WRITTEN, View, pair
 from mssviz.widgets.signed_map import SignedMap
 
 SCALES = ("log", "mel", "linear")
@@ -27,8 +27,6 @@ DRAGGING = ("look", "select", *TOOLS)
 _NEW_BRUSH = {"radius_seconds": 0.08, "radius_hertz": 150.0, "softness": 0.5, "value": 1.0}
 #: Edges of a box over the picture, in seconds and hertz.
 _EDGES = ("start", "stop", "low", "high")
-#: Of what the browser writes: not echoed back to it, as a late echo would undo a newer change.
-_WRITTEN = {"sync": True, "echo_update": False}
 
 
 class SpectrogramView(View):
@@ -82,22 +80,22 @@ class SpectrogramView(View):
     styles = ("slider.css", "spectrogram.css", "help.css")
     _css = _static.style(*styles)
 
-    start = t.Float(0.0, help="left edge, seconds").tag(**_WRITTEN)
-    stop = t.Float(1.0, help="right edge, seconds").tag(**_WRITTEN)
-    low = t.Float(40.0, help="lower edge, hertz").tag(**_WRITTEN)
-    high = t.Float(22050.0, help="upper edge, hertz").tag(**_WRITTEN)
-    scale = t.Enum(SCALES, "log", help="frequency axis").tag(**_WRITTEN)
-    show = t.Unicode("hues", help="what is shown: one of `shows`").tag(**_WRITTEN)
-    channel = t.Enum(_tiles.CHANNELS, "mean", help="channels shown").tag(**_WRITTEN)
-    floor_db = t.Float(-80.0, help="darkest level, dB below the loudest bin").tag(**_WRITTEN)
-    ceiling_db = t.Float(0.0, help="lightest level, dB").tag(**_WRITTEN)
-    gamma = t.Float(1.0, help="above 1 darkens the middle").tag(**_WRITTEN)
-    colormap = t.Enum(COLORMAPS, "magma", help="of levels").tag(**_WRITTEN)
-    time = t.Float(0.0, help="playhead, seconds").tag(**_WRITTEN)
-    selection = pair("selected time, [start, stop] seconds").tag(**_WRITTEN)
-    pinned = pair("pinned bin, [seconds, hertz]").tag(**_WRITTEN)
-    tool = t.Enum(DRAGGING, "look", help="what dragging does").tag(**_WRITTEN)
-    brush = t.Dict(help="target, radius_seconds, radius_hertz, softness, value").tag(**_WRITTEN)
+    start = t.Float(0.0, help="left edge, seconds").tag(**WRITTEN)
+    stop = t.Float(1.0, help="right edge, seconds").tag(**WRITTEN)
+    low = t.Float(40.0, help="lower edge, hertz").tag(**WRITTEN)
+    high = t.Float(22050.0, help="upper edge, hertz").tag(**WRITTEN)
+    scale = t.Enum(SCALES, "log", help="frequency axis").tag(**WRITTEN)
+    show = t.Unicode("hues", help="what is shown: one of `shows`").tag(**WRITTEN)
+    channel = t.Enum(_tiles.CHANNELS, "mean", help="channels shown").tag(**WRITTEN)
+    floor_db = t.Float(-80.0, help="darkest level, dB below the loudest bin").tag(**WRITTEN)
+    ceiling_db = t.Float(0.0, help="lightest level, dB").tag(**WRITTEN)
+    gamma = t.Float(1.0, help="above 1 darkens the middle").tag(**WRITTEN)
+    colormap = t.Enum(COLORMAPS, "magma", help="of levels").tag(**WRITTEN)
+    time = t.Float(0.0, help="playhead, seconds").tag(**WRITTEN)
+    selection = pair("selected time, [start, stop] seconds").tag(**WRITTEN)
+    pinned = pair("pinned bin, [seconds, hertz]").tag(**WRITTEN)
+    tool = t.Enum(DRAGGING, "look", help="what dragging does").tag(**WRITTEN)
+    brush = t.Dict(help="target, radius_seconds, radius_hertz, softness, value").tag(**WRITTEN)
     height = t.Int(360, help="of the picture, CSS pixels").tag(sync=True)
     boxes = t.List(
         t.Dict(), help="drawn over the picture: start, stop (s), low, high (Hz), label"
