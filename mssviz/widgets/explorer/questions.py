@@ -18,7 +18,7 @@ from mssviz.scores.regions import Region, costliest
 from mssviz.scores.table import Judged, of_track
 from mssviz.scores.windows import suggested_dither_db
 from mssviz.separators import Separator
-from mssviz.stft import Frames, frames_to_time, time_to_frames
+from mssviz.stft import Frames, bins_to_hz, frames_to_time, time_to_frames
 from mssviz.widgets._tiles import SIGNED_RANGE_DB
 from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.signed_map import SignedMap
@@ -237,8 +237,7 @@ def find_bleed(result: Result, stem: str, progress: Progress) -> Iterator[Signed
     times = frames_to_time(np.arange(shape[0]), params)
     rows = np.clip(np.rint((times - first) / (second - first)), 0, len(found.times) - 1).astype(int)
     between = (found.frequencies[:-1] + found.frequencies[1:]) / 2
-    hertz = np.arange(shape[1]) * params.sample_rate / params.n_fft
-    bands = np.searchsorted(between, hertz)
+    bands = np.searchsorted(between, bins_to_hz(np.arange(shape[1]), params))
 
     def compute(start: int, stop: int) -> AnyArray:
         level_db = found.difference[rows[start:stop]][:, bands]

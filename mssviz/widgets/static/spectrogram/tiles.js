@@ -71,6 +71,7 @@ export class Tiles {
     this.paintedKey = key;
     const columns = pixelColumns(width, start, stop, this.geometry, level);
     const size = this.geometry.tileColumns;
+    const offsets = columns.map((column) => column % size);
     const tileAt = (x) => (columns[x] < 0 ? -1 : Math.floor(columns[x] / size));
     const wanted = new Map();
     for (let from = 0, to; from < width; from = to) {
@@ -79,7 +80,6 @@ export class Tiles {
       if (index < 0) fillRun(pixels, width, height, { from, to, value: OUTSIDE });
       else {
         const { values, stride } = this.paintTile(layers, look, level, index, wanted);
-        const offsets = columns.map((column) => column - index * size);
         gatherRun(pixels, width, height, { values, stride, from, to, offsets });
       }
     }
