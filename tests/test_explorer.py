@@ -41,6 +41,29 @@ def test_a_stroke_changes_masks_sound_and_scores_and_can_be_undone(explorer):
     assert np.allclose(explorer.estimates["vocals"], before, atol=1e-6)
 
 
+def test_a_button_is_free_before_the_other_one_is_locked(explorer):
+    """The page gives the focus of the one that is locked to the other, which must be free."""
+    controls, seen = explorer.controls, []
+    buttons = {"undo": controls.undo, "redo": controls.redo}
+
+    def look(_):
+        seen.append({name for name, button in buttons.items() if not button.disabled})
+
+    explorer.session.paint(Stroke("vocals", "erase", [(1, 400), (2, 400)]))
+    explorer.wait()
+    for button in buttons.values():
+        button.observe(look, "disabled")
+    controls.undo.click()
+    explorer.wait()
+    controls.redo.click()
+    explorer.wait()
+    assert seen == [{"undo", "redo"}, {"redo"}, {"undo", "redo"}, {"undo"}]
+    for button in buttons.values():
+        button.unobserve(look, "disabled")
+    controls.undo.click()
+    explorer.wait()
+
+
 def test_what_python_gives_is_what_is_heard_to_the_sample(explorer):
     def alike():
         explorer.wait()
