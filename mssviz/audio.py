@@ -33,6 +33,7 @@ from mssviz._sound.waveforms import (
     level_ratio_db,
     mix_down,
     resample,
+    residual_db,
     to_channels,
     warn_of_integers,
 )
@@ -54,14 +55,13 @@ __all__ = [
     "load_audio",
     "mix_down",
     "resample",
+    "residual_db",
     "to_channels",
     "warn_of_integers",
     "write_audio",
 ]
 
-
 BLOCK_SECONDS = 5.0
-
 CODECS: tuple[Codec, ...] = get_args(Codec)
 BIT_DEPTHS: tuple[BitDepth, ...] = get_args(BitDepth)
 

@@ -372,6 +372,17 @@ def test_fit_waveforms():
     assert audio.check_waveform(stereo) is stereo
 
 
+def test_what_stems_leave_of_a_long_mixture_is_that_of_all_its_samples():
+    rng = np.random.default_rng(0)
+    mixture = rng.standard_normal((600_000, 2), np.float32)
+    mixture[300_000:] *= 8
+    stems = [0.5 * mixture, 0.4 * mixture]
+    left = (mixture - stems[0] - stems[1]).astype(np.float64)
+    expected = 10 * np.log10(np.square(left).sum() / np.square(mixture, dtype=np.float64).sum())
+    assert audio.residual_db(mixture, stems) == pytest.approx(expected, abs=1e-9)
+    assert np.isnan(audio.residual_db(0 * mixture, stems))
+
+
 def test_to_channels():
     mono, stereo, surround = song(0.01, n_channels=1), song(0.01), song(0.01, n_channels=6)
     np.testing.assert_array_equal(audio.to_channels(mono, 2), np.repeat(mono, 2, axis=1))

@@ -4,7 +4,7 @@ import math
 import numbers
 import os
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ MAX_CHANNELS = 64
 #: Sound that was mixed or separated exceeds full scale by a few decibels, while even quiet 16-bit
 #: sound has peaks in the hundreds.
 INTEGER_PEAK = 100.0
+#: Samples that `residual_db` looks at together.
+_BLOCK = 1 << 18
 
 
 def check_waveform(waveform: AnyArray, name: str = "waveform") -> Waveform:
@@ -211,4 +213,23 @@ def level_ratio_db(signal: Waveform, reference: Waveform) -> float:
     """Level of one signal relative to another's, in dB; NaN if the latter is silent."""
     power = float(np.square(reference, dtype=np.float64).sum())
     error = float(np.square(signal, dtype=np.float64).sum())
+    return _ratio_db(error, power)
+
+
+def residual_db(mixture: Waveform, stems: Iterable[Waveform]) -> float:
+    """Level of a mixture minus all stems, relative to the mixture, in dB; NaN in silence.
+
+    It is measured in blocks, so that it takes no memory to speak of.
+    """
+    stems = list(stems)
+    error = power = 0.0
+    for start in range(0, len(mixture), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        left = mixture[block] - np.add.reduce([stem[block] for stem in stems])
+        error += float(np.square(left, dtype=np.float64).sum())
+        power += float(np.square(mixture[block], dtype=np.float64).sum())
+    return _ratio_db(error, power)
+
+
+def _ratio_db(error: float, power: float) -> float:
     return 10 * float(np.log10(max(error, 1e-30) / power)) if power else float("nan")

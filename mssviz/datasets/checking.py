@@ -9,7 +9,7 @@ import numpy as np
 from mssviz import audio
 from mssviz._progress import reporter
 from mssviz._typing import Progress, Waveform
-from mssviz.audio import level_ratio_db
+from mssviz.audio import residual_db
 from mssviz.errors import MssvizError
 from mssviz.tracks import MAX_MISSING_SECONDS, Part, Track, check_tracks
 
@@ -73,7 +73,7 @@ def _checked(track: Track) -> dict[str, Any]:
     if len(rates) > 1:
         problems.append(f"files have different sample rates ({sorted(rates)})")
     problems += _mended(parts, rate)
-    unfit, residual_db = _unfit(mixture, stems)
+    unfit, left_db = _unfit(mixture, stems)
     problems += unfit
     peaks = np.abs(mixture).max(axis=1)
     if peaks.max(initial=0) > MAX_PEAK:
@@ -85,7 +85,7 @@ def _checked(track: Track) -> dict[str, Any]:
     return {
         "seconds": len(mixture) / rate,
         "sample_rate": rate,
-        "residual_db": residual_db,
+        "residual_db": left_db,
         "usable": not unfit,
         "problem": "; ".join(problems),
     }
@@ -118,7 +118,7 @@ def _unfit(mixture: Waveform, stems: Mapping[str, Waveform]) -> tuple[list[str],
     """Reasons why a song is useless, and the level of mixture minus stems, in dB."""
     if not mixture.any():
         return ["the mixture is silent"], np.nan
-    residual_db = level_ratio_db(mixture - np.add.reduce(list(stems.values())), mixture)
-    if residual_db > MAX_RESIDUAL_DB:
-        return [f"stems do not add up to the mixture: {residual_db:.0f} dB are left"], residual_db
-    return [], residual_db
+    left_db = residual_db(mixture, stems.values())
+    if left_db > MAX_RESIDUAL_DB:
+        return [f"stems do not add up to the mixture: {left_db:.0f} dB are left"], left_db
+    return [], left_db

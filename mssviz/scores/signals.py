@@ -11,7 +11,7 @@ import numpy as np
 
 from mssviz import audio
 from mssviz._typing import AnyArray, Waveform
-from mssviz.audio import level_ratio_db
+from mssviz.audio import residual_db
 from mssviz.errors import ParameterError
 from mssviz.stft import StftParams, bins_to_hz, magnitude, stft_frames, to_db
 
@@ -235,7 +235,7 @@ def describe(
         )
     table = pd.DataFrame(rows).set_index("target")
     mixed = audio.check_waveform(mixture, "mixture")
-    table.attrs["residual_db"] = level_ratio_db(mixed - np.add.reduce(list(stems.values())), mixed)
+    table.attrs["residual_db"] = residual_db(mixed, stems.values())
     return table
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from mssviz import masks
 from mssviz._typing import AnyArray, Mask, Stft, Waveform
-from mssviz.audio import level_ratio_db
+from mssviz.audio import residual_db
 from mssviz.errors import ParameterError
 from mssviz.separation import MaskChanges, Separation, changed, given_options
 from mssviz.separation.editing import MaskEditor
@@ -247,8 +247,7 @@ class Laboratory:
 
     def residual_db(self) -> float:
         """Level of the mixture minus all stems, relative to the mixture, in dB; NaN in silence."""
-        mixture = self.separation.mixture
-        return level_ratio_db(mixture - np.add.reduce(list(self.estimates.values())), mixture)
+        return residual_db(self.separation.mixture, self.estimates.values())
 
     def _copied(self) -> Separation:
         store, made = self.separation.store, self.separation

@@ -17,7 +17,7 @@ from mssviz import audio, plots
 from mssviz._checks import as_path
 from mssviz._files import check_places, mapped_zeros, writing
 from mssviz._typing import AnyArray, Codec, Mask, PathLike, Waveform
-from mssviz.audio import level_ratio_db
+from mssviz.audio import residual_db
 from mssviz.presets import Preset
 from mssviz.separation.masking import Masker, make_masker, synthesise
 from mssviz.separation.options import MaskChanges, MaskOptions
@@ -199,8 +199,7 @@ class Separation:
 
     def residual_db(self) -> float:
         """Level of the mixture minus all stems, relative to the mixture, in dB; NaN in silence."""
-        residual = self.mixture - np.add.reduce([self.estimates[t] for t in self.targets])
-        return level_ratio_db(residual, self.mixture)
+        return residual_db(self.mixture, [self.estimates[t] for t in self.targets])
 
     def save(self, folder: PathLike, codec: Codec = "wav", bitrate: str = "128k") -> list[Path]:
         """Write every stem to ``folder/target.codec`` and return the paths."""

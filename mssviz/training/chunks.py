@@ -21,7 +21,7 @@ from mssviz import audio, datasets
 from mssviz._files import content_digest, is_sealed, new_file, seal, writing
 from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Progress, Waveform
-from mssviz.audio import level_ratio_db
+from mssviz.audio import residual_db
 from mssviz.datasets import Track
 from mssviz.errors import AudioError, FileError, MssvizError, reason
 from mssviz.presets import Preset
@@ -209,12 +209,12 @@ class Chunks:
             return Look(seconds, f"has {seconds:.2f} s, a patch needs {needed:.2f} s")
         if not mixture.any():
             return Look(seconds, "the mixture is silent")
-        residual_db = math.nan
+        left_db = math.nan
         if track.mixture is not None:
-            residual_db = level_ratio_db(mixture - np.add.reduce(list(stems.values())), mixture)
+            left_db = residual_db(mixture, stems.values())
         silent = tuple(name for name, stem in stems.items() if not stem.any())
         n_bytes = 2 * math.prod(self._shape(len(mixture)))
-        return Look(seconds, "", silent, residual_db, n_bytes)
+        return Look(seconds, "", silent, left_db, n_bytes)
 
     def _shape(self, n_song: int) -> tuple[int, ...]:
         """Shape of the chunks of a song of a number of samples."""

@@ -38,10 +38,11 @@ function picture({ start = 0, width = 8 } = {}) {
   const fill = () => {
     const pixels = new Uint32Array(width * BINS);
     painted = 0;
-    tiles.fill(pixels, LAYERS, look);
-    return { pixels: [...pixels], painted, asked: asked.splice(0) };
+    const late = tiles.fill(pixels, LAYERS, look);
+    return { pixels: [...pixels], painted, late, asked: asked.splice(0) };
   };
-  const move = (first) => Object.assign(plot.axes, { start: first, stop: first + width });
+  const move = (first, frames = width) =>
+    Object.assign(plot.axes, { start: first, stop: first + frames });
   return { tiles, fill, look, move };
 }
 
@@ -165,4 +166,44 @@ test("another look paints all tiles in view anew", () => {
   const { painted, asked } = fill();
   assert.equal(painted, 2);
   assert.deepEqual(asked, []);
+});
+
+test("until another level has come and is painted, over some frames, the one before is shown", (t) => {
+  const { tiles, fill, move } = picture();
+  answer(tiles, fill().asked);
+  move(0, 32);
+  const { asked } = fill();
+  tiles.clear(); // the fine ones
+  answer(tiles, asked);
+  fill();
+  let now = 0;
+  t.mock.method(performance, "now", () => (now += 6)); // so that a frame has time for one tile
+  move(0);
+  const waiting = fill();
+  assert.deepEqual(waiting.pixels, expected(range(0, 8), 2));
+  assert.deepEqual([waiting.painted, waiting.late], [0, false]);
+  answer(tiles, waiting.asked);
+  const half = fill();
+  assert.deepEqual(half.pixels, waiting.pixels);
+  assert.deepEqual([half.painted, half.late], [1, true]);
+  const whole = fill();
+  assert.deepEqual(whole.pixels, expected(range(0, 8)));
+  assert.deepEqual([whole.painted, whole.late], [1, false]);
+});
+
+test("a level that does not show all of the view does not stand in for another", () => {
+  const { tiles, fill, move } = picture();
+  answer(tiles, fill().asked);
+  fill();
+  move(0, 32);
+  const { pixels, asked } = fill();
+  assert.deepEqual(pixels, Array(16).fill(0));
+  answer(tiles, asked);
+  assert.deepEqual(
+    fill().pixels,
+    expected(
+      range(0, 8).map((pixel) => 4 * pixel),
+      2,
+    ),
+  );
 });

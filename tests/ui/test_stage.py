@@ -263,6 +263,48 @@ def test_nothing_moves_when_work_begins_or_ends(run_cell, first):
     assert page.evaluate(PLACE_OF_PICTURE) == place
 
 
+def test_a_message_lies_over_the_picture_and_can_be_folded(run_cell):
+    page = run_cell(TWO, width=1366)
+    _separate(page)
+    stage = page.locator(".mssviz-spectrogram .mssviz-stage")
+    box = stage.bounding_box()
+    open_panel(page, "♪")
+    start = page.get_by_role("spinbutton", name="From")
+    start.fill("-2")
+    start.press("Enter")
+    page.get_by_role("button", name="Separate").click()
+    said = page.locator(".mssviz-status").get_by_role("alert")
+    expect(said).to_contain_text("0 s or more")
+    assert stage.bounding_box() == box
+    screenshot(page, "message")
+    fold = page.locator(".mssviz-status summary")
+    fold.press("Enter")
+    expect(said).to_be_hidden()
+    fold.press("Enter")
+    expect(said).to_be_visible()
+    open_panel(page, "♪")
+    start.fill("0")
+    start.press("Enter")
+    _separate(page)
+    expect(page.locator(".mssviz-status")).to_be_hidden()
+    assert stage.bounding_box() == box
+
+
+def test_every_drawer_leads_to_the_terms(run_cell):
+    page = run_cell(TWO, width=1366)
+    _separate(page)
+    card = page.get_by_role("dialog", name="Keys and gestures")
+    for drawer in ("Mask", "Brush", "Display", "Scores"):
+        open_panel(page, drawer)
+        screenshot(page, f"terms-{drawer.lower()}")
+        terms = page.locator(".mssviz-drawer-page:visible").get_by_role("button", name="Terms")
+        terms.click()
+        expect(card.get_by_text("source to distortion ratio")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(card).to_have_count(0)
+        expect(terms).to_be_focused()
+
+
 def test_room_is_kept_for_the_stems_of_the_model_that_is_chosen(run_cell):
     page = run_cell(TWO, width=1366)
     expect(page.get_by_role("button", name="Separate")).to_be_enabled(timeout=WORK_MS)

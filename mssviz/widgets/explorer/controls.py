@@ -20,7 +20,7 @@ from mssviz.widgets.explorer.choice import DEFAULT_SECONDS, Choice, check_excerp
 from mssviz.widgets.explorer.mask_controls import STYLE, MaskControls
 from mssviz.widgets.explorer.pickers import band_khz, model_picker
 from mssviz.widgets.explorer.save_controls import SaveControls
-from mssviz.widgets.explorer.stage import alert, note
+from mssviz.widgets.explorer.stage import alert, foldable, note, terms
 from mssviz.widgets.explorer.work import Status
 from mssviz.widgets.upload import Upload
 
@@ -168,7 +168,7 @@ class Controls:
         self.progress.value = status.share
         self.progress.layout.visibility = "visible" if busy else "hidden"
         told = note if status.phase in ("cancelled", "unread") else alert
-        self.status.value = "".join(map(told, status.messages))
+        self.status.value = foldable("".join(map(told, status.messages)))
 
     def fit(self, model: Model, references_known: bool) -> None:
         """Show what can be set for a model's result, and lock what would do nothing."""
@@ -282,7 +282,7 @@ class Controls:
         self.panels = [
             strokes,
             _panel("song", excerpt),
-            _drawer_page("mask", [self.masks.note, *self.option_controls()]),
+            _drawer_page("mask", [self.masks.note, *self.option_controls(), terms()]),
             _drawer_page("sum", [self.sum_to_one]),
             _panel("save", [self.save]),
         ]
@@ -326,7 +326,8 @@ def _help() -> w.Button:
 
 def _clock(seconds: float) -> str:
     """Time as minutes and seconds, such as ``"1:05"``; parts of a second are left out."""
-    return f"{seconds // 60:.0f}:{seconds % 60 // 1:02.0f}"
+    sign, whole = "−" if seconds < 0 else "", abs(seconds)
+    return f"{sign}{whole // 60:.0f}:{whole % 60 // 1:02.0f}"
 
 
 def _panel(name: str, children: list[w.Widget]) -> w.Box:

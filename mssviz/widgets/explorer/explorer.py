@@ -413,7 +413,6 @@ class _Display(Listener):
 
     def settled(self, result: Result) -> None:
         self._explorer.controls.show_strokes(result.laboratory.editor)
-        self._explorer.stage.show_level(result)
         self._explorer.why.settled(result)
         self._explorer.refresh_still()
 

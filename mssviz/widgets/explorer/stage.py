@@ -46,7 +46,7 @@ class Stage(w.VBox):
         self._scored: Scores | None = None
         notes = w.HBox([self.level_note, self.score_note])
         notes.add_class("mssviz-notes")
-        drawer = w.VBox([self.score_table, self._scores])
+        drawer = w.VBox([self.score_table, self._scores, terms()])
         for name in ("mssviz-panel", "mssviz-drawer-page", "mssviz-panel-scores"):
             drawer.add_class(name)
         super().__init__([self.notice, self._picture, self._mixer, notes, drawer])
@@ -110,16 +110,15 @@ class Stage(w.VBox):
         self._mixer.children = (mixer,)
         return mixer
 
-    def show_level(self, result: Result) -> None:
-        """Say how much of the mixture is in no stem."""
-        self.level_note.value = _small(
-            f"Mixture − all stems: {result.laboratory.residual_db():.1f} dB."
-        )
-
     def show_scores(self, result: Result, measuring: bool) -> None:
-        """Show a result's scores, or why there are none; do nothing if it is not on the stage."""
+        """Show a result's scores, or why there are none, and how much of the mixture is in no stem.
+
+        Of a result that is not on the stage, scores are not shown.
+        """
         said = ("measuring …",) if measuring else _legend(result)
         self.score_note.value = _small(*said)
+        if not measuring:
+            self._show_level(result)
         views, scores = self.views, result.scores
         if views is None or views.excerpt is not result:
             return
@@ -134,6 +133,19 @@ class Stage(w.VBox):
             views.caption(_captions(scores, result))
         self._scored = scores
 
+    def _show_level(self, result: Result) -> None:
+        level_db = result.laboratory.residual_db()
+        self.level_note.value = _small(f"Mixture − all stems: {level_db:.1f} dB.")
+
+
+def terms() -> w.HTML:
+    """Button that shows the terms of the help card."""
+    said = "Terms: what the words on the page mean"
+    return w.HTML(
+        '<button type="button" class="mssviz-does-help mssviz-terms" data-page="terms" '
+        f'title="{said}" aria-label="{said}">Terms</button>'
+    )
+
 
 def alert(text: str) -> str:
     """Make HTML of a text that screen readers read out at once."""
@@ -146,6 +158,13 @@ def alert(text: str) -> str:
 def note(text: str) -> str:
     """Make HTML of a text that screen readers read out when they are done with another."""
     return f'<div role="status">{html.escape(one_line(text, 500))}</div>'
+
+
+def foldable(messages: str) -> str:
+    """Make HTML of messages in HTML that people can fold away; nothing of none."""
+    title = "Fold or unfold what is said; it goes with the next run"
+    said = f'<summary title="{title}">Message</summary>{messages}'
+    return f"<details open>{said}</details>" if messages else ""
 
 
 def _small(text: str, more: str = "") -> str:

@@ -61,9 +61,9 @@ function onKey(event, element) {
 }
 
 /** Show the card of what keys and gestures do here: all of them while there is no view yet. */
-function openHelp(commands) {
+function openHelp(commands, page = "keys") {
   const applies = (name) => name === "help" || !commands.some || Boolean(commands.find(name));
-  showHelp(commands.scope, applies, commands.find("tour"));
+  showHelp(commands.scope, applies, commands.find("tour"), page);
 }
 
 /**
@@ -78,7 +78,8 @@ export function obeyKeys(widget, element, commands = {}, alone = {}) {
   widget.on(element, "keydown", (event) => onKey(event, element));
   widget.on(element, "click", ({ target }) => {
     const scope = scopeOf(element);
-    if (scope === element && target.closest(".mssviz-does-help")) openHelp(new Commands(scope));
+    const asked = scope === element && target.closest(".mssviz-does-help");
+    if (asked) openHelp(new Commands(scope), asked.dataset.page);
   });
   keepKeys(element, { signal: widget.signal });
   widget.onEnd(() => delete element[COMMANDS]);

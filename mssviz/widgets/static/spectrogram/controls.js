@@ -1,6 +1,7 @@
 // Menus, sliders and buttons around the picture.
 
 import { make, oneLine } from "../elements.js";
+import { termsButton } from "../help.js";
 
 const MENUS = { show: "Show", channel: "Channels", colormap: "Colours" };
 const GESTURES = [
@@ -37,6 +38,7 @@ export class Controls {
       ...menus.map(([trait, menu]) => field(MENUS[trait], menu)),
       this.traitSlider("Floor", "floor_db", [-120, -20, 5], (v) => `${v} dB`),
       this.traitSlider("Gamma", "gamma", [0.4, 3, 0.1], (v) => v.toFixed(1)),
+      termsButton(),
     );
     const hints = GESTURES.map((gesture) => make("div", "", {}, gesture));
     this.gutter = make(
@@ -103,6 +105,7 @@ export class Controls {
       slider("Width ±", "radius_seconds", [0.02, 0.5, 0.01], (v) => `${v.toFixed(2)} s`),
       slider("Height ±", "radius_hertz", [20, 2000, 10], (v) => `${v} Hz`),
       slider("Soft", "softness", [0, 1, 0.1], (v) => v.toFixed(1)),
+      termsButton(),
     );
   }
 

@@ -23,14 +23,19 @@ export class Painter {
     this.scratch.height = this.pixels.height;
   }
 
-  /** Paint a layer, whose values are those of `sources`, with its axes. */
+  /**
+   * Paint a layer, whose values are those of `sources`, with its axes.
+   *
+   * Returns whether there was no time for all, see `Tiles.fill`.
+   */
   paint(layer, sources, tiles) {
-    tiles.fill(this.words, sources, this.lookOf(layer, sources));
+    const late = tiles.fill(this.words, sources, this.lookOf(layer, sources));
     this.scratch.getContext("2d").putImageData(this.pixels, 0, 0);
     const context = cleared(this.canvas, this.plot.size.ratio);
     context.imageSmoothingEnabled = false;
     context.drawImage(this.scratch, MARGIN.left, MARGIN.top);
     this.paintAxes(context);
+    return late;
   }
 
   /** How a layer's values become colours, see `Tiles.fill`; the same object while that stays. */

@@ -11,6 +11,8 @@ const PAINTED_BYTES = 48 << 20;
 const POOLED_TILES = 160;
 /** Tiles that one message asks for; the kernel refuses more than 256. */
 const MESSAGE_TILES = 64;
+/** How long a frame may paint tiles while others can be shown in their place, in milliseconds. */
+const PAINTING_MS = 8;
 
 export class Tiles {
   constructor(model, plot) {
@@ -30,7 +32,8 @@ export class Tiles {
     this.cache.set(key, { values: bytesOf(buffer).slice(), layer, level, index, stale });
     this.pooled.delete(key);
     // also finer ones, which may show this one until theirs have come
-    this.painted.deleteWhere((_, painted) => !painted.final);
+    const shows = (p) => p.level <= level && p.index >> (level - p.level) === index;
+    this.painted.deleteWhere((_, painted) => !painted.final && shows(painted));
   }
 
   /** Ask again for tiles of some layers that hold frames from `start` to before `stop`. */
@@ -57,50 +60,87 @@ export class Tiles {
    *
    * Tiles are kept as they are painted, so that moving along the song copies pixels alone. `look`
    * has `key`, which is another one whenever the same values get other colours, and
-   * `paint(pixels, planes)`, which gets every layer's 8-bit values.
+   * `paint(pixels, planes)`, which gets every layer's 8-bit values. After zooming to another level,
+   * those of the level before are shown, if all in view are there, until its own have come and are
+   * painted, over some frames. Returns whether there was no time, and another frame is needed.
    */
   fill(pixels, layers, look) {
     const { start, stop } = this.plot.axes;
-    const { width, height } = this.plot.inner;
+    const { width } = this.plot.inner;
     const level = chooseLevel((stop - start) / this.geometry.hop / width, this.geometry.levels);
-    const { rows } = this.plot;
+    this.renew(look);
+    const wanted = new Map();
+    const view = this.viewOf(level);
+    const before = this.viewOf(this.level ?? level);
+    const canWait = before.level !== level && this.findPainted(before);
+    const ends = canWait ? performance.now() + PAINTING_MS : Infinity;
+    this.findPainted(view);
+    let late = false;
+    for (const run of view.runs) {
+      const fresh = layers
+        .map((layer) => this.look(layer, level, run.index, wanted))
+        .every(Boolean);
+      if (run.tile || (canWait && !fresh)) continue;
+      if (performance.now() >= ends) late = true;
+      else run.tile = this.paintTile(layers, look, level, run.index, fresh);
+    }
+    const unfinished = !view.runs.every(({ tile }) => tile);
+    this.copy(pixels, unfinished ? before : view);
+    if (!unfinished) this.level = level;
+    if (wanted.size) this.request(wanted);
+    return late;
+  }
+
+  /** Forget what is painted if it would be painted in another way. */
+  renew(look) {
+    const { rows, rowsKey } = this.plot;
     if (this.rows !== rows) this.pooled.clear();
     this.rows = rows;
-    const key = `${this.plot.rowsKey}|${this.model.get("channel")}|${look.key}`;
+    const key = `${rowsKey}|${this.model.get("channel")}|${look.key}`;
     if (this.paintedKey !== key) this.painted.deleteWhere(() => true);
     this.paintedKey = key;
+  }
+
+  /** Runs of pixels that lie within one tile of a level, and the column of it that each shows. */
+  viewOf(level) {
+    const { start, stop } = this.plot.axes;
+    const { width } = this.plot.inner;
     const columns = pixelColumns(width, start, stop, this.geometry, level);
     const size = this.geometry.tileColumns;
-    const offsets = columns.map((column) => column % size);
     const tileAt = (x) => (columns[x] < 0 ? -1 : Math.floor(columns[x] / size));
-    const wanted = new Map();
+    const [runs, outside] = [[], []];
     for (let from = 0, to; from < width; from = to) {
       const index = tileAt(from);
       for (to = from + 1; to < width && tileAt(to) === index; ) to++;
-      if (index < 0) fillRun(pixels, width, height, { from, to, value: OUTSIDE });
-      else {
-        const { values, stride } = this.paintTile(layers, look, level, index, wanted);
-        gatherRun(pixels, width, height, { values, stride, from, to, offsets });
-      }
+      (index < 0 ? outside : runs).push({ from, to, index });
     }
-    if (wanted.size) this.request(wanted);
+    return { level, runs, outside, offsets: columns.map((column) => column % size) };
   }
 
-  /** A tile in its colours; layers that are missing are noted in `wanted`. */
-  paintTile(layers, look, level, index, wanted) {
-    const fresh = layers.map((layer) => this.look(layer, level, index, wanted));
-    const key = `${level}|${index}`;
-    let tile = this.painted.get(key);
-    if (!tile) {
-      const first = index * this.geometry.tileColumns;
-      const end = Math.ceil(this.geometry.frames / 2 ** level);
-      const stride = Math.min(this.geometry.tileColumns, end - first);
-      const values = new Uint32Array(this.rows.from.length * stride);
-      const planes = layers.map((layer) => this.plane(layer, level, index, stride));
-      look.paint(values, planes);
-      tile = { values, stride, final: fresh.every(Boolean), level, index };
-      this.painted.set(key, tile);
+  /** Give a view's runs the tiles that are painted; whether all are. */
+  findPainted({ level, runs }) {
+    for (const run of runs) run.tile = this.painted.get(`${level}|${run.index}`);
+    return runs.every(({ tile }) => tile);
+  }
+
+  copy(pixels, { runs, outside, offsets }) {
+    const { width, height } = this.plot.inner;
+    for (const run of outside) fillRun(pixels, width, height, { ...run, value: OUTSIDE });
+    for (const { from, to, tile } of runs) {
+      gatherRun(pixels, width, height, { ...tile, from, to, offsets });
     }
+  }
+
+  /** A tile in its colours; `final` says whether every layer's values are here and right. */
+  paintTile(layers, look, level, index, final) {
+    const first = index * this.geometry.tileColumns;
+    const end = Math.ceil(this.geometry.frames / 2 ** level);
+    const stride = Math.min(this.geometry.tileColumns, end - first);
+    const values = new Uint32Array(this.rows.from.length * stride);
+    const planes = layers.map((layer) => this.plane(layer, level, index, stride));
+    look.paint(values, planes);
+    const tile = { values, stride, final, level, index };
+    this.painted.set(`${level}|${index}`, tile);
     return tile;
   }
 

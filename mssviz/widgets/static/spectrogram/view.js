@@ -173,7 +173,7 @@ class SpectrogramView {
 
   paint() {
     const { layer } = this;
-    this.painter.paint(layer, this.sources, this.tiles);
+    if (this.painter.paint(layer, this.sources, this.tiles)) this.schedule();
     this.overlay.paint(this.gestures.hover);
     this.marks.show();
     this.slices.paint();
