@@ -63,6 +63,12 @@ def train(
         str | None, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")
     ] = None,
     seed: Annotated[int | None, whole_option(help="Of all random numbers.")] = None,
+    measure: Annotated[
+        str | None, typer.Option(help="What the best weights are chosen by: loss, or uSDR.")
+    ] = None,
+    lora: Annotated[
+        int | None, whole_option(help="Rank of the changes to the transformers of --init; 0: all.")
+    ] = None,
     init: Annotated[
         str | None,
         typer.Option(
@@ -87,6 +93,7 @@ def train(
         steps=steps, epoch_steps=epoch_steps, batch_size=batch_size, learning_rate=learning_rate,
         augment=augment and tuple(augment), mixture=mixture, reduce_after=reduce_after,
         stop_after=stop_after, precision=precision, seed=seed,
+        measure=measure, lora=lora,
     )  # fmt: skip
     check_places(Path(folder, "a file") for folder in (plan["folder"], cache) if folder)
     pairs = [pair.partition("=") for pair in init_target or []]

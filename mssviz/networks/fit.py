@@ -8,6 +8,7 @@ Optim. 30(4), 1992), so it is what is validated and used.
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,24 @@ from mssviz.networks._tensorflow import keras, own_settings, tf
 
 if TYPE_CHECKING:
     from mssviz.networks import Network
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What the losses of some examples depend on.
+
+    Parameters
+    ----------
+    loss, silence
+        Loss of the network, and the loss that silence in place of its estimates would have, as
+        means over examples.
+    gradient
+        Norm of the gradient of all weights that are learnt.
+    """
+
+    loss: float
+    silence: float
+    gradient: float
 
 
 class Fit:
@@ -40,6 +59,10 @@ class Fit:
         so that random beginnings are forgotten. 0 is for no average.
     seed
         Seed of the initial weights.
+    lora
+        Rank of what is added to the kernels of linear layers, and alone is learnt (Hu et al.,
+        "LoRA: low-rank adaptation of large language models", ICLR 2022); 0 to learn all weights.
+        What is saved is the sum, so that the result is a network like any other.
 
     Attributes
     ----------
@@ -61,6 +84,7 @@ class Fit:
         precision: str = "float32",
         decay: float = 0.999,
         seed: int = 0,
+        lora: int = 0,
     ) -> None:
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
@@ -73,6 +97,9 @@ class Fit:
             with own_settings(precision):
                 self.network = build()
             self.average = build()
+            if lora:
+                for network in (self.network, self.average):
+                    _adapt(network, lora)
             with own_settings():
                 arguments = table.OPTIMIZERS[optimizer]
                 self._optimizer = getattr(keras.optimizers, optimizer)(**arguments)
@@ -107,7 +134,7 @@ class Fit:
                 if owner:
                     name = targets[owner[0]] + name.removeprefix(owner[0])
                 try:
-                    layer.set_weights(other.model.get_layer(name).get_weights())
+                    _copy(other.model.get_layer(name), layer)
                 except ValueError as error:
                     raise ParameterError(
                         f"the network cannot start from the other's {name}: both must be of the "
@@ -143,6 +170,17 @@ class Fit:
         """Parts of the average network's losses, ``(n_examples, n_parts)``; see `losses`."""
         return self._validate(tf.constant(batch)).numpy()
 
+    def look_into(self, batch: AnyArray) -> Glance:
+        """Find out what the losses of a batch, as `step` gets it, depend on; nothing is learnt."""
+        variables = self.network.model.trainable_variables
+        examples = tf.constant(batch)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(self._losses(self.network, examples, False)) / len(batch)
+        slopes = [slope for slope in tape.gradient(loss, variables) if slope is not None]
+        silence = tf.reduce_sum(self._losses(self.network, examples, False, gain=0)) / len(batch)
+        gradient = tf.linalg.global_norm(slopes) if slopes else 0.0
+        return Glance(float(loss), float(silence), float(gradient))
+
     def state(self) -> dict[str, AnyArray]:
         """Everything that the next steps depend on, as arrays by name."""
         return {name: np.asarray(variable) for name, variable in self._variables()}
@@ -170,12 +208,12 @@ class Fit:
             for number, variable in enumerate(variables):
                 yield f"{group}/{number}", variable
 
-    def _losses(self, network: "Network", batch: Any, training: bool) -> Any:
+    def _losses(self, network: "Network", batch: Any, training: bool, gain: float = 1) -> Any:
         if network.signal != "waveform":  # (..., T, C, F) -> (..., T, F, C)
             batch = tf.transpose(batch, (0, 1, 2, 4, 3))
         mixture, *targets = tf.unstack(batch, len(network.targets) + 1, axis=1)
         outputs = network.forward(mixture, training=training)
-        estimates = [tf.cast(output, tf.float32) for output in outputs]
+        estimates = [gain * tf.cast(output, tf.float32) for output in outputs]
         if network.signal == "waveform":  # some networks give only the middle
             excess = targets[0].shape[1] - estimates[0].shape[1]
             targets = [t[:, excess // 2 : t.shape[1] - (excess - excess // 2)] for t in targets]
@@ -210,6 +248,29 @@ class Fit:
         ):
             mean.value.assign(value.value)
         return self._strategy.reduce("SUM", losses, axis=None)
+
+
+def _adapt(network: "Network", rank: int) -> None:
+    """Freeze a network but for kernels of this rank, 0 at first, that are added to larger ones."""
+    linear = [layer for layer in network.model.layers if isinstance(layer, keras.layers.Dense)]
+    larger = [layer for layer in linear if min(layer.kernel.shape) > rank]
+    if not larger:
+        raise ParameterError(f"lora {rank} is as large as the network's own kernels; choose less")
+    for layer in larger:
+        layer.enable_lora(rank)
+    for weight in network.model.trainable_weights:
+        weight.trainable = _is_added(weight)
+
+
+def _is_added(weight: Any) -> bool:
+    return weight.name.startswith("lora_kernel")
+
+
+def _copy(source: Any, layer: Any) -> None:
+    """Give a layer another one's weights; what is added to its kernels stays."""
+    own = [weight for weight in layer.weights if not _is_added(weight)]
+    for weight, value in zip(own, source.weights, strict=True):
+        weight.assign(value)
 
 
 # What tf.summary.scalar writes; that function needs the tensorboard package.

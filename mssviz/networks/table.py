@@ -23,11 +23,14 @@ class NetworkType:
     gives
         Content of its estimate of a target: magnitudes, from which masks are made, or waveforms,
         which have a phase of their own.
+    attends
+        Whether it is made of transformers, to whose linear layers training can add LoRA.
     """
 
     builder: str
     reads: Literal["magnitude", "spectrum", "waveform"] = "magnitude"
     gives: Literal["magnitude", "waveform"] = "magnitude"
+    attends: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,12 @@ NETWORKS = {
     "xumx": NetworkType("xumx:build_xumx", "spectrum"),
     "wave_unet": NetworkType("wave_unet:build_wave_unet", "waveform", "waveform"),
     "demucs": NetworkType("demucs:build_demucs", "waveform", "waveform"),
-    "bs_roformer": NetworkType("bs_roformer:build_bs_roformer", "waveform", "waveform"),
-    "mel_roformer": NetworkType("mel_roformer:build_mel_roformer", "waveform", "waveform"),
+    "bs_roformer": NetworkType(
+        "bs_roformer:build_bs_roformer", "waveform", "waveform", attends=True
+    ),
+    "mel_roformer": NetworkType(
+        "mel_roformer:build_mel_roformer", "waveform", "waveform", attends=True
+    ),
     "scnet": NetworkType("scnet:build_scnet", "waveform", "waveform"),
 }
 

@@ -6,6 +6,7 @@ errors, Adam. The result is a folder like those of the presets that come with ms
 """
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from mssviz._files import alone, cache_folder, writing
 from mssviz._typing import PathLike, Progress
 from mssviz.datasets import Track
 from mssviz.errors import ParameterError, one_line
+from mssviz.networks.table import NETWORKS
 from mssviz.presets import Preset
 from mssviz.tracks import check_tracks
 from mssviz.training import result, songs
@@ -91,8 +93,9 @@ def train(
     -------
     DataFrame
         One row for each epoch: ``step`` at its end, mean ``loss`` of its steps, ``validation_loss``
-        of the averaged network (NaN without validation), ``learning_rate``, and ``seconds`` of
-        training up to there.
+        of the averaged network (NaN without validation), ``learning_rate``, ``seconds`` of training
+        up to there, and ``validation_usdr`` in dB, mean over songs and targets (NaN unless
+        `Settings.measure` asks for it).
 
     Raises
     ------
@@ -128,8 +131,14 @@ def train(
     if settings is None:
         settings = settings_of(preset, bool(validation))
     _check_sizes(settings, preset)
-    if not validation and (settings.reduce_after or settings.stop_after):
-        raise ParameterError("reduce_after and stop_after need tracks for validation")
+    if settings.lora and not (init is not None and NETWORKS[preset.model["type"]].attends):
+        raise ParameterError(
+            f"lora changes a trained transformer a little: it needs init (--init), the trained "
+            f"one, and a network with transformers (got {preset.model['type']})"
+        )
+    waiting = settings.reduce_after or settings.stop_after or settings.measure != "loss"
+    if not validation and waiting:
+        raise ParameterError("reduce_after, stop_after and a measure need tracks for validation")
     place = as_path(cache, "cache") if cache is not None else cache_folder("spectra")
     summed = settings.mixture == "sum"
     learnt = Chunks(
@@ -138,6 +147,8 @@ def train(
     seconds = max(VALIDATION_SECONDS, patch_seconds(preset))
     held_out = Chunks(validation or {}, preset, seconds, 1, place, summed, progress)
     songs.check((learnt, held_out), settings.mixture, progress)
+    if "remix" in settings.augment and len(tracks) < 2:
+        warnings.warn("remix mixes stems of different songs, and there is one song", stacklevel=2)
     run = Run(
         preset=replace(preset, name=one_line(folder.resolve().name)),
         folder=folder,

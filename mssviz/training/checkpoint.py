@@ -22,7 +22,7 @@ from mssviz.errors import ParameterError, reason
 
 CHECKPOINT = "checkpoint.npz"
 #: Columns of the history, which has one row for each epoch.
-COLUMNS = ("step", "loss", "validation_loss", "learning_rate", "seconds")
+COLUMNS = ("step", "loss", "validation_loss", "learning_rate", "seconds", "validation_usdr")
 
 #: What is kept of a training besides its arrays and its identity.
 KEPT = ("step", "seconds", "learning_rate", "best", "stalled", "losses", "history")

@@ -98,16 +98,16 @@ class Chunks:
         summed: bool = False,
         progress: bool | Progress = False,
     ) -> None:
-        self.preset, self._seconds, self._per_track = preset, seconds, per_track
+        self.preset, self.seconds, self._per_track = preset, seconds, per_track
         self.folder = folder
-        self._tracks = {
+        self.tracks = {
             name: replace(track, mixture=None) if summed else track
             for name, track in tracks.items()
         }
         self.files: dict[str, Path] = {}
         self._missing: dict[str, Track] = {}
         with reporter(progress, unit="track") as report:
-            for done, (name, track) in enumerate(self._tracks.items(), start=1):
+            for done, (name, track) in enumerate(self.tracks.items(), start=1):
                 path = self.files[name] = folder / f"{self._key(track)}.npy"
                 if not is_sealed(path):
                     self._missing[name] = track
@@ -191,7 +191,7 @@ class Chunks:
             **track.depends_on(_sha256),
             "targets": self.preset.targets,
             "grid": [asdict(self.preset.stft), self.preset.model_bins, self.preset.n_channels],
-            "chunks": [self._seconds, self._per_track],
+            "chunks": [self.seconds, self._per_track],
             "waveforms": self.preset.gives_waveforms,
         }
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -219,7 +219,7 @@ class Chunks:
     def _shape(self, n_song: int) -> tuple[int, ...]:
         """Shape of the chunks of a song of a number of samples."""
         params, n_channels = self.preset.stft, self.preset.n_channels
-        n_samples = min(n_song, round(self._seconds * params.sample_rate))
+        n_samples = min(n_song, round(self.seconds * params.sample_rate))
         kept: tuple[int, ...] = (n_samples, n_channels)
         if not self.preset.gives_waveforms:
             inner = _inner(params, n_samples)
@@ -228,7 +228,7 @@ class Chunks:
 
     def _starts(self, n_song: int) -> list[float]:
         rate = self.preset.stft.sample_rate
-        n_samples = min(n_song, round(self._seconds * rate))
+        n_samples = min(n_song, round(self.seconds * rate))
         return _starts(n_song / rate, n_samples / rate, self._per_track)
 
     def _write(self, track: Track, path: Path) -> None:
@@ -259,7 +259,7 @@ class Chunks:
 
     def _parts(self, signals: list[Waveform]) -> Iterator[AnyArray]:
         n_song, rate = len(signals[0]), self.preset.stft.sample_rate
-        n_samples = min(n_song, round(self._seconds * rate))
+        n_samples = min(n_song, round(self.seconds * rate))
         for start in self._starts(n_song):
             first = min(round(start * rate), n_song - n_samples)
             for signal in signals:

@@ -6,6 +6,7 @@ import math
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -21,7 +22,7 @@ from mssviz._typing import AnyArray, Progress
 from mssviz.errors import Cancelled, MssvizError, ParameterError
 from mssviz.presets import Preset
 from mssviz.separators import Separator
-from mssviz.training import checkpoint, result
+from mssviz.training import checkpoint, measuring, result
 from mssviz.training.checkpoint import CHECKPOINT, COLUMNS, is_finite
 from mssviz.training.patches import Chunks, Patches, middles
 from mssviz.training.settings import Settings
@@ -68,6 +69,7 @@ class Run:
     stalled: int = 0
     losses: list[float] = field(default_factory=list)  # since the last epoch
     history: list[dict[str, float]] = field(default_factory=list)
+    told: bool = False  # that the loss is flat
 
     @functools.cached_property
     def fit(self) -> "Fit":
@@ -79,6 +81,7 @@ class Run:
         return Fit(
             lambda: Network(p.model, p.targets, p.input_shape),
             optimizer=s.optimizer, loss=s.loss, precision=s.precision, decay=s.decay, seed=s.seed,
+            lora=s.lora,
         )  # fmt: skip
 
     @property
@@ -141,7 +144,9 @@ class Run:
     def _resume(self, path: Path) -> None:
         kept, state = checkpoint.read(path, self.fit.layout())
         own = json.loads(json.dumps(self._identity()))
-        others = [name for name in own if own[name] != kept["identity"].get(name)]
+        # a setting that there was not when the checkpoint was written had its default
+        before = {**asdict(Settings()), **kept["identity"]}
+        others = [name for name in own if own[name] != before.get(name)]
         if others:
             raise ParameterError(
                 f"{self.folder} holds a training with other {', '.join(others)}: go on with the "
@@ -188,13 +193,15 @@ class Run:
         ):
             try:
                 while not self.finished:
-                    loss = self._step(next(batches))
+                    batch = next(batches)
+                    loss = self._step(batch)
                     log.write(self.step, {"loss": loss, "learning_rate": self.learning_rate})
                     report(self.step, self.settings.steps, f"train: loss {loss:.4f}")
                     if self.step % self.settings.epoch_steps == 0 or self.finished:
                         self._end_epoch()
                         validation_loss = self.history[-1]["validation_loss"]
                         log.write(self.step, {"validation_loss": validation_loss})
+                        self._tell_if_flat(batch)
                         if watch is not None:
                             watch(self.table(), self.fit.average)
                     if interrupted():
@@ -217,16 +224,23 @@ class Run:
         return loss
 
     def _end_epoch(self) -> None:
-        validation = self._validated()
+        validation, usdr = self._validated(), math.nan
         loss = float(validation.sum()) if len(validation) else np.nan
         if len(validation) and not math.isfinite(loss):
             raise self._diverged(f"the validation loss is {loss}")
         state = self._state()
-        row = (self.step, float(np.mean(self.losses)), loss, self.learning_rate, self.seconds)
+        measured = loss
+        if self.settings.measure == "uSDR":
+            separator = Separator.from_network(self.preset, self.fit.average)
+            held_out = self.held_out
+            usdr = measuring.usdr(separator, held_out.tracks.values(), held_out.seconds)
+            measured = -usdr
+        mean = float(np.mean(self.losses))
+        row = (self.step, mean, loss, self.learning_rate, self.seconds, usdr)
         self.history.append(dict(zip(COLUMNS, row, strict=True)))
         self.losses = []
-        if not loss >= self.best:  # without validation it is NaN, and the last is the best
-            self.best, self.stalled = min(self.best, loss), 0
+        if not measured >= self.best:  # without validation it is NaN, and the last is the best
+            self.best, self.stalled = min(self.best, measured), 0
             self._export(dict(zip(self.preset.targets, validation, strict=False)))
         else:
             self.stalled += 1
@@ -234,6 +248,18 @@ class Run:
             if reduce_after is not None and self.stalled % reduce_after == 0:
                 self.learning_rate *= REDUCTION
         self._save(state)  # comes last, so that a run stopped before it exports again
+
+    def _tell_if_flat(self, batch: AnyArray) -> None:
+        """Warn once of a loss that does not fall, and say why."""
+        losses = [row["loss"] for row in self.history]
+        if self.told or not measuring.is_flat(losses, self.step):
+            return
+        self.told = True
+        why = measuring.why_flat(self.fit, batch, self.learning_rate, self.start[0])
+        warnings.warn(
+            f"the loss has not fallen in {len(self.history)} epochs ({self.step} steps): {why}",
+            stacklevel=4,  # the caller of train
+        )
 
     def _validated(self) -> AnyArray:
         """Mean loss of every target, ``(n_targets,)``; empty without validation."""

@@ -39,8 +39,14 @@ class Settings:
         Mixture of songs that have a file of it. ``"file"`` is that file, even if it was mastered,
         and ``"sum"`` is the sum of the stems. None is the file, which must be the sum of the stems,
         or nothing is trained. Augmentation with gains, swaps or remixing always sums.
+    lora
+        Rank of the changes that a trained transformer's linear layers get, see `networks.fit.Fit`;
+        0 to learn all weights.
+    measure
+        What the best weights are chosen by in validation: ``"loss"``, or ``"uSDR"`` of what is
+        heard, as boards count it, see `scores.usdr`; it takes longer.
     reduce_after, stop_after
-        Numbers of epochs without a better validation loss after which the learning rate is
+        Numbers of epochs without a better measure in validation after which the learning rate is
         multiplied with 0.3, and after which training ends; None for never.
     seed
         Seed of weights, order, cuts and augmentation.
@@ -63,6 +69,8 @@ class Settings:
     chunks: int = 2
     augment: tuple[str, ...] = ()
     mixture: str | None = None
+    lora: int = 0
+    measure: str = "loss"
     reduce_after: int | None = None
     stop_after: int | None = None
     seed: int = 0
@@ -89,18 +97,21 @@ class Settings:
         object.__setattr__(self, name, value)
 
 
-_COUNTS = ("steps", "epoch_steps", "batch_size", "chunks", "reduce_after", "stop_after", "seed")
+_COUNTS = (
+    "steps", "epoch_steps", "batch_size", "chunks", "lora", "reduce_after", "stop_after", "seed"
+)  # fmt: skip
 _OPTIONAL = ("reduce_after", "stop_after", "mixture")
 _NAMES: dict[str, Iterable[str]] = {
     "optimizer": table.OPTIMIZERS,
     "loss": table.LOSSES,
     "precision": table.PRECISIONS,
     "mixture": ("file", "sum"),
+    "measure": ("loss", "uSDR"),
 }
 #: Largest count of all: seeds of random numbers have 32 bits.
 _MOST = 2**32 - 1
 #: Largest counts of things that are in memory at the same time.
-_MOST_AT_ONCE = {"batch_size": 1 << 16, "chunks": 10_000}
+_MOST_AT_ONCE = {"batch_size": 1 << 16, "chunks": 10_000, "lora": 1024}
 
 
 def _number(name: str, value: Any) -> float:
@@ -112,7 +123,7 @@ def _number(name: str, value: Any) -> float:
 
 
 def _count(name: str, value: Any) -> int:
-    least = 0 if name == "seed" else 1
+    least = 0 if name in ("seed", "lora") else 1
     whole = isinstance(value, numbers.Real) and not isinstance(value, bool) and value % 1 == 0
     most = _MOST_AT_ONCE.get(name, _MOST)
     if not whole or not least <= value <= most:
