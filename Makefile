@@ -1,6 +1,6 @@
 # make explore   set everything up, then JupyterLab on copies of the explorer and the course, in work/
 # make app       set everything up, then the explorer as a page of its own
-# make test      set everything up, then all tests
+# make test      set everything up, the browser too, then all tests
 # make demo      the main job without a browser: stems, mask picture, score table
 # make lint      ruff, types, notebooks without outputs, JavaScript and CSS (needs Node.js)
 # make bench     speed and memory beside Deezer's own package
@@ -13,7 +13,7 @@ STAMP := $(VENV)/.ready
 NODE_STAMP := tools/js/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup explore app test demo lint bench clean weights
+.PHONY: setup browser explore app test demo lint bench clean weights
 
 setup: $(STAMP)
 
@@ -34,7 +34,10 @@ explore: weights
 app: weights
 	@$(BIN)/mssviz app $(APP_OPTIONS)
 
-test: weights
+browser: $(STAMP)
+	@sh tools/browser.sh $(BIN)
+
+test: weights browser
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests --ignore=tests/ui $(PYTEST_OPTIONS)
 	@$(BIN)/python -m pytest tests/ui $(PYTEST_OPTIONS) || [ $$? -eq 5 ]  # 5: none was asked for
 

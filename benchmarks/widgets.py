@@ -260,10 +260,10 @@ def show(what: str, milliseconds: list[float]) -> None:
 
 def main() -> None:
     """Print the figures."""
-    path = lab.chromium_path()
-    if path is None:
-        sys.exit("no Chromium found; install it (apt-get install chromium) or set CHROMIUM")
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        path = lab.chromium_path(playwright)
+        if path is None:
+            sys.exit("no Chromium found; install it (apt-get install chromium) or set CHROMIUM")
         folder = Path(name)
         with lab.serve(folder) as address:
             browser = lab.launch(playwright, path)

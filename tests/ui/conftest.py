@@ -46,13 +46,13 @@ def axe() -> Callable[[Page, str], list[str]]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = jupyter.chromium_path()
-    if path is None:
-        message = "no Chromium found; install it (apt-get install chromium) or set CHROMIUM"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
     with sync_playwright() as playwright:
+        path = jupyter.chromium_path(playwright)
+        if path is None:
+            message = "no Chromium found; install it (apt-get install chromium) or set CHROMIUM"
+            if os.environ.get("CI"):
+                pytest.fail(message)
+            pytest.skip(message)
         chromium = jupyter.launch(playwright, path)
         yield chromium
         chromium.close()

@@ -46,10 +46,12 @@ OPTIONS = (
 )
 
 
-def chromium_path() -> str | None:
-    """Program of the browser, from $CHROMIUM or the path."""
+def chromium_path(playwright: Playwright) -> str | None:
+    """Program of the browser, from $CHROMIUM, the path, or Playwright's own installer."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    own = playwright.chromium.executable_path
+    return found or (own if Path(own).exists() else None)
 
 
 def launch(playwright: Playwright, path: str) -> Browser:

@@ -1,0 +1,54 @@
+"""The script that gets the browser: what it asks for where, and that it never fails."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """Run the script on a machine that has only what `programs` names; what they are called with."""
+
+    def run(**programs):
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        calls = tmp_path / "calls"
+        for name, then in {"python": "exit 1", **programs}.items():
+            program = folder / name.replace("_", "-")
+            program.write_text(f'#!/bin/sh\necho "{program.name} $*" >> "{calls}"\n{then}\n')
+            program.chmod(0o755)
+        checkout = tmp_path / "checkout"
+        (checkout / "tools/js").mkdir(parents=True)
+        (checkout / "tools/js/setup.sh").write_text("exit 1\n")
+        environment = {name: value for name, value in os.environ.items() if name != "CHROMIUM"}
+        done = subprocess.run(
+            ["/bin/sh", str(ROOT / "tools" / "browser.sh"), str(folder)],
+            cwd=checkout, env={**environment, "PATH": str(folder)}, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0
+        return calls.read_text().splitlines() if calls.exists() else [], done.stderr
+
+    return run
+
+
+def test_root_gets_chromium_from_the_system(machine):
+    calls, _ = machine(id="echo 0", apt_get="exit 0")
+    assert calls[-1] == "apt-get install -y -qq --no-install-recommends chromium"
+
+
+def test_others_get_it_from_playwright(machine):
+    calls, said = machine(id="echo 1000", apt_get="exit 0")
+    assert calls[-1] == "python -m playwright install chromium"
+    assert "browser tests are left out" in said
+    assert "tests of accessibility are left out" in said
+
+
+@pytest.mark.parametrize("name", ["chromium", "google_chrome"])
+def test_nothing_is_installed_where_there_is_a_browser(machine, name):
+    calls, said = machine(id="echo 0", apt_get="exit 0", **{name: "exit 0"})
+    assert calls == []
+    assert "browser tests" not in said
