@@ -3,8 +3,8 @@
     python benchmarks/models.py [MODEL ...] [--reference PYTHON]
 
 Networks are built with random weights, so nothing is fetched; the first run of each, which traces
-it, does not count. With ``--reference``, the Python of an environment with torch, pymss-core and
-numpy, RoFormers of the same sizes run there, too, on the same chunk, right after.
+it, does not count. With ``--reference``, the Python of an environment with torch, pymss-core, msst
+and numpy, RoFormers and SCNets of the same sizes run there, too, on the same chunk, right after.
 """
 
 import argparse
@@ -20,9 +20,16 @@ from mssviz.networks import Network
 
 REFERENCE = """
 import json, sys, time, torch
-from pymss_core.modules.bs_roformer import BSRoformer, MelBandRoformer
 kind, options, n_samples = json.loads(sys.argv[1])
-network = {"bs_roformer": BSRoformer, "mel_roformer": MelBandRoformer}[kind](**options).eval()
+if kind == "masked":
+    from msst.models.scnet.scnet_masked import SCNet as Reference
+elif kind == "scnet":
+    from pymss_core.modules.scnet import SCNet as Reference
+elif kind == "bs_roformer":
+    from pymss_core.modules.bs_roformer import BSRoformer as Reference
+else:
+    from pymss_core.modules.bs_roformer import MelBandRoformer as Reference
+network = Reference(**options).eval()
 sound = 0.1 * torch.randn(1, 2, n_samples)
 with torch.inference_mode():
     network(sound)
@@ -32,9 +39,24 @@ print(time.perf_counter() - begin)
 """
 
 
+#: What the references call sizes of an SCNet.
+SCNET = {
+    "n_fft": "nfft", "hop_length": "hop_size", "shares": "band_SR", "strides": "band_stride",
+    "kernels": "band_kernel", "depths": "conv_depths", "compression": "compress",
+    "module_kernel": "conv_kernel", "n_paths": "num_dplayer", "expansion": "expand",
+}  # fmt: skip
+
+
 def of_reference(preset):
     """Options of the reference's network of the same sizes."""
     model = preset.model
+    if model["type"] == "scnet":
+        options = {theirs: model[ours] for ours, theirs in SCNET.items() if ours in model}
+        options |= {
+            "sources": list(preset.targets),
+            "dims": [2 * preset.n_channels, *model.get("widths", (32, 64, 128))],
+        }
+        return "masked" if model.get("masked") else "scnet", options, preset.patch_samples
     kind, is_mel = model["type"], model["type"] == "mel_roformer"
     options = {
         "dim": model["dim"], "depth": model["depth"], "stereo": True,
