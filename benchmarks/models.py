@@ -4,7 +4,8 @@
 
 Networks are built with random weights, so nothing is fetched; the first run of each, which traces
 it, does not count. With ``--reference``, the Python of an environment with torch, pymss-core, msst
-and numpy, RoFormers and SCNets of the same sizes run there, too, on the same chunk, right after.
+and numpy, RoFormers, SCNets and HTDemucs of the same sizes run there, too, on the same chunk, right
+after.
 """
 
 import argparse
@@ -25,6 +26,8 @@ if kind == "masked":
     from msst.models.scnet.scnet_masked import SCNet as Reference
 elif kind == "scnet":
     from pymss_core.modules.scnet import SCNet as Reference
+elif kind == "htdemucs":
+    from pymss_core.modules.demucs4ht import HTDemucs as Reference
 elif kind == "bs_roformer":
     from pymss_core.modules.bs_roformer import BSRoformer as Reference
 else:
@@ -58,6 +61,12 @@ def of_reference(preset):
         }
         return "masked" if model.get("masked") else "scnet", options, preset.patch_samples
     kind, is_mel = model["type"], model["type"] == "mel_roformer"
+    if kind == "htdemucs":
+        options = {
+            "sources": list(preset.targets), "dconv_mode": 3,
+            "bottom_channels": model.get("bottom", 512),
+        }  # fmt: skip
+        return kind, options, preset.patch_samples
     options = {
         "dim": model["dim"], "depth": model["depth"], "stereo": True,
         "num_stems": len(preset.targets) - model.get("residual", False),

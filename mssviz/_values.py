@@ -142,8 +142,10 @@ class Values:
             return int(value)
         raise self._wrong(key, f"a whole number from {least} to {most}")
 
-    def real(self, key: str, least: float, most: float) -> float:
+    def real(self, key: str, least: float, most: float, default: float | None = None) -> float:
         """Get a number from `least` to `most`."""
+        if default is not None and key not in self.content:
+            return default
         value = self.raw(key)
         if is_number(value) and least <= value <= most:
             return float(value)

@@ -296,12 +296,12 @@ def import_checkpoint(
     stems: Sequence[str] | None = None,
     hop_length: int | None = None,
 ) -> Preset:
-    """Make a preset of a checkpoint of BS-RoFormer, Mel-Band RoFormer or SCNet.
+    """Make a preset of a checkpoint of BS-RoFormer, Mel-Band RoFormer, SCNet or HTDemucs.
 
     Parameters
     ----------
     source
-        Path of a ``.ckpt``, ``.pt`` or ``.safetensors``, of single or half precision.
+        Path of a ``.ckpt``, ``.pt``, ``.th`` or ``.safetensors``, of single or half precision.
     name
         Name that the preset is to have, such as ``"karaoke"``; models are found by it.
     config

@@ -28,6 +28,7 @@ from mssviz.networks import Network
 from mssviz.networks.converters import (
     checkpoint,
     demucs,
+    htdemucs,
     keras,
     openunmix,
     roformer,
@@ -63,7 +64,7 @@ NONSENSE = [
     None, True, False, 0, -1, 1, 2, 3, 7, 64, 1000, 65536, 2**30, 10**9, 2**63, 10**400, 0.5, 1e308,
     float("nan"), float("inf"), "", "x", "../x", "a\0b", "x" * 5000, "\ud800", "{codec}", "unet",
     "blstm", "openunmix", "xumx", "fnn", "wave_unet", "demucs", "bs_roformer", "phase_features",
-    "mel_roformer", "roformer", "scnet",
+    "mel_roformer", "roformer", "scnet", "htdemucs",
     "keras", "spleeter", "demucs", "softmax", [], [1], [[]], [10**6], [1] * 100, {}, {"a": {}}, "1",
 ]  # fmt: skip
 
@@ -115,6 +116,7 @@ class Originals:
         self.preset = self._keras()
         self.roformers: dict[str, Network] = {}
         self.scnets: dict[str, Network] = {}
+        self.htdemucses: dict[str, Network] = {}
         self.kinds = {
             "config": self.config,
             "model": self.config,
@@ -126,6 +128,7 @@ class Originals:
             "torch": self.torch,
             "roformer": self.roformer,
             "scnet": self.scnet,
+            "htdemucs": self.htdemucs,
             "yaml": self.yaml,
             "archive": self.archive,
         }
@@ -239,6 +242,19 @@ class Originals:
         path.write_bytes(flipped(path.read_bytes(), rng))
         scnet.load(network.model, [path], network.targets)
         scnet.described(checkpoint.read_state(path), path)
+
+    def htdemucs(self, rng):
+        from tests.test_htdemucs import KINDS, built, written
+
+        name = ("th", "safetensors")[int(rng.integers(2))]
+        path = written(name, self.folder)
+        if name not in self.htdemucses:
+            self.htdemucses[name] = built(path, KINDS[name][1])
+        network = self.htdemucses[name]
+        path.write_bytes(flipped(path.read_bytes(), rng))
+        htdemucs.load(network.model, [path], network.targets)
+        os.environ["MSSVIZ_PRETRAINED"] = str(self.folder / "place")
+        pretrained.import_checkpoint(path, f"model{rng.integers(1 << 30)}")
 
     def yaml(self, rng):
         from tests.test_imports import BS, MEL

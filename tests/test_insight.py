@@ -327,8 +327,9 @@ def test_only_networks_can_be_cut():
 
 @pytest.mark.parametrize(
     "name",
-    [f"{name}-tiny" for name in ("bs-roformer", "d3net", "demucs", "mel-roformer", "muth", "scnet",
-                                 "uhlich-blstm", "uhlich-fnn", "umx", "wave-unet", "xumx")],
+    [f"{name}-tiny" for name in ("bs-roformer", "d3net", "demucs", "htdemucs", "mel-roformer",
+                                 "muth", "scnet", "uhlich-blstm", "uhlich-fnn", "umx", "wave-unet",
+                                 "xumx")],
 )  # fmt: skip
 def test_every_architecture_has_gates_that_change_nothing_and_something(name):
     from mssviz.networks import Network

@@ -833,7 +833,9 @@ def test_the_stricter_licence_decides(shown, song, weights, plan, verdict):
 
 def test_a_licence_names_the_models_whose_cards_state_it(shown):
     demonstration = shown(lessons.MayIPublish, weights="for scientific purposes")
-    assert demonstration.text.endswith("Cards of models that say so: demucs.")
+    assert demonstration.text.endswith(
+        "Cards of models that say so: demucs, htdemucs, htdemucs:6s, htdemucs:ft."
+    )
     assert "Cards" not in shown(lessons.MayIPublish, weights="CC BY-NC-SA").text
     found = {licence: ethics.models_under(licence) for licence in ethics.WEIGHT_LICENCES}
     assert {"spleeter:2stems", "umx", "teaching:4stems"} <= set(found["MIT"])

@@ -11,7 +11,10 @@ import pytest
 
 @pytest.mark.parametrize(
     ("count", "kinds"),
-    [pytest.param("330", (), marks=pytest.mark.slow), ("60", ("roformer", "scnet", "yaml"))],
+    [
+        pytest.param("360", (), marks=pytest.mark.slow),
+        ("80", ("roformer", "scnet", "htdemucs", "yaml")),
+    ],
 )
 def test_damaged_models_and_archives(count, kinds, tmp_path):
     # in a process of its own, which tells its peak of memory and may crash

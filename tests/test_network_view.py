@@ -16,8 +16,8 @@ from mssviz.widgets._network_layout import DOWN, SKIPS, UP, label, layout, propo
 
 NAMES = [
     "spleeter:2stems", "teaching:4stems",
-    *(f"{name}-tiny" for name in ("bs-roformer", "d3net", "demucs", "muth", "scnet", "uhlich-blstm",
-                                  "uhlich-fnn", "umx", "wave-unet", "xumx")),
+    *(f"{name}-tiny" for name in ("bs-roformer", "d3net", "demucs", "htdemucs", "muth", "scnet",
+                                  "uhlich-blstm", "uhlich-fnn", "umx", "wave-unet", "xumx")),
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from mssviz import presets
 from mssviz.errors import ParameterError, PretrainedError
-from mssviz.networks import Network
+from mssviz.networks import Network, attention
 from mssviz.networks.converters import checkpoint, roformer, safetensors_file
 from mssviz.networks.mel_roformer import build_mel_roformer
 from mssviz.networks.roformer_tables import BANDS, frequencies, mel_bands
@@ -135,11 +135,9 @@ def test_half_precision_changes_the_frequencies_of_rotations():
 
 
 def test_long_songs_are_attended_to_in_parts(tmp_path, monkeypatch):
-    from mssviz.networks import roformer as layers
-
     mixture = GOLDEN["mixture"].T[np.newaxis, :CHUNK]
     whole = loaded("bs_ckpt", tmp_path)(mixture)
-    monkeypatch.setattr(layers, "_MOST_SCORES", 100)
+    monkeypatch.setattr(attention, "_MOST_SCORES", 100)
     parts = loaded("bs_ckpt", tmp_path)(mixture)
     for target, expected in whole.items():
         assert np.allclose(parts[target], expected, atol=1e-6)
@@ -176,9 +174,9 @@ def test_widths_of_bands_tell_channels_and_window(shape, n_channels, n_fft):
     assert found == {"n_channels": n_channels, "n_fft": n_fft, "bands": list(bands)}
 
 
-def safetensors(tensors):
+def safetensors(tensors, metadata=None):
     """A file of safetensors with arrays in single precision, and its table."""
-    table, values = {}, b""
+    table, values = {"__metadata__": metadata} if metadata else {}, b""
     for name, array in tensors.items():
         raw = np.ascontiguousarray(array, "<f4").tobytes()
         place = [len(values), len(values) + len(raw)]

@@ -57,7 +57,7 @@ def import_(
         int | None, whole_option("--hop", help="Hop of the spectrum inside, in samples.")
     ] = None,
 ) -> None:
-    """Make a model of a checkpoint of BS-RoFormer, Mel-Band RoFormer or SCNet."""
+    """Make a model of a checkpoint of BS-RoFormer, Mel-Band RoFormer, SCNet or HTDemucs."""
     from mssviz import pretrained
 
     named = [stem.strip() for stem in stems.split(",")] if stems else None

@@ -1,3 +1,4 @@
+from . import attention as attention
 from . import blstm as blstm
 from . import bs_roformer as bs_roformer
 from . import converters as converters
@@ -5,6 +6,8 @@ from . import d3net as d3net
 from . import demucs as demucs
 from . import fit as fit
 from . import fnn as fnn
+from . import htdemucs as htdemucs
+from . import htdemucs_transformer as htdemucs_transformer
 from . import losses as losses
 from . import mel_roformer as mel_roformer
 from . import openunmix as openunmix

@@ -107,18 +107,15 @@ def build_demucs(
             f"Demucs needs kernel_size of at least stride, {stride} (got {kernel_size})"
         )
 
-    def options(fan_in: int) -> dict[str, Any]:
-        bound = _bound(fan_in, rescale)
-        return {"kernel_initializer": _uniform(bound), "bias_initializer": _uniform(bound)}
-
     def transposed(n_out: int, activation: str | None, name: str, share: int = 1) -> Any:
         return keras.layers.Conv1DTranspose(
             n_out, kernel_size, stride, activation=activation, name=name,
-            **options(share * n_out * kernel_size),
+            **beginning(share * n_out * kernel_size, rescale),
         )  # fmt: skip
 
     def rewritten(x: Any, width: int, kernel: int, name: str) -> Any:
-        convolution = keras.layers.Conv1D(2 * width, kernel, name=name, **options(width * kernel))
+        options = beginning(width * kernel, rescale)
+        convolution = keras.layers.Conv1D(2 * width, kernel, name=name, **options)
         return keras.ops.glu(convolution(x), axis=-1)
 
     mixture = keras.Input((n_samples, n_channels), name="mixture")
@@ -139,7 +136,7 @@ def build_demucs(
         name = f"encoder{level}"
         convolution = keras.layers.Conv1D(
             width, kernel_size, stride, activation="relu", name=f"{name}_conv",
-            **options(x.shape[-1] * kernel_size),
+            **beginning(x.shape[-1] * kernel_size, rescale),
         )  # fmt: skip
         x = rewritten(convolution(x), width, 1, f"{name}_rewrite")
         skips.append(x)
@@ -188,6 +185,22 @@ def valid_length(
     return math.ceil(length / 2) if resample else length
 
 
+def beginning(fan_in: int, rescale: float) -> dict[str, Any]:
+    """Initial kernel and bias of a convolution, as options of its layer.
+
+    Parameters
+    ----------
+    fan_in
+        Number of inputs of an output, or, of a transposed convolution, of outputs of an input.
+    rescale
+        Reference value of their standard deviation, see `build_demucs`; 0 for that of PyTorch.
+    """
+    bound = fan_in**-0.5
+    if rescale:
+        bound *= math.sqrt(rescale / (bound / math.sqrt(3)))
+    return {"kernel_initializer": _uniform(bound), "bias_initializer": _uniform(bound)}
+
+
 def _recurrent(x: Any, n_layers: int) -> Any:
     width = x.shape[-1]
     for level in range(1, n_layers + 1):
@@ -217,12 +230,6 @@ def _middle(x: Any, n_samples: int) -> Any:
 def _uniform(bound: float) -> Any:
     # a new one for each use: the same one would give layers of the same shape the same weights
     return keras.initializers.RandomUniform(-bound, bound)
-
-
-def _bound(fan_in: int, rescale: float) -> float:
-    """Largest initial weight, for a uniform distribution."""
-    bound = fan_in**-0.5
-    return bound * math.sqrt(rescale / (bound / math.sqrt(3))) if rescale else bound
 
 
 class _Level(keras.layers.Layer):

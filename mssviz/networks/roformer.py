@@ -18,6 +18,7 @@ arXiv:2104.09864.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any, Literal
 
@@ -26,12 +27,10 @@ import numpy as np
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
 from mssviz.networks._tensorflow import keras, tf
+from mssviz.networks.attention import attend
 from mssviz.networks.roformer_spectra import Gathered, Spectrum, Spread, Waveform
 from mssviz.networks.roformer_tables import frequencies
 
-#: Numbers from which the products of queries and keys are computed one group after another; all of
-#: them at once would take gigabytes.
-_MOST_SCORES = 1 << 25
 #: Most frames that may attend to each other: every one of them to every other is 256 MiB a head.
 _MOST_FRAMES = 1 << 13
 
@@ -266,22 +265,8 @@ class _GatedAttention(keras.layers.Layer):
         # (batch, G, n, 3 H d) -> (3, batch, G, H, n, d)
         qkv = tf.reshape(qkv, (-1, n_groups, length, 3, self._heads, size))
         queries, keys, values = tf.unstack(tf.transpose(qkv, (3, 0, 1, 4, 2, 5)), 3)
-        turned = self._turned(queries, size**-0.5), self._turned(keys), values
-
-        def attend(parts: tuple[Any, Any, Any]) -> Any:
-            weights = tf.nn.softmax(tf.matmul(parts[0], parts[1], transpose_b=True))
-            if self._dropout is not None:
-                weights = self._dropout(weights, training=training)
-            return tf.matmul(weights, parts[2])
-
-        if n_groups * self._heads * length**2 > _MOST_SCORES:
-            groups = [tf.reshape(part, (-1, length, size)) for part in turned]
-            found = tf.map_fn(
-                attend, tuple(groups), fn_output_signature=values.dtype, parallel_iterations=1
-            )
-            found = tf.reshape(found, tf.shape(values))
-        else:
-            found = attend(turned)
+        drop = None if self._dropout is None else partial(self._dropout, training=training)
+        found = attend(self._turned(queries, size**-0.5), self._turned(keys), values, drop)
         # (batch, G, H, n, d) -> (batch, G, n, H, d)
         found = tf.transpose(found, (0, 1, 3, 2, 4)) * tf.sigmoid(gates)[..., None]
         return tf.reshape(found, (-1, n_groups, length, self._heads * size))

@@ -71,6 +71,7 @@ NETWORKS = {
         "mel_roformer:build_mel_roformer", "waveform", "waveform", attends=True
     ),
     "scnet": NetworkType("scnet:build_scnet", "waveform", "waveform"),
+    "htdemucs": NetworkType("htdemucs:build_htdemucs", "waveform", "waveform"),
 }
 
 FORMATS = {
@@ -80,6 +81,7 @@ FORMATS = {
     "demucs": WeightsFormat("converters.demucs:load"),
     "roformer": WeightsFormat("converters.roformer:load"),
     "scnet": WeightsFormat("converters.scnet:load"),
+    "htdemucs": WeightsFormat("converters.htdemucs:load"),
     "keras": WeightsFormat("converters.keras:load", ".weights.h5", b"\x89HDF\r\n\x1a\n"),
 }
 

@@ -207,8 +207,7 @@ def _preset(config: Values, weights: Weights, path: Path) -> Preset:
         stft=grid,
         patch_frames=0 if is_waveform else length,
         patch_samples=length if is_waveform else 0,
-        context=(context := config.whole("context", 0, (length - 1) // 2, 0)),
-        overlap=config.whole("overlap", 0, _most_overlap(is_waveform, context, length), 0),
+        **_joints(config, is_waveform, length),
         training=config.inner("training").content,
         model_bins=n_bins,
         n_channels=n_channels,
@@ -226,9 +225,18 @@ def _preset(config: Values, weights: Weights, path: Path) -> Preset:
     )
 
 
-def _most_overlap(is_waveform: bool, context: int, length: int) -> int:
-    # patches with context lie side by side, and those of spectra, too
-    return min(_MOST_OVERLAP, length) if is_waveform and not context else 0
+def _joints(config: Values, is_waveform: bool, length: int) -> dict[str, Any]:
+    """How patches follow each other: with context side by side, as those of spectra, or faded."""
+    context = config.whole("context", 0, (length - 1) // 2, 0)
+    is_faded = is_waveform and not context
+    overlap = config.whole("overlap", 0, min(_MOST_OVERLAP, length) if is_faded else 0, 0)
+    crossfade = config.real("crossfade", 0, 0.5 if is_faded and not overlap else 0, 0)
+    song_level = "song_level" in config and config.flag("song_level")
+    if song_level and not is_waveform:
+        raise ParameterError("song_level must be false for networks that read no waveforms")
+    return {
+        "context": context, "overlap": overlap, "crossfade": crossfade, "song_level": song_level
+    }  # fmt: skip
 
 
 def _is_shipped(path: Path) -> bool:

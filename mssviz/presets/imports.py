@@ -2,7 +2,7 @@
 
 A checkpoint's tensors tell most of its network. What they do not tell, the configuration beside it
 does, a yaml of the program Music-Source-Separation-Training, as people publish it; where both speak
-of the same, they must agree.
+of the same, they must agree. Files of demucs tell the rest themselves.
 """
 
 import json
@@ -16,10 +16,10 @@ from typing import Any
 from mssviz._checks import as_path
 from mssviz._files import chosen_folder, new_folder, sha256
 from mssviz._stems import ACCOMPANIMENT, source_name
-from mssviz._typing import PathLike
+from mssviz._typing import AnyArray, PathLike
 from mssviz._values import Values, is_name, load_yaml, shown
 from mssviz.errors import FileError, ParameterError, PretrainedError
-from mssviz.presets import roformers, scnets
+from mssviz.presets import htdemucs, roformers, scnets
 from mssviz.presets.preset import CONFIG
 
 #: Hop of each kind if no configuration says it: that of most published files.
@@ -31,6 +31,7 @@ _CITATIONS = {
     "bs_roformer": "Lu, Wang, Kong and Hung, arXiv:2309.02612 (the network)",
     "mel_roformer": "Wang, Lu and Won, arXiv:2310.01809 (the network)",
     "scnet": "Tong et al., arXiv:2401.13276 (the network)",
+    "htdemucs": "Rouard, Massa and Défossez, arXiv:2211.08553 (the network)",
 }
 
 
@@ -97,7 +98,8 @@ def keep(source: PathLike, name: str, said: Said, check: Callable[[Path], object
     Parameters
     ----------
     source
-        Path of a ``.ckpt``, ``.pt`` or ``.safetensors`` of a RoFormer or an SCNet; it is copied.
+        Path of a ``.ckpt``, ``.pt``, ``.th`` or ``.safetensors`` of a RoFormer, an SCNet or an
+        HTDemucs; it is copied.
     name
         Name that the preset is to have.
     said
@@ -166,46 +168,101 @@ def configuration(path: Path, name: str, said: Said) -> dict[str, Any]:
 
 
 def _configuration(path: Path, name: str, said: Said, theirs: Values) -> dict[str, Any]:
-    from mssviz.networks.converters import checkpoint, roformer, scnet
+    from mssviz.networks.converters import checkpoint
+    from mssviz.networks.converters.htdemucs import is_htdemucs
+
+    state, options = checkpoint.read_package(path)
+    if is_htdemucs(state):
+        own = _of_htdemucs(path, said, theirs, state, options)
+    else:
+        own = _of_family(path, said, theirs, state)
+    return {
+        "name": name,
+        "title": f"Imported from {path.name}",
+        "n_fft": 4096,
+        "hop_length": 1024,
+        "model_bins": 2049,
+        "mask_power": 2.0,
+        "mask_extension": "zeros",
+        **own,
+        "weights": {
+            "format": own["weights"],
+            "folder": "weights",
+            "files": {path.name: None},
+            "size": path.stat().st_size,
+        },
+        "licence": "unknown",
+        "citation": _CITATIONS[own["model"]["type"]],
+    }
+
+
+def _of_family(
+    path: Path, said: Said, theirs: Values, state: Mapping[str, AnyArray]
+) -> dict[str, Any]:
+    from mssviz.networks.converters import roformer, scnet
 
     model, audio = theirs.inner("model"), theirs.inner("audio")
     rate = model.whole("sample_rate", 1, 768_000, audio.whole("sample_rate", 1, 768_000, 44_100))
-    state = checkpoint.read_state(path)
     if scnet.is_scnet(state):
         family, found = _SCNET, scnet.described(state, path)
     else:
         family, found = _ROFORMER, roformer.described(state, path, rate)
     _compare(model, family.told(model, found), family.known, path)
     n_stems, n_channels = found.pop("n_stems"), found.pop("n_channels")
-    kind = found["type"]
-    hop = said.hop_length or model.whole(family.hop_key, 1, 1 << 15, _HOPS[kind])
+    hop = said.hop_length or model.whole(family.hop_key, 1, 1 << 15, _HOPS[found["type"]])
     inference = theirs.inner("inference")
     usual = _CHUNK_SECONDS * rate // hop * hop
     chunk = inference.whole("chunk_size", 1, 1 << 25, audio.whole("chunk_size", 1, 1 << 25, usual))
     _warn(said, family, hop, chunk, path)
     targets, residual = _targets(said, theirs.inner("training"), n_stems)
     return {
-        "name": name,
-        "title": f"Imported from {path.name}",
         "targets": targets,
         "sample_rate": rate,
-        "n_fft": 4096,
-        "hop_length": 1024,
         "patch_samples": chunk,
         "overlap": inference.whole("num_overlap", 1, 64, 2),
-        "model_bins": 2049,
         "n_channels": n_channels,
-        "mask_power": 2.0,
-        "mask_extension": "zeros",
         "model": family.options(model, found, rate, hop) | {"residual": residual},
-        "weights": {
-            "format": family.format,
-            "folder": "weights",
-            "files": {path.name: None},
-            "size": path.stat().st_size,
-        },
-        "licence": "unknown",
-        "citation": _CITATIONS[kind],
+        "weights": family.format,
+    }
+
+
+def _of_htdemucs(
+    path: Path,
+    said: Said,
+    theirs: Values,
+    state: Mapping[str, AnyArray],
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    from mssviz.networks.converters.htdemucs import FIXED, described
+
+    model, training = htdemucs.block(theirs), theirs.inner("training")
+    found = described(state, {**model.content, **options}, path)
+    _compare(model, htdemucs.told(found, FIXED), htdemucs.known(FIXED), path)
+    n_stems = found.pop("n_stems")
+    if said.hop_length not in (None, hop := found["n_fft"] // 4):
+        raise ParameterError(
+            f"hop must be {hop}, a quarter of the window, in an HTDemucs (got {said.hop_length}); "
+            "leave it out"
+        )
+    if said.config is None and not options:
+        warnings.warn(
+            f"{path.name}: it says nothing of its network, and no configuration was given, so the "
+            f"chunk of {float(htdemucs.SEGMENT):g} s, the number of heads and the stems' names are "
+            "guesses; wrong ones sound plausible and worse",
+            stacklevel=2,
+        )
+    rate = htdemucs.sample_rate(training, options)
+    stems = Values({"instruments": options.get("sources"), **training.content})
+    targets, _ = _targets(said, stems, n_stems)
+    return {
+        "targets": targets[:n_stems],
+        "sample_rate": rate,
+        "patch_samples": htdemucs.n_samples(training, options, rate),
+        "crossfade": 0.25,
+        "song_level": True,
+        "n_channels": found.pop("n_channels"),
+        "model": found,
+        "weights": "htdemucs",
     }
 
 

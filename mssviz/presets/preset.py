@@ -29,8 +29,8 @@ class Weights:
     format
         Format of the files: ``"spleeter"`` is a TensorFlow 1 checkpoint ``model.*``, ``"keras"`` is
         ``model.weights.h5``, ``"openunmix"``, ``"xumx"`` and ``"demucs"`` are files of PyTorch,
-        ``"roformer"`` and ``"scnet"`` are one of PyTorch or safetensors, and `WEIGHTLESS` stands
-        for no files.
+        ``"roformer"`` and ``"scnet"`` are one of PyTorch or safetensors, ``"htdemucs"`` one or, for
+        a bag, several of these, and `WEIGHTLESS` stands for no files.
     folder
         Name below the place for weights (see `pretrained`), or an absolute path of a user's own,
         within the folder of the configuration. Nothing is fetched into that folder itself.
@@ -73,6 +73,11 @@ class Preset:
     overlap
         Number of patches that each sample is in, whose estimates are faded into each other, for
         networks that read waveforms; 0 where patches lie side by side.
+    crossfade
+        Share of a patch that is also in the next one, into which it is faded, for networks that
+        read waveforms and were published with the program demucs; else 0.
+    song_level
+        Whether songs are brought to a mean of 0 and a deviation of 1 as a whole, and stems back.
     mask_power, mask_extension
         Defaults for the ratio masks.
     model
@@ -113,6 +118,8 @@ class Preset:
     patch_samples: int = 0
     context: int = 0
     overlap: int = 0
+    crossfade: float = 0.0
+    song_level: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = field(default=None, compare=False)
 

@@ -1,10 +1,11 @@
 """A stream of samples through a network that reads so many at a time, in memory of that size.
 
-Two ways: patches that look at their neighbours' samples and are put side by side, and chunks that
-overlap and are faded into each other, as the programs do that RoFormers were published for.
+Patches look at their neighbours' samples and are put side by side. Chunks overlap and are faded
+into each other, in one of two ways, as the programs do that networks were published for.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -15,6 +16,11 @@ from mssviz._typing import AnyArray, Waveform
 _FADE = 10
 #: Function from a patch ``(n_patch, n_channels)`` to its stems, side by side as channels.
 Estimate = Callable[[Waveform], Waveform]
+#: Function that tells the weights of a chunk's samples, from whether it is the first, and the last.
+_Window = Callable[[bool, bool], AnyArray]
+#: Function that makes a whole chunk of a part of one and samples before it, and tells the first
+#: sample of the part there.
+_Filling = Callable[[Waveform, Waveform], tuple[Waveform, int]]
 
 
 def in_patches(
@@ -95,13 +101,51 @@ def in_chunks(
     shorter than a chunk is followed by silence, or mirrored if it is longer than half of one.
     """
     step = n_chunk // overlap
+    ways = partial(_window, n_chunk), lambda _, part: (_filled(part, n_chunk), 0)
     border, source = n_chunk - step, iter(blocks)
     begin = _at_least(source, 2 * border + 1)
     stream: Iterator[Waveform] = chain(begin, source)
     if border and sum(map(len, begin)) > 2 * border:
-        mirrored = _faded(_mirrored(stream, border), n_chunk, step, estimate)
+        mirrored = _faded(_mirrored(stream, border), n_chunk, step, estimate, *ways)
         return _without_ends(mirrored, border)
-    return _faded(stream, n_chunk, step, estimate)
+    return _faded(stream, n_chunk, step, estimate, *ways)
+
+
+def in_triangles(
+    blocks: Iterable[Waveform], n_chunk: int, crossfade: float, estimate: Estimate
+) -> Iterator[Waveform]:
+    """Fade chunks into each other that count most in their middles.
+
+    What two chunks say of a sample is averaged, with weights that rise from a chunk's beginning to
+    its middle and fall to its end.
+
+    Parameters
+    ----------
+    blocks
+        Blocks of samples ``(any, n_channels)``.
+    n_chunk
+        Length of a chunk in samples.
+    crossfade
+        Share of a chunk that is also in the next one, from 0 to below 1.
+    estimate
+        Function of chunks, which gives as many samples.
+
+    Yields
+    ------
+    Waveform
+        Mixture and stems side by side as channels.
+
+    Notes
+    -----
+    This is what demucs 4 does without shifts. What is left at a song's end is put into the middle
+    of a chunk, between the samples before it and silence.
+    """
+    ramp = np.arange(1, n_chunk + 1, dtype=np.float32)[:, None]
+    triangle = np.minimum(ramp, ramp[::-1]) / -(-n_chunk // 2)
+    step = int((1 - crossfade) * n_chunk)
+    return _faded(
+        iter(blocks), n_chunk, step, estimate, lambda *_: triangle, partial(_centred, n_chunk)
+    )
 
 
 def _at_least(source: Iterator[Waveform], n_samples: int) -> list[Waveform]:
@@ -135,25 +179,33 @@ def _without_ends(stream: Iterator[Waveform], border: int) -> Iterator[Waveform]
 
 
 def _faded(
-    stream: Iterator[Waveform], n_chunk: int, step: int, estimate: Estimate
+    stream: Iterator[Waveform],
+    n_chunk: int,
+    step: int,
+    estimate: Estimate,
+    window: _Window,
+    fill: _Filling,
 ) -> Iterator[Waveform]:
     samples = np.concatenate(_at_least(stream, n_chunk + 1) or [np.zeros((0, 1), np.float32)])
+    before = samples[:0]
     total: AnyArray = np.zeros((n_chunk, 0), np.float32)
     weight: AnyArray = np.zeros((n_chunk, 1), np.float32)
     while len(samples):
-        part, is_first, is_last = samples[:n_chunk], not total.size, len(samples) <= step
-        window = _window(n_chunk, is_first, is_last)[: len(part)]
-        found = estimate(_filled(part, n_chunk))[: len(part)] * window
+        part, is_first = samples[:n_chunk], not total.size
+        weights = window(is_first, len(samples) <= step)[: len(part)]
+        chunk, first = fill(before, part)
+        found = estimate(chunk)[first : first + len(part)] * weights
         if is_first:
             total = np.zeros((n_chunk, found.shape[1]), np.float32)
         total[: len(part)] += found
-        weight[: len(part)] += window
+        weight[: len(part)] += weights
         n_done = min(step, len(part))
         stems = np.zeros((n_done, total.shape[1]), np.float32)
         np.divide(total[:n_done], weight[:n_done], out=stems, where=weight[:n_done] > 0)
         yield np.concatenate([part[:n_done], stems], axis=1)
         total, weight = (np.pad(x[step:], [(0, step), (0, 0)]) for x in (total, weight))
         missing = n_chunk + 1 - len(samples) + step
+        before = np.concatenate([before, samples[:step]])[-n_chunk:]
         samples = np.concatenate([samples[step:], *_at_least(stream, missing)])
 
 
@@ -170,3 +222,11 @@ def _window(n_chunk: int, is_first: bool, is_last: bool) -> AnyArray:
 def _filled(part: Waveform, n_chunk: int) -> Waveform:
     missing = ((0, n_chunk - len(part)), (0, 0))
     return np.pad(part, missing, mode="reflect" if len(part) > n_chunk // 2 else "constant")
+
+
+def _centred(n_chunk: int, before: Waveform, part: Waveform) -> tuple[Waveform, int]:
+    missing = n_chunk - len(part)
+    first = missing // 2
+    known = before[len(before) - min(first, len(before)) :]
+    sides = ((first - len(known), missing - first), (0, 0))
+    return np.pad(np.concatenate([known, part]), sides), first

@@ -29,7 +29,8 @@ from mssviz.separation import (
     changed,
     with_margins,
 )
-from mssviz.separators.chunks import in_chunks, in_patches
+from mssviz.separators.chunks import in_chunks, in_patches, in_triangles
+from mssviz.separators.levels import at_song_level
 from mssviz.separators.model import Model
 from mssviz.stft import Frames, magnitude, stft_blocks
 
@@ -266,11 +267,18 @@ class Separator(Model):
         def estimate(patch: Waveform) -> Waveform:
             return np.concatenate([s[0] for s in self.network(patch[np.newaxis]).values()], axis=1)
 
-        # mixture and stems side by side, as channels
+        def joined(blocks: Iterable[Waveform]) -> Iterator[Waveform]:
+            # mixture and stems side by side, as channels
+            if preset.crossfade:
+                return in_triangles(blocks, preset.patch_samples, preset.crossfade, estimate)
+            if preset.overlap:
+                return in_chunks(blocks, preset.patch_samples, preset.overlap, estimate)
+            return in_patches(blocks, n_core, preset.context, preset.n_channels, estimate)
+
         together = (
-            in_chunks(blocks, preset.patch_samples, preset.overlap, estimate)
-            if preset.overlap
-            else in_patches(blocks, n_core, preset.context, preset.n_channels, estimate)
+            at_song_level(blocks, preset.n_channels, joined)
+            if preset.song_level
+            else joined(blocks)
         )
         n_frames = max(1, n_core // preset.stft.hop_length)
         for spectra in stft_blocks(together, preset.stft, n_frames):

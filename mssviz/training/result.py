@@ -15,6 +15,8 @@ from mssviz.training.settings import Settings
 
 WEIGHTS = "model.weights.h5"
 _TITLE = "Trained on "
+#: What a preset says of songs that pass patch by patch, if it says it.
+_JOINTS = ("overlap", "crossfade", "song_level")
 
 
 def check_folder(folder: Path) -> None:
@@ -81,7 +83,7 @@ def configuration(preset: Preset, settings: Settings, n_songs: int) -> dict[str,
         **asdict(p.stft),
         length: p.patch_length,
         "context": p.context,
-        **({"overlap": p.overlap} if p.overlap else {}),
+        **{name: value for name in _JOINTS if (value := getattr(p, name))},
         "model_bins": p.model_bins,
         "n_channels": p.n_channels,
         "mask_power": p.mask_power,

@@ -1,7 +1,7 @@
 """Checkpoints as people share them: their tensors, what shapes tell, and where values go.
 
-Files are those of ``torch.save`` (``.ckpt``, ``.pt``) or of safetensors, with the tensors alone or
-within ``state``, ``state_dict`` or ``model_state_dict``.
+Files are those of ``torch.save`` (``.ckpt``, ``.pt``, ``.th``) or of safetensors, with the tensors
+alone or within ``state``, ``state_dict`` or ``model_state_dict``.
 """
 
 import re
@@ -13,10 +13,19 @@ import numpy as np
 
 from mssviz._typing import AnyArray
 from mssviz.errors import PretrainedError
-from mssviz.networks.converters.safetensors_file import is_safetensors, read_safetensors
+from mssviz.networks.converters.safetensors_file import (
+    is_safetensors,
+    read_metadata,
+    read_safetensors,
+)
 from mssviz.networks.converters.torch_file import read_torch
 
 _WRAPPERS = ("state", "state_dict", "model_state_dict")
+#: What files name that is not read: their network's class, and what a training leaves in them.
+_LEFT_OUT = (
+    "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype",
+    "_codecs.encode", "demucs.htdemucs.HTDemucs",
+)  # fmt: skip
 
 
 class _Left:
@@ -46,12 +55,38 @@ def read_state(path: Path) -> dict[str, AnyArray]:
     PretrainedError
         If the file cannot be read, is damaged or holds no tensors.
     """
+    return read_package(path)[0]
+
+
+def read_package(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
+    """Read the tensors of a checkpoint, and what it says of its network, as those of demucs do.
+
+    Parameters
+    ----------
+    path
+        Path of the file.
+
+    Returns
+    -------
+    state : dict
+        Arrays of real numbers, by their names.
+    options : dict
+        Options of the network by name, of whatever type; empty if the file has none. A fraction is
+        a tuple of its parts, or of its text.
+
+    Raises
+    ------
+    PretrainedError
+        If the file cannot be read, is damaged or holds no tensors.
+    """
+    said: Any
     if is_safetensors(path):
         content: Any = read_safetensors(path)
+        said = read_metadata(path)
     else:
         left = type("_LeftHere", (_Left,), {})
-        names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
-        content = read_torch(path, dict.fromkeys((*names, "_codecs.encode"), left))
+        classes = dict.fromkeys(_LEFT_OUT, left)
+        content = said = read_torch(path, {**classes, "fractions.Fraction": lambda *parts: parts})
     for wrapper in _WRAPPERS:
         if isinstance(content, Mapping) and wrapper in content:
             content = content[wrapper]
@@ -62,7 +97,17 @@ def read_state(path: Path) -> dict[str, AnyArray]:
             raise PretrainedError(
                 f"{path}: {name[:60]} is no tensor of real numbers; choose a file of weights"
             )
-    return dict(found)
+    return dict(found), _options(said)
+
+
+def _options(said: Any) -> dict[str, Any]:
+    if not isinstance(said, Mapping) or not isinstance(said.get("kwargs"), Mapping):
+        return {}
+    found = {name: option for name, option in said["kwargs"].items() if isinstance(name, str)}
+    arguments = said.get("args")
+    if isinstance(arguments, tuple | list) and arguments:
+        found["sources"] = arguments[0]
+    return found
 
 
 def tensors(found: Any, path: Path) -> Mapping[str, AnyArray]:

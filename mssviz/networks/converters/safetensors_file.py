@@ -12,6 +12,8 @@ Source: the format's description in github.com/huggingface/safetensors, version 
 import json
 import math
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -54,19 +56,43 @@ def read_safetensors(path: Path) -> dict[str, AnyArray]:
     PretrainedError
         If the file cannot be read, is damaged, or has numbers of a type that weights lack.
     """
-    try:
+    with _one_error(path):
         content = path.read_bytes()
-    except OSError as error:
-        raise PretrainedError(f"{path}: cannot be read ({reason(error)})") from error
-    try:
-        (length,) = struct.unpack_from("<Q", content)
-        if length > min(len(content) - _LENGTH, _LARGEST_TABLE):
-            raise ValueError("a table that is longer than the file, or than any")
-        table = json.loads(content[_LENGTH : _LENGTH + length].decode())
+        length, table = _table(content, len(content))
         table.pop("__metadata__", None)
-        values = content[_LENGTH + length :]
+        values = content[length:]
         _check_places(table, len(values))
         return {name: _tensor(entry, values) for name, entry in table.items()}
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Read what a file says beside its tensors: values in JSON, by name; others are left out.
+
+    Parameters
+    ----------
+    path
+        Path of the file.
+
+    Raises
+    ------
+    PretrainedError
+        If the file cannot be read or is damaged.
+    """
+    with _one_error(path), path.open("rb") as file:
+        _, table = _table(file.read(_LENGTH + _LARGEST_TABLE), path.stat().st_size)
+        found = {}
+        for name, text in table.get("__metadata__", {}).items():
+            with suppress(json.JSONDecodeError):
+                found[name] = json.loads(text)
+        return found
+
+
+@contextmanager
+def _one_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PretrainedError(f"{path}: cannot be read ({reason(error)})") from error
     except (
         struct.error,
         ValueError,
@@ -78,6 +104,14 @@ def read_safetensors(path: Path) -> dict[str, AnyArray]:
         raise PretrainedError(
             f"{path}: not a file of safetensors, or damaged ({reason(error)}); get it again"
         ) from error
+
+
+def _table(start: bytes, size: int) -> tuple[int, dict[str, Any]]:
+    """Number of bytes before the values, and the table within them."""
+    (length,) = struct.unpack_from("<Q", start)
+    if length > min(size - _LENGTH, _LARGEST_TABLE):
+        raise ValueError("a table that is longer than the file, or than any")
+    return _LENGTH + length, json.loads(start[_LENGTH : _LENGTH + length].decode())
 
 
 def _check_places(table: dict[str, Any], n_bytes: int) -> None:
