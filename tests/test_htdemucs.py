@@ -163,6 +163,22 @@ def test_songs_in_chunks_equal_the_references(sizes, ready):
         assert peak(found[:, 2 * n : 2 * n + 2].T - expected) < 1e-4 * peak(expected)
 
 
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"crossfade": 0.6}, "crossfade must be a number from 0 to 0.5"),
+        ({"overlap": 2}, "crossfade must be a number from 0 to 0"),
+        ({"context": 10}, "crossfade must be a number from 0 to 0"),
+        ({"song_level": "perhaps"}, "song_level must be"),
+    ],
+)
+def test_patches_follow_each_other_in_one_way(changes, match, tmp_path):
+    shipped = json.loads((presets.config_folder() / "htdemucs" / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(shipped | changes))
+    with pytest.raises(ParameterError, match=match):
+        presets.find(tmp_path)
+
+
 # --- Files ------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mssviz.separators import chunks
+from mssviz.separators import chunks, levels
 from tests.test_roformers import CHUNK, GOLDEN, OVERLAP, loaded
 
 
@@ -44,7 +44,64 @@ def test_chunks_of_the_mixture_itself_are_the_mixture(n_samples, overlap):
     assert np.allclose(found[inside, 2:], samples[inside] + 1, atol=1e-5)
 
 
-def test_a_long_stream_is_held_a_chunk_at_a_time():
+@pytest.mark.parametrize("n_samples", [0, 1, 24, 49, 74, 75, 76, 99, 100, 101, 150, 151, 333])
+@pytest.mark.parametrize("n_chunk", [100, 101])
+@pytest.mark.parametrize("crossfade", [0, 0.25, 0.5])
+def test_chunks_faded_by_triangles_are_as_demucs_has_them(n_samples, n_chunk, crossfade):
+    """Beside what demucs does, written out for a song in memory."""
+    rng = np.random.default_rng(0)
+    samples, factors = rng.normal(size=(n_samples, 2)), rng.normal(size=(n_chunk, 1))
+    half = n_chunk // 2
+    weights = np.concatenate([np.arange(1, half + 1), np.arange(n_chunk - half, 0, -1)])[:, None]
+    expected, total = np.zeros((n_samples, 2)), np.zeros((n_samples, 1))
+    for start in range(0, n_samples, int((1 - crossfade) * n_chunk)):
+        part = slice(start, min(start + n_chunk, n_samples))
+        length = part.stop - start
+        before = (n_chunk - length) // 2
+        around = np.pad(samples, ((n_chunk, n_chunk), (0, 0)))[n_chunk + start - before :][:n_chunk]
+        found = (around * factors)[before : before + length]
+        expected[part] += weights[:length] * found
+        total[part] += weights[:length]
+    given = samples.astype(np.float32)
+    blocks = cut(given, [n_samples // 3, n_samples - n_samples // 3])
+    parts = chunks.in_triangles(blocks, n_chunk, crossfade, lambda patch: patch * factors)
+    found = np.concatenate([*parts, np.zeros((0, 4))])
+    assert np.array_equal(found[:, :2], given)
+    assert np.allclose(found[:, 2:], expected / np.maximum(total, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 5, 3_000_000])
+def test_a_song_is_brought_to_one_level_and_back(n_samples):
+    rng = np.random.default_rng(0)
+    samples = (0.2 * rng.normal(size=(n_samples, 2)) + 0.1).astype(np.float32)
+    seen = []
+
+    def separate(blocks):
+        for block in blocks:
+            seen.append(block)
+            yield np.concatenate([block, 2 * block], axis=1)
+
+    blocks = cut(samples, [n_samples // 3, n_samples - n_samples // 3])
+    found = np.concatenate([*levels.at_song_level(blocks, 2, separate), np.zeros((0, 4))])
+    assert np.array_equal(found[:, :2], samples)
+    if n_samples > 1:
+        mono = samples.mean(axis=1, dtype=float)
+        assert np.allclose(found[:, 2:], 2 * (samples - mono.mean()) + mono.mean(), atol=1e-5)
+        heard = np.concatenate(seen).mean(axis=1, dtype=float)
+        assert abs(heard.mean()) < 1e-5
+        assert heard.std(ddof=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_silence_stays_silent_at_any_level():
+    silence = np.full((1000, 2), 0.25, np.float32)
+    found = levels.at_song_level(
+        [silence], 2, lambda blocks: (np.tile(block, 2) for block in blocks)
+    )
+    assert np.allclose(np.concatenate(list(found)), 0.25)
+
+
+@pytest.mark.parametrize(("way", "share"), [(chunks.in_chunks, 4), (chunks.in_triangles, 0.25)])
+def test_a_long_stream_is_held_a_chunk_at_a_time(way, share):
     """Two million samples that are made while they are read; the reader is never far ahead."""
     given = taken = 0
 
@@ -54,7 +111,7 @@ def test_a_long_stream_is_held_a_chunk_at_a_time():
             given += 1000
             yield np.zeros((1000, 2), np.float32)
 
-    for part in chunks.in_chunks(blocks(), 10_000, 4, lambda patch: patch):
+    for part in way(blocks(), 10_000, share, lambda patch: patch):
         taken += len(part)
         assert given - taken < 45_000
     assert taken == 2_000_000

@@ -422,6 +422,7 @@ NONSENSE = [
     ("sample_rate", "44100"), ("n_fft", 2**30), ("n_fft", 4.5), ("hop_length", 0),
     ("hop_length", 3), ("patch_frames", 10**9), ("patch_frames", 0), ("patch_frames", None),
     ("model_bins", 34), ("model_bins", 0), ("n_channels", 0), ("n_channels", 10**6),
+    ("overlap", 2), ("crossfade", 0.25), ("song_level", True), ("song_level", 2),
     ("context", 8), ("context", -1), ("mask_power", 0), ("mask_power", float("nan")),
     ("mask_power", float("inf")), ("mask_extension", "mirror"), ("mask_extension", []),
     ("name", "a\nb"), ("name", 5), ("title", "\x1b[2J"), ("licence", ["MIT"]),

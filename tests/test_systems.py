@@ -99,6 +99,8 @@ def test_learns_is_kept_and_separates(name, song, tmp_path):
     assert losses.iloc[-1] < losses.iloc[0]
 
     separator = Separator(tmp_path / "mine")
+    for name in ("context", "overlap", "crossfade", "song_level"):
+        assert getattr(separator.preset, name) == getattr(preset, name)
     mixture, _ = song.load(0, 3.3, separator.sample_rate)
     separation = separator.separate(mixture, separator.sample_rate, progress=False)
     assert list(separation.estimates) == list(preset.targets)
