@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from mssviz._values import Values, is_number
+from mssviz._values import Values, is_number, shown
 from mssviz.errors import ParameterError
 
 #: Their names of what tensors tell, by ours.
@@ -88,9 +88,7 @@ def n_samples(training: Values, options: Mapping[str, Any], rate: int) -> int:
     said = options.get("segment", training.content.get("segment", SEGMENT))
     seconds = _seconds(said)
     if not 0 < seconds <= _LONGEST:
-        raise ParameterError(
-            f"segment must be above 0 and up to {_LONGEST} s (got {float(seconds):g})"
-        )
+        raise ParameterError(f"segment must be above 0 and up to {_LONGEST} s (got {shown(said)})")
     return int(seconds * rate)
 
 
@@ -104,5 +102,4 @@ def _seconds(said: Any) -> Fraction | float:
         said = tuple(int(n) for n in said[0][:40].split("/") if n.isdecimal())
     if isinstance(said, tuple) and len(said) == 2 and all(type(n) is int and n > 0 for n in said):
         return Fraction(*said)
-    kind = type(said).__name__
-    raise ParameterError(f"segment must be a number of seconds (got {kind})")
+    raise ParameterError(f"segment must be a number of seconds (got {shown(said)})")

@@ -26,6 +26,8 @@ _LEFT_OUT = (
     "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype",
     "_codecs.encode", "demucs.htdemucs.HTDemucs",
 )  # fmt: skip
+_PLAIN = (bool, int, float, str, type(None))
+_MOST_PARTS = 64
 
 
 class _Left:
@@ -71,8 +73,9 @@ def read_package(path: Path) -> tuple[dict[str, AnyArray], dict[str, Any]]:
     state : dict
         Arrays of real numbers, by their names.
     options : dict
-        Options of the network by name, of whatever type; empty if the file has none. A fraction is
-        a tuple of its parts, or of its text.
+        Options of the network by name: numbers, texts, or a few of these; empty if the file has
+        none. A fraction is a tuple of its parts, or of its text; whatever else, the name of its
+        type.
 
     Raises
     ------
@@ -107,7 +110,15 @@ def _options(said: Any) -> dict[str, Any]:
     arguments = said.get("args")
     if isinstance(arguments, tuple | list) and arguments:
         found["sources"] = arguments[0]
-    return found
+    # a few bytes can make a thing whose text is longer than any memory
+    return {n: o if _is_plain(o) else type(o).__name__ for n, o in found.items()}
+
+
+def _is_plain(option: Any) -> bool:
+    parts = option.values() if isinstance(option, Mapping) else option
+    if isinstance(option, Mapping | list | tuple):
+        return len(option) <= _MOST_PARTS and all(isinstance(part, _PLAIN) for part in parts)
+    return isinstance(option, _PLAIN)
 
 
 def tensors(found: Any, path: Path) -> Mapping[str, AnyArray]:

@@ -100,7 +100,7 @@ def described(
     shapes = Shapes(state, path, "an HTDemucs")
     channels, n_channels, _ = shapes.of("tencoder.0.conv.weight", 3)
     depth = shapes.count(r"tencoder\.(\d{1,4})\.")
-    heads = _plain(options.get("t_heads", HEADS))
+    heads = options.get("t_heads", HEADS)
     if not is_number(heads) or not 1 <= heads <= _MOST_HEADS:
         raise PretrainedError(
             f"{path}: t_heads must be from 1 to {_MOST_HEADS} (got {shown(heads)}); choose another "
@@ -168,17 +168,11 @@ def _check_options(model: Any, options: Mapping[str, Any], path: Path) -> None:
     if heads := [layer.heads for layer in model.layers if isinstance(layer, Attention)]:
         needed["t_heads"] = heads[0]
     for name, value in needed.items():
-        theirs = _plain(options.get(name, value))
-        if theirs != value:
+        if options.get(name, value) != value:
             raise PretrainedError(
-                f"{path}: its network has {name} {shown(theirs)}, this one {value}; choose the "
-                "preset that it belongs to"
+                f"{path}: its network has {name} {shown(options[name])}, this one {value}; choose "
+                "the preset that it belongs to"
             )
-
-
-def _plain(value: Any) -> Any:
-    """The value, or the name of its type if it is none that can be compared and shown at once."""
-    return value if isinstance(value, bool | int | float | str) else type(value).__name__
 
 
 def _values(tensor: AnyArray, place: str) -> AnyArray:
