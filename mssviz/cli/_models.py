@@ -42,7 +42,7 @@ def fetch(
 
 def import_(
     source: Annotated[
-        Path, path_argument(metavar="FILE", help="Checkpoint: .ckpt, .pt or .safetensors.")
+        Path, path_argument(metavar="FILE", help="Checkpoint: .ckpt, .pt, .th or .safetensors.")
     ],
     config: Annotated[
         Path | None, path_option("--config", help="Configuration (yaml) that belongs to it.")

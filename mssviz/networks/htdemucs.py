@@ -6,11 +6,11 @@ channels of a level, each level twice those before.
 
 ::
 
-                      ┌───────────── skips ──────────────┐
+                          ┌───────── skips ─────────┐
     mixture ─┬─ STFT ─ encoders ─┐               ┌─ decoders ─ inverse STFT ─┐
      N x C   │   F x T x 2 C     ├─ transformer ─┤                           + ─ K stems
              └─────── encoders ──┘               └─ decoders ────────────────┘
-                      └───────────── skips ──────────────┘
+                          └───────── skips ─────────┘
 
     encoder     convolution of 8, stride 4, along bins or samples ─ GELU ─ residual ─ convolution of
                 1 to twice the channels ─ GLU; behind the first one of the spectrum, numbers of each
