@@ -71,7 +71,7 @@ NETWORKS = {
         "mel_roformer:build_mel_roformer", "waveform", "waveform", attends=True
     ),
     "scnet": NetworkType("scnet:build_scnet", "waveform", "waveform"),
-    "htdemucs": NetworkType("htdemucs:build_htdemucs", "waveform", "waveform"),
+    "htdemucs": NetworkType("htdemucs:build_htdemucs", "waveform", "waveform", attends=True),
 }
 
 FORMATS = {
