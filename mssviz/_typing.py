@@ -9,7 +9,8 @@ Magnitude  ``(n_frames, n_bins, n_channels)``    float32, linear
 Mask       ``(n_frames, n_bins, n_channels)``    float32, in [0, 1]
 ========== ===================================== ==========
 
-Several sources are a dict in the preset's order.
+A complex mask has the layout and the type of an STFT, and any level. Several sources are a dict in
+the preset's order.
 """
 
 import os
@@ -30,6 +31,7 @@ PathLike = str | os.PathLike[str]
 SoundSource = PathLike | BinaryIO
 BitDepth = Literal["16", "24", "float"]
 Extension = Literal["zeros", "average"]
+MaskPart = Literal["whole", "magnitude", "turn"]
 Codec = Literal["wav", "flac", "mp3", "ogg", "m4a", "wma"]
 
 #: Callback (done, total, what); `total` is None while unknown. It raises `Cancelled` to stop the

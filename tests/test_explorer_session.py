@@ -14,6 +14,7 @@ from mssviz.separation import Run
 from mssviz.separation.editing import Stroke
 from mssviz.widgets.explorer.choice import Choice
 from mssviz.widgets.explorer.excerpt import HEARD_SECONDS
+from mssviz.widgets.explorer.script import script_of
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.work import Listener
 
@@ -276,6 +277,24 @@ def test_options_are_kept_for_the_next_song(session, folder):
     assert not session.laboratory.oracle_phase  # there is none to take
     assert session.result.scores is None
     assert "true stems are unknown" in session.result.no_scores
+
+
+def test_a_part_of_complex_masks_is_heard_where_there_is_one(session, folder):
+    session.set_options(mask_part="turn")
+    session.separate(Choice(folder, "oracle:MWF-targets"))
+    assert session.laboratory.mask_part == "turn"
+    turned, scores = session.laboratory.estimates["vocals"].copy(), session.result.scores
+    assert "mask_part='turn'" in script_of(session.result)
+    session.set_options()
+    session.wait()
+    assert session.laboratory.mask_part == "whole"
+    assert not np.allclose(session.laboratory.estimates["vocals"], turned, atol=1e-3)
+    assert session.result.scores.summary["SDR"]["vocals"] > scores.summary["SDR"]["vocals"] + 1
+    session.set_options(mask_part="magnitude")
+    session.separate(Choice(folder, "mixture"))  # nothing turns here
+    assert session.laboratory.mask_part == "whole"
+    session.separate(Choice(folder, "oracle:MWF-targets"))
+    assert session.laboratory.mask_part == "magnitude"
 
 
 def test_a_stroke_is_painted_and_taken_back_and_painted_again(separated, log):

@@ -1,10 +1,11 @@
 """Time-frequency masks: how they are made from magnitudes or true sources, and applied.
 
-A mask says, for every bin of the mixture's STFT, which share of it belongs to a source. All
-functions take and return arrays ``(n_frames, n_bins, n_channels)``; several sources are a
-dict in the preset's order.
+A mask says, for every bin of the mixture's STFT, which share of it belongs to a source; a complex
+mask turns its phase, too, and may be louder than all of it. All functions take and return arrays
+``(n_frames, n_bins, n_channels)``; several sources are a dict in the preset's order.
 """
 
+from mssviz.masks.complex_valued import PARTS, SILENCE, apply_part, check_part, complex_mask
 from mssviz.masks.ideal import (
     ideal_amplitude_mask,
     ideal_binary_masks,
@@ -30,13 +31,18 @@ from mssviz.masks.ratio import (
 
 __all__ = [
     "EPSILON",
+    "PARTS",
+    "SILENCE",
     "WienerModel",
     "apply",
+    "apply_part",
     "binary_masks",
     "check_extension",
     "check_level",
+    "check_part",
     "check_power",
     "check_share",
+    "complex_mask",
     "extend",
     "harden",
     "ideal_amplitude_mask",

@@ -13,7 +13,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from mssviz import masks
-from mssviz._typing import AnyArray, Mask, Stft, Waveform
+from mssviz._typing import AnyArray, Mask, MaskPart, Stft, Waveform
 from mssviz.audio import residual_db
 from mssviz.errors import ParameterError
 from mssviz.separation import MaskChanges, Separation, changed, given_options
@@ -47,6 +47,9 @@ class Laboratory:
         until `resound`.
     oracle_phase : bool
         Whether stems get their true stem's phase, where known, instead of the mixture's.
+    mask_part : str
+        What of the model's complex masks is heard, see `masks.apply_part`; strokes replace them by
+        masks in [0, 1], which have no parts.
 
     Examples
     --------
@@ -77,6 +80,7 @@ class Laboratory:
                 f"(got {', '.join(self.references)})"
             )
         self.oracle_phase = False
+        self.mask_part: MaskPart = "whole"
         self._heard: Callable[[], Separation | None] = _nobody
         self.mixture_stft = separation.mixture_stft
         self.params = separation.preset.stft
@@ -113,28 +117,60 @@ class Laboratory:
 
         return {target: of(target) for target in true}
 
-    def set_options(self, oracle_phase: bool = False, **changes: Unpack[MaskChanges]) -> None:
-        """Choose how masks are made; `remask` and `resound` apply it.
+    @property
+    def complex_masks(self) -> dict[str, Frames]:
+        """Complex masks of the present options, whole and without strokes; computed at each look.
+
+        They are those of `Separation.complex_masks`, and none where it has none.
+        """
+
+        def of(target: str) -> Frames:
+            def compute(start: int, stop: int) -> AnyArray:
+                return self.separation.complex_masks[target][start:stop]
+
+            return Frames(self.mixture_stft.shape, np.complex64, compute)
+
+        return {target: of(target) for target in self.separation.complex_masks}
+
+    def set_options(
+        self,
+        oracle_phase: bool = False,
+        mask_part: MaskPart = "whole",
+        **changes: Unpack[MaskChanges],
+    ) -> None:
+        """Choose how masks are made and heard; `remask` and `resound` apply it.
 
         Parameters
         ----------
         oracle_phase
             Whether stems get the true stems' phase instead of the mixture's.
+        mask_part
+            Part of complex masks that is heard: ``"whole"``, ``"magnitude"`` or ``"turn"``, see
+            `masks.apply_part`. The oracle phase comes after it.
         changes
             Mask options to change, any of `MaskOptions`.
 
         Raises
         ------
         ParameterError
-            If a value is out of range, or the oracle phase is wanted but true stems are not known.
+            If a value is out of range, the oracle phase is wanted but true stems are not known, or
+            a part of masks that have none.
         """
         if oracle_phase and not self.references:
             raise ParameterError("the oracle phase needs the true stems; choose the mixture's")
-        self.oracle_phase = oracle_phase
+        masks.check_part(mask_part)
+        separation = self.separation
+        given = given_options(changes)
+        if any(getattr(separation.options, name) != value for name, value in given.items()):
+            separation = separation.with_options(**changes)
+        if mask_part != "whole" and not separation.prediction.kind.is_filter(separation.options):
+            raise ParameterError(
+                f"{separation.preset.name}: its masks lie in [0, 1] and turn no phase, so there is "
+                f"no part of them to hear (got mask_part={mask_part!r}); leave it at 'whole'"
+            )
+        self.separation = separation
+        self.oracle_phase, self.mask_part = oracle_phase, mask_part
         self._heard = _nobody
-        present = self.separation.options
-        if any(getattr(present, name) != v for name, v in given_options(changes).items()):
-            self.separation = self.separation.with_options(**changes)
 
     def take(self, separation: Separation) -> None:
         """Go on with another separation of the same mixture; strokes and options stay.
@@ -161,15 +197,20 @@ class Laboratory:
         self.separation = replace(separation, options=present.options, store=Store())
         self._heard = _nobody
 
-    def is_local(self, oracle_phase: bool = False, **changes: Unpack[MaskChanges]) -> bool:
+    def is_local(
+        self,
+        oracle_phase: bool = False,
+        mask_part: MaskPart = "whole",
+        **changes: Unpack[MaskChanges],
+    ) -> bool:
         """Whether with these options a frame's masks need no other frame's prediction.
 
         Then they can be made while the network is still at work on later frames.
 
         Parameters
         ----------
-        oracle_phase, changes
-            Options as for `set_options`; the phase makes no difference here.
+        oracle_phase, mask_part, changes
+            Options as for `set_options`; the first two make no difference here.
         """
         options = changed(self.separation.options, changes)
         return not options.mwf and not options.margin(self.params)
@@ -260,17 +301,20 @@ class Laboratory:
             made.preset, made.mixture, made.prediction, made.options,
             Store({**store.cache, "stems": stems}),
             painted,
-            _Recipe(self.references, self.oracle_phase, self.editor.changes),
+            _Recipe(self.references, self.oracle_phase, self.mask_part, self.editor.changes),
         )  # fmt: skip
 
     def _spectra(self, frames: slice) -> dict[str, Stft]:
+        mixture = self.mixture_stft[frames]
         if self.separation.masker.is_filter and not self.editor.edited:
-            # the filter moves levels between channels, which no mask does
+            # the filter moves levels between channels, which no mask in [0, 1] does
             blocks = self.separation.segments(frames.start, frames.stop)
             parts = [self.separation.masker.spectra(segment) for segment in blocks]
-            spectra = {t: np.concatenate([p[t] for p in parts]) for t in self.estimates}
+            spectra = {
+                t: masks.apply_part(np.concatenate([p[t] for p in parts]), mixture, self.mask_part)
+                for t in self.estimates
+            }
         else:
-            mixture = self.mixture_stft[frames]
             found = self.editor.masks
             spectra = {t: masks.apply(mask[frames], mixture) for t, mask in found.items()}
         if self.oracle_phase:
@@ -301,11 +345,16 @@ class _Recipe:
 
     references: Mapping[str, Waveform]
     oracle_phase: bool
+    mask_part: MaskPart
     changes: Sequence[Any]
+
+    @property
+    def does_nothing(self) -> bool:
+        return not (self.changes or self.oracle_phase or self.mask_part != "whole")
 
     def applied(self, separation: Separation) -> Separation:
         laboratory = Laboratory(separation, self.references)
-        laboratory.oracle_phase = self.oracle_phase
+        laboratory.oracle_phase, laboratory.mask_part = self.oracle_phase, self.mask_part
         laboratory.editor.follow(self.changes)
         for frames in laboratory.parts():
             laboratory.remask(frames)
@@ -336,8 +385,7 @@ class _Heard(Separation):
         """As `Separation.with_options`; strokes stay on the new masks."""
         made = Separation(self.preset, self.mixture, self.prediction, self.options, Store())
         made = made.with_options(**changes)
-        kept = self.recipe.changes or self.recipe.oracle_phase
-        return self.recipe.applied(made) if kept else made
+        return made if self.recipe.does_nothing else self.recipe.applied(made)
 
 
 def _copy(store: Store, array: AnyArray) -> AnyArray:

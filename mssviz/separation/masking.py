@@ -35,6 +35,11 @@ class Masker:
     segments
         Function that begins a new pass over the whole song; needed by the Wiener filter alone.
 
+    Attributes
+    ----------
+    is_filter : bool
+        Whether spectra are more than masks in [0, 1] on the mixture, see `Kind.is_filter`.
+
     Notes
     -----
     Segments must come with the margins that the options ask for; see `with_margins`.
@@ -49,7 +54,8 @@ class Masker:
     ) -> None:
         self.kind, self.options, self._params = kind, options, params
         self._wiener: WienerModel | None = None
-        if "mwf" in kind.options and options.mwf:
+        self.is_filter = kind.is_filter(options)
+        if self.is_filter and not kind.turns:
             if segments is None:
                 raise ParameterError(
                     "the Wiener filter needs the whole song before its first block"
@@ -57,11 +63,6 @@ class Masker:
             self._wiener = WienerModel.fit(
                 lambda: ((self._magnitudes(s), s.model_band) for s in segments()), options.mwf
             )
-
-    @property
-    def is_filter(self) -> bool:
-        """Whether spectra are more than masks on the mixture, as those of a Wiener filter are."""
-        return self._wiener is not None
 
     def masks(self, segment: Segment) -> dict[str, Mask]:
         """Masks of the full band; for a filter, what it does to the level: |Y| / |X|, cut at 1."""
@@ -106,11 +107,6 @@ class Masker:
 class SpectrumMasker(Masker):
     """A masker for predictions that are STFTs of stems, with a phase of their own."""
 
-    @property
-    def is_filter(self) -> bool:
-        """Whether spectra are more than masks on the mixture, which is always so here."""
-        return True
-
     def spectra(self, segment: Segment) -> dict[str, Stft]:
         """STFTs by target, as from `Masker.spectra`."""
         return {name: segment.core(_widened(y, segment)) for name, y in segment.values.items()}
@@ -118,11 +114,6 @@ class SpectrumMasker(Masker):
 
 class ComplexMasker(Masker):
     """A masker for complex masks, which change level and phase; above their band is silence."""
-
-    @property
-    def is_filter(self) -> bool:
-        """Whether spectra are more than masks on the mixture, which is always so here."""
-        return True
 
     def spectra(self, segment: Segment) -> dict[str, Stft]:
         """STFTs by target, as from `Masker.spectra`."""

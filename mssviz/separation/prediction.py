@@ -42,12 +42,22 @@ class Kind:
         Names of the mask options that apply to this kind.
     reason
         Reason why all other options do nothing.
+    turns
+        Whether stems have a phase other than the mixture's.
     """
 
     name: str
     dtype: Any
     options: frozenset[str]
     reason: str = ""
+    turns: bool = False
+
+    def is_filter(self, options: MaskOptions) -> bool:
+        """Whether stems are more than masks in [0, 1] on the mixture: those of a Wiener filter are.
+
+        Then a complex mask says what is done to the mixture, see `masks.complex_mask`.
+        """
+        return self.turns or bool(options.mwf and "mwf" in self.options)
 
     def usable(self, options: MaskOptions) -> frozenset[str]:
         """Names of the options that have an effect while the others stay as they are."""
@@ -90,13 +100,18 @@ _ALL = frozenset(described_options())
 MAGNITUDE = Kind("magnitude", np.float32, _ALL)
 MASK = Kind("mask", np.float32, _ALL - {"power"}, "its masks are given and not ratios")
 COMPLEX_MASK = Kind(
-    "complex mask", np.complex64, frozenset({"bandwidth"}), "its masks turn the phase, too"
+    "complex mask",
+    np.complex64,
+    frozenset({"bandwidth"}),
+    "its masks turn the phase, too",
+    turns=True,
 )
 SPECTRUM = Kind(
     "spectrum",
     np.complex64,
     frozenset(),
-    "its stems have a phase of their own, which no mask makes",
+    "its stems have a phase of their own, which no soft mask makes",
+    turns=True,
 )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from mssviz import audio, plots
+from mssviz import audio, masks, plots
 from mssviz._checks import as_path
 from mssviz._files import check_places, mapped_zeros, writing
 from mssviz._typing import AnyArray, Codec, Mask, PathLike, Waveform
@@ -109,8 +109,8 @@ class Separation:
     def masks(self) -> "Mapping[str, Frames]":
         """Masks on all bins in [0, 1], by target, computed when they are looked at.
 
-        The Wiener filter is no mask; with it, these are the effective masks: |estimate| /
-        |mixture|, cut at 1.
+        The Wiener filter is no mask, nor are complex masks and waveforms; of these, they are the
+        effective masks: |estimate| / |mixture|, cut at 1. `complex_masks` are not cut.
         """
 
         def of(target: str) -> Frames:
@@ -119,6 +119,26 @@ class Separation:
                 return np.concatenate(blocks)
 
             return Frames(self.mixture_stft.shape, np.float32, compute)
+
+        return {target: of(target) for target in self.targets}
+
+    @property
+    def complex_masks(self) -> "Mapping[str, Frames]":
+        """Effective complex masks on all bins by target, computed when they are looked at.
+
+        They have any level and turn the phase, see `masks.complex_mask`. Where stems are masks in
+        [0, 1] on the mixture, there are none: the dict is empty.
+        """
+        if not self.prediction.kind.is_filter(self.options):
+            return {}
+
+        def of(target: str) -> Frames:
+            def compute(start: int, stop: int) -> AnyArray:
+                blocks = self.segments(start, stop)
+                estimate = np.concatenate([self.masker.spectra(s)[target] for s in blocks])
+                return masks.complex_mask(estimate, self.mixture_stft[start:stop])
+
+            return Frames(self.mixture_stft.shape, np.complex64, compute)
 
         return {target: of(target) for target in self.targets}
 

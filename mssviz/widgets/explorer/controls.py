@@ -25,6 +25,8 @@ from mssviz.widgets.explorer.work import Status
 from mssviz.widgets.upload import Upload
 
 OWN_FILE = "own file"
+#: What of a complex mask can be heard, in words.
+MASK_PARTS = {"whole": "whole mask", "magnitude": "magnitude only", "turn": "turn only"}
 _SONG_HELP = "Which song is separated, and which part of it"
 _SAVE = {
     "name": "save",
@@ -70,6 +72,9 @@ class Controls:
         One control of this name for each of `MaskOptions`, in the unit of its label.
     oracle_phase : Dropdown
         True for the true stems' phase.
+    mask_part : Dropdown
+        Part of complex masks that is heard, as in `Laboratory.set_options`; hidden for models whose
+        masks have none, and locked while there are strokes.
     save : SaveControls
         ``controls.save.button.click()`` writes what is chosen to a file.
     progress : FloatProgress
@@ -126,11 +131,12 @@ class Controls:
 
     def options(self) -> dict[str, Any]:
         """Options by which masks are to be made, for `Session.set_options`."""
-        return {"oracle_phase": self.oracle_phase.value, **self.masks.values}
+        of_sound = {"oracle_phase": self.oracle_phase.value, "mask_part": self.mask_part.value}
+        return {**of_sound, **self.masks.values}
 
     def option_controls(self) -> list[w.Widget]:
         """The controls that `options` reads."""
-        return [*self.masks.by_option.values(), self.oracle_phase]
+        return [*self.masks.by_option.values(), self.oracle_phase, self.mask_part]
 
     def choice_controls(self) -> list[w.Widget]:
         """The controls that `choice` reads."""
@@ -174,6 +180,7 @@ class Controls:
         """Show what can be set for a model's result, and lock what would do nothing."""
         self.masks.fit(model.kind, model.preset.name, band_khz(model.preset))
         self.oracle_phase.disabled = not references_known
+        self._show_mask_part()
         self.save.button.disabled = False
 
     def show_strokes(self, editor: MaskEditor) -> None:
@@ -182,6 +189,10 @@ class Controls:
         # the free one first: it takes the focus of one that is locked
         for is_locked, each in sorted(locked, key=lambda pair: pair[0]):
             each.disabled = is_locked
+        self.mask_part.disabled = editor.edited
+
+    def _show_mask_part(self) -> None:
+        self.mask_part.layout.display = None if self.masks.is_filter else "none"
 
     # --- making them --------------------------------------------------------------------------
 
@@ -243,6 +254,12 @@ class Controls:
             value=False, description="Phase", style=STYLE, layout={"width": "auto"},
             tooltip="Whose phase the stems get; the true stems' must be known",
         )  # fmt: skip
+        self.mask_part = w.Dropdown(
+            options=[(label, part) for part, label in MASK_PARTS.items()], value="whole",
+            description="Complex mask", style=STYLE, layout={"width": "auto", "display": "none"},
+            tooltip="What of the complex mask is heard; its picture shows the whole",
+        )  # fmt: skip
+        self.masks.by_option["mwf"].observe(lambda _: self._show_mask_part(), "value")
 
     def _make_strokes(self) -> None:
         self.undo = w.Button(

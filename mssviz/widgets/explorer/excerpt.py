@@ -65,6 +65,11 @@ class Excerpt:
         return {}
 
     @property
+    def complex_masks(self) -> Mapping[str, Any]:
+        """Complex masks by stem, of a model that turns the phase."""
+        return {}
+
+    @property
     def stems(self) -> Mapping[str, Waveform]:
         """Stems as the present masks let them through, by name."""
         return {}

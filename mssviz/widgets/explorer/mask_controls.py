@@ -62,6 +62,11 @@ class MaskControls:
             found["bandwidth"] = math.inf
         return found
 
+    @property
+    def is_filter(self) -> bool:
+        """Whether the model's stems are more than masks in [0, 1], see `Kind.is_filter`."""
+        return self._kind is not None and self._kind.is_filter(self._options_of(self._kind))
+
     def fit(self, kind: Kind, model: str, band_khz: float) -> None:
         """Lock the options that do nothing for a model.
 
@@ -86,13 +91,16 @@ class MaskControls:
     def _lock(self) -> None:
         if self._kind is None:
             return
-        mwf = round(self.by_option["mwf"].value) if "mwf" in self._kind.options else 0
-        usable = self._kind.usable(MaskOptions(mwf=mwf))
+        usable = self._kind.usable(self._options_of(self._kind))
         for name, control in self.by_option.items():
             control.disabled = name not in usable
         locked = len(self._kind.options) < len(self.by_option)
         self.note.layout.display = None if locked else "none"
         self.note.value = f"<small>{html.escape(self._why())}</small>" if locked else ""
+
+    def _options_of(self, kind: Kind) -> MaskOptions:
+        """Options with the Wiener filter as it is set, on which it depends what others do."""
+        return MaskOptions(mwf=round(self.by_option["mwf"].value) if "mwf" in kind.options else 0)
 
     def _why(self) -> str:
         assert self._kind is not None
@@ -101,7 +109,8 @@ class MaskControls:
             return f"{name}: locked is what would do nothing, as {self._kind.reason}."
         return (
             f"{name} gives waveforms, not masks: shown is what it does to the level, "
-            "|estimate| / |mixture|, cut at 1. A stroke of the brush makes these masks into stems, "
+            "|estimate| / |mixture|, cut at 1; the layer “complex mask” is not cut, and shows the "
+            "turn of the phase. A stroke of the brush makes the masks that are cut into stems, "
             "with the mixture's phase."
         )
 

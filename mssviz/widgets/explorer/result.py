@@ -119,6 +119,11 @@ class Result(Excerpt):
         return self.laboratory.editor.masks
 
     @property
+    def complex_masks(self) -> Mapping[str, Any]:
+        """Complex masks by stem, if the model always turns the phase; strokes are not in them."""
+        return self.laboratory.complex_masks if self.model.kind.turns else {}
+
+    @property
     def stems(self) -> Mapping[str, Waveform]:
         """Stems as the present masks let them through, by name."""
         return self.laboratory.estimates
@@ -168,13 +173,16 @@ class Result(Excerpt):
         Parameters
         ----------
         options
-            Any of `MaskOptions`, and ``oracle_phase``.
+            Any of `MaskOptions`, ``oracle_phase`` and ``mask_part``.
         """
         kind = self.model.kind
         given = {name: value for name, value in options.items() if name in kind.options}
-        usable = kind.usable(changed(self.model.options, given))
-        oracle_phase = bool(options.get("oracle_phase") and self.laboratory.references)
-        return {"oracle_phase": oracle_phase, **{n: v for n, v in given.items() if n in usable}}
+        chosen = changed(self.model.options, given)
+        return {
+            "oracle_phase": bool(options.get("oracle_phase") and self.laboratory.references),
+            "mask_part": options.get("mask_part", "whole") if kind.is_filter(chosen) else "whole",
+            **{name: value for name, value in given.items() if name in kind.usable(chosen)},
+        }
 
     def resound(self, frames: slice) -> slice:
         """Make stems of the present masks of some frames; return the samples that have changed."""

@@ -100,7 +100,8 @@ def _settings(result: Result) -> dict[str, object]:
     options = laboratory.separation.options
     usable = result.model.kind.usable(options)
     found = {f.name: getattr(options, f.name) for f in fields(MaskOptions) if f.name in usable}
-    return {**found, "oracle_phase": laboratory.oracle_phase}
+    of_sound = {"oracle_phase": laboratory.oracle_phase, "mask_part": laboratory.mask_part}
+    return {**found, **of_sound}
 
 
 def _song(choice: Choice) -> str:

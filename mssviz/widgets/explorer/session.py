@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 from mssviz import datasets
 from mssviz._memory import give_back, hold_large_apart
-from mssviz._typing import Progress
+from mssviz._typing import MaskPart, Progress
 from mssviz.errors import Cancelled, ParameterError
 from mssviz.insight import Surgery
 from mssviz.separation import MaskChanges, Run, Separation
@@ -135,18 +135,27 @@ class Session:
         if is_ready_network(model):
             self._work.do(lambda: warm_up(self._find(model)), _WARM_UP)
 
-    def set_options(self, oracle_phase: bool = False, **options: Unpack[MaskChanges]) -> None:
+    def set_options(
+        self,
+        oracle_phase: bool = False,
+        mask_part: MaskPart = "whole",
+        **options: Unpack[MaskChanges],
+    ) -> None:
         """Choose how masks are made, for this result and all that follow.
 
         Parameters
         ----------
         oracle_phase
             Whether stems get the true stems' phase, where those are known.
+        mask_part
+            Part of complex masks that is heard, as for `Laboratory.set_options`; of other masks,
+            the whole.
         options
             Any of `MaskOptions`. Options that do nothing for a model are left out for it, and
             others stay as they are.
         """
-        self._wanted = {**self._wanted, "oracle_phase": oracle_phase, **options}
+        of_sound = {"oracle_phase": oracle_phase, "mask_part": mask_part}
+        self._wanted = {**self._wanted, **of_sound, **options}
         self._work.do(self._remask, "remask")
 
     def paint(self, stroke: Stroke, sum_to_one: bool = True) -> None:
