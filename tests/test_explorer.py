@@ -259,11 +259,25 @@ def test_a_model_that_gives_waveforms_is_explored_by_its_effective_masks(wavefor
     loud = abs(np.asarray(separation.mixture_stft)) > 1e-2
     found = np.asarray(explorer.editor.masks["vocals"])
     assert np.allclose(found[loud], effective[loud], atol=1e-3)
+    part = explorer.controls.mask_part
+    assert part.layout.display is None
+    assert "complex/vocals" in explorer.view.shows
+    part.value = "turn"
+    explorer.wait()
+    assert not np.allclose(explorer.estimates["vocals"], estimate, atol=1e-3)
     explorer.session.paint(Stroke("vocals", "erase", [(1, 400), (2, 400)]))
     explorer.wait()
+    assert part.disabled  # strokes are made on masks that turn nothing
     assert not np.array_equal(explorer.estimates["vocals"], estimate)
+    explorer.session.undo()
+    part.value = "whole"
+    explorer.wait()
+    assert not part.disabled
+    assert np.allclose(explorer.estimates["vocals"], estimate, atol=1e-5)
     explorer.controls.model.value = "repet-sim"
     explorer.separate()
+    assert part.layout.display == "none"
+    assert "complex/vocals" not in explorer.view.shows
     assert explorer.controls.power.disabled
     assert not explorer.controls.hardness.disabled
     assert "its masks are given and not ratios" in explorer.controls.masks.note.value

@@ -10,11 +10,15 @@ STEMS = ("vocals", "drums")
 
 def test_names_are_the_fields_in_the_order_of_the_menu():
     layers = layers_by_name(
-        STEMS, ["vocals"], {"ideal": STEMS}, {"error": {"vocals": ("missing", "too much")}}
+        STEMS,
+        ["vocals"],
+        {"ideal": STEMS},
+        {"error": {"vocals": ("missing", "too much")}},
+        ["vocals"],
     )
     assert list(layers) == [
-        "hues", "mixture", "mask/vocals", "mask/drums", "estimate/vocals", "estimate/drums",
-        "reference/vocals", "difference/vocals/ideal", "difference/drums/ideal",
+        "hues", "mixture", "mask/vocals", "mask/drums", "complex/vocals", "estimate/vocals",
+        "estimate/drums", "reference/vocals", "difference/vocals/ideal", "difference/drums/ideal",
         "map/vocals/error",
     ]  # fmt: skip
     assert layers["difference/drums/ideal"] == Layer("difference", "drums", "ideal")
@@ -49,6 +53,6 @@ def test_names_that_two_pictures_would_share_are_refused():
 def test_levels_are_pooled_so_that_clicks_stay_and_shares_so_that_they_are_true():
     pools = {kind: Layer(kind).pool for kind in KINDS if kind != "hues"}
     assert pools == {
-        "mixture": "max", "mask": "mean", "estimate": "max", "reference": "max",
+        "mixture": "max", "mask": "mean", "complex": "pick", "estimate": "max", "reference": "max",
         "difference": "mean", "map": "strongest",
     }  # fmt: skip

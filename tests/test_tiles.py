@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mssviz import plots
 from mssviz.errors import ParameterError
 from mssviz.widgets import _tiles
 
@@ -120,6 +121,12 @@ def test_means_of_all_levels_equal_pooling_of_all_frames_up_to_rounding(seed, n_
             assert (found[-1] <= rest.max(axis=0)).all()
 
 
+def test_of_values_without_a_mean_the_first_is_picked():
+    values = random_bytes(0, 1001)
+    for level, found in enumerate(visit_all(pyramid_of(values, "pick"))):
+        assert np.array_equal(found, values[:: 1 << level])
+
+
 def test_the_mean_of_a_constant_stays_the_constant():
     for value in (0, 1, 127, 128, 254, 255):
         values = np.full((1001, 2), value, np.uint8)
@@ -231,6 +238,11 @@ def test_a_palette_is_256_colours_in_hexadecimal(name, first, last):
     ends = [int(found[i : i + 2], 16) for i in (0, 2, 4, 1530, 1532, 1534)]
     expected = [int((first + last)[i : i + 2], 16) for i in range(0, 12, 2)]
     assert np.abs(np.subtract(ends, expected)).max() <= 1
+
+
+def test_the_palette_of_complex_masks_has_the_colours_of_plots():
+    found = np.frombuffer(bytes.fromhex(_tiles.palette(_tiles.TURN_MAP)), np.uint8)
+    assert np.array_equal(found.reshape(256, 3), np.rint(plots.complex_colors() * 255))
 
 
 @lean

@@ -27,6 +27,16 @@ from mssviz.plots.axes import (
     stem_colors,
 )
 from mssviz.plots.charts import model_boxes, model_pairs, scores
+from mssviz.plots.complex_masks import (
+    ABOVE_ONE,
+    HIGHEST_DB,
+    LOWEST_DB,
+    STEP_DB,
+    TURNS,
+    complex_codes,
+    complex_colors,
+    complex_mask,
+)
 from mssviz.plots.pictures import (
     boxes,
     error_map,
@@ -41,9 +51,12 @@ from mssviz.plots.pictures import (
 )
 
 __all__ = [
+    "ABOVE_ONE",
     "DIFFERENCE_MAP",
+    "HIGHEST_DB",
     "LEVEL_MAP",
     "LEVEL_RANGE_DB",
+    "LOWEST_DB",
     "MASK_MAP",
     "MAX_COLUMNS",
     "MAX_LABEL",
@@ -51,10 +64,15 @@ __all__ = [
     "MIXTURE_COLOR",
     "PALETTE",
     "STEM_COLORS",
+    "STEP_DB",
+    "TURNS",
     "FrequencyScale",
     "boxes",
     "check_colors",
     "check_layout",
+    "complex_codes",
+    "complex_colors",
+    "complex_mask",
     "dark",
     "error_map",
     "evidence",

@@ -173,6 +173,11 @@ class Grid:
                 pooled = np.add.reduceat(pooled, edges[:-1], axis=axis) / counts
         return pooled
 
+    def pick(self, values: AnyArray) -> AnyArray:
+        """Take of ``(n_frames, n_bins)`` the value in the middle of each cell."""
+        columns, rows = ((edges[:-1] + edges[1:]) // 2 for edges in (self._columns, self._rows))
+        return values[columns][:, rows]
+
     def draw(
         self, pooled: AnyArray, ax: "Axes | None", cmap: Any, low: float, high: float
     ) -> "QuadMesh":

@@ -6,6 +6,7 @@ import numpy as np
 
 from mssviz._typing import AnyArray
 from mssviz.plots.axes import FrequencyScale, Grid, colorbar, label
+from mssviz.plots.complex_masks import draw_codes
 from mssviz.widgets import _tiles
 from mssviz.widgets._layers import FIXED_COLORMAPS, Layer
 from mssviz.widgets.spectrogram import SpectrogramView
@@ -32,7 +33,8 @@ def figure_of(view: SpectrogramView, title: str = "") -> "Figure":
 
     Notes
     -----
-    Values are rounded to 8 bits, as in the browser: levels to 0.24 dB, masks to 0.002.
+    Values are rounded to 8 bits, as in the browser: levels to 0.24 dB, masks to 0.002, complex
+    masks to 1.5 dB and 11°.
     """
     from matplotlib.figure import Figure
 
@@ -48,6 +50,9 @@ def figure_of(view: SpectrogramView, title: str = "") -> "Figure":
     grid = Grid(shape, view.params, scale, view.offset + frames.start * hop)
     if layer.kind == "hues":
         _draw_hues(view, grid, frames, ax)
+    elif layer.kind == "complex":
+        codes = view.layer_values(layer.name, view.channel)[frames]
+        draw_codes(grid.pick(codes), grid, ax)
     else:
         _draw_values(view, layer, grid, frames, ax)
     ax.set_xlim(view.start, view.stop)

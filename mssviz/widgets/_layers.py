@@ -5,15 +5,22 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from mssviz.errors import ParameterError
-from mssviz.widgets._tiles import Pool
+from mssviz.widgets._tiles import TURN_MAP, Pool
 
-KindName = Literal["hues", "mixture", "mask", "estimate", "reference", "difference", "map"]
-Values = Literal["hues", "level", "share", "difference", "signed"]
+KindName = Literal[
+    "hues", "mixture", "mask", "complex", "estimate", "reference", "difference", "map"
+]
+Values = Literal["hues", "level", "share", "turn", "difference", "signed"]
 InPage = Literal["stored", "derived", "asked", "absent"]
 
 #: Colour maps of values that are no levels; people choose the colour map of levels.
-FIXED_COLORMAPS: dict[Values, str] = {"share": "cividis", "difference": "PuOr", "signed": "PuOr"}
-_POOLS: dict[Values, Pool] = {"level": "max", "signed": "strongest"}
+FIXED_COLORMAPS: dict[Values, str] = {
+    "share": "cividis",
+    "turn": TURN_MAP,
+    "difference": "PuOr",
+    "signed": "PuOr",
+}
+_POOLS: dict[Values, Pool] = {"level": "max", "turn": "pick", "signed": "strongest"}
 
 
 @dataclass(frozen=True)
@@ -25,9 +32,10 @@ class LayerKind:
     label
         Text for people, with ``{stem}`` and ``{other}`` in place of their names.
     values
-        Meaning of the layer's 8-bit values: a level in decibels, a share in [0, 1], a difference
-        in [-1, 1] or a level with a sign, see `SignedMap`. ``"hues"`` has no values of its own; it
-        is painted from the mixture and all masks.
+        Meaning of the layer's 8-bit values: a level in decibels, a share in [0, 1], a level with a
+        turn of the phase, see `plots.complex_codes`, a difference in [-1, 1] or a level with a
+        sign, see `SignedMap`. ``"hues"`` has no values of its own; it is painted from the mixture
+        and all masks.
     follows_masks
         Whether the layer changes when masks do.
     in_page
@@ -45,6 +53,7 @@ KINDS: dict[KindName, LayerKind] = {
     "hues": LayerKind("all masks as hues", "hues", True, "derived"),
     "mixture": LayerKind("mixture", "level", False, "stored"),
     "mask": LayerKind("{stem}: mask", "share", True, "stored"),
+    "complex": LayerKind("{stem}: complex mask", "turn", True, "stored"),
     "estimate": LayerKind("{stem}: what the mask lets through", "level", True, "derived"),
     "reference": LayerKind("{stem}: true stem", "level", False, "stored"),
     "difference": LayerKind("{stem}: mask minus {other}", "difference", True, "absent"),
@@ -81,8 +90,8 @@ class Layer:
     kind
         Name of the layer's kind, one of `KINDS`.
     stem
-        Stem whose mask, estimate, reference, difference or map it is; None for layers of the whole
-        song.
+        Stem whose mask, complex mask, estimate, reference, difference or map it is; None for layers
+        of the whole song.
     other
         Name of what the stem's mask is compared with, in a difference, or of what a map shows; None
         otherwise.
@@ -139,6 +148,7 @@ def layers_by_name(
     references: Collection[str],
     compare: Mapping[str, Collection[str]],
     maps: Mapping[str, Mapping[str, Signs]],
+    complex_masks: Collection[str] = (),
 ) -> dict[str, Layer]:
     """List all layers of a song by name, in the order of the menu.
 
@@ -150,6 +160,8 @@ def layers_by_name(
         Names of the stems that have masks to compare with, by the name of what these masks are.
     maps
         Meaning of the values of a stem's map, by stem for each name of what it shows.
+    complex_masks
+        Names of stems whose complex masks are known.
 
     Raises
     ------
@@ -159,6 +171,7 @@ def layers_by_name(
     layers = [Layer("hues")] if masks else []
     layers.append(Layer("mixture"))
     layers += [Layer("mask", stem) for stem in masks]
+    layers += [Layer("complex", stem) for stem in complex_masks]
     layers += [Layer("estimate", stem) for stem in masks]
     layers += [Layer("reference", stem) for stem in references]
     layers += [

@@ -1,14 +1,14 @@
 """The numbers behind a spectrogram view: tiles of its layers, readings of bins, and slices."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from mssviz import plots
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
-from mssviz.plots import check_layout
 from mssviz.stft import StftParams, to_db
 from mssviz.widgets import _tiles
 from mssviz.widgets._layers import Layer, layers_by_name
@@ -17,6 +17,15 @@ from mssviz.widgets.signed_map import SignedMap
 
 #: Most points that a slice through time has.
 SLICE_POINTS = 1200
+
+#: How complex masks are rounded, see `plots.complex_codes`.
+_COMPLEX = {
+    "turns": plots.TURNS,
+    "turnStepDb": plots.STEP_DB,
+    "turnLowestDb": plots.LOWEST_DB,
+    "turnHighestDb": plots.HIGHEST_DB,
+    "turnAboveOne": plots.ABOVE_ONE,
+}
 
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
@@ -40,6 +49,8 @@ class PictureData:
         Time of the first sample on the song's time axis, in seconds.
     maps
         Maps by stem, for each name of what they show.
+    complex_masks
+        Complex masks of stems that have a mask, where they turn the phase; NaN without sound.
 
     Attributes
     ----------
@@ -70,8 +81,9 @@ class PictureData:
         compare: Mapping[str, Mapping[str, Any]],
         offset: float,
         maps: Mapping[str, Mapping[str, SignedMap]] | None = None,
+        complex_masks: Mapping[str, Any] | None = None,
     ) -> None:
-        check_layout(np.shape(mixture), params, "mixture")
+        plots.check_layout(np.shape(mixture), params, "mixture")
         self.n_frames, self.n_bins, _ = mixture.shape
         self.hop = params.hop_length / params.sample_rate
         self.first = offset - params.n_fft / 2 / params.sample_rate
@@ -79,7 +91,10 @@ class PictureData:
         self.offset, self._params = offset, params
         self._mixture, self._masks, self._references = mixture, dict(masks), dict(references)
         self._compare = {other: dict(stems) for other, stems in compare.items()}
-        for arrays in (self._masks, self._references, *self._compare.values()):
+        self._complex_masks = dict(complex_masks or {})
+        _check_among(self._masks, self._complex_masks)
+        given = (self._masks, self._complex_masks, self._references)
+        for arrays in (*given, *self._compare.values()):
             self._check_shapes(arrays)
         self.layers: dict[str, Layer] = {}
         self._pyramids: dict[tuple[str, Channel], _tiles.Pyramid] = {}
@@ -109,6 +124,7 @@ class PictureData:
             "levels": _tiles.n_levels(self.n_frames),
             "rangeDb": _tiles.RANGE_DB,
             "signedRangeDb": _tiles.SIGNED_RANGE_DB,
+            **_COMPLEX,
             "end": self.end,
             "offset": self.offset,
         }
@@ -158,7 +174,9 @@ class PictureData:
         signs = {what: {n: each.signs for n, each in stems.items()} for what, stems in maps.items()}
         known = [key for key in self._pyramids if self.layers[key[0]].kind != "map"]
         compared = {what: [*stems] for what, stems in self._compare.items()}
-        self.layers = layers_by_name(self._masks, self._references, compared, signs)
+        self.layers = layers_by_name(
+            self._masks, self._references, compared, signs, self._complex_masks
+        )
         self._maps = {
             Layer("map", stem, what).name: found
             for what, stems in maps.items()
@@ -190,7 +208,7 @@ class PictureData:
         stems = {}
         for name, array in self._masks.items():
             mask = _one_bin(array, frame, index)
-            values = {
+            values: dict[str, Any] = {
                 "mask": float(mask_view(mask, channel)[0, 0]),
                 "level_db": self._level_db(mask * mixture, channel),
                 "phase": float(np.angle(mixture[0, 0, 0])),
@@ -199,6 +217,10 @@ class PictureData:
                 true = _one_bin(self._references[name], frame, index)
                 values["reference_db"] = self._level_db(true, channel)
                 values["reference_phase"] = float(np.angle(true[0, 0, 0]))
+            if name in self._complex_masks:
+                found = _one_bin(self._complex_masks[name], frame, index)
+                view = _tiles.complex_mask_view(found, mixture, channel)
+                values["complex_mask"] = _in_parts(complex(view[0, 0]))
             stems[name] = values
         frequency = index * self.hertz_per_bin
         return {
@@ -215,25 +237,9 @@ class PictureData:
     def slices(
         self, seconds: float, hertz: float, channel: Channel, span: tuple[float, float]
     ) -> tuple[dict[str, Any], list[bytes]]:
-        """Levels of mixture and stems across one frame and along one bin.
+        """Levels across one frame and along one bin, see `SpectrogramView.slices`.
 
-        Parameters
-        ----------
-        seconds, hertz
-            Time, in seconds, and frequency, in hertz, of a point in the bin.
-        channel
-            View of the channels whose levels are given.
-        span
-            Start and stop of the part of the song for which the bin's course is given, in seconds.
-
-        Returns
-        -------
-        message : dict
-            ``names``, and ``start`` and ``stop`` (s) of the course that is given, exact to the
-            frame.
-        buffers : list of bytes
-            Levels as float32 dB: for each name its spectrum, ``(n_bins,)``, and then for each name
-            its course.
+        The bin's course is given for the part of the song, in seconds, that `span` says.
         """
         frame, index = self.nearest(seconds, hertz)
         frames = _tiles.frames_within(span, self.hop, self.first, self.n_frames)
@@ -295,6 +301,9 @@ class PictureData:
         if layer.name in self._maps:
             return self._maps[layer.name].quantised(frames, channel)
         values = self._values(layer, frames)
+        if layer.kind == "complex":
+            mixture = np.asarray(self._mixture[frames])
+            return plots.complex_codes(_tiles.complex_mask_view(values, mixture, channel))
         if layer.kind == "mask":
             return _tiles.quantise_share(mask_view(values, channel))
         if layer.kind == "difference":
@@ -308,6 +317,8 @@ class PictureData:
             return np.asarray(self._mixture[frames])
         if kind == "reference":
             return np.asarray(self._references[stem][frames])
+        if kind == "complex":
+            return np.asarray(self._complex_masks[stem][frames])
         mask = np.asarray(self._masks[stem][frames])
         if kind == "estimate":
             return mask * np.asarray(self._mixture[frames])
@@ -322,6 +333,25 @@ class PictureData:
 
 def _one_bin(values: Any, frame: int, index: int) -> AnyArray:
     return np.asarray(values[frame : frame + 1])[:, index : index + 1]
+
+
+def _check_among(masks: Collection[str], complex_masks: Collection[str]) -> None:
+    if not set(complex_masks) <= set(masks):
+        raise ParameterError(
+            f"complex masks must be of the stems {', '.join(masks)} "
+            f"(got {', '.join(complex_masks)})"
+        )
+
+
+def _in_parts(mask: complex) -> dict[str, float | None] | None:
+    """Level of a complex mask, as a factor and in dB, and its turn, in degrees, if it is not 0."""
+    if np.isnan(mask):
+        return None
+    return {
+        "factor": abs(mask),
+        "level_db": float(to_db(np.array(abs(mask)), floor_db=-160)),
+        "turn": float(np.rad2deg(np.angle(mask))) if mask else None,
+    }
 
 
 def _course(values: Any, frames: slice, step: int, index: int) -> AnyArray:

@@ -2,13 +2,14 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
+from mssviz.plots import complex_colors
 
 #: Number of columns (frames, or groups of 2, 4, 8 … frames) of a tile.
 TILE_COLUMNS = 256
@@ -23,7 +24,9 @@ SIGNED_RANGE_DB = 40.0
 
 Channel = Literal["mean", "left", "right", "mid", "side"]
 CHANNELS: tuple[Channel, ...] = ("mean", "left", "right", "mid", "side")
-Pool = Literal["max", "mean", "strongest"]
+Pool = Literal["max", "mean", "strongest", "pick"]
+#: Colour map of `plots.complex_colors`, beside those of matplotlib.
+TURN_MAP = "turn"
 
 
 def channel_view(values: AnyArray, channel: Channel) -> AnyArray:
@@ -49,6 +52,19 @@ def mask_view(mask: AnyArray, channel: Channel) -> AnyArray:
     if channel in ("left", "right"):
         return mask[:, :, 0 if channel == "left" else min(1, mask.shape[2] - 1)]
     return mask.mean(axis=2)
+
+
+def complex_mask_view(mask: AnyArray, mixture: AnyArray, channel: Channel) -> AnyArray:
+    """Reduce a complex mask to ``(n_frames, n_bins)``; NaN where there is no sound.
+
+    ``"left"`` and ``"right"`` give that channel, all others the one mask that is best for all
+    channels, ``Σ M |X|² / Σ |X|²``.
+    """
+    if channel in ("left", "right"):
+        return mask_view(mask, channel)
+    power = np.where(np.isnan(mask), 0, np.square(np.abs(mixture, dtype=np.float64)))
+    with np.errstate(invalid="ignore"):  # of no sound, which gives NaN
+        return (np.nan_to_num(mask) * power).sum(axis=2) / power.sum(axis=2)
 
 
 def check_channel(channel: str) -> Channel:
@@ -169,7 +185,7 @@ class Pyramid:
     pool
         Way in which frames are grouped: ``"max"`` for levels, so that clicks stay visible in a
         whole song, ``"mean"`` for masks, ``"strongest"`` (furthest from 128) for levels with a
-        sign.
+        sign, ``"pick"`` (the first of them) for numbers of colours, which have no mean.
     cache
         Cache that keeps the blocks; several pyramids may share one.
     """
@@ -238,6 +254,8 @@ def _halve(values: AnyArray, pool: Pool) -> AnyArray:
         values = np.concatenate([values, values[-1:]])
     if pool == "max":
         return np.maximum(values[::2], values[1::2])
+    if pool == "pick":
+        return values[::2]
     if pool == "strongest":
         first, second = values[::2], values[1::2]
         weaker = np.abs(first.astype(np.int16) - 128) < np.abs(second.astype(np.int16) - 128)
@@ -246,11 +264,18 @@ def _halve(values: AnyArray, pool: Pool) -> AnyArray:
 
 
 def palette(name: str) -> str:
-    """Colours 0 to 255 of a matplotlib colour map, as 1536 hexadecimal digits."""
+    """Colours 0 to 255 of `TURN_MAP` or a matplotlib colour map, as 1536 hexadecimal digits."""
+    if name == TURN_MAP:
+        return np.rint(complex_colors() * 255).astype(np.uint8).tobytes().hex()
     import matplotlib
 
     colors: Any = matplotlib.colormaps[name](np.arange(256), bytes=True)
     return colors[:, :3].tobytes().hex()
+
+
+def palettes(names: Iterable[str]) -> dict[str, str]:
+    """Colours of several colour maps by name, see `palette`."""
+    return {name: palette(name) for name in names}
 
 
 def frames_within(times: Sequence[float], hop: float, first: float, n_frames: int) -> slice:

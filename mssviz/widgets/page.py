@@ -14,6 +14,7 @@ import numpy as np
 
 from mssviz._files import new_file
 from mssviz._typing import AnyArray, PathLike
+from mssviz.plots import STEP_DB, TURNS
 from mssviz.widgets import _static
 from mssviz.widgets._layers import Layer
 from mssviz.widgets._menu import DRAWERS, Menu
@@ -172,7 +173,7 @@ def save_page(
         note=(
             f"Made with mssviz{made}. Values in this page are rounded to 8 bits: levels to "
             f"±{step_db / 2:.2f} dB (silence from {-FLOOR_DB:.0f} dB below the loudest bin), "
-            "masks to ±0.002. Sound is Ogg Vorbis."
+            f"masks to ±0.002{_steps(stored)}. Sound is Ogg Vorbis."
         ),
         # a "<" could end the script element, because names come from files
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
@@ -182,6 +183,13 @@ def save_page(
     with new_file(path) as scratch:
         scratch.write_text(page, encoding="utf-8")
     return path
+
+
+def _steps(layers: Sequence[Layer]) -> str:
+    """How complex masks are rounded, if there are any."""
+    if not any(layer.kind == "complex" for layer in layers):
+        return ""
+    return f", complex masks to ±{STEP_DB / 2:.1f} dB and ±{180 / TURNS:.0f}°"
 
 
 def _sounds(mixer: Mixer) -> dict[str, dict[str, Any]]:

@@ -49,6 +49,8 @@ class SpectrogramView(View):
         ``"ideal ratio mask"`` or another model's name. Stems that `masks` lacks are left out.
     maps
         Maps `SignedMap` by stem, for each name of what they show, such as ``"error"``.
+    complex_masks
+        Complex masks of some of these stems; NaN without sound, as in `Separation.complex_masks`.
     colors
         Colours by stem, such as ``"#E69F00"``; `plots.stem_colors` for the others.
     offset
@@ -116,6 +118,7 @@ class SpectrogramView(View):
         references: Mapping[str, Any] | None = None,
         compare: Mapping[str, Mapping[str, Any]] | None = None,
         maps: Mapping[str, Mapping[str, SignedMap]] | None = None,
+        complex_masks: Mapping[str, Any] | None = None,
         colors: Mapping[str, str] | None = None,
         offset: float = 0.0,
         can_paint: bool = True,
@@ -127,8 +130,9 @@ class SpectrogramView(View):
         check_colors(colors or {})
         self.params, self.offset = params, offset
         self._data = PictureData(
-            mixture, params, masks or {}, references or {}, compare or {}, offset, maps
-        )
+            mixture, params, masks or {}, references or {}, compare or {}, offset, maps or {},
+            complex_masks or {},
+        )  # fmt: skip
         self._can_paint = can_paint and bool(self._data.stems)
         self._stroke_callbacks: list[Callable[[Stroke], None]] = []
         self._level: int | None = None  # of the tiles that the browser has asked for last
@@ -148,9 +152,7 @@ class SpectrogramView(View):
             _stems=[{"name": name, "color": hues[name]} for name in stems],
             _layers=[layer.record for layer in self.layers],
             _choices=_choices(self.layers, self._can_paint),
-            _palettes={
-                name: _tiles.palette(name) for name in (*COLORMAPS, *FIXED_COLORMAPS.values())
-            },
+            _palettes=_tiles.palettes({*COLORMAPS, *FIXED_COLORMAPS.values()}),
         )
         self.on_msg(self._receive)
 
@@ -262,10 +264,11 @@ class SpectrogramView(View):
             ``frame``, ``bin``, ``time`` (centre of the frame, s), ``frequency`` (Hz), ``note``,
             ``level_db`` (dB re a sine of full scale) and ``stems``. That has for each name
             ``mask``, ``level_db``, ``phase`` (radians; the mixture's, which every masked stem has)
-            and, where the true stem is known, ``reference_db`` and ``reference_phase``. Levels and
-            masks are of the view of the channels that is shown, phases of its first channel. For
-            each map's layer, ``maps`` has ``level_db`` (dB re its strongest place) and ``side``
-            (what the value's sign means).
+            and, where the true stem is known, ``reference_db`` and ``reference_phase``. Where the
+            complex mask is known, ``complex_mask`` has its ``factor``, ``level_db`` and ``turn``
+            (degrees; None for 0), or is None without sound. Levels and masks are of the view of the
+            channels that is shown, phases of its first channel. For each map's layer, ``maps`` has
+            ``level_db`` (dB re its strongest place) and ``side`` (what the value's sign means).
         """
         return self._data.read(seconds, hertz, self.channel)
 
@@ -296,11 +299,8 @@ class SpectrogramView(View):
         state = super().saved_state()
         left_out = ("absent",) if maps else ("absent", "asked")
         layers = [layer for layer in self.layers if layer.properties.in_page not in left_out]
-        choices = {
-            "show": [(layer.name, layer.label) for layer in layers],
-            "channel": [("mean", "mean")],
-            "tool": [],
-        }
+        fixed = {"channel": [("mean", "mean")], "tool": []}
+        choices = {"show": [(layer.name, layer.label) for layer in layers], **fixed}
         shown = self.show if self.show in [layer.name for layer in layers] else layers[0].name
         return state | {
             "_layers": [layer.record for layer in layers],

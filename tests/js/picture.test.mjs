@@ -207,3 +207,21 @@ test("of levels with a sign, the strongest of a row stays", () => {
   assert.equal(picture.stronger(128, 127), 127);
   assert.equal(picture.stronger(140, 116), 140);
 });
+
+test("of numbers of colours, the one in the middle of a row is picked", () => {
+  const rows = { from: [0, 1, 2], to: [1, 4, 5] };
+  const pooled = picture.poolRows(new Uint8Array([7, 200, 3, 9, 1]), 5, rows, "pick");
+  assert.deepEqual([...pooled], [7, 3, 9]);
+});
+
+test("what is hatched has a dark line in every fourth row, and only from a value on", () => {
+  const [width, rows] = [3, 9];
+  const table = Uint32Array.from({ length: 256 }, (_, i) => picture.pack(i, i, 255));
+  const values = Uint8Array.from({ length: width * rows }, (_, i) => 190 + (i % width));
+  const pixels = new Uint32Array(values.length);
+  picture.paintHatched(pixels, values, table, 192, rows);
+  pixels.forEach((pixel, i) => {
+    const dark = i % width === 2 && Math.floor(i / width) % 4 === 0;
+    assert.equal(pixel, dark ? picture.OUTSIDE : table[values[i]]);
+  });
+});

@@ -64,6 +64,7 @@ class Views:
             excerpt.masks,
             references=excerpt.true_stfts,
             compare=excerpt.compared,
+            complex_masks=excerpt.complex_masks,
             colors=self._colors,
             offset=excerpt.offset,
         )

@@ -7,7 +7,7 @@ export const GLOSSARY = [
   ["reference", "a true source, to measure against"],
   [
     "mask",
-    "for each time-frequency bin, the share of the mixture that belongs to a source, in [0, 1]",
+    "what each time-frequency bin of the mixture is multiplied by; a real one is the share that belongs to a source, in [0, 1]",
   ],
   ["soft mask", "a mask with values between 0 and 1"],
   ["time-frequency bin", "one complex number of the STFT: a frame, a frequency, a channel"],

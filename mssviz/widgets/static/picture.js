@@ -61,6 +61,8 @@ export function poolRows(values, bins, rows, how) {
           for (let b = from + 1; b < to; b++) {
             if (values[base + b] > result) result = values[base + b];
           }
+        } else if (how === "pick") {
+          result = values[base + ((from + to) >> 1)];
         } else if (how === "strongest") {
           for (let b = from + 1; b < to; b++) result = stronger(result, values[base + b]);
         } else {
@@ -84,6 +86,9 @@ export function brightnessTable(rangeDb, floorDb, ceilingDb, gamma) {
   }
   return table;
 }
+
+/** Brightness of values that are shown as they are. */
+export const STRAIGHT = Float32Array.from({ length: 256 }, (_, i) => i / 255);
 
 /** Colour of each 8-bit value, packed as the canvas wants it (alpha, blue, green, red). */
 export function colorTable(paletteHex, positions) {
@@ -134,6 +139,18 @@ export function fillRun(out, width, height, { from, to, value }) {
 /** Paint values through a colour table. */
 export function paintColors(pixels, values, table) {
   for (let i = 0; i < pixels.length; i++) pixels[i] = table[values[i]];
+}
+
+/** Rows from one dark line of a hatching to the next. */
+const HATCH_ROWS = 4;
+
+/** Paint values through a colour table; those from `first` on are hatched with dark lines. */
+export function paintHatched(pixels, values, table, first, rows) {
+  paintColors(pixels, values, table);
+  const width = pixels.length / rows;
+  for (let y = 0; y < rows; y += HATCH_ROWS) {
+    for (let i = y * width; i < (y + 1) * width; i++) if (values[i] >= first) pixels[i] = OUTSIDE;
+  }
 }
 
 /**

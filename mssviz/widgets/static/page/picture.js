@@ -2,7 +2,14 @@
 
 import { stronger } from "../picture.js";
 
-const POOLED = { max: Math.max, mean: (x, y) => (x + y + 1) >> 1, strongest: stronger };
+/** Number of the colour of a complex mask where there is no sound. */
+const NO_SOUND = 1;
+const POOLED = {
+  max: Math.max,
+  mean: (x, y) => (x + y + 1) >> 1,
+  strongest: stronger,
+  pick: (x) => x,
+};
 
 /** Half as many columns: two become one as a layer says. */
 function halve(values, bins, how) {
@@ -96,6 +103,8 @@ export class PagePicture {
       stems[stem] = { mask: value(mask) / 255, level_db: level_db(this.find("estimate", stem)) };
       const reference = this.find("reference", stem);
       if (reference) stems[stem].reference_db = level_db(reference);
+      const complex = this.find("complex", stem);
+      if (complex) stems[stem].complex_mask = this.readComplex(value(complex));
     }
     return {
       frame,
@@ -108,6 +117,15 @@ export class PagePicture {
       maps: this.readMaps(value),
       rounded: true,
     };
+  }
+
+  /** Level and turn that the number of a complex mask's colour stands for: the middle of both. */
+  readComplex(code) {
+    const { turns, turnStepDb, turnLowestDb } = this.geometry;
+    if (code === NO_SOUND) return null;
+    if (code < turns) return { factor: 0, level_db: -160, turn: null };
+    const level_db = turnLowestDb + (Math.floor(code / turns) - 0.5) * turnStepDb;
+    return { factor: 10 ** (level_db / 20), level_db, turn: ((code % turns) / turns - 0.5) * 360 };
   }
 
   /** Level and side of a bin in every map; `value` gives a layer's 8-bit value there. */

@@ -9,6 +9,7 @@ const TABS = {
 /** What a stem's layers are called beside its tab. */
 const OF_STEM = {
   mask: () => "mask",
+  complex: () => "complex mask",
   estimate: () => "let through",
   reference: () => "true stem",
   difference: ({ other }) => `minus ${oneLine(other)}`,

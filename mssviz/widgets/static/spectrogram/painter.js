@@ -2,11 +2,18 @@
 
 import { formatHertz, frequencyTicks } from "../axes.js";
 import { beginAxes, cleared, paintLevelLabel, paintTimeAxis } from "../canvas.js";
-import { brightnessTable, colorTable, hueTable, paintColors, paintHues } from "../picture.js";
+import {
+  brightnessTable,
+  colorTable,
+  hueTable,
+  paintColors,
+  paintHatched,
+  paintHues,
+  STRAIGHT,
+} from "../picture.js";
 import { MARGIN } from "./plot.js";
 
 const GREY = 118;
-const STRAIGHT = Float32Array.from({ length: 256 }, (_, i) => i / 255);
 
 export class Painter {
   constructor(model, plot, canvas) {
@@ -45,14 +52,21 @@ export class Painter {
     const stems = get("_stems").map(({ color }) => color);
     const key = [layer.name, ...settings, ...stems, ...sources.map(({ name }) => name)].join("|");
     if (this.look?.key === key) return this.look;
-    const table = layer.kind === "hues" ? null : this.colors(layer);
-    const tables = stems.map(hueTable);
-    const light = this.brightness();
-    const paint = table
-      ? (pixels, [values]) => paintColors(pixels, values, table)
-      : (pixels, [level, ...masks]) => paintHues(pixels, level, masks, tables, light, GREY);
-    this.look = { key, paint };
+    this.look = { key, paint: this.paintOf(layer, stems.map(hueTable)) };
     return this.look;
+  }
+
+  /** Function of pixels and values that paints a layer. */
+  paintOf(layer, tables) {
+    if (layer.kind === "hues") {
+      const light = this.brightness();
+      return (pixels, [level, ...masks]) => paintHues(pixels, level, masks, tables, light, GREY);
+    }
+    const table = this.colors(layer);
+    if (layer.kind !== "complex") return (pixels, [values]) => paintColors(pixels, values, table);
+    const { turnAboveOne } = this.plot.geometry;
+    const rows = () => this.plot.rows.from.length;
+    return (pixels, [values]) => paintHatched(pixels, values, table, turnAboveOne, rows());
   }
 
   /** Colour of each 8-bit value: levels are shown as people want them, others as they are. */

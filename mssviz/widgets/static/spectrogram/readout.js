@@ -7,6 +7,16 @@ function formatDb(db) {
   return db <= -159.9 ? "–" : `${db.toFixed(1)} dB`;
 }
 
+/** Level of a complex mask, as a factor and in dB. */
+function formatFactor(mask) {
+  return mask ? `× ${mask.factor.toFixed(3)} (${formatDb(mask.level_db)})` : "no sound";
+}
+
+/** Turn of a complex mask; a mask of 0 has none. */
+function formatTurn(mask) {
+  return mask && mask.turn !== null ? `${mask.turn.toFixed(1)}°` : "–";
+}
+
 export class Readout {
   constructor(model) {
     this.model = model;
@@ -76,6 +86,12 @@ export class Readout {
     this.update();
   }
 
+  /** Whether the layer that is shown is a complex mask. */
+  get showsComplex() {
+    const show = this.model.get("show");
+    return this.model.get("_layers").some(({ name, kind }) => name === show && kind === "complex");
+  }
+
   /** What the bin has in the map that is shown, if one is. */
   ofMap({ maps = {} }) {
     const show = this.model.get("show");
@@ -94,6 +110,12 @@ export class Readout {
       ["level", ({ level_db }) => formatDb(level_db)],
     ];
     if (phases) columns.push(["phase", ({ phase }) => `${phase.toFixed(2)} rad`]);
+    if (this.showsComplex) {
+      columns.push(
+        ["complex mask", ({ complex_mask }) => formatFactor(complex_mask)],
+        ["turn", ({ complex_mask }) => formatTurn(complex_mask)],
+      );
+    }
     if (known) columns.push(["true level", ({ reference_db }) => formatDb(reference_db)]);
     if (known && phases) {
       columns.push(["true phase", ({ reference_phase }) => `${reference_phase.toFixed(2)} rad`]);
