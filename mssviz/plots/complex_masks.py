@@ -39,7 +39,7 @@ _DARKEST = 0.2
 #: Every so many rows of cells, what lies above 1 is black.
 _HATCH = 4
 #: Number of the colour where there is no sound, and that colour.
-_SILENT = 1
+SILENT = 1
 _NO_SOUND = (0.27, 0.27, 0.27)
 
 
@@ -73,7 +73,7 @@ def complex_colors() -> AnyArray:
     strength = np.where(pale, _PALE_STRENGTH, _STRENGTH * share)
     hue = _NO_TURN_HUE + 2 * np.pi * (turn / TURNS - 0.5)
     colors = _srgb(light, strength * np.cos(hue), strength * np.sin(hue))
-    colors[level == 0], colors[_SILENT] = 0, _NO_SOUND
+    colors[level == 0], colors[SILENT] = 0, _NO_SOUND
     return colors
 
 

@@ -25,6 +25,7 @@ _COMPLEX = {
     "turnLowestDb": plots.LOWEST_DB,
     "turnHighestDb": plots.HIGHEST_DB,
     "turnAboveOne": plots.ABOVE_ONE,
+    "turnSilent": plots.SILENT,
 }
 
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")

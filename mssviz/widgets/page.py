@@ -14,7 +14,7 @@ import numpy as np
 
 from mssviz._files import new_file
 from mssviz._typing import AnyArray, PathLike
-from mssviz.plots import STEP_DB, TURNS
+from mssviz.plots import SILENT, STEP_DB, TURNS
 from mssviz.widgets import _static
 from mssviz.widgets._layers import Layer
 from mssviz.widgets._menu import DRAWERS, Menu
@@ -234,10 +234,12 @@ def _script(name: str, module: str) -> str:
 def _audible(view: SpectrogramView, layer: Layer) -> AnyArray:
     # what nobody sees or hears is noise that does not compress, half of the file
     values = view.layer_values(layer.name)
-    if layer.properties.values != "level":
-        return values
     least = np.uint8(round((FLOOR_DB / RANGE_DB + 1) * 255))
-    return np.where(values < least, 0, values)
+    if layer.properties.values == "level":
+        return np.where(values < least, 0, values)
+    if layer.properties.values == "turn":
+        return np.where(view.layer_values("mixture") < least, np.uint8(SILENT), values)
+    return values
 
 
 def _packed(values: AnyArray) -> str:

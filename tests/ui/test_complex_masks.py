@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+import mssviz
 from mssviz import plots
 from tests.ui.lab import SETTLED, eventually, open_panel, plot_area, screenshot
 
@@ -55,6 +56,8 @@ def watch(_):
 explorer.controls.progress.observe(watch, "value")
 w.VBox([explorer, label])
 """
+#: Values of the bin that the pointer is at.
+READING = "() => document.querySelector('.mssviz-spectrogram').mssvizSpectrogram.readout.reading"
 #: Colour of a pixel of the picture, by its place in it.
 PIXEL = """([x, y]) => {
     const { painter, plot } = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
@@ -153,3 +156,41 @@ def test_masks_without_a_turn_offer_neither_the_layer_nor_the_parts(run_cell):
     kinds = page.get_by_label("What is shown of the stem").locator("option")
     expect(kinds.first).to_have_text("mask")
     assert "complex mask" not in kinds.all_inner_texts()
+
+
+@pytest.fixture(scope="module")
+def oracle():
+    """A song through the oracle's Wiener filter, which turns phases and needs no network."""
+    explorer = mssviz.explore(model="oracle:MWF-targets", duration=5)
+    explorer.separate()
+    yield explorer
+    explorer.close()
+
+
+def test_a_saved_page_has_complex_masks_to_their_steps(browser, oracle, tmp_path):
+    file = oracle.save_html(tmp_path / "page.html")
+    page = browser.new_context(viewport={"width": 1200, "height": 1000}, offline=True).new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(file.as_uri())
+    page.wait_for_function(SETTLED)
+    show_complex_mask(page)
+    expect(page.locator("body")).to_contain_text("complex masks to ±1.5 dB and ±11°")
+    screenshot(page, "page-complex-mask")
+    left, top, width, height = plot_area(page.locator(".mssviz-spectrogram .mssviz-picture"))
+    n_read = 0
+    for share_x, share_y in ((0.3, 0.6), (0.5, 0.4), (0.7, 0.7), (0.4, 0.9)):
+        page.mouse.move(left + share_x * width, top + share_y * height)
+        expect(page.locator(".mssviz-spectrogram .mssviz-readout")).to_contain_text("turn")
+        reading = page.evaluate(READING)
+        exact = oracle.view.read(reading["time"], reading["frequency"])
+        for stem, values in reading["stems"].items():
+            found, expected = values["complex_mask"], exact["stems"][stem]["complex_mask"]
+            if plots.LOWEST_DB < expected["level_db"] < plots.HIGHEST_DB:
+                apart = (found["turn"] - expected["turn"] + 180) % 360 - 180
+                assert abs(apart) <= 180 / plots.TURNS + 0.01
+                assert found["level_db"] == pytest.approx(expected["level_db"], abs=1.52)
+                n_read += 1
+    assert n_read > 3
+    assert errors == []
+    page.context.close()

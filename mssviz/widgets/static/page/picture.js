@@ -2,8 +2,6 @@
 
 import { stronger } from "../picture.js";
 
-/** Number of the colour of a complex mask where there is no sound. */
-const NO_SOUND = 1;
 const POOLED = {
   max: Math.max,
   mean: (x, y) => (x + y + 1) >> 1,
@@ -121,8 +119,8 @@ export class PagePicture {
 
   /** Level and turn that the number of a complex mask's colour stands for: the middle of both. */
   readComplex(code) {
-    const { turns, turnStepDb, turnLowestDb } = this.geometry;
-    if (code === NO_SOUND) return null;
+    const { turns, turnStepDb, turnLowestDb, turnSilent } = this.geometry;
+    if (code === turnSilent) return null;
     if (code < turns) return { factor: 0, level_db: -160, turn: null };
     const level_db = turnLowestDb + (Math.floor(code / turns) - 0.5) * turnStepDb;
     return { factor: 10 ** (level_db / 20), level_db, turn: ((code % turns) / turns - 0.5) * 360 };
