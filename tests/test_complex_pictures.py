@@ -1,5 +1,6 @@
 """Complex masks as pictures: colours of levels and turns, layers and readings of a view, plots."""
 
+import json
 import math
 
 import matplotlib as mpl
@@ -76,8 +77,7 @@ def test_what_lies_above_one_is_told_by_lightness_alone():
     assert light[plots.ABOVE_ONE :].min() > light[: plots.ABOVE_ONE].max() + 12
 
 
-@pytest.fixture
-def song():
+def silent_in_places():
     """Complex masks of a picture's two stems, without sound in a few bins."""
     arrays = Arrays(n_frames=40)
     rng = np.random.default_rng(1)
@@ -96,8 +96,16 @@ def song():
     return arrays
 
 
+@pytest.fixture
+def song():
+    return silent_in_places()
+
+
 def view_of(song, **traits):
     return SpectrogramView(**song.given(), complex_masks=song.complex_masks, **traits)
+
+
+SILENT_VIEW = view_of(silent_in_places())
 
 
 def shown(mask, mixture, channel):
@@ -131,6 +139,30 @@ def test_a_layer_has_the_colours_of_the_mask(song, channel):
         mask = song.complex_masks["vocals"][frame, index]
         expected = shown(mask, song.mixture[frame, index], channel)
         assert values[frame, index] == plots.complex_codes(np.complex64(expected))
+
+
+@lean
+@given(
+    kind=st.sampled_from(["tiles", "read", "slices"]),
+    place=st.tuples(st.floats(), st.floats()),
+    layer=st.sampled_from(["complex/vocals", "complex/drums", "complex/", "complex/piano", "mask"]),
+    channel=st.sampled_from([*_tiles.CHANNELS, "rear"]),
+    index=st.tuples(st.integers(-2, 3), st.integers(-2, 3)),
+)
+def test_whatever_the_browser_asks_is_answered_without_nan_or_refused(
+    kind, place, layer, channel, index
+):
+    message = {
+        "kind": kind, "id": 1, "seconds": place[0], "hertz": place[1],
+        "channel": channel, "tiles": [[layer, *index]],
+    }  # fmt: skip
+    try:
+        answers = list(SILENT_VIEW.answers(message))
+    except ParameterError:
+        return
+    assert answers
+    for answer, _ in answers:
+        json.dumps(answer, allow_nan=False)
 
 
 def test_a_mask_of_nothing_has_no_turn(song):
@@ -181,7 +213,7 @@ def test_a_plot_has_the_colours_of_the_mask_where_it_belongs(scale):
         expected = colors[plots.complex_codes(np.complex64(value))]
         assert np.allclose(mesh.get_array()[row, column], expected)
     [legend] = mesh.axes.child_axes
-    assert (legend.get_xlabel(), legend.get_ylabel()) == ("turn (°)", "level |M| (dB)")
+    assert (legend.get_xlabel(), legend.get_ylabel()) == ("turn,\n±180°", "level |M| (dB)")
     mesh.figure.canvas.draw()
 
 

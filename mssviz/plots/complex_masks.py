@@ -138,9 +138,9 @@ def _draw_legend(ax: "Axes") -> None:
     )  # fmt: skip
     legend.yaxis.tick_right()
     legend.yaxis.set_label_position("right")
-    legend.set_xticks([-180, 0, 90], labels=["−180", "0", "90"])
+    legend.set_xticks([0])
     legend.set_yticks([-30, -20, -10, 0, 10], labels=["−30", "−20", "−10", "0", "10"])
-    legend.set_xlabel("turn (°)")
+    legend.set_xlabel("turn,\n±180°")
     legend.set_ylabel("level |M| (dB)")
 
 
