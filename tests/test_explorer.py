@@ -264,6 +264,8 @@ def test_a_model_that_gives_waveforms_is_explored_by_its_effective_masks(wavefor
     assert "complex/vocals" in explorer.view.shows
     part.value = "turn"
     explorer.wait()
+    page = explorer.save_html(tmp_path / "turned.html").read_text("utf-8")
+    assert "(masks: heard of them: turn only)" in page
     assert not np.allclose(explorer.estimates["vocals"], estimate, atol=1e-3)
     explorer.session.paint(Stroke("vocals", "erase", [(1, 400), (2, 400)]))
     explorer.wait()

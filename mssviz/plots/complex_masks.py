@@ -104,7 +104,7 @@ def complex_mask(
     """
     check_same_shape(mask, mixture)
     grid = Grid(np.shape(mask), params, scale, start)
-    power = np.where(np.isnan(mask), 0, np.square(np.abs(mixture, dtype=np.float64)))
+    power = np.where(np.isnan(mask), 0, np.square(np.abs(mixture)))
     with np.errstate(invalid="ignore"):  # of no sound, which gives NaN
         best = grid.pool(np.nan_to_num(mask) * power) / grid.pool(power)
     return draw_codes(complex_codes(best), grid, ax)

@@ -62,7 +62,7 @@ def complex_mask_view(mask: AnyArray, mixture: AnyArray, channel: Channel) -> An
     """
     if channel in ("left", "right"):
         return mask_view(mask, channel)
-    power = np.where(np.isnan(mask), 0, np.square(np.abs(mixture, dtype=np.float64)))
+    power = np.where(np.isnan(mask), 0, np.square(np.abs(mixture)))
     with np.errstate(invalid="ignore"):  # of no sound, which gives NaN
         return (np.nan_to_num(mask) * power).sum(axis=2) / power.sum(axis=2)
 

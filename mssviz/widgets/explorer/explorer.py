@@ -18,7 +18,7 @@ from mssviz.widgets._box import Box, running_cell
 from mssviz.widgets._figure import figure_of
 from mssviz.widgets._still import Still
 from mssviz.widgets.explorer.choice import DEFAULT_SECONDS
-from mssviz.widgets.explorer.controls import Controls
+from mssviz.widgets.explorer.controls import MASK_PARTS, Controls
 from mssviz.widgets.explorer.excerpt import Excerpt
 from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.explorer.saving import Shown, save
@@ -317,11 +317,9 @@ class Explorer(Box):
         result, views = self.session.complete_result(), self.stage.views
         assert views is not None
         assert views.mixer is not None
-        separation = result.laboratory.separation
-        usable = separation.prediction.kind.usable(separation.options)
         return save_page(
             path, result.title, views.picture, views.mixer, views.score_view,
-            self.stage.score_table.value, in_words(separation.options, usable),
+            self.stage.score_table.value, _said_of_masks(result.laboratory),
             self.why.reasons(result) if reasons else None,
         )  # fmt: skip
 
@@ -371,6 +369,14 @@ class Explorer(Box):
         session.set_options(**controls.options())
         for control in controls.option_controls():
             control.observe(lambda _: session.set_options(**controls.options()), "value")
+
+
+def _said_of_masks(laboratory: Laboratory) -> str:
+    """What masks were made with, and what of them is heard, if that is not all."""
+    separation, part = laboratory.separation, laboratory.mask_part
+    said = in_words(separation.options, separation.prediction.kind.usable(separation.options))
+    heard = "" if part == "whole" else f"heard of them: {MASK_PARTS[part]}"
+    return "; ".join(filter(None, [said, heard]))
 
 
 class _Display(Listener):
