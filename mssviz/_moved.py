@@ -22,6 +22,7 @@ MOVED = {
     "patches": "training.patches",
     "scale": "_scale",
     "separate": "separators",
+    "separators.blend": "separators.ensemble",
 }
 
 

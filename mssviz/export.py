@@ -14,12 +14,12 @@ from mssviz import audio
 from mssviz._ahead import ahead
 from mssviz._files import Draft, ScratchFolder, writing
 from mssviz._names import FileOptions, mask_paths, stem_paths
-from mssviz._progress import reporter
+from mssviz._progress import counted, reporter
 from mssviz._spleeter import check_keywords
 from mssviz._typing import AnyArray, PathLike, Progress, Waveform
 from mssviz.errors import AudioError, ParameterError
 from mssviz.separation import Masker, Segment, make_masker, synthesise, with_margins
-from mssviz.separators import Separator
+from mssviz.separators import Model, Separator, find
 from mssviz.stft import magnitude
 
 #: Number of columns of the pictures of a whole song.
@@ -29,7 +29,7 @@ PICTURE_COLUMNS = 1600
 def separate_files(
     files: PathLike | Iterable[PathLike],
     folder: PathLike = "separated",
-    model: PathLike | Separator = "spleeter:2stems",
+    model: PathLike | Model = "spleeter:2stems",
     *,
     offset: float = 0.0,
     duration: float | None = None,
@@ -46,7 +46,7 @@ def separate_files(
     folder
         Folder for the stems; made if it is missing.
     model
-        Model as for `Separator`, or a `Separator`.
+        Name of a model, as `separators.find` takes it, or a model.
     offset, duration, stream
         Part and stream of each file that are read; see `audio.load_audio`.
     progress
@@ -76,7 +76,7 @@ def separate_files(
     check_keywords(options, [field.name for field in fields(FileOptions)])
     chosen = FileOptions(**options)
     songs = list(files) if isinstance(files, Iterable) and not isinstance(files, str) else [files]
-    separator = model if isinstance(model, Separator) else Separator(model, progress=progress)
+    separator = model if isinstance(model, Model) else find(model, progress=progress)
     plans = stem_paths(songs, separator.targets, folder, chosen)
     for song, stems in zip(songs, plans, strict=True):
         separate_file(
@@ -87,7 +87,7 @@ def separate_files(
 
 
 def separate_file(
-    separator: Separator,
+    separator: Model,
     path: PathLike,
     files: Mapping[str, Path],
     *,
@@ -102,7 +102,7 @@ def separate_file(
     Parameters
     ----------
     separator
-        Model, with its mask options.
+        Model, with its mask options; one that needs true stems cannot be used.
     path, offset, duration, stream
         Sound file, part and stream that are read; see `audio.load_audio`.
     files
@@ -141,34 +141,61 @@ def separate_file(
             )
             for target, file in files.items()
         }
-        counted = _Counted(
+        samples = _Counted(
             (audio.to_channels(block, n_channels) for block in reader.blocks()),
             f"{path}: no samples after offset {offset} s; choose a smaller offset",
         )
-        # the network computes one patch while the patch before is masked and the one before that is
-        # written
-        segments: Iterable[Segment] = stack.enter_context(
-            ahead(separator.segments(counted, report, reader.n_samples))
-        )
-        if separator.options.mwf:
-            scratch = stack.enter_context(ScratchFolder())
-            kept = _KeptSegments(scratch.path, separator.targets)
-            kept.extend(segments)
-            masker = make_masker(separator.kind, separator.options, params, kept.again)
-            segments = kept.again()
+        if isinstance(separator, Separator):
+            segments, masker = _streamed(separator, samples, reader.n_samples, report, stack)
         else:
-            masker = make_masker(separator.kind, separator.options, params)
-            segments = with_margins(segments, separator.options.margin(params))
+            segments, masker = _whole(separator, samples, reader.n_samples, report, stack)
         if options.masks:
             recorder = output.add(_MaskRecorder(separator, masker, files))
             segments = recorder.watch(segments)
         stems = synthesise(segments, masker, params, list(files))
         blocks = stack.enter_context(ahead(stems))
-        _write_cut(writers, blocks, counted)
+        _write_cut(writers, blocks, samples)
     return [*files.values(), *(recorder.paths if options.masks else [])]
 
 
-def _check_targets(files: Mapping[str, Path], separator: Separator) -> None:
+def _streamed(
+    separator: Separator,
+    blocks: Iterable[Waveform],
+    n_samples: int | None,
+    report: Progress,
+    stack: ExitStack,
+) -> tuple[Iterable[Segment], Masker]:
+    """Segments of a song that passes through a network, with their margins, and their masker."""
+    # the network computes one patch while the patch before is masked and the one before that is
+    # written
+    params, options = separator.preset.stft, separator.options
+    segments = stack.enter_context(ahead(separator.segments(blocks, report, n_samples)))
+    if not options.mwf:
+        masker = make_masker(separator.kind, options, params)
+        return with_margins(segments, options.margin(params)), masker
+    kept = _KeptSegments(stack.enter_context(ScratchFolder()).path, separator.targets)
+    kept.extend(segments)
+    return kept.again(), make_masker(separator.kind, options, params, kept.again)
+
+
+def _whole(
+    model: Model,
+    blocks: Iterable[Waveform],
+    n_samples: int | None,
+    report: Progress,
+    stack: ExitStack,
+) -> tuple[Iterable[Segment], Masker]:
+    """As `_streamed`, for a model that goes through a song more than once: it is kept in a file."""
+    path, rate = stack.enter_context(ScratchFolder()).path / "mixture", model.sample_rate
+    for block in counted(blocks, rate, n_samples, report):
+        with writing(path), path.open("ab") as file:
+            file.write(np.ascontiguousarray(block, np.float32).data)
+    mixture = np.memmap(path, np.float32, "r").reshape(-1, model.preset.n_channels)
+    separation = model.separate(mixture, rate, report)
+    return separation.segments(), separation.masker
+
+
+def _check_targets(files: Mapping[str, Path], separator: Model) -> None:
     unknown = set(files) - set(separator.targets)
     if unknown or not files:
         raise ParameterError(
@@ -195,8 +222,8 @@ def separate_file_by_name(
 
 
 @functools.lru_cache(maxsize=1)
-def _separator(model: str, choices: tuple[tuple[str, Any], ...]) -> Separator:
-    return Separator(model, progress=False, **dict(choices))
+def _separator(model: str, choices: tuple[tuple[str, Any], ...]) -> Model:
+    return find(model, progress=False, **dict(choices))
 
 
 def _write_cut(
@@ -298,7 +325,7 @@ class _KeptSegments:
 class _MaskRecorder:
     """Writes masks to ``.npy`` files (float16), and one picture of the whole song."""
 
-    def __init__(self, separator: Separator, masker: Masker, files: Mapping[str, Path]) -> None:
+    def __init__(self, separator: Model, masker: Masker, files: Mapping[str, Path]) -> None:
         self._masker, self._params = masker, separator.preset.stft
         self.paths = mask_paths(files)
         self._final, self._picture = dict(zip(files, self.paths, strict=False)), self.paths[-1]

@@ -126,7 +126,7 @@ def test_what_does_not_fit_is_refused(song):
         ([mixture, mixture], [1], "a weight for each"),
         ([mixture, mixture], [0, 0], "weights"),
         ([mixture, mixture], [1, -1], "weights"),
-        ([mixture, baselines.Classical("hpss")], None, "differ in their targets"),
+        ([mixture, baselines.Classical("hpss")], None, "hpss gives none of the stems of mixture"),
     ):
         with pytest.raises(ParameterError, match=message):
             baselines.Blend(models, weights)
@@ -141,7 +141,7 @@ def test_a_blend_is_found_by_the_name_that_it_has():
     assert (blend.preset.name, blend.weights) == (name, [0.25, 0.75])
     assert blend.targets == blend.models[0].targets == ("vocals", "other")
     described = baselines.entry(name)
-    assert (described.group, described.state) == ("blend", "ready")
+    assert (described.group, described.state) == ("ensemble", "ready")
     assert described.preset.name == name
 
 
@@ -157,7 +157,7 @@ def test_a_blend_may_do_only_what_all_of_its_models_may():
     "name", ["0.5 nothing + 0.5 mixture", "0.5 hpss + 0.5 bands", "0 hpss + 0 hpss"]
 )
 def test_a_blend_of_what_cannot_be_blended_is_one_error(name):
-    with pytest.raises(ParameterError, match=r"no preset 'nothing'|differ in|weights must"):
+    with pytest.raises(ParameterError, match=r"no preset 'nothing'|gives none of|weights must"):
         baselines.find(name)
 
 
@@ -169,7 +169,7 @@ def test_options_reach_every_model_by_name_or_are_refused():
 
 def test_every_model_is_listed_with_what_it_is():
     table = mssviz.models()
-    assert set(table["kind"]) == {"network", "oracle", "classical", "baseline", "blend"}
+    assert set(table["kind"]) == {"network", "oracle", "classical", "baseline", "ensemble"}
     assert list(table.index) == list(baselines.entries())
     assert table.loc["hpss", ["kind", "targets", "state"]].tolist() == [
         "classical", "drums, other", "ready",

@@ -24,7 +24,7 @@ from mssviz.errors import AudioError, MssvizError
 
 if TYPE_CHECKING:
     from mssviz.networks import Network
-    from mssviz.separators import Separator
+    from mssviz.separators import Model
 
 
 @with_mask_options
@@ -36,7 +36,9 @@ def separate(
         list[Path] | None,
         path_option("-i", "--inputs", help="Sound files, too, as in Spleeter 1; may be repeated."),
     ] = None,
-    model: Annotated[str, model_option(help="Preset, folder or file.")] = "spleeter:2stems",
+    model: Annotated[
+        str, model_option(help='Preset, folder, file, or several: "0.5 umx + 0.5 spleeter:4stems".')
+    ] = "spleeter:2stems",
     output: Annotated[
         Path, path_option("-o", "--output_path", help="Folder for the stems.")
     ] = Path("separated"),
@@ -150,8 +152,8 @@ def _is_folder(path: Path) -> AudioError:
     )
 
 
-def _separator(model: str, **choices: Any) -> "Separator":
-    from mssviz.separators import Separator
+def _separator(model: str, **choices: Any) -> "Model":
+    from mssviz.separators import Separator, entry, find
 
     class Lean(Separator):
         """A separator that imports TensorFlow only when a song needs it; see `lean_import`."""
@@ -161,7 +163,7 @@ def _separator(model: str, **choices: Any) -> "Separator":
             lean_import()
             return super().network
 
-    return Lean(model, **choices)
+    return Lean(model, **choices) if entry(model).group == "network" else find(model, **choices)
 
 
 def lean_import() -> None:

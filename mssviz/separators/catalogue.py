@@ -1,9 +1,8 @@
-"""Every model by name: networks, oracles, classical methods and blends.
+"""Every model by name: networks, oracles, classical methods, and what is made of them.
 
 Pickers, comparisons, the command line and `models` all read this catalogue.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,22 +10,26 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mssviz import presets, pretrained
 from mssviz._typing import PathLike
+from mssviz.errors import ParameterError
 from mssviz.presets import Preset
 from mssviz.separation import Kind, MaskOptions
-from mssviz.separators import oracles
-from mssviz.separators.blend import Blend, blended, shares
+from mssviz.separators import oracles, recipes
+from mssviz.separators.chain import Chain
 from mssviz.separators.classical import CLASSICAL, Classical, Mixture
+from mssviz.separators.ensemble import Ensemble
 from mssviz.separators.model import TWO_STEMS, Model
 from mssviz.separators.network import Separator
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Name of the published blend, whose networks everybody must train for themselves, see `Blend`.
-UHLICH = "0.25 uhlich-fnn + 0.75 uhlich-blstm"
+#: Published ensemble, whose networks everybody must train for themselves.
+_UHLICH = recipes.Mixed(("uhlich-fnn", "uhlich-blstm"), (0.25, 0.75))
+UHLICH = recipes.mixed_name(_UHLICH)
 #: Groups whose models separate whatever targets are asked for.
 _OF_ANY = ("oracle", "baseline")
-_PART = re.compile(r"(\d*\.?\d+) (\S.*)")
+#: Options of `find` that are those of networks, also of networks that a model is made of.
+_OF_NETWORKS = ("quality", "fetch", "progress")
 
 
 @dataclass(frozen=True)
@@ -36,26 +39,36 @@ class Entry:
     Parameters
     ----------
     group
-        Kind of model; the ``"baseline"`` is the mixture itself.
-    preset
-        Targets, time-frequency grid and description of the model.
-    predicts
-        Kind of its predictions.
-    options
-        Mask options that it has if nothing else is said.
+        Kind of model; the ``"baseline"`` is the mixture itself, and an ``"ensemble"`` is whatever
+        is made of several models.
+    model
+        Model to be looked at, which cannot separate if it is a network.
     state
         Whether it can be used now, as a word from `pretrained.state`.
     build
-        Function that makes the model; it takes the targets, and ``progress`` and ``fetch`` of
-        `Separator`.
+        Function that makes the model; it takes the targets, and ``progress``, ``fetch`` and
+        ``quality`` of `Separator`.
     """
 
-    group: Literal["network", "oracle", "classical", "baseline", "blend"]
-    preset: Preset
-    predicts: Kind
-    options: MaskOptions
+    group: Literal["network", "oracle", "classical", "baseline", "ensemble"]
+    model: Model
     state: str
     build: Callable[..., Model]
+
+    @property
+    def preset(self) -> Preset:
+        """Targets, time-frequency grid and description of the model."""
+        return self.model.preset
+
+    @property
+    def predicts(self) -> Kind:
+        """Kind of its predictions."""
+        return self.model.kind
+
+    @property
+    def options(self) -> MaskOptions:
+        """Mask options that it has if nothing else is said."""
+        return self.model.options
 
 
 def entries() -> dict[str, Entry]:
@@ -63,7 +76,7 @@ def entries() -> dict[str, Entry]:
     networks = {**presets.shipped(), **presets.imported()}
     found = {name: _network(name, preset) for name, preset in networks.items()}
     found.update((name, entry(name)) for name in names_without_weights())
-    found[UHLICH] = _blend(_parts(UHLICH), found.__getitem__)
+    found[UHLICH] = _made_of_others(_UHLICH, found.__getitem__)
     return found
 
 
@@ -81,8 +94,8 @@ def entry(name: PathLike) -> Entry:
     ----------
     name
         Name of a model, such as ``"spleeter:2stems"``, ``"oracle:IRM2"`` or ``"hpss"``; a folder or
-        configuration file of one's own; or a blend, such as ``"0.25 my-fnn + 0.75 my-blstm"``, with
-        a weight before each name.
+        configuration file of one's own; or what is made of several, such as ``"0.5 umx + 0.5
+        spleeter:4stems"`` or ``"spleeter:2stems > accompaniment > umx"``, see `recipes`.
 
     Raises
     ------
@@ -90,6 +103,8 @@ def entry(name: PathLike) -> Entry:
         If there is no model of this name.
     """
     text = str(name)
+    if recipe := recipes.read(text):
+        return _made_of_others(recipe, entry)
     if text in CLASSICAL:
         return _of(Classical(text), "classical", lambda targets, **_: Classical(text))
     if text == "mixture":
@@ -99,8 +114,6 @@ def entry(name: PathLike) -> Entry:
         return _of(
             oracles.oracle(kind), "oracle", lambda targets, **_: oracles.oracle(kind, targets)
         )
-    if parts := _parts(text):
-        return _blend(parts, entry)
     return _network(name, presets.find(name))
 
 
@@ -114,18 +127,21 @@ def find(name: PathLike, targets: Sequence[str] = TWO_STEMS, **options: Any) -> 
     targets
         Targets of an oracle or of the mixture; other models have their own.
     options
-        Any of `MaskOptions`, and for networks ``progress`` and ``fetch`` of `Separator`.
+        Any of `MaskOptions`, and for networks, or what is made of them, ``progress``, ``fetch`` and
+        ``quality`` of `Separator`.
 
     Raises
     ------
     ParameterError
-        If there is no model of this name, or a mask option is out of range or would do nothing to
-        it.
+        If there is no model of this name, or an option is out of range or would do nothing to it.
     PretrainedError
         If weights cannot be had.
     """
-    of_network = {k: options.pop(k) for k in ("progress", "fetch") if k in options}
-    model = entry(name).build(targets, **of_network)
+    of_network = {k: options.pop(k) for k in _OF_NETWORKS if k in options}
+    found = entry(name)
+    if of_network.get("quality", "fast") != "fast" and found.group in (*_OF_ANY, "classical"):
+        raise ParameterError(f"{name}: quality is a choice for networks; leave it out")
+    model = found.build(targets, **of_network)
     model.options = model.kind.change(model.options, options, model.preset.name)
     return model
 
@@ -148,12 +164,12 @@ def models() -> "pd.DataFrame":
     Returns
     -------
     DataFrame
-        Index ``model``; columns ``kind`` (network, oracle, classical, baseline, blend), ``targets``
-        (oracles and the mixture have those that are asked for), ``upper_hz`` (upper end of the
-        modelled band, hertz), ``size_mb`` (size of the weights, 10^6 bytes), ``licence`` (as it is
-        stated; cards say by whom), ``trained_on_test`` (``"yes"``, ``"no"`` or ``"not known"``:
-        whether songs of MUSDB18's test set were among its training songs), ``state`` (whether it
-        is ready on this machine) and ``title``.
+        Index ``model``; columns ``kind`` (network, oracle, classical, baseline, ensemble),
+        ``targets`` (oracles and the mixture have those that are asked for), ``upper_hz`` (upper
+        end of the modelled band, hertz), ``size_mb`` (size of the weights, 10^6 bytes),
+        ``licence`` (as it is stated; cards say by whom), ``trained_on_test`` (``"yes"``, ``"no"``
+        or ``"not known"``: whether songs of MUSDB18's test set were among its training songs),
+        ``state`` (whether it is ready on this machine) and ``title``.
 
     Examples
     --------
@@ -185,34 +201,35 @@ def models() -> "pd.DataFrame":
 def _of(
     model: Model, group: Literal["oracle", "classical", "baseline"], build: Callable[..., Model]
 ) -> Entry:
-    return Entry(group, model.preset, model.kind, model.options, "ready", build)
+    return Entry(group, model, "ready", build)
 
 
 def _network(name: PathLike, preset: Preset) -> Entry:
-    separator = Separator.from_network(preset)
-    state = pretrained.state(preset)
     build = partial(_separator, name)
-    return Entry("network", preset, separator.kind, separator.options, state, build)
+    return Entry("network", Separator.from_network(preset), pretrained.state(preset), build)
 
 
 def _separator(name: PathLike, targets: Sequence[str], **options: Any) -> Separator:
     return Separator(name, **options)
 
 
-def _parts(text: str) -> list[tuple[float, str]]:
-    """Weight and name of each model in a blend's name; empty if this is not a blend's name."""
-    found = [_PART.fullmatch(part) for part in text.split(" + ")]
-    if len(found) < 2 or not all(found):
-        return []
-    return [(float(match[1]), match[2]) for match in found if match]
+def _made_of_others(
+    recipe: recipes.Mixed | recipes.Chained, find_entry: Callable[[str], Entry]
+) -> Entry:
+    found = [find_entry(name) for name in recipe.models]
+    # what separates whatever is asked for separates the same as the others
+    own = next((one.preset.targets for one in found if one.group not in _OF_ANY), None)
 
+    def made(models: Sequence[Model]) -> Model:
+        if isinstance(recipe, recipes.Mixed):
+            return Ensemble(models, recipe.weights, recipe.method)
+        return Chain(models[0], recipe.stem, models[1])
 
-def _blend(parts: Sequence[tuple[float, str]], find_entry: Callable[[str], Entry]) -> Entry:
-    weights, found = [weight for weight, _ in parts], [find_entry(name) for _, name in parts]
+    def build(targets: Sequence[str], **options: Any) -> Model:
+        return made([one.build(own or targets, **options) for one in found])
 
-    def build(targets: Sequence[str], **options: Any) -> Blend:
-        return Blend([one.build(targets, **options) for one in found], weights)
-
-    preset = blended([one.preset for one in found], shares(len(found), weights))
+    looked_at = [
+        one.build(own or TWO_STEMS) if one.group in _OF_ANY else one.model for one in found
+    ]
     waiting = [one.state for one in found if one.state != "ready"]
-    return Entry("blend", preset, Blend.kind, MaskOptions(), (*waiting, "ready")[0], build)
+    return Entry("ensemble", made(looked_at), (*waiting, "ready")[0], build)

@@ -29,6 +29,7 @@ from mssviz.separation import (
     changed,
     with_margins,
 )
+from mssviz.separators import recipes
 from mssviz.separators.chunks import in_chunks, in_patches, in_triangles
 from mssviz.separators.levels import at_song_level
 from mssviz.separators.model import Model
@@ -117,6 +118,11 @@ class Separator(Model):
     ) -> None:
         if quality not in QUALITIES:
             raise ParameterError(f"quality must be one of {', '.join(QUALITIES)} (got {quality!r})")
+        if recipes.read(str(model)):
+            raise ParameterError(
+                f"{model} is made of several models, and a Separator is one network; call "
+                "mssviz.separators.find"
+            )
         wider = f"{model}{QUALITIES[quality].variant}"
         self._describe(presets.find(wider if wider in presets.shipped() else model))
         usual = changed(self.options, QUALITIES[quality].options)

@@ -24,6 +24,7 @@ from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import ParameterError
 from mssviz.masks import WienerModel
 from mssviz.separation import MASK, SPECTRUM, Kind, MaskOptions, Run, Store
+from mssviz.separators.blocks import N_FFT, blocks_of, spectrum_of, waveform_of
 from mssviz.separators.model import GRID, TWO_STEMS, Model, weightless
 from mssviz.stft import Frames, stft_frames
 
@@ -93,11 +94,6 @@ class _Oracle(Model):
 
 # --- SiSEC's ----------------------------------------------------------------------------------
 
-#: Window of the organisers' STFT, in samples: SciPy's default, a Hann window moved by half of it.
-N_FFT = 2048
-_HOP = N_FFT // 2
-#: Hops in a block of the song, 6 s.
-_BLOCK = 256
 _EPS = np.finfo(np.float64).eps
 
 #: STFTs of some frames: the mixture's, and every source's by name,
@@ -163,7 +159,7 @@ class SisecOracle(_Oracle):
                 estimates = separate(spectrum, true)
                 for target, names in parts.items():
                     total = reduce(np.add, [estimates[name] for name in names])
-                    stems[target][samples] = _inverse_stft(total)[: samples.stop - samples.start]
+                    stems[target][samples] = waveform_of(total, samples)
                 is_last = samples.stop == len(mixture)
                 complete = n_frames if is_last else samples.stop // GRID.hop_length + 1
                 yield slice(done, complete)
@@ -177,29 +173,9 @@ def _blocks(mixture: Waveform, sources: Mapping[str, Waveform]) -> Iterator[tupl
 
     Neighbouring blocks share a frame.
     """
-    for start in range(0, len(mixture), _BLOCK * _HOP):
-        samples = slice(start, min(start + _BLOCK * _HOP, len(mixture)))
-        spectra = {name: _stft(stem, samples) for name, stem in sources.items()}
-        yield samples, (_stft(mixture, samples), spectra)
-
-
-def _stft(waveform: Waveform, samples: slice) -> AnyArray:
-    import scipy.signal
-
-    # frames are centred at whole hops; before and after the song there is silence
-    stop = samples.start - (samples.start - samples.stop) // _HOP * _HOP
-    first, last = samples.start - _HOP, stop + _HOP
-    piece = waveform[max(0, first) : last].astype(np.float64)
-    around = (max(0, -first), max(0, last - len(waveform)))
-    padded = np.pad(piece, (around, (0, 0)))
-    spectra = scipy.signal.stft(padded, nperseg=N_FFT, boundary=None, padded=False, axis=0)[2]
-    return np.moveaxis(spectra, -1, 0)  # (bins, channels, frames) -> (frames, bins, channels)
-
-
-def _inverse_stft(spectrum: AnyArray) -> AnyArray:
-    import scipy.signal
-
-    return scipy.signal.istft(spectrum, nperseg=N_FFT, time_axis=0, freq_axis=1)[1]
+    for samples in blocks_of(len(mixture)):
+        spectra = {name: spectrum_of(stem, samples) for name, stem in sources.items()}
+        yield samples, (spectrum_of(mixture, samples), spectra)
 
 
 def _binary(mixture: AnyArray, sources: Mapping[str, AnyArray], power: float) -> dict:

@@ -11,7 +11,7 @@ _TITLES = {
     "oracle": "Oracles: made from the true stems",
     "baseline": "Without weights",
     "classical": "Without weights",
-    "blend": "Blends",
+    "ensemble": "Ensembles and chains",
 }
 _TO_BE_TRAINED = "To be trained"
 
