@@ -1,7 +1,9 @@
 """Ensembles and chains: what other programs define, as models like any other."""
 
 import gc
+import re
 import warnings
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -21,6 +23,8 @@ from mssviz.separators.model import GRID, weightless
 from mssviz.stft import StftParams, stft_frames
 from mssviz.widgets.explorer import Session
 from mssviz.widgets.explorer.choice import Choice
+from mssviz.widgets.explorer.pickers import model_picker
+from mssviz.widgets.explorer.script import script_of
 
 RATE = 44100
 SECOND = "spleeter:2stems"
@@ -496,6 +500,8 @@ def test_the_explorer_shows_and_measures_them():
         found = session.separate(Choice(song, name, "hpss", duration=2.0))
     assert found.targets == ("vocals", "drums", "other")
     assert session.result.scores is not None
+    assert f"model={name!r}" in script_of(session.result)
+    assert name in [value for _, value in model_picker(name, "Model").options]
     session.close()
 
 
@@ -503,5 +509,14 @@ def test_the_explorer_shows_and_measures_them():
 
 
 @pytest.mark.slow
-def test_ensembles_of_real_models_on_the_example(tmp_path):
-    """The numbers of docs/ensembles.md."""
+def test_the_page_says_what_real_models_score(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "ensembles.md").read_text("utf-8")
+    rows = re.findall(r"^\| \**`(.*spleeter.*)`\** \| \**([0-9. /-]+)\** \|", page, re.M)
+    assert len(rows) == 3
+    songs = {"francium": mssviz.examples()["francium"]}
+    names = [name for name, _ in rows]
+    table = mssviz.compare(songs, names, cache=tmp_path, progress=False)
+    usdr = comparison.summary(table)["uSDR"]
+    for name, said in rows:
+        found = [usdr[stem, name] for stem in ("vocals", "accompaniment")]
+        assert found == pytest.approx([float(text) for text in said.split(" / ")], abs=0.06)
