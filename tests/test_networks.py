@@ -326,3 +326,10 @@ def test_the_real_separation_is_not_the_mixture_shared_equally(separation):
         assert np.mean(np.abs(mask - 1 / len(separation.targets)) > 0.25) > 0.5
     vocals, accompaniment = (separation.estimates[t] for t in separation.targets)
     assert np.abs(vocals - accompaniment).max() > 0.1
+
+
+@pytest.mark.slow
+def test_the_preset_with_the_largest_layers_is_within_the_bounds():
+    preset = presets.find("bs-roformer:resurrection-vocals")
+    network = Network(preset.model, preset.targets, preset.input_shape)
+    assert network.targets == preset.targets

@@ -18,8 +18,8 @@ from mssviz.networks._tensorflow import check_process, keras, own_settings, tf
 #: Most numbers that a network may have, 1.6 GB; the largest that is shipped has 0.27e9.
 MOST_NUMBERS = 400_000_000
 _MOST_VARIABLES = 20_000
-#: Most numbers that a layer may give for one patch, 512 MiB; the shipped ones give 390 MB at most.
-_LARGEST_OUTPUT = 1 << 27
+#: Most numbers that a layer may give for one patch, 1 GiB; the shipped ones give 590 MB at most.
+_LARGEST_OUTPUT = 1 << 28
 _BUILDING = threading.RLock()
 
 
