@@ -10,7 +10,7 @@ from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import ParameterError
 from mssviz.separation import Run, Store
 from mssviz.separators.blocks import blocks_of
-from mssviz.separators.compound import Compound, stems_of
+from mssviz.separators.compound import Compound, check_models, stems_of
 from mssviz.separators.model import Model
 from mssviz.separators.recipes import chained_name
 
@@ -49,6 +49,7 @@ class Chain(Compound):
     """
 
     def __init__(self, first: Model, stem: str, second: Model) -> None:
+        check_models([first, second])
         self.stem = stem
         self._separated = _parts(stem, first)
         self._kept = [target for target in first.targets if target not in self._separated]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from mssviz._stems import known_parts, source_name
 from mssviz._typing import AnyArray, Progress, Waveform
@@ -79,6 +80,16 @@ class Compound(Model):
                 done = complete
 
         return Run(separation, parts)
+
+
+def check_models(models: Sequence[Any]) -> None:
+    """Raise `ParameterError` unless all of these are models."""
+    for model in models:
+        if not isinstance(model, Model):
+            raise ParameterError(
+                f"models are such as mssviz.Separator(name) or mssviz.separators.find(name) (got "
+                f"{type(model).__name__}); for names alone, call mssviz.separators.find"
+            )
 
 
 def stems_of(run: Run, report: Progress, index: int, n_runs: int) -> dict[str, Waveform]:

@@ -14,7 +14,7 @@ from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import ParameterError
 from mssviz.separation import MAGNITUDE, MASK, Run
 from mssviz.separators.blocks import spectrum_of, waveform_of
-from mssviz.separators.compound import Compound, given_by, share, stems_of
+from mssviz.separators.compound import Compound, check_models, given_by, share, stems_of
 from mssviz.separators.model import Model
 from mssviz.separators.recipes import MEAN, METHODS, Mixed, mixed_name
 
@@ -84,6 +84,7 @@ class Ensemble(Compound):
             raise ParameterError(f"no method {method!r}: choose one of {', '.join(METHODS)}")
         if weights is not None and "avg" not in method:
             raise ParameterError(f"{method} has no weights; leave them out, or choose {MEAN}")
+        check_models(models)
         self.weights = _scaled(len(models), weights)
         self.method = method
         targets = tuple(weights) if isinstance(weights, Mapping) else models[0].targets
@@ -127,7 +128,7 @@ class Ensemble(Compound):
         return self.run(mixture, work)
 
     def _mean_of_masks(self, mixture: Waveform, runs: Sequence[Run]) -> Run:
-        separation = self.empty(mixture)
+        separation, seconds = self.empty(mixture), len(mixture) / self.sample_rate
 
         def work(report: Progress) -> Iterator[slice]:
             for index, run in enumerate(runs):
@@ -137,6 +138,7 @@ class Ensemble(Compound):
                     for target, mask in found.items():
                         weight = np.float32(self._shares[target][index])
                         separation.prediction.values[target][frames] += weight * mask
+                    report(seconds, seconds, "combine")
             yield slice(0, separation.mixture_stft.shape[0])
 
         return Run(separation, work)
