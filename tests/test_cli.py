@@ -353,7 +353,8 @@ def test_course_copies_lessons_and_keeps_the_persons_own(mssviz_command, tmp_pat
     original = ROOT / "notebooks"
     lessons = sorted(path.name for path in (original / "course").glob("*.ipynb"))
     copied = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*"))
-    named = ["README.md", "comparison.ipynb", "explorer.ipynb", "why.ipynb", "course/glossary.md"]
+    beside = ["comparison.ipynb", "explorer.ipynb", "which-model.ipynb", "why.ipynb"]
+    named = ["README.md", *beside, "course/glossary.md"]
     pictures = [f"course/pictures/{Path(name).stem}.png" for name in lessons]
     assert copied == sorted([*named, *pictures, *(f"course/{name}" for name in lessons)])
     for name in copied:

@@ -7,7 +7,9 @@ from pathlib import Path
 from mssviz.cli._arguments import complain
 
 #: What belongs to the course besides its lessons: the table of contents, and what lessons lead to.
-_BESIDE = ("README.md", "explorer.ipynb", "why.ipynb", "comparison.ipynb")
+_BESIDE = (
+    "README.md", "explorer.ipynb", "why.ipynb", "comparison.ipynb", "which-model.ipynb"
+)  # fmt: skip
 _LESSONS, _SOLUTIONS = "course", "solutions"
 
 

@@ -17,6 +17,8 @@ from mssviz import datasets
 from mssviz._progress import reporter
 from mssviz._scale import spread
 from mssviz._typing import PathLike, Progress
+from mssviz.comparison.costs import cost
+from mssviz.comparison.overview import overview
 from mssviz.comparison.pairs import named, score, score_by_name
 from mssviz.comparison.published import published
 from mssviz.comparison.scoring import COLUMNS, REPAIRED, Scoring, check_arguments, check_choices
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "COLUMNS", "REPAIRED", "Scoring", "compare", "medians", "paired", "published", "score",
-    "summary", "to_museval",
+    "COLUMNS", "REPAIRED", "Scoring", "compare", "cost", "medians", "overview", "paired",
+    "published", "score", "summary", "to_museval",
 ]  # fmt: skip
 
 #: Names of a track and of a model.
