@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def machine(tmp_path):
-    """Run the script on a machine that has only what `programs` names; what they are called with."""
+    """Run the script where there is only what `programs` names; what they are called with."""
 
     def run(**programs):
         folder = tmp_path / "bin"
