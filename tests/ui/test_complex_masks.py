@@ -98,8 +98,8 @@ def test_a_bin_of_the_picture_has_the_level_and_the_turn_that_numpy_finds(run_ce
     page = separated(run_cell, dark=dark)
     show_complex_mask(page)
     bar = page.locator(".mssviz-colorbar")
-    expect(bar).to_contain_text("complex mask: turn of the phase")
-    expect(bar).to_contain_text("pale and hatched: above 0 dB")
+    expect(bar).to_contain_text("complex mask: turn as hue")
+    expect(bar).to_contain_text("pale, hatched: above 0 dB")
     screenshot(page.locator(".mssviz-explorer").last, f"complex-mask-{'dark' if dark else 'light'}")
     left, top, width, height = plot_area(page.locator(".mssviz-spectrogram .mssviz-picture"))
     for share_x, share_y in ((0.3, 0.6), (0.7, 0.7)):

@@ -5,12 +5,12 @@ import { colorTable, paintHatched, STRAIGHT } from "../picture.js";
 
 const STEPS = 256;
 /** Size of a colour in the bar of complex masks: turns to the right, levels upwards. */
-const CELL = { width: 16, height: 6 };
+const CELL = { width: 16, height: 4 };
 /** Title and ends of the bar of values that are no levels, by their colour map. */
 const FIXED = {
   cividis: ["mask: share of the mixture", "0", "1"],
   PuOr: ["difference of masks", "−1", "+1"],
-  turn: ["complex mask: turn of the phase", "−180°", "+180°"],
+  turn: ["complex mask: turn as hue", "−180°", "+180°"],
 };
 /** A level in dB with its sign, as people write it. */
 const inDb = (db) => `${db > 0 ? "+" : ""}${db} dB`.replace("-", "−");
@@ -68,8 +68,8 @@ export class ColorBar {
     paintHatched(new Uint32Array(pixels.data.buffer), values, table, turnAboveOne, height);
     this.canvas.getContext("2d").putImageData(pixels, 0, 0);
     this.levels.textContent =
-      `brightness: level, ${inDb(turnLowestDb)} to ${inDb(turnHighestDb)}; ` +
-      "pale and hatched: above 0 dB (× 1); grey: no sound";
+      `level as brightness, ${inDb(turnLowestDb)} to ${inDb(turnHighestDb)}; ` +
+      "pale, hatched: above 0 dB; grey: no sound";
   }
 
   paint(palette, gamma) {
