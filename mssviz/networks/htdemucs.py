@@ -36,7 +36,7 @@ from typing import Any
 from mssviz.errors import ParameterError
 from mssviz.networks._tensorflow import keras, tf
 from mssviz.networks.demucs import beginning
-from mssviz.networks.htdemucs_transformer import Scale, cross_transformer
+from mssviz.networks.htdemucs_transformer import BRANCHES, Scale, cross_transformer
 from mssviz.networks.overlap_add import waveforms
 from mssviz.networks.roformer_spectra import stft
 
@@ -162,13 +162,14 @@ def _check(n_samples: int, n_fft: int, sizes: _Sizes) -> None:
 
 
 def _branches(inputs: Sequence[Any], n_outputs: int, sizes: _Sizes, prefix: str) -> list[Any]:
-    names = [f"{prefix}spectral", f"{prefix}temporal"]
+    # stages come first, so that a picture of the network can fold each of them
+    names = [f"{prefix}{{}}_{branch}" for branch in BRANCHES]
     x, skips, lengths = list(inputs), [], []
     for level in range(1, sizes.depth + 1):
         lengths.append(x[1].shape[1])
         x = [_encoder(*one, level, sizes) for one in zip(x, names, strict=True)]
         if level == 1:
-            x[0] = _Embedding(name=f"{names[0]}_embedding")(x[0])
+            x[0] = _Embedding(name=names[0].format("embedding"))(x[0])
         skips.append(x)
 
     x = _middle(x, names, sizes, prefix)
@@ -183,7 +184,7 @@ def _branches(inputs: Sequence[Any], n_outputs: int, sizes: _Sizes, prefix: str)
 
 
 def _encoder(x: Any, name: str, level: int, sizes: _Sizes) -> Any:
-    name, width = f"{name}_encoder{level}", sizes.width(level)
+    name, width = name.format(f"encoder{level}"), sizes.width(level)
     if len(x.shape) == 3:
         x = keras.ops.pad(x, [[0, 0], [0, -x.shape[1] % STRIDE], [0, 0]])
     x = _convolution(x, width, KERNEL, f"{name}_conv", STRIDE)
@@ -206,7 +207,7 @@ def _middle(x: Sequence[Any], names: Sequence[str], sizes: _Sizes, prefix: str) 
 
 def _decoder(x: Any, skip: Any, n_outputs: int, name: str, level: int, sizes: _Sizes) -> Any:
     is_last, width = level == 1, sizes.width(level)
-    name = f"{name}_decoder{sizes.depth + 1 - level}"
+    name = name.format(f"decoder{sizes.depth + 1 - level}")
     x = _convolution(x + skip, 2 * width, 3, f"{name}_rewrite", square=True)
     x = _residual(keras.ops.glu(x, axis=-1), width // sizes.compression, name)
     options = {"padding": "same", "name": f"{name}_conv", **beginning(n_outputs * KERNEL, _RESCALE)}
@@ -249,7 +250,7 @@ def _convolution(
 
 
 def _pointwise(x: Any, name: str, n_outputs: int, way: str) -> Any:
-    return keras.layers.Dense(n_outputs, name=f"{name}_{way}", **beginning(x.shape[-1], 0))(x)
+    return keras.layers.Dense(n_outputs, name=name.format(way), **beginning(x.shape[-1], 0))(x)
 
 
 def _norm(name: str) -> Any:

@@ -28,6 +28,8 @@ from mssviz._typing import AnyArray
 from mssviz.networks._tensorflow import keras, tf
 from mssviz.networks.attention import attend
 
+#: The two, as they stand in names of layers.
+BRANCHES = ("spectral", "temporal")
 #: Number of hidden features after an attention, as a multiple of D.
 _FEEDFORWARD = 4
 #: Longest wavelength of positions is 2 pi times this.
@@ -58,11 +60,12 @@ def cross_transformer(spectrum: Any, waveform: Any, n_layers: int, heads: int, p
     """
     _, n_bins, n_frames, dim = spectrum.shape
     x, y = keras.ops.reshape(spectrum, (-1, n_bins * n_frames, dim)), waveform
-    x = _norm(f"{prefix}spectral_norm")(x) + positions_2d(n_bins, n_frames, dim)
-    y = _norm(f"{prefix}temporal_norm")(y) + positions(y.shape[1], dim)
+    norms = [_norm(f"{prefix}norm_{branch}") for branch in BRANCHES]
+    x = norms[0](x) + positions_2d(n_bins, n_frames, dim)
+    y = norms[1](y) + positions(y.shape[1], dim)
     for number in range(1, n_layers + 1):
         read = (x, y) if number % 2 else (y, x)
-        names = [f"{prefix}{branch}_layer{number}" for branch in ("spectral", "temporal")]
+        names = [f"{prefix}layer{number}_{branch}" for branch in BRANCHES]
         x, y = (_layer(*one, heads) for one in zip((x, y), read, names, strict=True))
     return keras.ops.reshape(x, (-1, n_bins, n_frames, dim)), y
 

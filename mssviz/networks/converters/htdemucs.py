@@ -38,6 +38,8 @@ _LAYERS = {
     r"layer(\d*[02468])_(q|kv|out)": "crosstransformer.layers{end}.{}.cross_attn.{}",
     r"layer(\d+)_(norm.*|linear.|scale.)": "crosstransformer.layers{end}.{}.{}",
 }
+#: Paths of kernels that are convolutions of 1 there.
+_POINTWISE = r"(^|_)(up|down)_(spectral|temporal)/kernel$"
 #: Their numbers and names of what ours have in layers' names.
 _PARTS = {
     "narrow": "0", "narrow_norm": "1", "wide": "3", "wide_norm": "4", "scale": "6",
@@ -143,7 +145,7 @@ def load(model: Any, paths: Sequence[Path], targets: Sequence[str]) -> None:
         in any way.
     """
     layers = {layer.name for layer in model.layers}
-    is_bag = f"{targets[0]}_spectral_encoder1_conv" in layers
+    is_bag = f"{targets[0]}_encoder1_spectral_conv" in layers
     prefixes = [f"{target}_" if is_bag else "" for target in targets[: None if is_bag else 1]]
     if len(paths) != len(prefixes):
         raise PretrainedError(
@@ -178,7 +180,7 @@ def _check_options(model: Any, options: Mapping[str, Any], path: Path) -> None:
 def _values(tensor: AnyArray, place: str) -> AnyArray:
     if tensor.ndim == 4:  # (out, in, bins, frames) -> (bins, frames, in, out), and transposed alike
         return tensor.transpose(2, 3, 1, 0)
-    if place.endswith(("_up/kernel", "_down/kernel")):
+    if re.search(_POINTWISE, place):
         return tensor[..., 0].T
     return tensor if place.endswith("/embedding") else tensor.T
 
@@ -218,10 +220,10 @@ def _source(layer: str, variable: Any) -> tuple[str, tuple[int, ...], slice]:
 
 
 def _name(layer: str) -> str:
-    branch, _, rest = layer.partition("_")
+    stage, branch, part = re.split(r"_(spectral|temporal)", layer, maxsplit=1)
     begin, end = ("t", "_t") if branch == "temporal" else ("", "")
     for pattern, form in _LAYERS.items():
-        if match := re.fullmatch(pattern, rest):
+        if match := re.fullmatch(pattern, stage + part):
             return form.format(*map(_part, match.groups()), begin=begin, end=end)
     raise AssertionError(f"{layer} is a layer of HTDemucs")
 
@@ -235,6 +237,6 @@ def _shape(variable: Any) -> tuple[int, ...]:
     shape = tuple(variable.shape)
     if len(shape) == 4:
         return (shape[3], shape[2], *shape[:2])
-    if variable.path.endswith(("_up/kernel", "_down/kernel")):
+    if re.search(_POINTWISE, variable.path):
         return (*shape[::-1], 1)
     return shape if variable.name == "embedding" else shape[::-1]
