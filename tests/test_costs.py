@@ -101,6 +101,15 @@ def test_work_that_is_cancelled_leaves_no_process():
     assert process.poll() is not None
 
 
+def test_a_process_ends_with_the_one_that_waits_for_it():
+    arguments = [sys.executable, "-c", costs._PROGRAM, "repet-sim", "3600"]
+    with subprocess.Popen(
+        arguments, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        process.stdin.close()
+        assert process.wait(300) == 1
+
+
 @pytest.mark.parametrize(
     ("models", "seconds", "message"),
     [

@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -128,7 +129,7 @@ def _working(name: str, seconds: float) -> Iterator["subprocess.Popen[str]"]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, name, repr(float(seconds))],
-        env=environment, stdin=subprocess.DEVNULL, text=True,
+        env=environment, stdin=subprocess.PIPE, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
         try:
@@ -151,11 +152,18 @@ def _told(name: str, process: "subprocess.Popen[str]") -> dict[str, Any]:
 def main() -> None:
     """Measure a model, and print what was found as JSON; arguments are its name and seconds."""
     begin = time.perf_counter()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         found: dict[str, Any] = _measure(sys.argv[1], float(sys.argv[2]), begin)
     except (MssvizError, MemoryError) as error:
         found = {"failure": one_line(error) or "too little memory"}
     print(json.dumps(found))
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as nobody holds the other end of its input."""
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
 
 
 def _measure(name: str, seconds: float, begin: float) -> dict[str, float]:
