@@ -207,3 +207,14 @@ test("a level that does not show all of the view does not stand in for another",
     ),
   );
 });
+
+test("zooming out shows the level before as long as few of its tiles are to be painted", () => {
+  const { tiles, fill, move } = picture();
+  answer(tiles, fill().asked);
+  for (const { name } of LAYERS) for (const index of [2, 3, 4]) send(tiles, name, 0, index);
+  fill();
+  move(0, 16); // every second column of level 0, or all of level 1
+  const { pixels, painted } = fill();
+  assert.deepEqual(pixels, expected(range(0, 8).map((pixel) => 2 * pixel + 1)));
+  assert.equal(painted, 2);
+});

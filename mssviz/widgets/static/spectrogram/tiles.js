@@ -13,6 +13,8 @@ const POOLED_TILES = 160;
 const MESSAGE_TILES = 64;
 /** How long a frame may paint tiles while others can be shown in their place, in milliseconds. */
 const PAINTING_MS = 8;
+/** Tiles at the edges of the view that are painted so that a level can be shown in another's place. */
+const EDGE_TILES = 2;
 
 export class Tiles {
   constructor(model, plot) {
@@ -72,7 +74,7 @@ export class Tiles {
     const wanted = new Map();
     const view = this.viewOf(level);
     const before = this.viewOf(this.level ?? level);
-    const canWait = before.level !== level && this.findPainted(before);
+    const canWait = before.level !== level && this.complete(before, layers, look);
     const ends = canWait ? performance.now() + PAINTING_MS : Infinity;
     this.findPainted(view);
     let late = false;
@@ -117,10 +119,20 @@ export class Tiles {
     return { level, runs, outside, offsets: columns.map((column) => column % size) };
   }
 
-  /** Give a view's runs the tiles that are painted; whether all are. */
+  /** Give a view's runs the tiles that are painted. */
   findPainted({ level, runs }) {
     for (const run of runs) run.tile = this.painted.get(`${level}|${run.index}`);
-    return runs.every(({ tile }) => tile);
+  }
+
+  /** Give all of a view's runs their tiles, if few are to be painted; whether that is so. */
+  complete(view, layers, look) {
+    this.findPainted(view);
+    const missing = view.runs.filter(({ tile }) => !tile);
+    if (missing.length > EDGE_TILES) return false;
+    for (const run of missing) {
+      run.tile = this.paintTile(layers, look, view.level, run.index, false);
+    }
+    return true;
   }
 
   copy(pixels, { runs, outside, offsets }) {
