@@ -303,6 +303,12 @@ def test_the_picker_says_what_has_yet_to_be_trained():
     assert "train it, or choose another model" in explorer.controls.status.value
 
 
+def test_the_picker_says_which_models_may_know_the_test_songs():
+    details = mssviz.explore().controls.model._details
+    assert "learnt MUSDB18's test songs: not known" in details["bs-roformer:sw"]
+    assert "test songs" not in details["umx"]
+
+
 def test_a_new_run_on_the_same_excerpt_keeps_how_things_are_looked_at_and_heard():
     explorer = mssviz.explore(duration=3, model="repet-sim")
     explorer.separate()

@@ -19,7 +19,7 @@ def model(own_folder):
     """Folder of a model whose weights nobody has looked at yet."""
     folder = own_folder / "model"
     (folder / "weights").mkdir(parents=True)
-    config = result.configuration(training.tiny(), Settings(), 1)
+    config = result.configuration(training.tiny(), Settings(), ["song"], None)
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "weights" / result.WEIGHTS).write_bytes(b"")
     return folder

@@ -549,12 +549,20 @@ def test_fine_tuning_starts_below_a_random_network(separator, chunks):
     assert fit.validate(batch).sum() < 0.5 * random
 
 
+def test_a_result_says_what_it_has_learnt(trained):
+    preset = presets.find(trained[0])
+    assert preset.training_data == "2 songs: first, second"
+    assert preset.trained_on_test == "not known"
+
+
 def test_a_run_starts_from_another(trained, songs, held_out, cache, tmp_path):
     settings = dataclasses.replace(FEW, steps=1, learning_rate=1e-9)
     history = train(
         songs, tmp_path / "next", TINY, validation=held_out, settings=settings, init=trained[0],
         cache=cache, progress=False,
     )  # fmt: skip
+    learnt = presets.find(tmp_path / "next").training_data
+    assert learnt == f"2 songs: first, second; before that, what {trained[0]} has learnt"
     before = trained[1]["validation_loss"].iloc[-1]
     assert np.isclose(history["validation_loss"].iloc[0], before, rtol=1e-4)
     assert f"| began with | {trained[0]} |" in (tmp_path / "next" / "README.md").read_text()

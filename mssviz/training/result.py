@@ -1,12 +1,12 @@
 """The result of a training: a preset with its weights, its configuration and its card."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mssviz import pretrained
+from mssviz import plots, pretrained
 from mssviz._files import new_file, new_folder, sha256
 from mssviz.errors import FileError, one_line
 from mssviz.presets import Preset
@@ -15,6 +15,8 @@ from mssviz.training.settings import Settings
 
 WEIGHTS = "model.weights.h5"
 _TITLE = "Trained on "
+#: Number of songs that are named in a line; the card lists all.
+_NAMED = 5
 #: What a preset says of songs that pass patch by patch, if it says it.
 _JOINTS = ("overlap", "crossfade", "song_level")
 
@@ -64,21 +66,26 @@ def export(
             file.write_text(text, encoding="utf-8")
 
 
-def configuration(preset: Preset, settings: Settings, n_songs: int) -> dict[str, Any]:
+def configuration(
+    preset: Preset, settings: Settings, songs: Sequence[str], init: str | None
+) -> dict[str, Any]:
     """Make the content of ``config.json``.
 
     Parameters
     ----------
     preset, settings
         Preset that was trained, and the settings of its training.
-    n_songs
-        Number of songs that it has learnt.
+    songs
+        Names of the songs that it has learnt.
+    init
+        Name of the preset that training began with, if any.
     """
     p = preset
     length = "patch_samples" if p.gives_waveforms else "patch_frames"
     return {
         "name": p.name,
-        "title": f"{_TITLE}{_counted(n_songs, 'song')}",
+        "title": f"{_TITLE}{_counted(len(songs), 'song')}",
+        "training_data": _told(songs, init),
         "targets": list(p.targets),
         **asdict(p.stft),
         length: p.patch_length,
@@ -142,6 +149,13 @@ def card(
     table = "".join(f"| {name} | {value} |\n" for name, value in rows.items())
     listed = "".join(f"- {one_line(name)}\n" for name in songs)
     return f"# {p.name}\n\n{', '.join(p.targets)}.\n\n| | |\n|---|---|\n{table}\nSongs:\n\n{listed}"
+
+
+def _told(songs: Sequence[str], init: str | None) -> str:
+    """Training data in one line: how many songs, the first of them, and what was learnt before."""
+    listed = ", ".join(songs[:_NAMED]) + (" and others" if len(songs) > _NAMED else "")
+    before = f"; before that, what {init} has learnt" if init else ""
+    return plots.one_line(f"{_counted(len(songs), 'song')}: {listed}{before}", 400)
 
 
 def _counted(number: int, thing: str) -> str:

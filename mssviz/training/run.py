@@ -273,7 +273,9 @@ class Run:
             n_held_out=len(self.held_out.files), licences=self.licences, last=self.history[-1],
             losses=losses,
         )  # fmt: skip
-        config = result.configuration(self.preset, self.settings, len(self.learnt.files))
+        config = result.configuration(
+            self.preset, self.settings, list(self.learnt.files), self.start[0]
+        )
         result.export(self.folder, self.fit.save, config, card)
 
 

@@ -65,6 +65,8 @@ def _detail(name: str, one: Entry) -> str:
     facts = [one.preset.licence, _state(one)]
     if one.preset.weights.size:
         facts.insert(0, f"{one.preset.weights.size / 1e6:.0f} MB")
+    if one.group == "network" and one.preset.trained_on_test != "no":
+        facts.append(f"learnt MUSDB18's test songs: {one.preset.trained_on_test}")
     return one_line(f"{name}. {one.preset.title} ({'; '.join(facts)})", 300)
 
 
