@@ -180,13 +180,12 @@ SOUND = """() => {
 }"""
 
 #: From the end of a stroke until the table of scores has changed.
-RESCORED = """async (first) => {
+RESCORED = """async ([at, tool]) => {
     const table = () => document.querySelector("table.mssviz-scores").textContent;
     const before = table();
     const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
     const start = performance.now();
-    const at = first + 2 + 6 * Math.random();
-    view.model.send({ kind: "stroke", tool: "erase", points: [[at, 150], [at + 1, 3000]] });
+    view.model.send({ kind: "stroke", tool, points: [[at, 150], [at + 1, 3000]] });
     while (table() === before && performance.now() - start < 5000) {
         await new Promise((done) => setTimeout(done, 5));
     }
@@ -221,8 +220,9 @@ def explorer_responds(
     show("slider to new tiles", pictures)
     show("slider to new sound", sounds)
     scores = []
-    for _ in range(8):
-        scores.append(page.evaluate(RESCORED, view[0]))
+    for i in range(8):  # a stroke over another changes nothing, so each has its place
+        tool = "paint" if i % 2 else "erase"
+        scores.append(page.evaluate(RESCORED, [view[0] + 1.5 + i, tool]))
         page.wait_for_timeout(1500)
     show("stroke to new scores", scores)
 
