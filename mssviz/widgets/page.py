@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ _TEMPLATE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
@@ -92,14 +94,17 @@ h1 {{ flex: 1 1 0; min-width: 200px; margin: 0; font-size: 18px; overflow-wrap: 
 </div>
 {parts}<p><small>{note}</small></p>
 <script type="application/json" id="mssviz-data">{data}</script>
-<script type="module">
-const registry = {{}};
-{script}
-show(registry);
-</script>
+<script type="module">{script}</script>
 </body>
 </html>
 """
+
+#: What a page may do: run the one script of this hash, and show what it holds. It asks no address
+#: for anything, and no other script runs, should a name from a file ever end up as one.
+_POLICY = (
+    "default-src 'none'; script-src 'sha256-{hash}'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; media-src data: blob:; base-uri 'none'; form-action 'none'"
+)
 
 
 def save_page(
@@ -164,7 +169,10 @@ def save_page(
     }
     step_db = RANGE_DB / 255
     made = f" (masks: {html.escape(masks)})" if masks else ""
+    code = "".join(_script(name, widget.module) for name, widget in _WIDGETS.items())
+    script = f"\nconst registry = {{}};\n{code}{_static.module('page/page.js')}\nshow(registry);\n"
     page = _TEMPLATE.format(
+        policy=_POLICY.format(hash=base64.b64encode(sha256(script.encode()).digest()).decode()),
         title=html.escape(title),
         style=_style(),
         table=table,
@@ -177,8 +185,7 @@ def save_page(
         ),
         # a "<" could end the script element, because names come from files
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
-        script="".join(_script(name, widget.module) for name, widget in _WIDGETS.items())
-        + _static.module("page/page.js"),
+        script=script,
     )
     with new_file(path) as scratch:
         scratch.write_text(page, encoding="utf-8")

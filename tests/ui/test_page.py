@@ -40,6 +40,30 @@ def page(browser, page_file):
     context.close()
 
 
+def test_no_other_script_runs_and_nothing_is_loaded(browser, page_file, tmp_path):
+    attack = (
+        "<script>window.attacked = 1</script><img src=x onerror='window.attacked = 2'>"
+        "<img src='http://127.0.0.1:9/picture.png'><script src='http://127.0.0.1:9/a.js'></script>"
+        "<a href='javascript:window.attacked = 3' id=link>link</a>"
+    )
+    changed = tmp_path / "changed.html"
+    content = page_file.read_text(encoding="utf-8")
+    changed.write_text(content.replace('<div class="mssviz-explorer">', attack, 1), "utf-8")
+    page = browser.new_page()
+    blocked, failed = [], []
+    page.on("console", lambda message: blocked.append(message.text))
+    page.on("requestfailed", lambda request: failed.append((request.url, request.failure)))
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    page.goto(changed.as_uri())
+    page.wait_for_function(SETTLED)  # our own script does run
+    page.evaluate("() => document.querySelector('#link').click()")
+    assert page.evaluate("() => window.attacked") is None
+    assert len([text for text in blocked if "Content Security Policy" in text]) >= 4
+    addresses = ("http://127.0.0.1:9/picture.png", "http://127.0.0.1:9/a.js")
+    assert {(url, "csp") for url in addresses} <= set(failed)
+    page.close()
+
+
 @pytest.fixture
 def page_with_reasons(browser, explorer, tmp_path):
     """A page that has an error map and the parts of a score, too, with no network to ask."""
