@@ -379,7 +379,7 @@ def test_what_stems_leave_of_a_long_mixture_is_that_of_all_its_samples():
     stems = [0.5 * mixture, 0.4 * mixture]
     left = (mixture - stems[0] - stems[1]).astype(np.float64)
     expected = 10 * np.log10(np.square(left).sum() / np.square(mixture, dtype=np.float64).sum())
-    assert audio.residual_db(mixture, stems) == pytest.approx(expected, abs=1e-9)
+    assert audio.residual_db(mixture, stems) == pytest.approx(expected, abs=1e-6)
     assert np.isnan(audio.residual_db(0 * mixture, stems))
 
 

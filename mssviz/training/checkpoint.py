@@ -193,7 +193,7 @@ def _is_number(value: Any) -> bool:
 def _is_row(row: Any) -> bool:
     return (
         isinstance(row, dict)
-        and tuple(row) == COLUMNS
+        and tuple(row) in (COLUMNS, COLUMNS[:-1])  # the last was not measured in earlier versions
         and type(row["step"]) is int
         and all(_is_number(value) for value in row.values())
     )
