@@ -108,6 +108,7 @@ def test_all_fits_on_a_laptop_without_scrolling(run_cell, code, stems):
             assert {lane.bounding_box()["height"] for lane in lanes.all()} == {height}
             cut = "all => all.filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.title)"
             assert page.locator(".mssviz-mixer-name").evaluate_all(cut) == []
+            assert page.locator(".mssviz-tab").evaluate_all(cut) == []
             for name in ("row", "mixer-bar", "strokes"):
                 assert page.locator(f".mssviz-{name}").bounding_box()["height"] == 30
 

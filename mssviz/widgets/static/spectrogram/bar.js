@@ -52,18 +52,13 @@ export class LayerBar {
       ...whole.map((layer) => this.wholeTab(layer)),
       ...stems.map((stem) => this.stemTab(stem)),
     ];
-    this.kinds = make("select", "mssviz-kinds", { "aria-label": "What is shown of the stem" });
-    this.kinds.title = "What is shown of the stem: its mask, what that lets through, or others";
+    this.kinds = make("select", "", { "aria-label": "What is shown of the stem" });
+    const title = "What is shown of the stem: its mask, what that lets through, or others";
+    this.choice = make("label", "mssviz-field mssviz-kinds", { title }, "Of the stem", this.kinds);
     widget.on(this.kinds, "change", () => this.show(this.kinds.value));
     const attributes = { role: "group", "aria-label": "What is shown" };
     const tabs = this.tabs.map(({ button }) => button);
-    const group = make(
-      "div",
-      "mssviz-tabs",
-      attributes,
-      ...tabs,
-      ...(stems.length ? [this.kinds] : []),
-    );
+    const group = make("div", "mssviz-tabs", attributes, ...tabs);
     this.tools = widget.model.get("_choices").tool.map(([tool]) => [tool, this.toolButton(tool)]);
     const buttons = this.tools.map(([, button]) => button);
     const toolbar = make(

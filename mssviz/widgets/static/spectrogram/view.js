@@ -60,6 +60,7 @@ class SpectrogramView {
     this.stage.append(this.marks.element, this.box.element);
     const { gutter, toolbar, brushbar, legend } = this.controls;
     el.classList.add("mssviz-spectrogram");
+    gutter.insertBefore(this.bar.choice, gutter.lastElementChild);
     el.append(this.bar.element, gutter, toolbar, ...(brushbar ? [brushbar] : []));
     el.append(this.stage, legend);
     this.listen();
