@@ -229,7 +229,7 @@ TOOLTIPS = """() => {
     return shown.map((e) => {
         // widgets of ipywidgets have it on their label
         const label = e.closest(".widget-inline-hbox")?.querySelector(".widget-label[title]");
-        const titled = label ?? e.closest("[title]");
+        const titled = e.title ? e : (label ?? e.closest("[title]"));
         const inside = titled && document.querySelector(".mssviz-explorer").contains(titled);
         return [e.outerHTML.slice(0, 120), inside ? titled.title : ""];
     });

@@ -209,6 +209,9 @@ def test_a_pinned_bin_is_explained_and_its_evidence_heard(page, panel):
     page.mouse.move(x + 0.3 * width, y + 0.55 * height)
     picture.press("p")
     expect(page.get_by_role("button", name=re.compile("^Unpin"))).to_be_visible()
+    # widgets' messages may overtake each other: the kernel knows of the pin when lines have come
+    slices = "document.querySelector('.mssviz-spectrogram').mssvizSpectrogram.slices"
+    page.wait_for_function(f"() => {slices}.found", timeout=WORK_MS)
     panel.get_by_role("button", name="Explain the pinned bin").click()
     expect(panel).to_contain_text("the odds of vocals are", timeout=WORK_MS)
     done(page)

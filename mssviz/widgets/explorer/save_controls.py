@@ -100,8 +100,11 @@ class SaveControls(w.VBox):
 
     def _show_formats(self) -> None:
         formats = WAYS[self.what.value].formats
-        if self.format.options != formats:  # otherwise what people choose meanwhile would be lost
-            self.format.options = formats
+        if self.format.options != formats:
+            chosen = self.format.value
+            self.format.options = formats  # which chooses the first
+            if chosen in formats:
+                self.format.value = chosen
         self.format.disabled = len(formats) < 2
 
 
