@@ -276,6 +276,18 @@ def test_masks_of_a_file_are_in_no_script(explorer, here):
     editor.undo()
 
 
+def test_the_format_stays_where_another_thing_has_it_too(explorer):
+    controls = explorer.controls.save
+    first, second = [name for name, way in WAYS.items() if "flac" in way.formats][:2]
+    other = next(name for name, way in WAYS.items() if "flac" not in way.formats)
+    controls.what.value = first
+    controls.format.value = "flac"
+    controls.what.value = second
+    assert controls.format.value == "flac"
+    controls.what.value = other
+    assert controls.format.value == WAYS[other].formats[0]
+
+
 def test_the_button_saves_and_hands_the_file_over(explorer, here, monkeypatch):
     controls, sent = explorer.controls.save, []
     monkeypatch.setattr(controls.download, "send", lambda *message: sent.append(message))
