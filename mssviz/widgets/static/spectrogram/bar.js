@@ -54,7 +54,7 @@ export class LayerBar {
     ];
     this.kinds = make("select", "", { "aria-label": "What is shown of the stem" });
     const title = "What is shown of the stem: its mask, what that lets through, or others";
-    this.choice = make("label", "mssviz-field mssviz-kinds", { title }, "Of the stem", this.kinds);
+    this.choice = make("label", "mssviz-field mssviz-kinds", { title }, "Stem", this.kinds);
     widget.on(this.kinds, "change", () => this.show(this.kinds.value));
     const attributes = { role: "group", "aria-label": "What is shown" };
     const tabs = this.tabs.map(({ button }) => button);
