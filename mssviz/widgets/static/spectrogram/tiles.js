@@ -73,8 +73,8 @@ export class Tiles {
     this.renew(look);
     const wanted = new Map();
     const view = this.viewOf(level);
-    const before = this.viewOf(this.level ?? level);
-    const canWait = before.level !== level && this.complete(before, layers, look);
+    const before = (this.level ?? level) === level ? null : this.viewOf(this.level);
+    const canWait = before !== null && this.complete(before, layers, look);
     const ends = canWait ? performance.now() + PAINTING_MS : Infinity;
     this.findPainted(view);
     let late = false;
