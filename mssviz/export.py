@@ -12,7 +12,7 @@ import numpy as np
 
 from mssviz import audio
 from mssviz._ahead import ahead
-from mssviz._files import Draft, ScratchFolder, writing
+from mssviz._files import Draft, ScratchFolder, mapped_blocks, writing
 from mssviz._names import FileOptions, mask_paths, stem_paths
 from mssviz._progress import counted, reporter
 from mssviz._spleeter import check_keywords
@@ -187,10 +187,8 @@ def _whole(
 ) -> tuple[Iterable[Segment], Masker]:
     """As `_streamed`, for a model that goes through a song more than once: it is kept in a file."""
     path, rate = stack.enter_context(ScratchFolder()).path / "mixture", model.sample_rate
-    for block in counted(blocks, rate, n_samples, report):
-        with writing(path), path.open("ab") as file:
-            file.write(np.ascontiguousarray(block, np.float32).data)
-    mixture = np.memmap(path, np.float32, "r").reshape(-1, model.preset.n_channels)
+    read = counted(blocks, rate, n_samples, report)
+    mixture = mapped_blocks(path, read, model.preset.n_channels)
     separation = model.separate(mixture, rate, report)
     return separation.segments(), separation.masker
 

@@ -239,6 +239,25 @@ except FileError as error:
 """
 
 
+@pytest.mark.parametrize("lengths", [[3, 0, 2], [0], []])
+def test_blocks_become_one_array(tmp_path, lengths):
+    blocks = [np.full((n, 2), number, np.float64) for number, n in enumerate(lengths)]
+    array = _files.mapped_blocks(tmp_path / "kept", iter(blocks), 2)
+    assert (array.shape, array.dtype) == ((sum(lengths), 2), np.float32)
+    assert np.array_equal(array, np.concatenate([np.zeros((0, 2)), *blocks]))
+
+
+def test_what_fails_before_blocks_are_kept_is_told_as_it_is(tmp_path):
+    def blocks():
+        yield np.zeros((1, 1))
+        raise OSError("of another file")
+
+    with pytest.raises(OSError, match="of another file"):
+        _files.mapped_blocks(tmp_path / "kept", blocks(), 1)
+    with pytest.raises(FileError, match=r"nowhere/kept: .*create the folder first"):
+        _files.mapped_blocks(tmp_path / "nowhere" / "kept", [], 1)
+
+
 def test_a_full_disk_is_an_error_before_anything_is_mapped(tmp_path):
     # a limit on the size of files stands for the full disk: the system answers alike
     environment = {**os.environ, "TMPDIR": str(tmp_path), "MSSVIZ_CACHE": str(tmp_path / "cache")}

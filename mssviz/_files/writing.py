@@ -6,8 +6,11 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from mssviz._files.scratch import ScratchFolder
 from mssviz._files.temporary import made_file, sweep_once
+from mssviz._typing import AnyArray
 from mssviz.errors import FileError, MssvizError, reason
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -181,6 +184,43 @@ def new_folder(target: Path, names: Collection[str]) -> Iterator[Path]:
                 raise
         finally:
             folder.close()
+
+
+def mapped_blocks(path: Path, blocks: Iterable[AnyArray], n_columns: int) -> AnyArray:
+    """Write blocks to a file one after the other, and give them as one array, which is mapped.
+
+    Parameters
+    ----------
+    path
+        Path of the file, such as one in a `ScratchFolder`.
+    blocks
+        Arrays ``(any, n_columns)``.
+    n_columns
+        Number of columns.
+
+    Returns
+    -------
+    ndarray
+        Array ``(n_rows, n_columns)``, float32, which cannot be written to.
+
+    Raises
+    ------
+    FileError
+        If there is no room for them.
+    """
+    n_rows = 0
+    with writing(path):
+        opened = path.open("wb")
+    with opened as file:
+        for block in blocks:  # what fails there is no failure of this file
+            with writing(path):
+                file.write(np.ascontiguousarray(block, np.float32).data)
+            n_rows += len(block)
+        with writing(path):
+            file.flush()
+    if not n_rows:
+        return np.zeros((0, n_columns), np.float32)
+    return np.memmap(path, np.float32, "r", shape=(n_rows, n_columns))
 
 
 def _refuse_strangers(folder: Path, names: Collection[str], target: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from mssviz._files import ScratchFolder, writing
+from mssviz._files import ScratchFolder, mapped_blocks
 from mssviz._typing import Waveform
 
 #: Added to the deviation, so that silence can be divided by it.
@@ -38,24 +38,25 @@ def at_song_level(
         Mixture, as it was, and stems side by side as channels.
     """
     with ScratchFolder() as scratch:
-        path = scratch.path / "song"
-        n_samples, total, squares = 0, 0.0, 0.0
-        with path.open("wb") as file:
-            for block in blocks:
-                with writing(path):
-                    file.write(np.ascontiguousarray(block, np.float32).data)
-                mono = block.mean(axis=1, dtype=np.float64)
-                n_samples, total = n_samples + len(mono), total + mono.sum()
-                squares += (mono**2).sum()
-            with writing(path):
-                file.flush()
-        if not n_samples:
-            return
-        song = np.memmap(path, np.float32, "r", shape=(n_samples, n_channels))
-        mean = total / n_samples
-        variance = max(0, squares - n_samples * mean**2) / max(1, n_samples - 1)
-        level = np.float32(mean), np.float32(variance**0.5 + _LEAST)
-        yield from _brought_back(song, *level, separate)
+        song = mapped_blocks(scratch.path / "song", blocks, n_channels)
+        if len(song):
+            yield from _brought_back(song, *_level(song), separate)
+
+
+def _level(song: Waveform) -> tuple[np.float32, np.float32]:
+    """Mean and deviation of the mean of a song's channels."""
+    total = squares = 0.0
+    for part in _parts(song):
+        mono = part.mean(axis=1, dtype=np.float64)
+        total, squares = total + mono.sum(), squares + (mono**2).sum()
+    mean = total / len(song)
+    variance = max(0, squares - len(song) * mean**2) / max(1, len(song) - 1)
+    return np.float32(mean), np.float32(variance**0.5 + _LEAST)
+
+
+def _parts(song: Waveform) -> Iterator[Waveform]:
+    for first in range(0, len(song), _BLOCK):
+        yield song[first : first + _BLOCK]
 
 
 def _brought_back(
@@ -64,9 +65,8 @@ def _brought_back(
     deviation: np.float32,
     separate: Callable[[Iterable[Waveform]], Iterator[Waveform]],
 ) -> Iterator[Waveform]:
-    parts = (song[first : first + _BLOCK] for first in range(0, len(song), _BLOCK))
     done = 0
-    for found in separate((part - mean) / deviation for part in parts):
+    for found in separate((part - mean) / deviation for part in _parts(song)):
         found = found * deviation + mean
         found[:, : song.shape[1]] = song[done : done + len(found)]
         done += len(found)
