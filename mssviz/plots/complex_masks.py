@@ -7,6 +7,7 @@ blue, half a turn orange, which can be told apart with any colour vision. Above 
 much lighter than any other, and hatched.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -104,10 +105,28 @@ def complex_mask(
     """
     check_same_shape(mask, mixture)
     grid = Grid(np.shape(mask), params, scale, start)
+    best = best_complex_mask(mask, mixture, grid.pool)
+    return draw_codes(complex_codes(best), grid, ax)
+
+
+def best_complex_mask(mask: Stft, mixture: Stft, total: Callable[[AnyArray], AnyArray]) -> AnyArray:
+    """The one complex mask that is best for several bins, ``Σ M |X|² / Σ |X|²``.
+
+    Parameters
+    ----------
+    mask, mixture
+        Complex masks, NaN where there is no sound, and STFT of the mixture, of the same shape.
+    total
+        Function that adds up, or takes the mean of, the bins that become one.
+
+    Returns
+    -------
+    ndarray
+        Masks, of the shape that `total` makes; NaN where none of the bins has sound.
+    """
     power = np.where(np.isnan(mask), 0, np.square(np.abs(mixture)))
     with np.errstate(invalid="ignore"):  # of no sound, which gives NaN
-        best = grid.pool(np.nan_to_num(mask) * power) / grid.pool(power)
-    return draw_codes(complex_codes(best), grid, ax)
+        return total(np.nan_to_num(mask) * power) / total(power)
 
 
 def draw_codes(codes: AnyArray, grid: Grid, ax: "Axes | None") -> "QuadMesh":

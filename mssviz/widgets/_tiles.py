@@ -9,7 +9,7 @@ import numpy as np
 
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
-from mssviz.plots import complex_colors
+from mssviz.plots import best_complex_mask, complex_colors
 
 #: Number of columns (frames, or groups of 2, 4, 8 … frames) of a tile.
 TILE_COLUMNS = 256
@@ -58,13 +58,11 @@ def complex_mask_view(mask: AnyArray, mixture: AnyArray, channel: Channel) -> An
     """Reduce a complex mask to ``(n_frames, n_bins)``; NaN where there is no sound.
 
     ``"left"`` and ``"right"`` give that channel, all others the one mask that is best for all
-    channels, ``Σ M |X|² / Σ |X|²``.
+    channels, see `plots.best_complex_mask`.
     """
     if channel in ("left", "right"):
         return mask_view(mask, channel)
-    power = np.where(np.isnan(mask), 0, np.square(np.abs(mixture)))
-    with np.errstate(invalid="ignore"):  # of no sound, which gives NaN
-        return (np.nan_to_num(mask) * power).sum(axis=2) / power.sum(axis=2)
+    return best_complex_mask(mask, mixture, lambda values: values.sum(axis=2))
 
 
 def check_channel(channel: str) -> Channel:
