@@ -87,8 +87,7 @@ def why_flat(fit: "Fit", batch: AnyArray, learning_rate: float, began_with: str 
     str
         Sentence on what was found, with a remedy.
     """
-    silent = [not part.any() for part in np.moveaxis(batch, 1, 0)]
-    if all(silent[1:]):
+    if not batch[:, 1:].any():
         return "all targets of the last batch are silent: check the songs"
     found = fit.look_into(batch)
     if found.loss == 0:
