@@ -3,6 +3,7 @@
 # make test      set everything up, the browser too, then all tests
 # make demo      the main job without a browser: stems, mask picture, score table
 # make lint      ruff, types, notebooks without outputs, JavaScript and CSS (needs Node.js)
+# make audit     packages of the lock file against the index's advisories, withdrawals and hashes
 # make bench     speed and memory beside Deezer's own package
 # make setup     .venv with pinned packages (implied by all of these)
 
@@ -13,7 +14,7 @@ STAMP := $(VENV)/.ready
 NODE_STAMP := tools/js/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup browser explore app test demo lint bench clean weights
+.PHONY: setup browser explore app test demo lint audit bench clean weights
 
 setup: $(STAMP)
 
@@ -50,6 +51,9 @@ lint: $(STAMP) $(NODE_STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb notebooks/course/*.ipynb
 	@tools/js/node_modules/.bin/biome check --error-on-warnings
+
+audit: $(STAMP)
+	@$(BIN)/python tools/audit.py
 
 bench: weights
 	@$(BIN)/python benchmarks/separate.py $(BENCH_OPTIONS)

@@ -4,6 +4,7 @@ import math
 import re
 
 import pytest
+import requests
 from playwright.sync_api import expect
 
 from tests.ui import lab as jupyter
@@ -114,6 +115,8 @@ def test_a_mask_is_painted_that_beats_the_network(open_lesson):
 def test_the_course_opens_on_its_contents_with_the_explorer_beside(browser, tmp_path):
     command = ["mssviz", "explore", "--course", "--"]
     with jupyter.serve(tmp_path, command) as address:
+        files = address.partition("/lab?")[0] + "/api/contents"
+        assert requests.get(files, timeout=10).status_code == 403  # without the token
         page = jupyter.new_page(browser, viewport={"width": 1280, "height": 900})
         page.goto(address.replace("/lab?", "/lab/tree/README.md?"))  # as JupyterLab opens it
         contents = page.locator(".jp-MarkdownViewer")
