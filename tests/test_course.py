@@ -1,4 +1,7 @@
-"""The course: its notebooks run, have what a lesson must have, and state numbers that are right."""
+"""The course: its notebooks have what a lesson must have, and state numbers that are right.
+
+That they run is tested in the browser, `tests/ui/test_course.py`.
+"""
 
 import ast
 import re
@@ -7,7 +10,6 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from nbclient import NotebookClient
 
 import mssviz
 from mssviz import lessons
@@ -23,17 +25,6 @@ MINUTES = range(15, 41)
 CLAIM = re.compile(
     r"(?<![\w.,])[−-]?\d[\d,]*(?:\.\d+)? (?:dB|Hz|kHz|ms|%|bins?|frames?|samples?)\b"
 )
-#: What is run after a notebook: every demonstration shows its first picture, with a text.
-AT_THE_END = """
-from ipywidgets.widgets.widget import _instances
-from mssviz.lessons import Demonstration
-found = [widget for widget in [*_instances.values()] if isinstance(widget, Demonstration)]
-for shown in found:
-    shown.wait()
-    assert shown.text, shown
-assert found
-"""
-
 each_lesson = pytest.mark.parametrize("name", LESSONS)
 
 
@@ -138,19 +129,6 @@ def test_a_number_in_a_text_is_right(claim, expression):
     value = eval(expression, {"np": np, "mssviz": mssviz, "lessons": lessons})
     digits = len(said.partition(".")[2])
     assert f"{value:.{digits}f}" == said
-
-
-# --- That it runs ------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@each_lesson
-def test_runs_from_top_to_bottom(name, tmp_path):
-    notebook = nbformat.from_dict(LESSONS[name])
-    notebook.cells.append(nbformat.v4.new_code_cell(AT_THE_END))
-    place = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources=place).execute()
-    assert all(cell.get("execution_count") for cell in notebook.cells if cell.cell_type == "code")
 
 
 # --- Its exercises ------------------------------------------------------------------------------
