@@ -12,7 +12,7 @@ import lazy_loader
 
 from mssviz import _moved
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _moved.install()
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
