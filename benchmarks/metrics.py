@@ -47,14 +47,14 @@ def measure(evaluate):
 """
 
 IMAGES = """
-from mssviz import metrics
+from mssviz.scores import windows
 def report(*_):
     pass
-engine = metrics.ENGINES[{engine!r}]
+engine = windows.ENGINES[{engine!r}]
 measure(lambda references, estimates: engine(references, estimates, 44100, 44100, report))
 """
 SOURCES = """
-from mssviz import bss_eval
+from mssviz.scores import bss_eval
 measure(bss_eval.bss_eval_sources)
 """
 SOURCES_PEER = """

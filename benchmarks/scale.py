@@ -40,7 +40,7 @@ class Costs:
 def measure() -> Costs:
     """Stages of one song, one after the other, on this machine."""
     import mssviz
-    from mssviz import audio, datasets, metrics
+    from mssviz import audio, datasets
 
     mixture, sources = datasets.examples()["francium"].load()
     separator = mssviz.Separator("spleeter:2stems", progress=False)
@@ -73,7 +73,7 @@ def measure() -> Costs:
     paths = separation.save(WORK / "scale", codec="flac")
     start = timed("encode", start)
     n_samples = min(len(waveform), len(next(iter(true.values()))))
-    metrics.evaluate(
+    mssviz.evaluate(
         {target: stem[:n_samples] for target, stem in true.items()},
         {target: stem[:n_samples] for target, stem in estimates.items()},
         rate,

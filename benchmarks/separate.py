@@ -28,7 +28,7 @@ import sys, time
 start = time.perf_counter()
 from pathlib import Path
 from mssviz import cli, export
-from mssviz.separate import Separator
+from mssviz.separators import Separator
 cli.lean_import()
 imported = time.perf_counter()
 separator = Separator("spleeter:2stems")

@@ -24,7 +24,7 @@ import numpy as np
 
 import mssviz
 from benchmarks.separate import PEER, WORK, make_peer
-from mssviz import audio, datasets, metrics, presets
+from mssviz import audio, datasets, presets
 from mssviz.training import Settings, train
 from mssviz.training.chunks import Chunks
 from mssviz.training.patches import AUGMENTATIONS, Patches
@@ -122,7 +122,7 @@ def overfit(steps: int) -> None:
 
     def scores(history, _network) -> None:
         separation = mssviz.Separator(folder).separate(mixture, 44100, progress=False)
-        table = metrics.evaluate(references, dict(separation.estimates), 44100)
+        table = mssviz.evaluate(references, dict(separation.estimates), 44100)
         medians = table.groupby("target", sort=False)["SDR"].median()
         last = history.iloc[-1]
         print(

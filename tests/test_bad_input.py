@@ -425,7 +425,7 @@ def test_a_single_sample(separator):
 
 
 WITHOUT_FFMPEG = """
-import shutil, sys, numpy as np, mssviz, mssviz.metrics
+import shutil, sys, numpy as np, mssviz, mssviz.scores.windows
 from mssviz import datasets, export
 assert shutil.which("ffmpeg") is None and shutil.which("ffprobe") is None
 separator = mssviz.Separator(progress=False)

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import json
 import re
+import sys
 import tomllib
 from operator import attrgetter
 from pathlib import Path
@@ -98,7 +99,10 @@ def test_imports_only_point_back(path):
 
 @pytest.mark.parametrize(("earlier", "present"), _moved.MOVED.items())
 def test_modules_are_found_under_their_earlier_names(earlier, present):
-    found = importlib.import_module(f"mssviz.{earlier}")
+    sys.modules.pop(f"mssviz.{earlier}", None)
+    with pytest.warns(DeprecationWarning, match=rf"called mssviz\.{present};") as warned:
+        found = importlib.import_module(f"mssviz.{earlier}")
+    assert warned[0].filename == __file__
     assert found is importlib.import_module(f"mssviz.{present}") is attrgetter(earlier)(mssviz)
 
 

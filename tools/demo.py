@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import mssviz
-from mssviz import datasets, export, metrics, plots
+from mssviz import datasets, export, plots
 
 
 def main(folder: Path) -> None:
@@ -31,7 +31,7 @@ def main(folder: Path) -> None:
     scores.to_csv(table, index=False)
 
     print("\nMedian over windows of one second, dB:")
-    print(metrics.summarise(scores).round(2).to_string())
+    print(mssviz.summarise(scores).round(2).to_string())
     print("\nWritten:")
     for path in [*written, picture, table]:
         print(f"  {path}")

@@ -327,7 +327,7 @@ def test_selection_and_playhead_reach_python(open_view):
 
 
 PAINTED = CODE + (
-    "\nfrom mssviz.mask_editing import MaskEditor\n"
+    "\nfrom mssviz.separation.editing import MaskEditor\n"
     "editor = MaskEditor(found, params)\n"
     "import ipywidgets as w, json\nlabel = w.Label()\n"
     "def painted(stroke):\n"

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 import mssviz
-from mssviz import baselines, datasets
+from mssviz import datasets, separators
 
 RATE = 44100
 AUDIBLE_DB = -50.0
@@ -33,9 +33,9 @@ def main() -> None:
     targets = separator.targets
     models = {
         "model": separator,
-        "mixture": baselines.find("mixture", targets),
-        "hpss": baselines.find("hpss"),
-        "ideal ratio mask": baselines.find("oracle:IRM2-targets", targets),
+        "mixture": separators.find("mixture", targets),
+        "hpss": separators.find("hpss"),
+        "ideal ratio mask": separators.find("oracle:IRM2-targets", targets),
     }
     sets = {folder.parent.name: datasets.from_folders(folder) for folder in arguments.folders}
     sets["MUSDB18 excerpt"] = {"musdb": datasets.examples()["musdb"]}
@@ -61,7 +61,7 @@ def show(what: str, table: pd.DataFrame, targets: tuple[str, ...]) -> None:
 
 
 def scores(
-    track: datasets.Track, models: dict[str, mssviz.separate.Model], targets: tuple[str, ...]
+    track: datasets.Track, models: dict[str, separators.Model], targets: tuple[str, ...]
 ) -> list[tuple[str, str, float]]:
     """SDR of every model and target in each window that counts."""
     mixture, sources = track.load(sample_rate=RATE)
