@@ -23,6 +23,8 @@ FORMATS = (
     "wv,xwma"
 )
 _OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "", "max_size": "65536"}
+# Tags that are no UTF-8 are an error before release 19, unless something else is said; later never.
+_TAGS = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _UNKNOWN_SIZE = 0x7FFF0000
 
 
@@ -86,7 +88,7 @@ class SoundFile:
             If FFmpeg does not know the format.
         """
         try:
-            return av.open(self.view(), "r", options=_OPTIONS, metadata_errors="replace")
+            return av.open(self.view(), "r", options=_OPTIONS, **_TAGS)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise AudioError(
                 f"{self.name}: not a sound file that FFmpeg knows, or damaged at its start "
