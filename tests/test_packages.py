@@ -186,7 +186,7 @@ def test_the_image_and_binder_install_what_is_locked():
     assert "--require-hashes --requirement /src/requirements-run.lock" in dockerfile
     assert re.search(r"^USER (?!0|root)", dockerfile, re.M)
     assert "token" not in re.search(r"^CMD .*", dockerfile, re.M)[0]  # JupyterLab makes one
-    assert "-r ../requirements-run.lock" in text(".binder/requirements.txt").splitlines()
+    assert "-r ../requirements.lock" in text(".binder/requirements.txt").splitlines()
 
 
 def test_the_image_gets_all_that_the_wheel_is_built_of():

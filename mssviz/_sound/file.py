@@ -23,8 +23,10 @@ FORMATS = (
     "wv,xwma"
 )
 _OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "", "max_size": "65536"}
-# Tags that are no UTF-8 are an error before release 19, unless something else is said; later never.
-_TAGS = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+# Tags that are no UTF-8 are an error before PyAV 19, unless something else is said; later never.
+_TAGS: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
 _UNKNOWN_SIZE = 0x7FFF0000
 
 
