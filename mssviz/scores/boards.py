@@ -388,7 +388,7 @@ def log_wmse(reference: AnyArray, estimate: AnyArray, mixture: AnyArray, sample_
 def l1_freq(reference: AnyArray, estimate: AnyArray) -> float:
     r"""How near the magnitudes of two spectrograms are, from 0 to 100.
 
-    .. math:: \frac{100}{1 + 10 \cdot \text{mean of } \big| |S| - |\hat S| \big|}
+    .. math:: \frac{100}{1 + 10 \cdot \text{mean of } \left| |S| - |\hat S| \right|}
 
     over all bins of frames of 2048 samples, 1024 apart, without a window function.
 

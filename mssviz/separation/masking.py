@@ -65,7 +65,7 @@ class Masker:
             )
 
     def masks(self, segment: Segment) -> dict[str, Mask]:
-        """Masks of the full band; for a filter, what it does to the level: |Y| / |X|, cut at 1."""
+        """Masks of the full band; of a filter, its effect on levels: ``|Y| / |X|``, cut at 1."""
         if self.is_filter:
             mixture = segment.core(segment.mixture)
             return {

@@ -110,7 +110,7 @@ class Separation:
         """Masks on all bins in [0, 1], by target, computed when they are looked at.
 
         The Wiener filter is no mask, nor are complex masks and waveforms; of these, they are the
-        effective masks: |estimate| / |mixture|, cut at 1. `complex_masks` are not cut.
+        effective masks: ``|estimate| / |mixture|``, cut at 1. `complex_masks` are not cut.
         """
 
         def of(target: str) -> Frames:

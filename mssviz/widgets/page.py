@@ -84,7 +84,7 @@ h1 {{ flex: 1 1 0; min-width: 200px; margin: 0; font-size: 18px; overflow-wrap: 
 </head>
 <body class="mssviz-page">
 <div class="mssviz-explorer">
-<div class="mssviz-deck">
+<div class="{deck}">
 <div class="mssviz-row"><h1>{title}</h1><div id="mssviz-menu"></div></div>
 <div id="mssviz-spectrogram"></div>
 <div id="mssviz-mixer"></div>
@@ -110,8 +110,8 @@ _POLICY = (
 def save_page(
     path: PathLike,
     title: str,
-    view: SpectrogramView,
-    mixer: Mixer,
+    view: SpectrogramView | None,
+    mixer: Mixer | None,
     scores: ScoreView | None = None,
     table: str = "",
     masks: str = "",
@@ -126,8 +126,9 @@ def save_page(
     title
         Text of the heading.
     view, mixer, scores
-        Widgets whose content and present settings the page shows. Spectrograms and masks are
-        rounded to 8 bits, which the page says; sound is Ogg Vorbis.
+        Widgets whose content and present settings the page shows; None for those that it does
+        without. Spectrograms and masks are rounded to 8 bits, which the page says; sound is Ogg
+        Vorbis.
     table
         HTML of a table of scores, already escaped.
     masks
@@ -148,41 +149,37 @@ def save_page(
     path = Path(path)
     opened = ["display", *(["scores"] if scores or table else []), *(["why"] if reasons else [])]
     kept = ("stored", "asked") if reasons else ("stored",)
-    stored = [layer for layer in view.layers if layer.properties.in_page in kept]
+    stored = [layer for layer in view.layers if layer.properties.in_page in kept] if view else []
     regions, parts = (reasons.regions, reasons.parts) if reasons else (None, None)
     data = {
-        "layers": {layer.name: _packed(_audible(view, layer)) for layer in stored},
-        "peakDb": view.peak_db,
-        "spectrogram": view.saved_state(maps=reasons is not None),
-        "mixer": mixer.saved_state(),
+        "layers": {one.name: _packed(_audible(view, one)) for one in stored} if view else {},
+        "peakDb": view and view.peak_db,
+        "spectrogram": view and view.saved_state(maps=reasons is not None),
+        "mixer": mixer and mixer.saved_state(),
         "shared": {
-            "mixer": list(mixer.shared),
-            "parts": list(mixer.shared),
+            "mixer": list(Mixer.shared),
+            "parts": list(Mixer.shared),
             "scores": list(ScoreView.shared),
             "regions": list(RegionList.followed),
         },
         "scores": scores and scores.saved_state(),
         "regions": regions and regions.saved_state(),
         "parts": parts and parts.saved_state(),
-        "menu": {"label": "Drawer", "buttons": [b for b in DRAWERS if b["name"] in opened]},
-        "audio": {"mixer": _sounds(mixer), "parts": _sounds(parts) if parts else {}},
+        "menu": view
+        and {"label": "Drawer", "buttons": [b for b in DRAWERS if b["name"] in opened]},
+        "audio": {"mixer": _sounds(mixer), "parts": _sounds(parts)},
     }
-    step_db = RANGE_DB / 255
-    made = f" (masks: {html.escape(masks)})" if masks else ""
     code = "".join(_script(name, widget.module) for name, widget in _WIDGETS.items())
     script = f"\nconst registry = {{}};\n{code}{_static.module('page/page.js')}\nshow(registry);\n"
     page = _TEMPLATE.format(
         policy=_POLICY.format(hash=base64.b64encode(sha256(script.encode()).digest()).decode()),
         title=html.escape(title),
         style=_style(),
+        deck="mssviz-deck" if view else "mssviz-sounds",  # lanes below a picture, or alone
         table=table,
         reasons=_reasons(reasons),
         parts=_parts(reasons),
-        note=(
-            f"Made with mssviz{made}. Values in this page are rounded to 8 bits: levels to "
-            f"±{step_db / 2:.2f} dB (silence from {-FLOOR_DB:.0f} dB below the loudest bin), "
-            f"masks to ±0.002{_steps(stored)}. Sound is Ogg Vorbis."
-        ),
+        note=_note(masks, stored, mixer is not None),
         # a "<" could end the script element, because names come from files
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
         script=script,
@@ -192,6 +189,19 @@ def save_page(
     return path
 
 
+def _note(masks: str, layers: Sequence[Layer], sounds: bool) -> str:
+    """What the page was made with, and how exact it is."""
+    made = f" (masks: {html.escape(masks)})" if masks else ""
+    said = [f"Made with mssviz{made}."]
+    if layers:
+        said.append(
+            f"Values in this page are rounded to 8 bits: levels to ±{RANGE_DB / 255 / 2:.2f} dB "
+            f"(silence from {-FLOOR_DB:.0f} dB below the loudest bin), masks to "
+            f"±0.002{_steps(layers)}."
+        )
+    return " ".join([*said, *(["Sound is Ogg Vorbis."] if sounds else [])])
+
+
 def _steps(layers: Sequence[Layer]) -> str:
     """How complex masks are rounded, if there are any."""
     if not any(layer.kind == "complex" for layer in layers):
@@ -199,7 +209,9 @@ def _steps(layers: Sequence[Layer]) -> str:
     return f", complex masks to ±{STEP_DB / 2:.1f} dB and ±{180 / TURNS:.0f}°"
 
 
-def _sounds(mixer: Mixer) -> dict[str, dict[str, Any]]:
+def _sounds(mixer: Mixer | None) -> dict[str, dict[str, Any]]:
+    if mixer is None:
+        return {}
     return {
         name: {"gain": mixer.common_gain, "bytes": base64.b64encode(ogg).decode()}
         for name, ogg in mixer.encoded("ogg").items()

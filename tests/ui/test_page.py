@@ -198,6 +198,38 @@ def test_fits_a_phone_and_a_wall(browser, page_file, width, height):
     context.close()
 
 
+def test_sounds_alone_make_a_page(browser, tmp_path):
+    from mssviz.widgets.mixer import Mixer
+    from mssviz.widgets.page import save_page
+
+    noise = np.random.default_rng(0).normal(0, 0.1, (44100, 2)).astype(np.float32)
+    page = browser.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(
+        save_page(tmp_path / "x.html", "Sounds", None, Mixer({"noise": noise}, 44100)).as_uri()
+    )
+    mixer = "document.getElementById('mssviz-mixer').mssvizMixer"
+    page.wait_for_function(f"() => {mixer}?.ready")
+    assert page.get_by_role("button", name="Scores").count() == 0
+    assert errors == []
+    page.close()
+
+
+def test_a_picture_alone_makes_a_page(browser, tmp_path):
+    from mssviz.stft import StftParams, stft
+    from mssviz.widgets.page import save_page
+    from mssviz.widgets.spectrogram import SpectrogramView
+
+    spectrum = stft(np.ones((44100, 2), np.float32), StftParams())
+    view = SpectrogramView(spectrum, StftParams(), {"all": np.ones(spectrum.shape, np.float32)})
+    page = browser.new_page()
+    page.goto(save_page(tmp_path / "x.html", "Picture", view, None).as_uri())
+    page.wait_for_function(SETTLED)
+    assert page.locator(".mssviz-mixer").count() == 0
+    page.close()
+
+
 def test_names_are_text(browser, tmp_path):
     from mssviz.stft import StftParams, stft
     from mssviz.widgets.mixer import Mixer

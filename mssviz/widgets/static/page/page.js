@@ -29,18 +29,21 @@ export async function show(registry) {
   const data = JSON.parse(document.getElementById("mssviz-data").textContent);
   const layers = {};
   for (const [name, text] of Object.entries(data.layers)) layers[name] = await inflate(text);
-  const picture = new PagePicture(layers, data.spectrogram, data.peakDb);
-  const view = new PageModel(data.spectrogram, (message) => picture.answer(message));
-  const models = { spectrogram: view };
-  const answers = { mixer: sounds(data.audio.mixer), parts: sounds(data.audio.parts) };
-  for (const name of ["mixer", "scores", "regions", "parts"]) {
+  const picture = data.spectrogram && new PagePicture(layers, data.spectrogram, data.peakDb);
+  const answers = {
+    spectrogram: (message) => picture.answer(message),
+    mixer: sounds(data.audio.mixer),
+    parts: sounds(data.audio.parts),
+  };
+  const models = {};
+  for (const name of ["spectrogram", "mixer", "scores", "regions", "parts", "menu"]) {
     if (data[name]) models[name] = new PageModel(data[name], answers[name] ?? (() => []));
   }
   for (const [name, model] of Object.entries(models)) {
-    for (const trait of data.shared[name] ?? []) link(view, model, trait);
+    for (const trait of data.shared[name] ?? []) {
+      if (models.spectrogram) link(models.spectrogram, model, trait);
+    }
     const widget = registry[name] ?? registry.mixer; // a score's parts are in a mixer, too
     widget.render({ model, el: document.getElementById(`mssviz-${name}`) });
   }
-  const menu = new PageModel(data.menu, () => []);
-  registry.menu.render({ model: menu, el: document.getElementById("mssviz-menu") });
 }
