@@ -4,6 +4,7 @@
 # make demo      the main job without a browser: stems, mask picture, score table
 # make lint      ruff, types, notebooks without outputs, JavaScript and CSS (needs Node.js)
 # make audit     packages of the lock file against the index's advisories, withdrawals and hashes
+# make docs      the documentation site, checked, in docs/_build/html
 # make bench     speed and memory beside Deezer's own package
 # make setup     .venv with pinned packages (implied by all of these)
 
@@ -14,7 +15,7 @@ STAMP := $(VENV)/.ready
 NODE_STAMP := tools/js/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup browser explore app test demo lint audit bench clean weights
+.PHONY: setup browser explore app test demo docs lint audit bench clean weights
 
 setup: $(STAMP)
 
@@ -45,6 +46,9 @@ test: weights browser
 demo: weights
 	@$(BIN)/python tools/demo.py demo-output
 
+docs: weights
+	@$(BIN)/python -m tools.site $(DOCS_OPTIONS)
+
 lint: $(STAMP) $(NODE_STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -59,4 +63,4 @@ bench: weights
 	@$(BIN)/python benchmarks/separate.py $(BENCH_OPTIONS)
 
 clean:
-	rm -rf $(VENV) tools/js/node_modules demo-output artifacts
+	rm -rf $(VENV) tools/js/node_modules demo-output artifacts docs/_build

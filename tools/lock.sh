@@ -10,5 +10,5 @@ lock() {
         --no-emit-index-url --no-annotate --quiet "$@"
 }
 
-lock --group test --group lint --output-file requirements.lock "$@"
+lock --group test --group docs --group lint --output-file requirements.lock "$@"
 lock --constraint requirements.lock --output-file requirements-run.lock
