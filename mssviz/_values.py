@@ -219,16 +219,34 @@ def _is_printable(text: str) -> bool:
     return text.replace("\n", "").replace("\t", "").isprintable()
 
 
-def load_json(path: Path) -> Any:
-    """Read a configuration; raise `ParameterError` if it is not JSON or cannot be read."""
+def load_json(path: Path, what: str) -> Any:
+    """Read a file of JSON.
+
+    Parameters
+    ----------
+    path
+        Path of the file.
+    what
+        Description of the file, for the message, such as ``"a configuration"``.
+
+    Raises
+    ------
+    ParameterError
+        If the file is not JSON or cannot be read.
+    """
     try:
         return read_json(path)
     except (OSError, ValueError) as error:
-        raise ParameterError(f"{path}: not a JSON configuration ({reason(error)})") from error
+        raise ParameterError(f"{path}: not {what} in JSON ({reason(error)})") from error
 
 
-def load_yaml(path: Path) -> Any:
-    """Read a configuration in YAML: plain values, lists and objects, and nothing that runs.
+def load_yaml(path: Path, what: str) -> Any:
+    """Read a file of YAML: plain values, lists and objects, and nothing that runs.
+
+    Parameters
+    ----------
+    path, what
+        Path and description of the file, as in `load_json`.
 
     Raises
     ------
@@ -252,6 +270,6 @@ def load_yaml(path: Path) -> Any:
             raise ValueError(f"over {LARGEST_YAML >> 10} KiB")
         return yaml.load(content.decode("utf-8"), Loader)  # noqa: S506, a safe one
     except (OSError, ValueError, LookupError, AttributeError, yaml.YAMLError) as error:
-        raise ParameterError(f"{path}: not a YAML configuration ({reason(error)})") from error
+        raise ParameterError(f"{path}: not {what} in YAML ({reason(error)})") from error
     except (RecursionError, TypeError) as error:
-        raise ParameterError(f"{path}: not a YAML configuration of ordinary depth") from error
+        raise ParameterError(f"{path}: not {what} in YAML of ordinary depth") from error

@@ -263,7 +263,7 @@ class Originals:
         text = MEL if path.name.startswith("mel") else BS
         if rng.random() < 0.7:
             config.write_text(text)
-            text = json.dumps(nonsense(load_yaml(config), rng))  # which is YAML, too
+            text = json.dumps(nonsense(load_yaml(config, "a configuration"), rng))  # which is YAML, too
         content = text.encode("utf-8", "surrogatepass")
         config.write_bytes(content if rng.random() < 0.5 else flipped(content, rng))
         os.environ["MSSVIZ_PRETRAINED"] = str(self.folder / "place")

@@ -304,7 +304,7 @@ def test_masks_never_overwrite_each_other(mssviz_command, good, tmp_path):
 def test_a_configuration_that_is_none(mssviz_command, good, tmp_path):
     path = tmp_path / "config.json"
     for content, part in (
-        ("{", "not a JSON configuration"),
+        ("{", "not a configuration in JSON"),
         ("[]", "wrong value"),
         ("{}", "key 'weights' is missing"),
         ('{"instrument_list": []}', "key 'model' is missing"),

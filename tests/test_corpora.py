@@ -335,10 +335,10 @@ def test_files_that_are_missing_are_named_by_the_check(corpus):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "not a JSON configuration|must be an object"),
-        ("\0", "not a (JSON|YAML) configuration"),
-        ("[1, 2", "not a (JSON|YAML) configuration"),
-        ("[" * 100_000, "not a (JSON|YAML) configuration"),
+        ("", "not a list of a song's files in JSON|must be an object"),
+        ("\0", "not a list of a song's files in (JSON|YAML)"),
+        ("[1, 2", "not a list of a song's files in (JSON|YAML)"),
+        ("[" * 100_000, "not a list of a song's files in (JSON|YAML)"),
         ("[1, 2]", r"it must be an object \(got \[1, 2\]\)"),
         ("{}", "key '(has_bleed|stems)' is missing"),
     ],
@@ -363,7 +363,7 @@ def test_yaml_makes_no_objects_and_no_copies(tmp_path):
         "a: &a [x, x]\nstems: [*a, *a]",
     ):
         corpus.path.write_text(text)
-        assert "not a YAML configuration" in said(corpus)
+        assert "not a list of a song's files in YAML" in said(corpus)
     assert not Path("executed").exists()
 
 

@@ -158,8 +158,8 @@ def test_a_hop_that_does_not_divide_the_chunk_is_doubted(bring):
         ("[a, b]", "7", "instruments must be up to 64 names"),
         ("hop_length: 24", "hop_length: 33", "hop_length must be from 1 to 32"),
         ("chunk_size: 480", "chunk_size: 99999999999", "chunk_size must be a whole number"),
-        ("audio: {", "audio: [{", "not a YAML"),
-        ("[a, b]", "!!python/object/apply:os.system [echo]", "not a YAML"),
+        ("audio: {", "audio: [{", "not a configuration in YAML"),
+        ("[a, b]", "!!python/object/apply:os.system [echo]", "not a configuration in YAML"),
         ("instruments: [a, b]", "instruments: &x [a, *x]", "aliases"),
     ],
 )
@@ -202,14 +202,14 @@ def test_files_of_other_networks_are_refused(bring, tmp_path):
 def test_yaml_is_read_without_running_or_making_anything_large(tmp_path):
     path = tmp_path / "x.yaml"
     path.write_text("a: !!python/tuple [1, 2]\nb: {c: [true, null, 1.5, x]}\n")
-    assert load_yaml(path) == {"a": [1, 2], "b": {"c": [True, None, 1.5, "x"]}}
+    assert load_yaml(path, "a list") == {"a": [1, 2], "b": {"c": [True, None, 1.5, "x"]}}
     bombs = ["a: &a [x]\nb: &b [*a, *a]\n", "[" * 50_000, "x: !!python/name:os.system\n",
              "? !!python/object/new:os.system\n", "a: \xff", "{" * 9, "a: !!int x", "a: 2001-99-99",
              "#" * (LARGEST_YAML + 1)]  # fmt: skip
     for text in bombs:
         path.write_bytes(text.encode("latin-1"))
-        with pytest.raises(ParameterError, match="not a YAML configuration") as caught:
-            load_yaml(path)
+        with pytest.raises(ParameterError, match="not a list in YAML") as caught:
+            load_yaml(path, "a list")
         assert "\n" not in str(caught.value)
 
 

@@ -74,6 +74,16 @@ def test_a_configuration_of_spleeters_may_have_any_name(tmp_path, name):
     assert presets.find(path).name.isprintable()
 
 
+def test_a_preset_whose_result_could_not_be_read_is_refused(song, tmp_path):
+    too_long = dataclasses.replace(TINY, context=16)
+    with pytest.raises(
+        ParameterError, match=r"result could not be read: .*context must be .* 0 to 15 \(got 16\)"
+    ):
+        train(datasets.from_folders(song.parent), tmp_path / "model", too_long, settings=SHORT,
+              cache=tmp_path / "cache", progress=False)  # fmt: skip
+    assert not (tmp_path / "model").exists()
+
+
 # --- Disks ------------------------------------------------------------------------------------
 
 

@@ -217,7 +217,8 @@ def _tracks(
     """
     instruments, tracks = _Instruments(corpus), {}
     for song, path in songs:
-        content = load_json(path) if path.suffix == ".json" else load_yaml(path)
+        load = load_json if path.suffix == ".json" else load_yaml
+        content = load(path, "a list of a song's files")
         try:
             values = Values(content)
             files = read(song, values)

@@ -187,10 +187,11 @@ def _kept(path: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {}
     try:
-        content = Values(load_json(path)).inner("exercises")
+        content = Values(load_json(path, "a list of what is solved")).inner("exercises")
         return {name: _record(content.inner(name)) for name in EXERCISES if name in content}
     except ParameterError as error:
-        raise ParameterError(f"{path}: {error}; move it away to begin anew") from error
+        why = str(error).removeprefix(f"{path}: ")
+        raise ParameterError(f"{path}: {why}; move it away to begin anew") from error
 
 
 def _record(values: Values) -> dict[str, Any]:

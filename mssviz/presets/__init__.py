@@ -58,6 +58,7 @@ _REPEATS = re.compile(r"depths?|levels|n_blocks|n_paths|.*_depth|.*layers")
 _MOST_REPEATS = 48
 #: Most patches that a sample may be in.
 _MOST_OVERLAP = 64
+_WHAT = "a configuration"
 
 
 def checkout_folder() -> Path | None:
@@ -80,9 +81,9 @@ def shipped() -> dict[str, Preset]:
     """
     found: dict[str, Preset] = {}
     for path in sorted(config_folder().glob(f"*/{CONFIG}")):
-        config = load_json(path)
+        config = load_json(path, _WHAT)
         for variant in (config, *_tiny(config)):
-            preset = _checked(path, variant)
+            preset = checked(path, variant)
             found[preset.name] = preset
     return dict(sorted(found.items(), key=lambda item: _rank(item[1])))
 
@@ -151,7 +152,7 @@ def read(path: Path) -> Preset:
         If the file is not JSON, or a key is missing or has a wrong value; the message names file
         and key.
     """
-    return _checked(path, load_json(path))
+    return checked(path, load_json(path, _WHAT))
 
 
 def _tiny(config: Any) -> Iterator[dict[str, Any]]:
@@ -171,7 +172,21 @@ _UNTRAINED = {
 }
 
 
-def _checked(path: Path, content: Any) -> Preset:
+def checked(path: Path, content: Any) -> Preset:
+    """Preset that a configuration describes.
+
+    Parameters
+    ----------
+    path
+        Path that the configuration has or is to have, for messages and for folders beside it.
+    content
+        Content of the file, as JSON gives it.
+
+    Raises
+    ------
+    ParameterError
+        If a key is missing or has a wrong value.
+    """
     try:
         config = Values(content)
         if "instrument_list" in config:

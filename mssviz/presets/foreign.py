@@ -83,9 +83,8 @@ def from_openunmix(config: Values, path: Path) -> tuple[Values, Weights]:
     n_fft, rate = config.whole("nfft", 4, 1 << 17), config.whole("sample_rate", 1, 768_000)
     sizes = {}
     for target in targets:
-        args = Values(
-            Values(load_json(folder / f"{target}.json")).raw("args"), f"{target}.json: args"
-        )
+        told = Values(load_json(folder / f"{target}.json", "a record of a stem's training"))
+        args = Values(told.raw("args"), f"{target}.json: args")
         limit = args.real("bandwidth", 0, rate)
         sizes[target] = args.whole("hidden_size", 2, 1 << 14), 1 + int(limit * n_fft / rate)
     if len(set(sizes.values())) > 1:

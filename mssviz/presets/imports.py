@@ -159,7 +159,8 @@ def configuration(path: Path, name: str, said: Said) -> dict[str, Any]:
     PretrainedError
         If the file cannot be read, or is of another network.
     """
-    content = {} if said.config is None else load_yaml(as_path(said.config, "a configuration"))
+    what = "a configuration"
+    content = {} if said.config is None else load_yaml(as_path(said.config, what), what)
     try:
         return _configuration(path, name, said, Values(content))
     except ParameterError as error:

@@ -159,6 +159,7 @@ def train(
         licences=sorted({track.licence for track in tracks.values()}),
     )
     result.check_folder(folder)
+    result.check_description(folder, run.preset, settings, list(tracks), run.start[0])
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with alone(folder, "another training"):

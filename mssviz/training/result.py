@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mssviz import plots, pretrained
+from mssviz import plots, presets, pretrained
 from mssviz._files import new_file, new_folder, sha256
-from mssviz.errors import FileError, one_line
+from mssviz.errors import FileError, ParameterError, one_line
 from mssviz.presets import Preset
 from mssviz.training.chunks import patch_seconds
 from mssviz.training.settings import Settings
@@ -29,6 +29,17 @@ def check_folder(folder: Path) -> None:
             f"{folder}: holds {held[0]}, which no training has written and which would be "
             "replaced; choose another folder for the result"
         )
+
+
+def check_description(
+    folder: Path, preset: Preset, settings: Settings, songs: Sequence[str], init: str | None
+) -> None:
+    """Raise `ParameterError` for a preset whose configuration could not be read again."""
+    config = json.loads(json.dumps(configuration(preset, settings, songs, init)))
+    try:
+        presets.checked(folder / "config.json", config)
+    except ParameterError as error:
+        raise ParameterError(f"the result could not be read: {error}; change the preset") from error
 
 
 def _is_result(folder: Path) -> bool:
