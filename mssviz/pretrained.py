@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mssviz import _fetch, presets
-from mssviz._files import ScratchFolder, cache_folder, chosen_folder, lock, new_folder, sha256
+from mssviz._files import ScratchFolder, cache_folder, chosen_folder, new_folder, sha256, sweep
+from mssviz._files.locks import empty_out, lock
 from mssviz._typing import PathLike, Progress
 from mssviz._values import is_sha256, read_json
 from mssviz.errors import MssvizError, ParameterError, PretrainedError, reason
@@ -35,6 +36,7 @@ MANIFEST = "manifest.json"
 TO_BE_TRAINED = "to be trained"
 #: Environment variable of Spleeter for a mirror of its releases.
 MIRROR_VARIABLE = "GITHUB_HOST"
+_WAIT = "wait for another process that fetches the same weights"
 _RELEASES = "https://github.com"
 
 
@@ -109,20 +111,22 @@ def fetch(
     if not preset.weights.files:
         raise _to_be_trained(preset)
     folder = weights_folder(preset)
+    place = _downloads(folder)
     if source is None and _is_intact(preset, folder):
+        sweep(folder.parent)
+        empty_out(place, progress, _WAIT)
         return folder
     if source is None:
         _refuse_unreadable(preset, folder)
         _refuse_sources(preset, folder, trusted)
     _refuse_folder(preset, folder)
-    place = _downloads(folder)
     with _writable(folder.parent, "MSSVIZ_PRETRAINED"):
         folder.parent.mkdir(parents=True, exist_ok=True)
     with _writable(place, "MSSVIZ_CACHE"):
         place.mkdir(parents=True, exist_ok=True)
     with (
         _writable(folder, "MSSVIZ_PRETRAINED or MSSVIZ_CACHE"),
-        lock(place / "lock", progress, "wait for another process that fetches the same weights"),
+        lock(place / "lock", progress, _WAIT),
     ):
         if source is not None:
             _install(preset, Path(source), folder)

@@ -1,11 +1,9 @@
 """Fixtures that more than one test file needs: the real network runs once per session."""
 
-import ctypes
 import os
 import sys
 import tempfile
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,11 +11,26 @@ from hypothesis import settings
 
 import mssviz
 from mssviz import audio, cli, datasets
+from tests import counts
+from tests.permissions import bound
 from tests.server import serving
 
 # how long an example takes says how busy the machine is, and nothing of what is tested
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+settings.register_profile("usual", deadline=None)
+settings.register_profile("nightly", deadline=None, max_examples=100 * max(1, counts.NIGHTLY))
+settings.load_profile("nightly" if counts.NIGHTLY else "usual")
+
+
+def pytest_report_header():
+    return counts.told()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    report = yield
+    if report.failed:
+        report.sections.append(("to repeat it", counts.told()))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -92,28 +105,5 @@ def server(running_server):
 @pytest.fixture
 def own_folder():
     """Folder of a user whom permissions bind; root passes over them, and gives that up here."""
-    with tempfile.TemporaryDirectory() as folder, _bound_by_permissions():
+    with tempfile.TemporaryDirectory() as folder, bound():
         yield Path(folder)
-
-
-class _Capabilities(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]
-
-
-@contextmanager
-def _bound_by_permissions():
-    # the user stays, as another might not be let into the folders that hold Python and the tests
-    if os.geteuid() != 0:
-        yield
-        return
-    libc = ctypes.CDLL(None)
-    header, found = (ctypes.c_uint32 * 2)(0x20080522, 0), (_Capabilities * 2)()
-    assert libc.capget(header, found) == 0
-    kept = found[0].effective
-    found[0].effective = kept & ~0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-    assert libc.capset(header, found) == 0
-    try:
-        yield
-    finally:
-        found[0].effective = kept
-        assert libc.capset(header, found) == 0

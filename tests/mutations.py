@@ -1,7 +1,8 @@
 """Models and archives, each damaged somewhere: what is made of them is a result or one line.
 
-``python -m tests.mutations SEED COUNT [KIND ...]`` runs in a process of its own, as a crash would
-end it, and prints what went wrong; `tests/test_mutations.py` reads that.
+``python -m tests.mutations SEED COUNTS`` runs in a process of its own, as a crash would end it, and
+prints what went wrong; `tests/test_mutations.py` reads that. ``COUNTS`` is JSON: how many of each
+of `GROUPS`.
 """
 
 import gzip
@@ -16,7 +17,7 @@ import time
 import traceback
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,9 @@ from mssviz.networks.converters import (
     spleeter,
 )
 from mssviz.networks.converters.torch_file import read_torch
+from mssviz.training import checkpoint as training_checkpoint
+from tests.test_checkpoint import PROGRESS
+from tests.test_training_folders import SPLEETERS
 
 GOLDEN = Path(__file__).parent / "golden"
 CONFIG = {
@@ -108,6 +112,17 @@ def nonsense(value, rng: np.random.Generator):
         return value
 
 
+#: Kinds of files by what they are counted as.
+GROUPS = {
+    "damaged checkpoints": (
+        "h5", "checkpoint", "openunmix", "demucs", "torch", "roformer", "scnet", "htdemucs",
+        "training",
+    ),
+    "damaged archives": ("archive",),
+    "damaged configurations": ("config", "spleeters", "manifest", "yaml"),
+}  # fmt: skip
+
+
 class Originals:
     """What is damaged, and what is done with it."""
 
@@ -119,7 +134,7 @@ class Originals:
         self.htdemucses: dict[str, Network] = {}
         self.kinds = {
             "config": self.config,
-            "model": self.config,
+            "spleeters": self.spleeters,
             "manifest": self.manifest,
             "h5": self.h5,
             "checkpoint": self.checkpoint,
@@ -131,6 +146,7 @@ class Originals:
             "htdemucs": self.htdemucs,
             "yaml": self.yaml,
             "archive": self.archive,
+            "training": self.training,
         }
         self._checkpoint()
         golden = np.load(GOLDEN / "openunmix.npz")
@@ -178,6 +194,12 @@ class Originals:
         if pretrained.state(preset) != "ready":
             pretrained.fetch(preset)
         pretrained.load(preset)
+
+    def spleeters(self, rng):
+        text = json.dumps(nonsense(SPLEETERS, rng))
+        content = text.encode() if rng.random() < 0.8 else flipped(text.encode(), rng)
+        (self.folder / "theirs.json").write_bytes(content)
+        presets.find(self.folder / "theirs.json")
 
     def manifest(self, rng):
         good = json.dumps({"model.weights.h5": "0" * 64})
@@ -263,7 +285,8 @@ class Originals:
         text = MEL if path.name.startswith("mel") else BS
         if rng.random() < 0.7:
             config.write_text(text)
-            text = json.dumps(nonsense(load_yaml(config, "a configuration"), rng))  # which is YAML, too
+            theirs = load_yaml(config, "a configuration")
+            text = json.dumps(nonsense(theirs, rng))  # which is YAML, too
         content = text.encode("utf-8", "surrogatepass")
         config.write_bytes(content if rng.random() < 0.5 else flipped(content, rng))
         os.environ["MSSVIZ_PRETRAINED"] = str(self.folder / "place")
@@ -276,6 +299,14 @@ class Originals:
         path = self.folder / name
         path.write_bytes(flipped((GOLDEN / name).read_bytes(), rng))
         read_torch(path)
+
+    def training(self, rng):
+        path = self.folder / "checkpoint.npz"
+        state = {"network/0": np.arange(12, dtype=np.float32).reshape(3, 4), "step": np.array(3)}
+        training_checkpoint.write(path, PROGRESS, state)
+        path.write_bytes(flipped(path.read_bytes(), rng))
+        layout = {name: (array.shape, array.dtype.str) for name, array in state.items()}
+        training_checkpoint.read(path, layout)
 
     def archive(self, rng):
         path, target = self.folder / "archive", self.folder / "extracted"
@@ -297,14 +328,17 @@ class Originals:
         _fetch.extract(path, {"model.weights.h5": None}, target)
 
 
-def run(seed: int, count: int, kinds: Sequence[str] = ()) -> list[str]:
-    """Lines that say what went wrong, with these kinds alone if there are any."""
+def run(seed: int, counts: Mapping[str, int]) -> list[str]:
+    """Lines that say what went wrong, of so many files of each group."""
     wrong = []
     with tempfile.TemporaryDirectory() as folder:
         originals = Originals(Path(folder))
-        kinds = kinds or list(originals.kinds)
-        for number in range(count):
-            kind = kinds[number % len(kinds)]
+        tried = [
+            (GROUPS[group][number % len(GROUPS[group])], number)
+            for group, count in counts.items()
+            for number in range(count)
+        ]
+        for kind, number in tried:
             began = time.perf_counter()
             try:
                 originals.kinds[kind](np.random.default_rng((seed, number)))
@@ -327,7 +361,7 @@ def peak_mib():
 
 
 if __name__ == "__main__":
-    lines = run(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    lines = run(int(sys.argv[1]), json.loads(sys.argv[2]))
     print(json.dumps({"wrong": lines, "peak_mib": peak_mib()}))
     sys.stdout.flush()
     os._exit(0)

@@ -2,8 +2,11 @@
 
 import http.server
 import shutil
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -66,3 +69,20 @@ def serving():
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def started(path):
+    """Process that serves a file until this one ends or closes its input, and the address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.server", str(path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    return process, process.stdout.readline().strip()
+
+
+if __name__ == "__main__":
+    with serving() as own:
+        served = Path(sys.argv[1])
+        own.files[f"/{served.name}"] = served
+        print(f"{own.url}/{served.name}", flush=True)
+        sys.stdin.read()

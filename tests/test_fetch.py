@@ -300,6 +300,17 @@ def test_fetch_once_and_never_again(tiny, server, place):
     assert len(server.asked) == 1
 
 
+def test_what_a_killed_process_left_of_a_finished_download_goes(tiny, server, place, tmp_path):
+    pretrained.fetch(tiny)
+    folder, digest = arriving(tiny, tmp_path)
+    shutil.copyfile(server.files["/tiny.tar.gz"], folder / digest)
+    (folder / "files").mkdir()
+    (folder / "files" / "one").write_text("whole")
+    pretrained.fetch(tiny)
+    assert [path.name for path in folder.iterdir()] == ["lock"]
+    assert len(server.asked) == 1
+
+
 def test_an_interrupted_download_is_resumed(tiny, server, place, tmp_path):
     server.stop_after = 2_500_000
     with pytest.raises(PretrainedError, match=server.url):

@@ -14,7 +14,7 @@ import pytest
 from mssviz import _files
 from mssviz._fetch import no_progress
 from mssviz._files import scratch as scratch_files
-from mssviz._files import temporary
+from mssviz._files import temporary, writing
 from mssviz.errors import AudioError, Cancelled, FileError
 
 
@@ -155,6 +155,24 @@ def test_a_folder_of_the_same_files_is_replaced(tmp_path):
     fill(tmp_path / "folder", "new")
     assert (tmp_path / "folder" / "manifest").read_text() == "new"
     assert names(tmp_path) == ["folder"]
+
+
+def test_a_folder_is_replaced_where_names_cannot_be_exchanged(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "_exchange_names", lambda *_: False)
+    fill(tmp_path / "folder", "old")
+    fill(tmp_path / "folder", "new")
+    assert (tmp_path / "folder" / "manifest").read_text() == "new"
+    assert names(tmp_path) == ["folder"]
+
+
+@pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="the system has no such call")
+def test_names_are_exchanged_at_once(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    assert writing._exchange_names(tmp_path / "a", tmp_path / "b")
+    assert (names(tmp_path / "a"), names(tmp_path / "b")) == (["b"], ["a"])
+    assert not writing._exchange_names(tmp_path / "a", tmp_path / "missing")
 
 
 def test_a_failure_leaves_the_old_folder(tmp_path):

@@ -8,23 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.counts import SEED, count
+from tests.mutations import GROUPS
 
-@pytest.mark.parametrize(
-    ("count", "kinds"),
-    [
-        pytest.param("360", (), marks=pytest.mark.slow),
-        ("80", ("roformer", "scnet", "htdemucs", "yaml")),
-    ],
-)
-def test_damaged_models_and_archives(count, kinds, tmp_path):
+
+@pytest.mark.slow
+def test_damaged_models_archives_and_configurations(tmp_path):
     # in a process of its own, which tells its peak of memory and may crash
+    counts = {group: count(group) for group in GROUPS}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.mutations", "0", count, *kinds],
+        [sys.executable, "-m", "tests.mutations", str(SEED), json.dumps(counts)],
         cwd=Path(__file__).parents[1],
         env={**os.environ, "MSSVIZ_CACHE": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=300 + sum(counts.values()),
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])

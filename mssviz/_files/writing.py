@@ -1,5 +1,6 @@
 """Files and folders that are complete or absent: written under a temporary name, then renamed."""
 
+import ctypes
 import errno
 import os
 from collections.abc import Collection, Iterable, Iterator
@@ -14,6 +15,8 @@ from mssviz._typing import AnyArray
 from mssviz.errors import FileError, MssvizError, reason
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: Of the system's calls: paths are relative to the current folder, and names are exchanged.
+_HERE, _EXCHANGE = -100, 2
 _IS_FOLDER = "a folder has that name"
 
 
@@ -172,18 +175,43 @@ def new_folder(target: Path, names: Collection[str]) -> Iterator[Path]:
             content = folder.path / "content"
             content.mkdir()
             yield content
-            old = folder.path / "old"
-            if target.exists():
-                target.rename(old)
+            if not target.exists():
+                content.rename(target)
+                return
+            old = _exchanged(content, target)
             try:
                 _refuse_strangers(old, names, target)  # which may have come meanwhile
-                content.rename(target)
-            except BaseException:
-                if old.exists():
-                    old.rename(target)
+            except FileError:
+                _exchanged(old, target)
                 raise
         finally:
             folder.close()
+
+
+def _exchanged(new: Path, target: Path) -> Path:
+    """Exchange two folders, at once where the system can; returns where the older one is."""
+    if _exchange_names(new, target):
+        return new
+    old = new.with_name("old")
+    target.rename(old)
+    try:
+        new.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
+    return old
+
+
+def _exchange_names(one: Path, other: Path) -> bool:
+    libc = ctypes.CDLL(None, use_errno=True)
+    paths = os.fsencode(one), os.fsencode(other)
+    if hasattr(libc, "renameat2"):  # Linux
+        found = libc.renameat2(_HERE, paths[0], _HERE, paths[1], _EXCHANGE)
+    elif hasattr(libc, "renamex_np"):  # macOS
+        found = libc.renamex_np(*paths, _EXCHANGE)
+    else:
+        return False
+    return bool(found == 0)  # a file system may have no such thing
 
 
 def mapped_blocks(path: Path, blocks: Iterable[AnyArray], n_columns: int) -> AnyArray:
