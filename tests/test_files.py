@@ -13,8 +13,8 @@ import pytest
 
 from mssviz import _files
 from mssviz._fetch import no_progress
+from mssviz._files import exchange, temporary
 from mssviz._files import scratch as scratch_files
-from mssviz._files import temporary, writing
 from mssviz.errors import AudioError, Cancelled, FileError
 
 
@@ -73,6 +73,21 @@ def write_half(path):
     with _files.new_file(path) as scratch:
         scratch.write_text("half")
         raise KeyError
+
+
+def test_an_interruption_while_tidying_up_closes_nothing_twice(tmp_path, monkeypatch):
+    draft, close = _files.Draft(tmp_path / "file"), os.close
+
+    def and_interrupt(handle):
+        close(handle)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "close", and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            draft.discard()
+    draft.discard()
+    assert names(tmp_path) == []
 
 
 def test_two_at_once_do_not_disturb_each_other(tmp_path):
@@ -158,7 +173,7 @@ def test_a_folder_of_the_same_files_is_replaced(tmp_path):
 
 
 def test_a_folder_is_replaced_where_names_cannot_be_exchanged(tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "_exchange_names", lambda *_: False)
+    monkeypatch.setattr(exchange, "exchange_names", lambda *_: False)
     fill(tmp_path / "folder", "old")
     fill(tmp_path / "folder", "new")
     assert (tmp_path / "folder" / "manifest").read_text() == "new"
@@ -170,9 +185,9 @@ def test_names_are_exchanged_at_once(tmp_path):
     for name in "ab":
         (tmp_path / name).mkdir()
         (tmp_path / name / name).touch()
-    assert writing._exchange_names(tmp_path / "a", tmp_path / "b")
+    assert exchange.exchange_names(tmp_path / "a", tmp_path / "b")
     assert (names(tmp_path / "a"), names(tmp_path / "b")) == (["b"], ["a"])
-    assert not writing._exchange_names(tmp_path / "a", tmp_path / "missing")
+    assert not exchange.exchange_names(tmp_path / "a", tmp_path / "missing")
 
 
 def test_a_failure_leaves_the_old_folder(tmp_path):
@@ -246,6 +261,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from mssviz import _files
+from mssviz._files import exchange
 from mssviz._files import scratch as scratch_files
 from mssviz._files import temporary
 from mssviz.errors import FileError
@@ -338,6 +354,7 @@ LEAVE = """
 import sys
 from pathlib import Path
 from mssviz import _files
+from mssviz._files import exchange
 from mssviz._files import scratch as scratch_files
 from mssviz._files import temporary
 place = Path(sys.argv[1])

@@ -1,6 +1,5 @@
 """Files and folders that are complete or absent: written under a temporary name, then renamed."""
 
-import ctypes
 import errno
 import os
 from collections.abc import Collection, Iterable, Iterator
@@ -9,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mssviz._files.exchange import exchanged
 from mssviz._files.scratch import ScratchFolder
 from mssviz._files.temporary import made_file, sweep_once
 from mssviz._typing import AnyArray
 from mssviz.errors import FileError, MssvizError, reason
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-#: Of the system's calls: paths are relative to the current folder, and names are exchanged.
-_HERE, _EXCHANGE = -100, 2
 _IS_FOLDER = "a folder has that name"
 
 
@@ -121,8 +119,8 @@ class Draft:
         """Remove what was written, unless it has its name already."""
         if self._held is not None:
             self.scratch.unlink(missing_ok=True)
-            os.close(self._held)
-            self._held = None
+            held, self._held = self._held, None  # first: an interruption must not close it twice
+            os.close(held)
 
 
 @contextmanager
@@ -178,40 +176,14 @@ def new_folder(target: Path, names: Collection[str]) -> Iterator[Path]:
             if not target.exists():
                 content.rename(target)
                 return
-            old = _exchanged(content, target)
+            old = exchanged(content, target)
             try:
                 _refuse_strangers(old, names, target)  # which may have come meanwhile
             except FileError:
-                _exchanged(old, target)
+                exchanged(old, target)
                 raise
         finally:
             folder.close()
-
-
-def _exchanged(new: Path, target: Path) -> Path:
-    """Exchange two folders, at once where the system can; returns where the older one is."""
-    if _exchange_names(new, target):
-        return new
-    old = new.with_name("old")
-    target.rename(old)
-    try:
-        new.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-    return old
-
-
-def _exchange_names(one: Path, other: Path) -> bool:
-    libc = ctypes.CDLL(None, use_errno=True)
-    paths = os.fsencode(one), os.fsencode(other)
-    if hasattr(libc, "renameat2"):  # Linux
-        found = libc.renameat2(_HERE, paths[0], _HERE, paths[1], _EXCHANGE)
-    elif hasattr(libc, "renamex_np"):  # macOS
-        found = libc.renamex_np(*paths, _EXCHANGE)
-    else:
-        return False
-    return bool(found == 0)  # a file system may have no such thing
 
 
 def mapped_blocks(path: Path, blocks: Iterable[AnyArray], n_columns: int) -> AnyArray:
