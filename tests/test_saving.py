@@ -1,5 +1,6 @@
 """Files of what the explorer shows and plays."""
 
+import html
 import io
 import os
 import subprocess
@@ -305,6 +306,19 @@ def test_the_button_saves_and_hands_the_file_over(explorer, here, monkeypatch):
     assert controls.download.name == path.name
     assert "saved beside the notebook as" in controls.said.value
     assert "<img" not in controls.said.value
+
+
+def test_a_click_saves_what_the_page_shows_and_not_what_the_kernel_knows(explorer, here):
+    controls = explorer.controls.save
+    controls.what.value, controls.format.value = "mix", "wav"
+    message = {"kind": "save", "what": WAYS["karaoke"].label, "format": "flac"}
+    controls.button._handle_custom_msg(message, [])
+    [path] = here.iterdir()
+    assert path.name.endswith("karaoke.flac")
+    assert html.escape(path.name) in controls.said.value
+    for strange in ({"what": "nothing", "format": "exe"}, {"what": [], "format": None}, {}):
+        controls.button._handle_custom_msg({"kind": "save", **strange}, [])
+    assert {found.suffix for found in here.iterdir()} == {".flac"}
 
 
 def test_a_file_that_is_too_large_stays_beside_the_notebook(explorer, here, monkeypatch):

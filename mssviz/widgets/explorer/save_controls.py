@@ -36,6 +36,46 @@ class Download(anywidget.AnyWidget):
         self.name = ""
 
 
+class SaveButton(anywidget.AnyWidget):
+    """A button whose click carries what is chosen in the page, label and format.
+
+    A click may overtake changes of what is chosen: JupyterLab delivers it in another thread of the
+    kernel, while the changes wait for what the main thread is doing.
+
+    Parameters
+    ----------
+    what, format
+        Pickers whose choices it carries.
+    """
+
+    _esm = _static.module("save_button.js")
+
+    description = t.Unicode("Save", help="label").tag(sync=True)
+    tooltip = t.Unicode(
+        "Write the file beside the notebook, and download it", help="one sentence on what it does"
+    ).tag(sync=True)
+    disabled = t.Bool(True, help="whether it cannot be pressed").tag(sync=True)
+
+    _pickers = t.List(t.Unicode(), help="ids of both pickers' models").tag(sync=True)
+
+    def __init__(self, what: w.Dropdown, format: w.Dropdown) -> None:  # noqa: A002, as the picker
+        super().__init__(_pickers=[what.model_id, format.model_id])
+        self._pressed = w.CallbackDispatcher()
+        self.on_msg(self._receive)
+
+    def on_click(self, callback: Callable[[str | None, str | None], object]) -> None:
+        """Call a function of the label and the format that the page shows, None if it says none."""
+        self._pressed.register_callback(callback)
+
+    def click(self) -> None:
+        """Do what a click does, with what the kernel knows to be chosen."""
+        self._pressed(None, None)
+
+    def _receive(self, _: object, message: object, __: object) -> None:
+        if isinstance(message, dict) and message.get("kind") == "save":
+            self._pressed(*(_text(message.get(name)) for name in ("what", "format")))
+
+
 class SaveControls(w.VBox):
     """A picker of what is saved, one of its format, and a button.
 
@@ -45,7 +85,7 @@ class SaveControls(w.VBox):
         Name of one of `WAYS`.
     format : Dropdown
         One of the formats that there are for it.
-    button : Button
+    button : SaveButton
     said : HTML
         Name of the file, or why there is none.
     download : Download
@@ -60,10 +100,7 @@ class SaveControls(w.VBox):
         self.format = w.Dropdown(
             description="as", tooltip="Format of the file", layout={"width": "auto"}
         )
-        self.button = w.Button(
-            description="Save", disabled=True,
-            tooltip="Write the file beside the notebook, and download it",
-        )  # fmt: skip
+        self.button = SaveButton(self.what, self.format)
         self.said = w.HTML()
         self.download = Download()
         self._show_formats()
@@ -73,7 +110,19 @@ class SaveControls(w.VBox):
 
     def on_save(self, save: Callable[[str, str], Path]) -> None:
         """Call `save` with what and its format when the button is pressed, and say what it did."""
-        self.button.on_click(lambda _: self._save(save))
+
+        def pressed(label: str | None, chosen: str | None) -> None:
+            self._choose(label, chosen)
+            self._save(save)
+
+        self.button.on_click(pressed)
+
+    def _choose(self, label: str | None, chosen: str | None) -> None:
+        """Choose what the page shows, if there is such a thing."""
+        if label in dict(self.what.options):
+            self.what.label = label
+        if chosen in self.format.options:
+            self.format.value = chosen
 
     def _save(self, save: Callable[[str, str], Path]) -> None:
         self.download.withdraw()
@@ -106,6 +155,10 @@ class SaveControls(w.VBox):
             if chosen in formats:
                 self.format.value = chosen
         self.format.disabled = len(formats) < 2
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _told(text: str) -> str:
