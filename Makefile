@@ -1,6 +1,7 @@
 # make explore   set everything up, then JupyterLab on copies of the explorer and the course, in work/
 # make app       set everything up, then the explorer as a page of its own
 # make test      set everything up, the browser too, then all tests
+# make test-nightly   all tests, with ten times the counts of docs/reliability.md; for hours
 # make demo      the main job without a browser: stems, mask picture, score table
 # make lint      ruff, types, notebooks without outputs, JavaScript and CSS (needs Node.js)
 # make audit     packages of the lock file against the index's advisories, withdrawals and hashes
@@ -15,7 +16,7 @@ STAMP := $(VENV)/.ready
 NODE_STAMP := tools/js/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup browser explore app test demo docs lint audit bench clean weights
+.PHONY: setup browser explore app test test-nightly demo docs lint audit bench clean weights
 
 setup: $(STAMP)
 
@@ -42,6 +43,9 @@ browser: $(STAMP)
 test: weights browser
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests --ignore=tests/ui $(PYTEST_OPTIONS)
 	@$(BIN)/python -m pytest tests/ui $(PYTEST_OPTIONS) || [ $$? -eq 5 ]  # 5: none was asked for
+
+test-nightly:
+	@MSSVIZ_NIGHTLY=10 MSSVIZ_SEED=$${MSSVIZ_SEED:-$$(date +%Y%m%d)} $(MAKE) test
 
 demo: weights
 	@$(BIN)/python tools/demo.py demo-output

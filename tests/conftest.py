@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import hypothesis.core
 import pytest
 from hypothesis import settings
 
@@ -19,6 +20,11 @@ from tests.server import serving
 settings.register_profile("usual", deadline=None)
 settings.register_profile("nightly", deadline=None, max_examples=100 * max(1, counts.NIGHTLY))
 settings.load_profile("nightly" if counts.NIGHTLY else "usual")
+
+
+def pytest_configure(config):
+    if config.getoption("--hypothesis-seed") is None:
+        hypothesis.core.global_force_seed = counts.SEED
 
 
 def pytest_report_header():

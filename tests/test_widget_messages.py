@@ -90,6 +90,7 @@ MAKE = {
     _picker.Picker: lambda _: _picker.Picker({"": [("One", "1")]}, "1", "Song", {}),
     _slider.Slider: lambda _: _slider.Slider(description="Power"),
     save_controls.Download: lambda _: save_controls.Download(),
+    save_controls.SaveButton: lambda _: save_controls.SaveControls().button,
     save_controls.SaveControls: lambda _: save_controls.SaveControls(),
     stage.Stage: lambda _: stage.Stage(),
     tour.Tour: lambda _: tour.Tour(),
@@ -189,6 +190,6 @@ def test_messages_of_any_form_are_answered_or_refused(kind, tmp_path, monkeypatc
             assert len(told) <= 3, number
     if isinstance(widget, mssviz.Explorer):
         widget.wait()
-        widget.close()
     assert "unforeseen error" not in caplog.text
     widget.get_state()
+    widget.close()

@@ -3,6 +3,7 @@
 `WRITERS` is what is killed, interrupted and given full disks in `tests/trials.py`.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -17,11 +18,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from typer.testing import CliRunner
 
 import mssviz
-from mssviz import audio, cli, datasets, export, presets, pretrained, training
+from mssviz import audio, datasets, export, presets, pretrained, training
 from mssviz._files import sha256
+from mssviz.cli._evaluate import evaluate
 from mssviz.cli._notebooks import copy_notebooks
 from mssviz.comparison.store import KEPT, ScoreStore
 from mssviz.lessons import checking
@@ -187,11 +188,12 @@ def _corpus(folder):
 
 def _evaluate(folder, home):
     kept, os.environ["MSSVIZ_CACHE"] = os.environ["MSSVIZ_CACHE"], str(folder / "cache")
-    words = ["--mus_dir", folder, "-p", "mixture", "-o", home / "scores", "--csv", home / "all.csv"]
     home.mkdir(exist_ok=True)
     try:
-        done = CliRunner().invoke(cli.app, ["evaluate", *map(str, words)], catch_exceptions=False)
-        assert done.exit_code == 0, done.output
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluate(
+                mus_dir=folder, models=["mixture"], output=home / "scores", csv=home / "all.csv"
+            )
     finally:
         os.environ["MSSVIZ_CACHE"] = kept
 
