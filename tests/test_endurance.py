@@ -175,7 +175,8 @@ def exported(place, minutes):
     for path in files.values():
         with audio.AudioReader(path, sample_rate=None) as reader:
             lengths.append(sum(map(len, reader.blocks())) / rate)
-        last.append(audio.load_audio(path, offset=60 * length - 1)[0].astype(float))
+        sound, _ = audio.load_audio(path, sample_rate=None, offset=60 * length - 1)
+        last.append(sound.astype(float))
     error = sum(last) - noise((60 * length - 1) % 7, rate, n_channels)
     return {"peaks": peaks, "seconds": lengths, "error": float(np.abs(error).max())}
 

@@ -18,7 +18,7 @@ from tests.writers import WRITERS
 PACKAGE = Path(mssviz.__file__).parent
 #: What makes files that last; those of `ScratchFolder` end with their process.
 WRITES = re.compile(
-    r"\b(?:new_file|new_folder|Draft|AudioWriter|made_file)\(|\.(?:write_text|write_bytes|savefig)\("
+    r"\b(?:new_file|new_folder|Draft|AudioWriter|write_audio|made_file)\(|\.(?:write_text|write_bytes|savefig)\("
     r"|\bnp\.save|\bopen\([^)]*[\"'](?:[wax]|r\+)"
 )
 #: Modules that write nothing but what is temporary, or in memory, and why that is known.
@@ -29,7 +29,6 @@ OTHERWISE = {
     "widgets.upload": "in a temporary folder of its own; tests/test_upload.py",
     "widgets._still": "in memory",
     "widgets._encode": "in memory, and in a temporary folder",
-    "separation.song": "in memory",
     "cli": "standard output that is closed",
     "cli._app": "in Voilà's own temporary folder",
 }

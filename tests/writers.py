@@ -132,6 +132,11 @@ def _sounds(_, home):
         audio.write_audio(home / f"sound.{codec}", noise(1, 44100), 44100, codec)
 
 
+def _separate(_, home):
+    separator = mssviz.Separator("teaching:4stems", progress=False)
+    separator.separate(noise(2, 22050, 2), 44100, progress=False).save(home / "stems", "flac")
+
+
 def _n_samples(name, content):
     """Length of a sound, of those formats that have numbers of their own in each file."""
     if content in (b"", b"older") or Path(name).suffix.lstrip(".") not in audio.CODECS:
@@ -293,6 +298,7 @@ WRITERS = {
     "download": Writer(_download, ("pretrained", "_fetch"), _archive),
     "export": Writer(_export, ("export", "audio"), _mixture),
     "sounds": Writer(_sounds, ("audio", "_sound.encoding"), digest=_n_samples),
+    "separation": Writer(_separate, ("separation.song",), imports=True),
     "training": Writer(
         _train, ("training.result", "training.checkpoint", "training.run", "training.chunks"), song,
         older=lambda made, home, _: _train(made, home, 2), digest=_trained, imports=True,
