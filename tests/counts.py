@@ -22,11 +22,11 @@ COUNTS = {
     "threads at one separator": (8, 8),
     "separations without a leak": (50, 50),
     "minutes of a song": (30, 120),
-    "explorers of one server": (3, 10),
+    "explorers at once": (3, 10),
     "seconds with every explorer": (4, 600),
 }
 #: What ten times as much would tell nothing more of.
-_ONCE = {"threads at one separator", "minutes of a song", "explorers of one server",
+_ONCE = {"threads at one separator", "minutes of a song", "explorers at once",
          "seconds with every explorer"}  # fmt: skip
 
 

@@ -625,7 +625,7 @@ def kernel():
     manager.shutdown_kernel(now=True)
 
 
-def run_cell(client, code, cell):
+def run_cell(client, code, cell, timeout=60):
     """What a cell prints; a notebook names the cell in each request."""
     content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
     content |= {"allow_stdin": False, "stop_on_error": True}
@@ -633,7 +633,7 @@ def run_cell(client, code, cell):
     client.shell_channel.send(request)
     printed = ""
     while True:
-        message = client.get_iopub_msg(timeout=60)
+        message = client.get_iopub_msg(timeout=timeout)
         if message["parent_header"].get("msg_id") != request["header"]["msg_id"]:
             continue
         assert message["msg_type"] != "error", message["content"]

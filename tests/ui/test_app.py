@@ -1,18 +1,51 @@
 """`mssviz app`: the explorer as a page of its own, with a session for whoever opens it."""
 
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
 import psutil
 import pytest
 from playwright.sync_api import expect
 
 import mssviz
-from tests.app import App
-from tests.ui.lab import SETTLED, eventually, new_page, plot_area, screenshot
+from tests.ui.lab import ROOT, SETTLED, eventually, new_page, plot_area, screenshot
 
 pytestmark = pytest.mark.ui
 
 WORK_MS = 60_000
 #: A name that would do harm as code, as markup and in a shell.
 NASTY = "'); raise SystemExit #<b>$(x).wav"
+
+
+class App:
+    """A running app with its address; `stop` is Ctrl+C."""
+
+    def __init__(self, folder, *arguments):
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "mssviz", "app", "--no-browser", "--port", str(port)]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        self.process = subprocess.Popen(
+            [*command, *arguments], cwd=folder, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        self.said = self.process.stdout.readline()
+        found = re.search(r"http://\S+", self.said)
+        assert found, self.said + self.process.communicate(timeout=20)[0]
+        self.address = found.group()
+
+    def kernels(self):
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def stop(self):
+        # as a terminal does: to all processes of the command's group
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.communicate(timeout=30)[0]
 
 
 @pytest.fixture(scope="module")
