@@ -339,7 +339,7 @@ def run(seed: int, counts: Mapping[str, int]) -> list[str]:
             for number in range(count)
         ]
         for kind, number in tried:
-            began = time.perf_counter()
+            began = time.process_time()  # how busy the machine is does not matter
             try:
                 originals.kinds[kind](np.random.default_rng((seed, number)))
             except MssvizError as error:
@@ -347,8 +347,8 @@ def run(seed: int, counts: Mapping[str, int]) -> list[str]:
                     wrong.append(f"{kind} {number}: several lines: {error}")
             except Exception:
                 wrong.append(f"{kind} {number}: {traceback.format_exc()}")
-            if time.perf_counter() - began > 20:
-                wrong.append(f"{kind} {number}: {time.perf_counter() - began:.0f} s")
+            if time.process_time() - began > 20:
+                wrong.append(f"{kind} {number}: {time.process_time() - began:.0f} s")
     return wrong
 
 

@@ -38,7 +38,7 @@ TEMPORARY = re.compile(r"\.?mssviz-[0-9a-f]{16}\.(part|tmp)")
 ASIDE = re.compile(r"lock$|logs/")
 #: What arrives goes on where it stopped, so it is kept until the next run.
 RESUMED = re.compile(r"cache/downloads/.*")
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 300
 
 
 class Lines:
@@ -86,9 +86,11 @@ class Trials:
         (folder / "inputs").mkdir()
         self.made = self.writer.prepare(folder / "inputs")
         if self.writer.imports:
+            # before there is a fork; and numba, which an interruption leaves half-imported
+            import mssviz.networks.converters.roformer
             import mssviz.networks.fit
             import mssviz.networks.mel_roformer
-            import mssviz.networks.unet  # noqa: F401, before there is a fork
+            import mssviz.networks.unet  # noqa: F401
         self._empty()
         self.lines = self._forked(self._counted)
         self.new = self._forked(self._written)
