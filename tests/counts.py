@@ -21,13 +21,15 @@ COUNTS = {
     "messages to a widget": (300, 1000),
     "threads at one separator": (8, 8),
     "separations without a leak": (50, 50),
+    "runs of a cell": (8, 20),
+    "separations of half a minute": (4, 10),
     "minutes of a song": (30, 120),
     "explorers at once": (3, 10),
     "seconds with every explorer": (4, 600),
 }
 #: What ten times as much would tell nothing more of.
-_ONCE = {"threads at one separator", "minutes of a song", "explorers at once",
-         "seconds with every explorer"}  # fmt: skip
+_ONCE = {"threads at one separator", "runs of a cell", "separations of half a minute",
+         "minutes of a song", "explorers at once", "seconds with every explorer"}  # fmt: skip
 
 
 def count(what: str) -> int:
