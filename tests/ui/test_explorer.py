@@ -200,7 +200,7 @@ def test_own_file_has_no_scores_and_says_so(open_notebook, tmp_path, example):
     _screenshot(page, "explorer-own-file")
 
 
-def test_the_mask_laboratory_isheard(open_notebook, separation):
+def test_the_mask_laboratory_is_heard(open_notebook, separation):
     page = open_notebook("explorer.ipynb")
     _separate(page)
     _solo(page, "vocals")
@@ -347,7 +347,7 @@ def test_a_restarted_kernel_gives_a_working_explorer(open_notebook):
     assert errors == []
 
 
-def test_a_new_run_on_the_same_excerpt_keeps_what_is_looked_at_andheard(run_cell):
+def test_a_new_run_on_the_same_excerpt_keeps_what_is_looked_at_and_heard(run_cell):
     page = run_cell("import mssviz\nmssviz.explore(model='repet-sim', duration=6)")
     _separate(page)
     page.locator(".mssviz-tab", has_text="vocals").click()
