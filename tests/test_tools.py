@@ -1,4 +1,4 @@
-"""The script that gets the browser: what it asks for where, and that it never fails."""
+"""The script that gets the browsers: what it asks for where, and that it never fails."""
 
 import os
 import subprocess
@@ -35,20 +35,25 @@ def machine(tmp_path):
     return run
 
 
-def test_root_gets_chromium_from_the_system(machine):
+def test_root_gets_browsers_from_the_system(machine):
     calls, _ = machine(id="echo 0", apt_get="exit 0")
-    assert calls[-1] == "apt-get install -y -qq --no-install-recommends chromium"
+    install = "apt-get install -y -qq --no-install-recommends"
+    assert [call for call in calls if install in call] == [
+        f"{install} chromium",
+        f"{install} firefox-esr",
+    ]
 
 
-def test_others_get_it_from_playwright(machine):
+def test_others_get_chromium_from_playwright(machine):
     calls, said = machine(id="echo 1000", apt_get="exit 0")
-    assert calls[-1] == "python -m playwright install chromium"
+    assert "python -m playwright install chromium" in calls
     assert "browser tests are left out" in said
+    assert "Firefox could not be installed" in said
     assert "tests of accessibility are left out" in said
 
 
 @pytest.mark.parametrize("name", ["chromium", "google_chrome"])
-def test_nothing_is_installed_where_there_is_a_browser(machine, name):
-    calls, said = machine(id="echo 0", apt_get="exit 0", **{name: "exit 0"})
+def test_nothing_is_installed_where_there_are_browsers(machine, name):
+    calls, said = machine(id="echo 0", apt_get="exit 0", firefox="exit 0", **{name: "exit 0"})
     assert calls == []
     assert "browser tests" not in said

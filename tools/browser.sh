@@ -1,6 +1,7 @@
 #!/bin/sh
-# What the browser tests need, where it is missing: Chromium, and axe-core, which checks pages. $1 is
-# the environment's bin folder. What cannot be had is told; the tests then say what they leave out.
+# What the browser tests need, where it is missing: Chromium, Firefox, and axe-core, which checks
+# pages. $1 is the environment's bin folder. What cannot be had is told; the tests then say what they
+# leave out.
 bin=$1
 
 has_browser() {
@@ -18,18 +19,31 @@ with sync_playwright() as playwright:
 EOF
 }
 
+may_install() {
+    [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null
+}
+
+install() {
+    apt-get update -qq &&
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null
+}
+
 get_browser() {
     echo "Installing Chromium for the browser tests"
-    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-        apt-get update -qq &&
-            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
-                >/dev/null
+    if may_install; then
+        install chromium
     else
         "$bin/python" -m playwright install chromium
     fi
 }
 
 has_browser || get_browser || echo "mssviz: Chromium could not be installed; browser tests are left out" >&2
+
+if ! command -v firefox-esr >/dev/null && ! command -v firefox >/dev/null; then
+    echo "Installing Firefox for one of the browser tests"
+    { may_install && install firefox-esr; } ||
+        echo "mssviz: Firefox could not be installed; its test is left out" >&2
+fi
 
 if [ ! -f tools/js/node_modules/axe-core/axe.min.js ]; then
     sh tools/js/setup.sh ||

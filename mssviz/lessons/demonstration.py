@@ -88,7 +88,7 @@ class Demonstration(Box):
         self._mixer: Mixer | None = None
         row = w.HBox(list(controls.values()))
         row.add_class("mssviz-controls")
-        super().__init__([row, self._status, self._picture, self._desk, style()])
+        super().__init__([row, self._status, self._picture, self._desk, style()], "Demonstration")
         self.add_class("mssviz-lesson")
         self.take_place()
         for control in controls.values():

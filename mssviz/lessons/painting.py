@@ -72,7 +72,7 @@ class MaskGoal(Box):
         self.picture.on_stroke(self.paint)
         row = w.HBox([self._undo, self._status])
         row.add_class("mssviz-controls")
-        super().__init__([row, self.picture, self.mixer, style()])
+        super().__init__([row, self.picture, self.mixer, style()], "Exercise with a mask")
         self.add_class("mssviz-lesson")
         self.take_place()
         self._say()

@@ -8,6 +8,7 @@ from typing import Any
 
 import anywidget
 import ipywidgets as w
+import traitlets as t
 
 from mssviz.widgets import _static
 
@@ -16,7 +17,7 @@ _made: dict[str, tuple[str, "weakref.WeakSet[Box]"]] = {}
 
 
 class _Guard(anywidget.AnyWidget):
-    """Keeps keys in its box, and says when the kernel has stopped; shows nothing else.
+    """Keeps keys in its box, names it, and says when the kernel has stopped; shows nothing else.
 
     In JupyterLab, a single letter that leaves a widget can delete its cell.
     """
@@ -24,17 +25,32 @@ class _Guard(anywidget.AnyWidget):
     _esm = _static.module("box.js")
     _css = _static.style("help.css", "box.css")
 
+    label = t.Unicode(help="name of the box, for those who do not see it").tag(sync=True)
+    said = t.Unicode(help="what these are told when it changes").tag(sync=True)
+
 
 class Box(w.VBox):
     """Widgets one above the other, which are closed together.
 
     ipywidgets keeps every widget until it is closed, and closing a box of its own closes nothing in
     it.
+
+    Parameters
+    ----------
+    children
+        Widgets, from top to bottom.
+    label
+        Name of the box, for those who do not see it.
     """
 
-    def __init__(self, children: list[w.Widget]) -> None:
-        super().__init__([*children, _Guard()])
+    def __init__(self, children: list[w.Widget], label: str) -> None:
+        self._guard = _Guard(label=label)
+        super().__init__([*children, self._guard])
         self.add_class("mssviz-box")
+
+    def say(self, text: str) -> None:
+        """Tell those who do not see the page how work stands; only a change is told."""
+        self._guard.said = text
 
     def close(self) -> None:
         """Close the box with everything that it owns: children, layouts and styles."""

@@ -92,7 +92,8 @@ class TrainingView(Box):
         self._stop = w.Button(description="Stop", disabled=True)
         self._stop.on_click(lambda _: self._stopped.set())
         self._thread: threading.Thread | None = None
-        super().__init__([w.HBox([self._stop, self._status]), self._curves, self.spectrogram])
+        head = w.HBox([self._stop, self._status])
+        super().__init__([head, self._curves, self.spectrogram], "Training")
 
     def train(self, tracks: Mapping[str, Track], folder: PathLike, **options: Any) -> None:
         """Begin a training, or go on with it, in a thread of its own.
@@ -113,9 +114,9 @@ class TrainingView(Box):
         def work() -> None:
             try:
                 self.history = train(tracks, folder, watch=self._show, **arguments)
-                self._say("done")
+                self._end("done")
             except MssvizError as error:
-                self._say(str(error) or "stopped; training again goes on from there")
+                self._end(str(error) or "stopped; training again goes on from there")
             finally:
                 self._stop.disabled = True
 
@@ -139,12 +140,16 @@ class TrainingView(Box):
             super().close()
 
     def _report(self, done: float, total: float | None, what: str) -> None:
-        self._say(f"{what} ({done:.0f} of {total:.0f})" if total else what)
+        self._show_status(f"{what} ({done:.0f} of {total:.0f})" if total else what)
         if self._stopped.is_set():
             raise Cancelled
 
-    def _say(self, text: str) -> None:
+    def _show_status(self, text: str) -> None:
         self._status.value = html.escape(text)
+
+    def _end(self, text: str) -> None:
+        self._show_status(text)
+        self.say(text)
 
     def _show(self, history: "pd.DataFrame", network: "Network") -> None:
         model = Separator.from_network(self._model.preset, network)
@@ -159,7 +164,9 @@ class TrainingView(Box):
             self.sdr[str(target)].append(float(found))
         self.history = history
         self.spectrogram.set_masks(self.separation.masks)
-        self._curves.value = _img(_curves(history, self.sdr), _in_words(history, self.sdr))
+        words = _in_words(history, self.sdr)
+        self._curves.value = _img(_curves(history, self.sdr), words)
+        self.say(words)
 
 
 def _img(png: bytes, description: str) -> str:

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import * as loops from "../../mssviz/widgets/static/loop.js";
 import * as timeline from "../../mssviz/widgets/static/timeline.js";
 
 const strip = (changes = {}) => ({ gain_db: 0, muted: false, solo: false, ...changes });
@@ -124,9 +125,15 @@ test("a loop wraps what lies behind it and lets in what lies before", () => {
 });
 
 test("a dragged loop is ordered, inside, and not too short", () => {
-  assert.deepEqual(timeline.loopBetween(5, 2, 0, 10, 0.1), [2, 5]);
-  assert.deepEqual(timeline.loopBetween(-1, 12, 0, 10, 0.1), [0, 10]);
-  assert.equal(timeline.loopBetween(5, 5.05, 0, 10, 0.1), null);
+  assert.deepEqual(loops.loopBetween(5, 2, 0, 10, 0.1), [2, 5]);
+  assert.deepEqual(loops.loopBetween(-1, 12, 0, 10, 0.1), [0, 10]);
+  assert.equal(loops.loopBetween(5, 5.05, 0, 10, 0.1), null);
+});
+
+test("a loop of which one end goes to the playhead keeps its other end", () => {
+  assert.deepEqual(loops.loopAt(0, 3, [2, 5], 0, 10, 0.1), [3, 5]);
+  assert.deepEqual(loops.loopAt(1, 3, null, 0, 10, 0.1), [0, 3]);
+  assert.equal(loops.loopAt(0, 6, [2, 5], 0, 10, 0.1), null);
 });
 
 test("strips do not wrap around", () => {

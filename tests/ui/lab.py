@@ -209,6 +209,16 @@ def choose(page: Page, *path: str) -> None:
         item.hover() if i < len(path) else item.click()
 
 
+def show_theme(page: Page, theme: str) -> None:
+    """Choose JupyterLab's theme, "Light" or "Dark", and wait until all its colours are there."""
+    choose(page, "Settings", "Theme", f"JupyterLab {theme}")
+    light = str(theme == "Light").lower()
+    page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
+    page.wait_for_function(
+        "() => document.getAnimations().every(({ playState }) => playState === 'finished')"
+    )
+
+
 def open_panel(page: Page, name: str) -> None:
     """Open what a button in the explorer's first row opens; one popover or drawer at a time."""
     button = page.locator(".mssviz-menu button", has_text=name)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.ui.lab import SETTLED, open_panel, screenshot
+from tests.ui.lab import SETTLED, open_panel, screenshot, show_theme
 
 pytestmark = pytest.mark.ui
 
@@ -23,45 +23,39 @@ explorer = mssviz.explore(duration=2)
 explorer.separate()
 explorer.save_html("a11y.html")
 """
-LISTENING = """
-import numpy as np, mssviz
-noise = np.random.default_rng(0).normal(0, 0.05, (22050, 2)).astype(np.float32)
-mssviz.ListeningTest({"t": {"a": noise, "b": noise / 2}}, 44100, references={"t": noise})
-"""
-TRAINING = """
-import pandas as pd
+#: The listening test, by both methods; the training view with curves; and a network.
+OTHERS = """
+import ipywidgets as w, numpy as np, pandas as pd
 import mssviz
 from mssviz.widgets import training_view
+noise = np.random.default_rng(0).normal(0, 0.05, (22050, 2)).astype(np.float32)
+trials = {"t": {"a": noise, "b": noise / 2}}
 view = mssviz.TrainingView(mssviz.examples()["francium"].excerpt(0, 2))
 history = pd.DataFrame({"step": [1, 2], "loss": [2, 1], "validation_loss": [2.0, 1.5]})
 sdr = {"vocals": [1.0, 2.0], "accompaniment": [3.0, 4.0]}
 picture = training_view._curves(history, sdr)
 view._curves.value = training_view._img(picture, training_view._in_words(history, sdr))
-view
+surgery = mssviz.insight.Surgery(mssviz.Separator("spleeter:2stems", progress=False))
+w.VBox([
+    mssviz.ListeningTest(trials, 44100, references={"t": noise}),
+    mssviz.ListeningTest(trials, 44100, references={"t": noise}, method="ab"),
+    view,
+    mssviz.NetworkView(surgery),
+])
 """
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_explorer(run_cell, axe, dark):
-    page = run_cell(EXPLORER, dark=dark)
-    expect(page.locator(".mssviz-spectrogram .mssviz-picture")).to_be_visible(timeout=WORK_MS)
-    expect(page.get_by_role("group", name="vocals").first).to_be_visible(timeout=WORK_MS)
-    assert not (found := axe(page, ".mssviz-explorer")), "\n".join(found)
-
-
-def test_the_listening_test(run_cell, axe):
-    page = run_cell(LISTENING)
-    expect(page.locator(".mssviz-lt")).to_be_visible(timeout=WORK_MS)
-    assert not (found := axe(page, ".mssviz-lt")), "\n".join(found)
-
-
-def test_the_training_view(run_cell, axe):
-    page = run_cell(TRAINING)
+def test_listening_tests_training_and_network(run_cell, axe):
+    page = run_cell(OTHERS)
+    expect(page.locator(".mssviz-lt")).to_have_count(2, timeout=WORK_MS)
     expect(page.locator(".mssviz-box img")).to_be_visible(timeout=WORK_MS)
     expect(page.locator(".mssviz-picture")).to_be_visible(timeout=WORK_MS)
+    page.locator(".mssviz-network-site").first.click(timeout=WORK_MS)
     assert page.get_by_role("toolbar", name="Brush").count() == 0
     screenshot(page.locator(".mssviz-box"), "training-view")
-    assert not (found := axe(page, ".mssviz-box")), "\n".join(found)
+    for theme in ("Light", "Dark"):
+        show_theme(page, theme)
+        assert not (found := axe(page, ".jp-OutputArea-output")), "\n".join([theme, *found])
 
 
 def test_a_saved_page(run_cell, browser, axe, lab_folder):
@@ -69,12 +63,16 @@ def test_a_saved_page(run_cell, browser, axe, lab_folder):
     expect(page.locator(".jp-OutputArea-output", has_text="a11y.html")).to_be_visible(
         timeout=WORK_MS
     )
-    saved = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    saved = browser.new_context().new_page()
     saved.goto((lab_folder / "a11y.html").as_uri())
     expect(saved.locator(".mssviz-spectrogram .mssviz-picture")).to_be_visible(timeout=WORK_MS)
-    for width, height in ((1280, 900), (390, 844)):
-        saved.set_viewport_size({"width": width, "height": height})
-        assert not (found := axe(saved, "body")), "\n".join(found)
+    for scheme in ("light", "dark"):
+        saved.emulate_media(color_scheme=scheme)
+        for width, height in ((1280, 900), (390, 844)):
+            saved.set_viewport_size({"width": width, "height": height})
+            for panel in ("Display", "Scores"):
+                open_panel(saved, panel)
+                assert not (found := axe(saved, "body")), "\n".join([scheme, panel, *found])
     saved.context.close()
 
 

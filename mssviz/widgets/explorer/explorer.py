@@ -154,7 +154,8 @@ class Explorer(Box):
         deck.add_class("mssviz-deck")
         controls.status.add_class("mssviz-status")
         # for who comes for the first time; a lecture and a small screen have no room for it
-        super().__init__([style, deck, *([Tour()] if layout == "full" else [])])
+        tour = [Tour()] if layout == "full" else []
+        super().__init__([style, deck, *tour], "Explorer of a song's separation")
         for name in ("mssviz-explorer", f"mssviz-layout-{layout}", self.still.name):
             self.add_class(name)
         self._connect()
@@ -387,6 +388,7 @@ class _Display(Listener):
 
     def status_changed(self, status: Status) -> None:
         self._explorer.controls.show_status(status)
+        self._explorer.say(status.told)
 
     def excerpt_changed(self, excerpt: Excerpt | None) -> None:
         explorer = self._explorer

@@ -174,9 +174,9 @@ def _small(text: str, more: str = "") -> str:
 
 
 def _table(scores: Scores) -> str:
-    return scores.in_words().to_html(border=0, escape=True, classes="mssviz-scores") + _small(
-        " ".join(scores.notes)
-    )
+    table = scores.in_words().to_html(border=0, escape=True, classes="mssviz-scores")
+    named = table.replace("<table", '<table aria-label="Scores"', 1)
+    return named + _small(" ".join(scores.notes))
 
 
 def _legend(result: Result) -> tuple[str, ...]:

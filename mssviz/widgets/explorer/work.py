@@ -39,6 +39,17 @@ class Status:
     doing: str = ""
     messages: tuple[str, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """Text for those who do not see how the work goes: only its quarters, and its end.
+
+        An error is an alert, and not told here.
+        """
+        quarters = int(4 * self.share)
+        if self.phase == "working" and 0 < quarters < 4:
+            return f"{25 * quarters} % done"
+        return {"done": "Done", "cancelled": "Cancelled"}.get(self.phase, "")
+
 
 class Listener:
     """What a session tells; override the methods for what you want to know.

@@ -1,7 +1,9 @@
 // A box of widgets: obeys the keys pressed in it, keeps them from the notebook, keeps the focus, and
-// says above all other widgets if their kernel is gone, as they would do nothing, and say nothing.
+// says above all other widgets if their kernel is gone, as they would do nothing, and say nothing;
+// and tells those who do not see the page how work stands.
 
 import { obeyKeys } from "./commands.js";
+import { make } from "./elements.js";
 import { keepFocus } from "./focus.js";
 import { onKernel } from "./kernel.js";
 import { asWidget } from "./widget.js";
@@ -14,17 +16,24 @@ const SAID = {
 };
 
 export default asWidget("mssvizBox", (widget) => {
-  const { el } = widget;
+  const { el, model } = widget;
+  const alert = make("div", "", { role: "alert" });
+  const status = make("div", "mssviz-said", { role: "status" });
   el.classList.add("mssviz-guard");
-  el.setAttribute("role", "alert");
+  el.append(alert, status);
   onKernel(widget, (state) => {
     const app = el.closest(".mssviz-app");
-    el.textContent = SAID[state](app ? "load this page again" : "run this cell again");
+    alert.textContent = SAID[state](app ? "load this page again" : "run this cell again");
+  });
+  widget.onModel("change:said", () => {
+    status.textContent = model.get("said");
   });
   // what is around an element is known once it stands on the page
   const attach = () => {
     const box = el.closest(".mssviz-box");
     if (box) {
+      box.setAttribute("role", "region");
+      box.ariaLabel = model.get("label");
       obeyKeys(widget, box);
       keepFocus(widget, box);
     } else if (!widget.closed) requestAnimationFrame(attach);

@@ -97,6 +97,12 @@ export const KEY_MAP = [
     keys: { b: [false], "Shift+b": [true] },
   },
   {
+    group: "Lanes",
+    shown: ["Double click", "Delete"],
+    help: "on a slider: sets it back",
+    command: "chooseLane",
+  },
+  {
     group: "Picture",
     shown: ["+", "−"],
     help: "zoom in time",

@@ -7,7 +7,9 @@ import { asWidget } from "./widget.js";
 export default asWidget("mssvizSlider", (widget) => {
   const { model, el } = widget;
   const get = (name) => model.get(name);
-  const input = make("input", "mssviz-slider", { type: "range" });
+  // the label around it has its value, too, which is no part of its name
+  const name = { "aria-label": get("description") };
+  const input = make("input", "mssviz-slider", { type: "range", ...name });
   const output = make("output");
   const label = make("label", "mssviz-field", {}, get("description"), input, output);
   label.title = get("tooltip");

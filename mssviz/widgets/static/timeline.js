@@ -121,13 +121,6 @@ export function loopPosition(time, loop) {
   return loop[0] + ((time - loop[0]) % (loop[1] - loop[0]));
 }
 
-/** Loop [start, stop] of two times in any order inside [low, high], or null if too short. */
-export function loopBetween(a, b, low, high, shortest) {
-  const start = clamp(Math.min(a, b), low, high);
-  const stop = clamp(Math.max(a, b), low, high);
-  return stop - start < shortest ? null : [start, stop];
-}
-
 /** Value within [low, high]. */
 export function clamp(value, low, high) {
   return Math.min(Math.max(value, low), high);

@@ -1,6 +1,7 @@
 // The desk: the mixer's state as Python holds it, and what people set on it.
 
-import { clamp, comparedAt, loopBetween, nextChoice } from "../timeline.js";
+import { loopAt, loopBetween } from "../loop.js";
+import { clamp, comparedAt, nextChoice } from "../timeline.js";
 
 const SHORTEST_LOOP = 0.1; // s, as in Python
 const NEW_LOOP = 4; // s
@@ -135,9 +136,8 @@ export class Desk {
 
   /** Move the loop's start (0) or stop (1) to the playhead. */
   loopHere(edge, now) {
-    const [start, stop] = this.get("selection") ?? [this.first, this.last];
-    const [a, b] = edge === 0 ? [now, stop] : [start, now];
-    const loop = a < b && this.loopBetween(a, b);
+    const before = this.get("selection");
+    const loop = loopAt(edge, now, before, this.first, this.last, SHORTEST_LOOP);
     if (loop) this.setLoop(loop);
   }
 }

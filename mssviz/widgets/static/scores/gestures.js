@@ -1,8 +1,10 @@
 // Pointer and keys on the picture of scores: they read windows, go to them, and select.
 
+import { loopAt } from "../loop.js";
 import { windowAt, windowSpan } from "./windows.js";
 
 const DRAG_PX = 4;
+const SHORTEST = 0.1; // s, as in Python
 
 export class Gestures {
   /** `showWindow` is called when another window is read, `repaint` when a selection is drawn. */
@@ -27,6 +29,7 @@ export class Gestures {
       {
         step,
         goTo: (share) => this.seek(share * last()),
+        loopHere: (edge) => this.selectHere(edge),
         escape: () => this.widget.save({ selection: null }),
       },
     ];
@@ -61,6 +64,15 @@ export class Gestures {
 
   seek(index) {
     if (index >= 0) this.widget.save({ time: this.plot.windows.times[index] });
+  }
+
+  /** Move the selection's start (0) or stop (1) to the playhead. */
+  selectHere(edge) {
+    const [time, before] = ["time", "selection"].map((trait) => this.model.get(trait));
+    const { windows, lastWindow } = this.plot;
+    const limits = [windows.times[0], windows.times[lastWindow] + windows.window];
+    const selection = loopAt(edge, time, before, ...limits, SHORTEST);
+    if (selection) this.widget.save({ selection });
   }
 
   /** Move the stretch in view as little as shows the playhead's window; read it out if focused. */

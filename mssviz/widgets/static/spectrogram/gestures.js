@@ -1,6 +1,7 @@
 // Wheel and pointers on the picture: they move it, go to a time, select, pin, and lead the brush.
 
 import { frequencyToUnit, panRange, unitToFrequency, zoomRange } from "../axes.js";
+import { loopAt } from "../loop.js";
 
 const LEAST_SECONDS = 0.1;
 /** Lowest frequency of the whole picture on a logarithmic axis; below lie only few bins. */
@@ -90,6 +91,13 @@ export class Gestures {
   }
 
   // --- what keys and buttons do --------------------------------------------------------------
+
+  /** Move the selection's start (0) or stop (1) to the playhead. */
+  selectHere(edge) {
+    const [time, before] = ["time", "selection"].map((trait) => this.model.get(trait));
+    const selection = loopAt(edge, time, before, ...this.plot.timeLimits, LEAST_SECONDS);
+    if (selection) this.save({ selection });
+  }
 
   /** Pin the bin under the pointer; without one, the one in the middle of the playhead. */
   pin() {

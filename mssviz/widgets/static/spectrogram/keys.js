@@ -24,6 +24,7 @@ export function pictureCommands({ gestures, model, plot, canvas }) {
     {
       step: (seconds) => go(model.get("time") + seconds),
       goTo: (edge) => go(plot.timeLimits[edge]),
+      loopHere: (edge) => gestures.selectHere(edge),
     },
   ];
 }

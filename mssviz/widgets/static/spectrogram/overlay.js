@@ -3,11 +3,8 @@
 import { cleared } from "../canvas.js";
 import { MARGIN } from "./plot.js";
 
-/** Colours and widths of the lines of a box, one over the other. */
-const BOX_LINES = [
-  ["#000000", 3],
-  ["#ffffff", 1],
-];
+/** Width of what is dark, and lies under each line, so that it is seen on every picture. */
+const UNDER = 3;
 
 export class Overlay {
   constructor(model, plot, canvas, brush) {
@@ -27,6 +24,7 @@ export class Overlay {
       context.fillStyle = "rgba(255, 255, 255, 0.16)";
       const [a, b] = selection.map((seconds) => this.plot.x(seconds));
       context.fillRect(a, MARGIN.top, b - a, height);
+      this.outline(context, [a, MARGIN.top, b - a, height]);
     }
     this.line(context, this.model.get("time"), null, "#ffffff");
     const pinned = this.model.get("pinned");
@@ -40,24 +38,39 @@ export class Overlay {
   box(context, { start, stop, low, high, label }) {
     const [left, right] = [this.plot.x(start), this.plot.x(stop)];
     const [top, bottom] = [this.plot.y(high), this.plot.y(low)];
+    const y = top > MARGIN.top + 14 ? top - 4 : bottom + 12;
     context.font = "600 11px system-ui, sans-serif";
-    for (const [color, width] of BOX_LINES) {
-      Object.assign(context, { strokeStyle: color, lineWidth: width });
-      context.strokeRect(left, top, right - left, bottom - top);
-      const y = top > MARGIN.top + 14 ? top - 4 : bottom + 12;
-      context.strokeText(label, left, y);
-    }
+    this.outline(context, [left, top, right - left, bottom - top]);
+    Object.assign(context, { strokeStyle: "#000000", lineWidth: UNDER });
+    context.strokeText(label, left, y);
     context.fillStyle = "#ffffff";
-    context.fillText(label, left, top > MARGIN.top + 14 ? top - 4 : bottom + 12);
+    context.fillText(label, left, y);
+  }
+
+  /** A rectangle's edges. */
+  outline(context, rectangle) {
+    for (const [color, width] of [
+      ["#000000", UNDER],
+      ["#ffffff", 1],
+    ]) {
+      Object.assign(context, { strokeStyle: color, lineWidth: width });
+      context.strokeRect(...rectangle);
+    }
   }
 
   /** Line at a time, and one at a frequency if there is one. */
   line(context, seconds, hertz, color) {
     const { width, height } = this.plot.inner;
-    context.fillStyle = color;
-    context.globalAlpha = 0.8;
-    context.fillRect(Math.round(this.plot.x(seconds)), MARGIN.top, 1, height);
-    if (hertz !== null) context.fillRect(MARGIN.left, Math.round(this.plot.y(hertz)), width, 1);
-    context.globalAlpha = 1;
+    const x = Math.round(this.plot.x(seconds));
+    const y = hertz === null ? null : Math.round(this.plot.y(hertz));
+    for (const [fill, wide] of [
+      ["#000000", UNDER],
+      [color, 1],
+    ]) {
+      const edge = (wide - 1) / 2;
+      context.fillStyle = fill;
+      context.fillRect(x - edge, MARGIN.top, wide, height);
+      if (y !== null) context.fillRect(MARGIN.left, y - edge, width, wide);
+    }
   }
 }

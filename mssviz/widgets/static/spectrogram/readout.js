@@ -20,7 +20,7 @@ function formatTurn(mask) {
 export class Readout {
   constructor(model) {
     this.model = model;
-    this.element = make("div", "mssviz-readout", { role: "status", "aria-live": "off" });
+    this.element = make("div", "mssviz-readout", { role: "status" });
     this.element.hidden = true;
     this.reading = null;
     this.pointed = false;
@@ -65,6 +65,8 @@ export class Readout {
 
   update() {
     const wanted = this.pointed || this.model.get("pinned");
+    // a bin that keys have pinned is read out; a pointer on its way would never be done
+    this.element.ariaLive = this.pointed ? "off" : "polite";
     this.element.hidden = !wanted || !this.element.hasChildNodes();
   }
 
