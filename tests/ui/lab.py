@@ -124,7 +124,7 @@ def serve(folder: Path, command: Sequence[str] = ("jupyterlab",)) -> Iterator[st
 def open_notebook(page: Page, address: str, name: str, dark: bool = False) -> None:
     """Open a notebook in JupyterLab and run all its cells."""
     show_notebook(page, address, name)
-    choose(page, "Settings", "Theme", f"JupyterLab {'Dark' if dark else 'Light'}")
+    show_theme(page, "Dark" if dark else "Light")
     # JupyterLab can lose the request while the kernel is still connecting
     output = page.locator(".jp-OutputArea-output").first
     for _ in range(4):
@@ -211,6 +211,8 @@ def choose(page: Page, *path: str) -> None:
 
 def show_theme(page: Page, theme: str) -> None:
     """Choose JupyterLab's theme, "Light" or "Dark", and wait until all its colours are there."""
+    if page.locator("body").get_attribute("data-jp-theme-name") == f"JupyterLab {theme}":
+        return
     choose(page, "Settings", "Theme", f"JupyterLab {theme}")
     light = str(theme == "Light").lower()
     page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")

@@ -85,18 +85,28 @@ LOOKS = """(elements) => elements.filter((e) => e.checkVisibility()).map((e) => 
 })"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_forced_colours_keep_what_is_pressed_focused_and_painted(run_cell, scheme):
+def test_forced_colours_keep_what_is_pressed_focused_and_painted(run_cell):
     page = run_cell(EXPLORER)
     page.wait_for_function(SETTLED, timeout=WORK_MS)
     page.set_viewport_size({"width": 1280, "height": 720})
+    open_panel(page, "Mask")
+    page.get_by_role("button", name="Solo vocals").click()
+    devtools = page.context.new_cdp_session(page)
+    for scheme in ("light", "dark"):
+        _force_colours(devtools, scheme)
+        _assert_kept(page)
+        screenshot(page, f"forced-colours-{scheme}")
+
+
+def _force_colours(devtools, scheme):
     features = {"forced-colors": "active", "prefers-color-scheme": scheme}
-    page.context.new_cdp_session(page).send(
+    devtools.send(
         "Emulation.setEmulatedMedia",
         {"features": [{"name": name, "value": value} for name, value in features.items()]},
     )
-    open_panel(page, "Mask")
-    page.get_by_role("button", name="Solo vocals").click()
+
+
+def _assert_kept(page):
     for where in (".mssviz-tabs", ".mssviz-tools", ".mssviz-mixer-buttons", ".mssviz-drawers"):
         state = "aria-expanded" if where == ".mssviz-drawers" else "aria-pressed"
         on, off = (
@@ -126,7 +136,6 @@ def test_forced_colours_keep_what_is_pressed_focused_and_painted(run_cell, schem
     width, height = fader.size
     filled, rest = (fader.getpixel((share * width // 20, height // 2)) for share in (1, 19))
     assert filled != rest
-    screenshot(page, f"forced-colours-{scheme}")
 
 
 # --- the focus is never lost ------------------------------------------------------------------
@@ -178,15 +187,15 @@ def test_the_focus_stays_when_undo_has_nothing_more_to_undo(explorer):
     expect(undo).to_be_focused(timeout=WORK_MS)
 
 
-@pytest.mark.parametrize("name", ["Mask", "Brush", "Display", "Scores"])
-def test_escape_closes_the_drawer_and_gives_the_focus_back(explorer, name):
+def test_escape_closes_each_drawer_and_gives_the_focus_back(explorer):
     page = explorer
-    open_panel(page, name)
-    drawer = page.locator(".mssviz-drawer-page:visible").first
-    drawer.locator("select:enabled, input:enabled, [tabindex='0']").first.focus()
-    page.keyboard.press("Escape")
-    expect(page.locator(".mssviz-drawer-page:visible")).to_have_count(0)
-    expect(page.locator(".mssviz-menu button", has_text=name)).to_be_focused()
+    for name in ("Mask", "Brush", "Display", "Scores"):
+        open_panel(page, name)
+        drawer = page.locator(".mssviz-drawer-page:visible").first
+        drawer.locator("select:enabled, input:enabled, [tabindex='0']").first.focus()
+        page.keyboard.press("Escape")
+        expect(page.locator(".mssviz-drawer-page:visible")).to_have_count(0)
+        expect(page.locator(".mssviz-menu button", has_text=name)).to_be_focused()
 
 
 @pytest.mark.parametrize("key", ["Enter", "Escape"])

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.lab import eventually, screenshot
+from tests.ui.lab import eventually, screenshot, show_theme
 
 pytestmark = pytest.mark.ui
 
@@ -132,9 +132,8 @@ def test_keys_do_the_same_wherever_the_focus_is(explorer):
         expect(solo).to_have_attribute("aria-pressed", "true")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_card_of_keys_opens_closes_and_gives_the_focus_back(explorer, theme):
-    page, root = explorer(dark=theme == "dark")
+def test_the_card_of_keys_opens_closes_and_gives_the_focus_back(explorer):
+    page, root = explorer()
     card = page.get_by_role("dialog", name="Keys and gestures")
     picture = root.locator(".mssviz-spectrogram .mssviz-picture")
     picture.focus()
@@ -146,7 +145,7 @@ def test_the_card_of_keys_opens_closes_and_gives_the_focus_back(explorer, theme)
         page.set_viewport_size(size)
         heights = card.evaluate("(card) => [card.scrollHeight, card.clientHeight]")
         assert heights[0] <= heights[1] + 1, size
-    screenshot(page, f"keys-{theme}")
+    screenshot(page, "keys")
     # the notebook's keys are kept from it here, too
     for key in ("m", "b", "x", "a", "d", "d", "0", "0", "z"):
         page.keyboard.press(key)
@@ -211,20 +210,21 @@ def test_one_mixer_of_a_page_plays_at_a_time(run_cell):
     _expect_playing(page, False, False)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_pressed_buttons_stay_readable_under_the_pointer(explorer, theme):
-    page, root = explorer(dark=theme == "dark")
+def test_pressed_buttons_stay_readable_under_the_pointer(explorer):
+    page, root = explorer()
     for name in ("Mute vocals", "Solo accompaniment"):
         root.get_by_role("button", name=name).click()
     root.locator(".mssviz-spectrogram .mssviz-picture").press("l")
     pressed = root.locator("button[aria-pressed=true]:visible")
     eventually(page, lambda: _at_least(pressed.count(), 5))
-    for button in pressed.all():
-        button.hover()
-        page.wait_for_timeout(250)  # of JupyterLab's fade
-        name = button.get_attribute("aria-label") or button.inner_text()
-        assert button.evaluate(CONTRAST) >= LEAST_CONTRAST, name
-    screenshot(root, f"pressed-{theme}")
+    for theme in ("Light", "Dark"):
+        show_theme(page, theme)
+        for button in pressed.all():
+            button.hover()
+            page.wait_for_timeout(250)  # of JupyterLab's fade
+            name = button.get_attribute("aria-label") or button.inner_text()
+            assert button.evaluate(CONTRAST) >= LEAST_CONTRAST, name
+        screenshot(root, f"pressed-{theme.lower()}")
 
 
 def _at_least(count, least):

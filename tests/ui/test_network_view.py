@@ -1,11 +1,12 @@
 """The real U-Net drawn in a real browser: parts are switched off by mouse and by keys."""
 
+import itertools
 import json
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.lab import eventually, screenshot
+from tests.ui.lab import eventually, screenshot, show_theme
 
 pytestmark = pytest.mark.ui
 
@@ -188,9 +189,20 @@ def test_what_python_refuses_is_said(open_view):
     expect(view.get_by_role("alert")).to_be_empty()
 
 
-@pytest.mark.parametrize("width", [330, 400, 1280])
-def test_skips_are_level_with_what_they_join(open_view, width):
-    _, view = open_view(width=width)
+def resize(page, view, width):
+    """Let the view's box have another width, in pixels, and the page have room for it."""
+    view.evaluate("(e, width) => { e.parentElement.style.width = `${width}px`; }", width)
+    page.set_viewport_size({"width": width + 240, "height": 2200})
+
+
+def test_skips_are_level_with_what_they_join_at_every_width(open_view):
+    page, view = open_view()
+    for width in (330, 400, 1280):
+        resize(page, view, width)
+        eventually(page, lambda: _assert_level(view))
+
+
+def _assert_level(view):
     for i in range(1, 6):
         names = (f"conv{i}", f"conv{i}_skip", f"up{6 - i}")
         source, skip, end = (centre(site(view, f"vocals_{name}")) for name in names)
@@ -204,10 +216,8 @@ def test_skips_are_level_with_what_they_join(open_view, width):
     assert view.evaluate(wide) == []
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1280])
-def test_axe_finds_nothing(open_view, axe, width, dark):
-    page, view = open_view(width=width, dark=dark)
+def test_axe_finds_nothing_in_either_theme(open_view, axe):
+    page, view = open_view()
     view.get_by_role("button", name="skip from conv1").click()
     view.get_by_role("switch").click()
     site(view, "vocals_conv2").click()
@@ -217,30 +227,34 @@ def test_axe_finds_nothing(open_view, axe, width, dark):
     expect_told(page, {"vocals_conv1_skip": "off", "vocals_conv2": "channels 2, 3, 4, 5: off"})
     expect(channels.nth(5)).to_have_attribute("aria-pressed", "false")
     page.mouse.move(0, 0)
-    screenshot(view, f"network-{width}-{'dark' if dark else 'light'}")
-    assert not (found := axe(page, ".mssviz-network")), "\n".join(found)
+    for theme, width in itertools.product(("Light", "Dark"), (400, 1280)):
+        show_theme(page, theme)
+        resize(page, view, width)
+        screenshot(view, f"network-{width}-{theme.lower()}")
+        assert not (found := axe(page, ".mssviz-network")), "\n".join(found)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_forced_colours_keep_what_is_chosen_and_switched(open_view, scheme):
+def test_forced_colours_keep_what_is_chosen_and_switched(open_view):
     page, view = open_view()
-    features = {"forced-colors": "active", "prefers-color-scheme": scheme}
-    page.context.new_cdp_session(page).send(
-        "Emulation.setEmulatedMedia",
-        {"features": [{"name": name, "value": value} for name, value in features.items()]},
-    )
     chosen, other = site(view, "vocals_conv1"), site(view, "vocals_conv2")
     chosen.click()
     view.get_by_role("group", name="Channels").get_by_role("button").nth(1).click()
     expect_told(page, {"vocals_conv1": "channels 1: off"})
     ground = "e => getComputedStyle(e).backgroundColor"
-    assert chosen.evaluate(ground) != other.evaluate(ground)
-    off, on = (
-        view.locator(f".mssviz-network-channels [aria-pressed={pressed}]").first.evaluate(ground)
-        for pressed in ("false", "true")
-    )
-    assert off != on
-    screenshot(view, f"network-forced-{scheme}")
+    devtools = page.context.new_cdp_session(page)
+    for scheme in ("light", "dark"):
+        features = {"forced-colors": "active", "prefers-color-scheme": scheme}
+        devtools.send(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": name, "value": value} for name, value in features.items()]},
+        )
+        assert chosen.evaluate(ground) != other.evaluate(ground)
+        off, on = (
+            view.locator(f".mssviz-network-channels [aria-pressed={told}]").first.evaluate(ground)
+            for told in ("false", "true")
+        )
+        assert off != on
+        screenshot(view, f"network-forced-{scheme}")
 
 
 def test_many_layers_fold_and_open_for_what_is_chosen(open_view, axe):
