@@ -86,11 +86,15 @@ class Trials:
         (folder / "inputs").mkdir()
         self.made = self.writer.prepare(folder / "inputs")
         if self.writer.imports:
-            # before there is a fork; and numba, which an interruption leaves half-imported
+            # before there is a fork; librosa takes numba in, which is not to be interrupted there
+            import librosa
+
             import mssviz.networks.converters.roformer
             import mssviz.networks.fit
             import mssviz.networks.mel_roformer
             import mssviz.networks.unet  # noqa: F401
+
+            librosa.filters.mel(sr=8000, n_fft=64)
         self._empty()
         self.lines = self._forked(self._counted)
         self.new = self._forked(self._written)

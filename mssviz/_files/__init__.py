@@ -10,12 +10,12 @@ This package knows no sound, no model and no data set.
 from mssviz._files.digests import content_digest, is_sealed, seal, sha256
 from mssviz._files.locks import alone, lock
 from mssviz._files.places import cache_folder, chosen_folder
-from mssviz._files.scratch import ScratchFolder, mapped_zeros, temporary_places
+from mssviz._files.scratch import ScratchFolder, check_room, mapped_zeros, temporary_places
 from mssviz._files.temporary import sweep
 from mssviz._files.writing import Draft, check_places, mapped_blocks, new_file, new_folder, writing
 
 __all__ = [
-    "Draft", "ScratchFolder", "alone", "cache_folder", "check_places", "chosen_folder",
-    "content_digest", "is_sealed", "lock", "mapped_blocks", "mapped_zeros", "new_file",
-    "new_folder", "seal", "sha256", "sweep", "temporary_places", "writing",
+    "Draft", "ScratchFolder", "alone", "cache_folder", "check_places", "check_room",
+    "chosen_folder", "content_digest", "is_sealed", "lock", "mapped_blocks", "mapped_zeros",
+    "new_file", "new_folder", "seal", "sha256", "sweep", "temporary_places", "writing",
 ]  # fmt: skip

@@ -110,6 +110,23 @@ def mapped_zeros(shape: tuple[int, ...], dtype: Any = np.float32) -> AnyArray:
     raise FileError(f"a temporary file of {size} MiB fits nowhere; {_REMEDY}", _tried(failures))
 
 
+def check_room(path: Path, n_bytes: int) -> None:
+    """Raise `OSError` unless a file of this size finds room now, for who cannot bear to find none.
+
+    Parameters
+    ----------
+    path
+        Path that the file is to have, which is free afterwards.
+    n_bytes
+        Size of the file.
+    """
+    try:
+        with path.open("wb") as file:
+            _reserve(file.fileno(), n_bytes)
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def _tried(failures: Sequence[str]) -> str:
     return f"or set TMPDIR to a folder on a larger disk; tried: {', '.join(failures)}"
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mssviz._files import check_room
 from mssviz._typing import AnyArray
 from mssviz.errors import FileError, ParameterError, reason
 from mssviz.networks import table
@@ -22,6 +23,10 @@ from mssviz.networks._tensorflow import keras, own_settings, tf
 
 if TYPE_CHECKING:
     from mssviz.networks import Network
+
+
+#: Most bytes that HDF5 writes beside the numbers of one variable, for its name and its groups.
+_H5_BYTES = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -195,7 +200,13 @@ class Fit:
             variable.assign(state[name])
 
     def save(self, path: Path) -> None:
-        """Write the average network's weights as ``*.weights.h5``."""
+        """Write the average network's weights as ``*.weights.h5``.
+
+        HDF5 cannot close a file for which there is no room, and the process then crashes at one of
+        the next ones; so there must be room before it begins.
+        """
+        n_bytes = sum(np.asarray(v).nbytes + _H5_BYTES for v in self.average.model.weights)
+        check_room(path, n_bytes + _H5_BYTES)
         self.average.model.save_weights(path)
 
     def _variables(self) -> Iterator[tuple[str, Any]]:
