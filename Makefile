@@ -1,6 +1,7 @@
 # make explore   set everything up, then JupyterLab on copies of the explorer and the course, in work/
 # make app       set everything up, then the explorer as a page of its own
 # make test      set everything up, the browser too, then all tests
+# make test-quick     what takes less than two minutes of them
 # make test-nightly   all tests, with ten times the counts of docs/reliability.md; for hours
 # make demo      the main job without a browser: stems, mask picture, score table
 # make lint      ruff, types, notebooks without outputs, JavaScript and CSS (needs Node.js)
@@ -14,9 +15,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 NODE_STAMP := tools/js/node_modules/.ready
+# a process for each of two cores; tests of a file share what was expensive to make
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup browser explore app test test-nightly demo docs lint audit bench clean weights
+.PHONY: setup browser explore app test test-quick test-nightly demo docs lint audit bench clean weights
 
 setup: $(STAMP)
 
@@ -41,8 +44,11 @@ browser: $(STAMP)
 	@sh tools/browser.sh $(BIN)
 
 test: weights browser
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests --ignore=tests/ui $(PYTEST_OPTIONS)
-	@$(BIN)/python -m pytest tests/ui $(PYTEST_OPTIONS) || [ $$? -eq 5 ]  # 5: none was asked for
+	@$(PYTEST) --ignore=tests/ui $(PYTEST_OPTIONS)
+	@$(PYTEST) tests/ui $(PYTEST_OPTIONS) || [ $$? -eq 5 ]  # 5: none was asked for
+
+test-quick: weights
+	@$(PYTEST) --ignore=tests/ui -m "not slow" $(PYTEST_OPTIONS)
 
 test-nightly:
 	@MSSVIZ_NIGHTLY=10 MSSVIZ_SEED=$${MSSVIZ_SEED:-$$(date +%Y%m%d)} $(MAKE) test

@@ -7,6 +7,8 @@ from mssviz import bss_eval, datasets, metrics
 from mssviz.errors import Cancelled, ParameterError
 from mssviz.scores import projection
 
+pytestmark = pytest.mark.slow
+
 
 def noise(*shape, seed=0):
     return 0.1 * np.random.default_rng(seed).standard_normal(shape)

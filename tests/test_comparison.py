@@ -23,6 +23,8 @@ from mssviz.comparison import Scoring, compare
 from mssviz.comparison.store import KEPT, ScoreStore, key_of
 from mssviz.errors import Cancelled, MssvizError, ParameterError
 
+pytestmark = pytest.mark.slow
+
 MODELS = ["mixture", "oracle:IRM2", "bands"]
 RATE = 44100
 

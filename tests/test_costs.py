@@ -13,6 +13,8 @@ from mssviz import comparison, separators
 from mssviz.comparison import costs
 from mssviz.errors import Cancelled, MssvizError, ParameterError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 

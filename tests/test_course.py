@@ -14,6 +14,8 @@ import pytest
 import mssviz
 from mssviz import lessons
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 COURSE = ROOT / "notebooks" / "course"
 LESSONS = {path.stem: nbformat.read(path, as_version=4) for path in sorted(COURSE.glob("*.ipynb"))}
@@ -119,7 +121,6 @@ def claims():
                 )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("claim", "expression"), claims())
 def test_a_number_in_a_text_is_right(claim, expression):
     assert expression != "?", f"no expression gives {claim}"
@@ -152,7 +153,6 @@ def solutions():
             yield pytest.param(code, id=f"{path.stem}-{number}")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("code", solutions())
 def test_a_solution_solves(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -14,6 +14,8 @@ from mssviz.errors import AudioError
 from tests import mutated_sound
 from tests.counts import SEED, count
 
+pytestmark = pytest.mark.slow
+
 RATE = mutated_sound.RATE
 #: Kinds whose damage is found, and where sound ends at a sample.
 FOUND = ("flac", "ogg", "opus", "mp3", "m4a")

@@ -14,6 +14,8 @@ from mssviz.networks._tensorflow import keras
 from mssviz.networks.fit import Fit
 from mssviz.training import CHECKPOINT, Run, Settings, train
 
+pytestmark = pytest.mark.slow
+
 TINY = dataclasses.replace(
     training.tiny(), patch_frames=16, model_bins=64, model={"type": "unet", "filters": [4, 8]}
 )

@@ -19,6 +19,8 @@ from mssviz.stft import StftParams
 from tests.counts import NIGHTLY, SEED, count
 from tests.writers import TINY, noise
 
+pytestmark = pytest.mark.slow
+
 RATE = 8000
 #: A network that takes no time, on patches of 16 s.
 SMALL = replace(
@@ -141,7 +143,6 @@ def leaks(place, times):
 
 
 @only_linux
-@pytest.mark.slow
 def test_many_separations_hold_no_more_than_few(tmp_path):
     times = count("separations without a leak")
     after_ten, after_all = said(in_process("leaks", tmp_path, times, TMPDIR=str(tmp_path)))
@@ -182,7 +183,6 @@ def exported(place, minutes):
 
 
 @only_linux
-@pytest.mark.slow
 def test_a_long_song_takes_no_more_memory_than_a_short_one(tmp_path):
     minutes = count("minutes of a song")
     found = said(in_process("exported", tmp_path, minutes))

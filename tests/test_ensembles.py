@@ -26,6 +26,8 @@ from mssviz.widgets.explorer.choice import Choice
 from mssviz.widgets.explorer.pickers import model_picker
 from mssviz.widgets.explorer.script import script_of
 
+pytestmark = pytest.mark.slow
+
 RATE = 44100
 SECOND = "spleeter:2stems"
 #: More than one block of samples, and no whole number of hops.
@@ -520,7 +522,6 @@ def test_the_explorer_shows_and_measures_them():
 # --- On real songs ------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_the_page_says_what_real_models_score(tmp_path):
     page = (Path(__file__).parents[1] / "docs" / "ensembles.md").read_text("utf-8")
     rows = re.findall(r"^\| \**`(.*spleeter.*)`\** \| \**([0-9. /-]+)\** \|", page, re.M)

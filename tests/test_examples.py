@@ -10,6 +10,8 @@ import pytest
 
 import mssviz
 
+pytestmark = pytest.mark.slow
+
 NAMES = [name for name in mssviz.__all__ if not inspect.ismodule(getattr(mssviz, name))]
 #: Names in rooms that have an example, too.
 IN_ROOMS = [

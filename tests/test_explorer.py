@@ -12,6 +12,8 @@ from mssviz.separation.editing import Stroke
 from mssviz.stft import stft
 from mssviz.training import Settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def explorer():

@@ -18,6 +18,8 @@ from mssviz.separation.editing import Stroke
 from mssviz.widgets._box import owned
 from tests.counts import count
 
+pytestmark = pytest.mark.slow
+
 RATE = 44100
 STROKE = Stroke("vocals", "erase", [(0.5, 400), (1, 400)])
 
@@ -706,14 +708,12 @@ def measured():
     manager.shutdown_kernel(now=True)
 
 
-@pytest.mark.slow
 @measures_memory
 def test_running_a_cell_many_times_does_not_add_up(measured):
     sizes = [size for _ in range(count("runs of a cell")) for size, _ in measured(None, 1)]
     assert max(sizes[-3:]) - max(sizes[:4]) < 50, sizes
 
 
-@pytest.mark.slow
 @measures_memory
 def test_separations_of_half_a_minute_stay_below_one_and_a_half_gigabytes(measured, tmp_path):
     for name, stem in mssviz.examples()["francium"].load()[1].items():

@@ -15,6 +15,8 @@ from mssviz._files import scratch
 from mssviz.widgets.explorer.choice import Choice
 from mssviz.widgets.explorer.session import Session
 
+pytestmark = pytest.mark.slow
+
 RATE = 44100
 #: Flags of commands, calls of Python, and folders that nobody has chosen.
 FOREIGN = r"--\w|\(\)|/tmp|TMPDIR|MSSVIZ_|None|mssviz\.|\boffset\b|\bduration\b"

@@ -18,6 +18,8 @@ from mssviz.widgets.explorer.script import script_of
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.work import Listener
 
+pytestmark = pytest.mark.slow
+
 RATE = 44100
 STROKE = Stroke("vocals", "erase", [(0.5, 400), (1, 400)])
 
@@ -410,7 +412,6 @@ def test_models_of_other_grids_are_refused(session, folder):
         session.separate(Choice(folder, "mixture", "wave-unet"))
 
 
-@pytest.mark.slow
 def test_no_widget_is_needed():
     """All of the above, in a process that has none."""
     code = (

@@ -8,6 +8,8 @@ from jupyter_client.manager import start_new_kernel
 from tests.counts import NIGHTLY, count
 from tests.test_explorer_life import SIZES, measures_memory, run_cell
 
+pytestmark = pytest.mark.slow
+
 WORK = """
 import time, mssviz
 explorer = mssviz.explore(model={model!r}, duration=2)
@@ -42,7 +44,6 @@ def kernels():
         manager.shutdown_kernel(now=True)
 
 
-@pytest.mark.slow
 @measures_memory
 def test_explorers_at_once_work_and_do_not_grow(kernels):
     with ThreadPoolExecutor(len(kernels)) as people:

@@ -8,6 +8,8 @@ from mssviz import audio, datasets, export
 from mssviz.errors import AudioError, Cancelled, ParameterError
 from mssviz.export import FileOptions, separate_file, stem_paths
 
+pytestmark = pytest.mark.slow
+
 FLOAT = FileOptions(bit_depth="float")
 TARGETS = ("vocals", "accompaniment")
 

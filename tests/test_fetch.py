@@ -29,6 +29,8 @@ from mssviz import _fetch, _files, presets, pretrained
 from mssviz.errors import Cancelled, ParameterError, PretrainedError
 from mssviz.presets import Weights
 
+pytestmark = pytest.mark.slow
+
 INDEX, DATA = "model.index", "model.data-00000-of-00001"
 FILES = {INDEX: None, DATA: None}
 

@@ -13,6 +13,8 @@ from mssviz.networks._tensorflow import tf
 from mssviz.networks.fit import Fit, Glance
 from mssviz.training import Settings, measuring, train
 
+pytestmark = pytest.mark.slow
+
 TARGETS = ("vocals", "accompaniment")
 SMALL = dataclasses.replace(
     presets.find("bs-roformer-tiny"),

@@ -10,6 +10,8 @@ import pytest
 import mssviz
 from mssviz import datasets
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parent / "golden"
 TARGETS = ("vocals", "accompaniment")
 DITHER_DB = {"francium": None, "musdb": -80}

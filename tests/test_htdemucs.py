@@ -20,6 +20,8 @@ from mssviz.separators import Separator, chunks, levels
 from tests.shapes import outline
 from tests.test_roformers import safetensors
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = np.load(Path(__file__).parent / "golden" / "htdemucs.npz")
 CHUNK = 610
 SONG = GOLDEN["mixture"].T

@@ -13,6 +13,8 @@ from mssviz._values import LARGEST_YAML, load_yaml
 from mssviz.errors import FileError, ParameterError, PretrainedError
 from tests.test_roformers import GOLDEN, safetensors, written
 
+pytestmark = pytest.mark.slow
+
 BS = """\
 audio: {chunk_size: 480, hop_length: 441, num_channels: 2, sample_rate: 44100}
 model:

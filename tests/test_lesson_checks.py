@@ -13,6 +13,8 @@ from mssviz.lessons import ethics, painting, phases, systems
 from mssviz.separation.editing import Stroke
 from mssviz.stft import StftParams, stft
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):

@@ -32,6 +32,8 @@ from mssviz.lessons.demonstration import decibels, figure, slider
 from mssviz.separation.editing import Stroke
 from mssviz.stft import istft, stft
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def shown():
@@ -228,7 +230,6 @@ def test_a_delay_is_as_long_as_it_says():
     assert not sounds["second"][:88].any()
 
 
-@pytest.mark.slow
 def test_the_residual_is_what_no_stem_has(shown):
     demonstration = shown(lessons.Residual)
     made = lessons.songs.separated("spleeter:2stems")
@@ -343,7 +344,6 @@ def goal():
 VOICE = Stroke("vocals", "paint", [(0.1, 850), (1.3, 850)], 0.08, 100.0)
 
 
-@pytest.mark.slow
 def test_a_stroke_is_seen_heard_and_scored(goal):
     before, sound = goal.sdr, goal.mixer.waveform("vocals").copy()
     assert before == goal.network_sdr
@@ -361,7 +361,6 @@ def test_a_stroke_is_seen_heard_and_scored(goal):
     assert goal.text in html.unescape(goal.children[0].children[1].value)
 
 
-@pytest.mark.slow
 def test_a_stroke_can_be_taken_back(goal):
     undo = goal.children[0].children[0]
     assert undo.disabled
@@ -372,7 +371,6 @@ def test_a_stroke_can_be_taken_back(goal):
     assert goal.sdr == pytest.approx(goal.network_sdr, abs=1e-4)
 
 
-@pytest.mark.slow
 def test_nothing_is_left_of_a_goal_that_is_closed():
     lessons.songs.separated(painting.MODEL, "lithium", painting.BAR_SECONDS)  # without a bar
     before = set(_instances)
@@ -381,7 +379,6 @@ def test_nothing_is_left_of_a_goal_that_is_closed():
     assert set(_instances) == before
 
 
-@pytest.mark.slow
 def test_the_goal_says_of_which_kind_the_error_is(goal):
     assert "voice that it cuts off" in goal.text
     everything = [(-1, 0), (3, 0), (3, 20000), (-1, 20000)]
@@ -389,7 +386,6 @@ def test_the_goal_says_of_which_kind_the_error_is(goal):
     assert "other sound that the mask lets through" in goal.text
 
 
-@pytest.mark.slow
 def test_a_stroke_that_cannot_be_is_refused_on_the_page(goal):
     goal.paint(Stroke("<drums>", "paint", [(1, 100)]))
     said = goal.children[0].children[1].value
@@ -400,7 +396,6 @@ def test_a_stroke_that_cannot_be_is_refused_on_the_page(goal):
 # --- Lesson 6 -----------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_a_network_lies_between_the_mixture_and_the_oracles(shown):
     demonstration = shown(lessons.Ceilings, song="francium", stem="accompaniment")
     levels = [number(demonstration.text, rf"{re.escape(t)} (−?\d+\.\d)") for t in ceilings.MODELS]
@@ -451,7 +446,6 @@ def test_frames_are_most_like_themselves_and_like_what_comes_again():
     assert max(lags, key=lambda lag: np.diag(alike, lag).mean()) == pytest.approx(bar, abs=1)
 
 
-@pytest.mark.slow
 def test_repetition_helps_the_voice_but_not_the_band(shown):
     demonstration = shown(lessons.Repetition, song="lithium", stem="accompaniment")
     said = [r"SDR: (\S+) dB", r"the mixture itself has (\S+) dB"]
@@ -516,7 +510,6 @@ def test_layers_on_the_way_down_see_what_the_exercise_says(depth):
     assert frames.stop - frames.start == layers.sizes()[depth - 1]
 
 
-@pytest.mark.slow
 def test_what_is_switched_off_is_seen_heard_and_scored(shown):
     demonstration = shown(lessons.Skips, song="francium", cut="skip of level 3")
     assert layers.surgery().cuts == {}
@@ -547,7 +540,6 @@ def test_feature_maps_are_those_of_the_network(shown):
 # --- Lesson 9 -----------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_a_border_between_patches_changes_the_mask_and_is_heard(shown):
     demonstration = shown(lessons.PatchBorder, border=2.5)
     song = lessons.excerpt()
@@ -565,7 +557,6 @@ def test_a_border_between_patches_changes_the_mask_and_is_heard(shown):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("above", decisions.ABOVE)
 def test_the_treble_is_what_the_control_says(shown, above):
     demonstration = shown(lessons.Edge, stem="vocals", above=above)
@@ -578,7 +569,6 @@ def test_the_treble_is_what_the_control_says(shown, above):
     assert said == pytest.approx(scores.usdr(true, heard), abs=0.06)
 
 
-@pytest.mark.slow
 def test_a_repaired_place_is_heard_and_gains_what_is_said(shown):
     demonstration = shown(lessons.Mistakes, place=2)
     true = lessons.excerpt().two["vocals"]
@@ -593,7 +583,6 @@ def test_a_repaired_place_is_heard_and_gains_what_is_said(shown):
     assert "Place 1: too much" in demonstration.text
 
 
-@pytest.mark.slow
 def test_a_bin_has_its_mask_its_true_share_and_its_evidence(shown):
     demonstration = shown(lessons.WhyBin, time=1.7, frequency=3000)
     separation = lessons.songs.separated("spleeter:2stems")
@@ -610,7 +599,6 @@ def test_a_bin_has_its_mask_its_true_share_and_its_evidence(shown):
 # --- Lesson 10 ----------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", scoring.MODELS)
 def test_the_parts_of_a_score_add_up_to_what_is_scored(shown, model):
     demonstration = shown(lessons.HearScores, model=model)
@@ -628,7 +616,6 @@ def test_the_parts_of_a_score_add_up_to_what_is_scored(shown, model):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("answer", scoring.ANSWERS)
 def test_what_is_given_as_the_vocals_is_heard_and_scored(shown, answer):
     demonstration = shown(lessons.FoolScores, answer=answer)
@@ -640,7 +627,6 @@ def test_what_is_given_as_the_vocals_is_heard_and_scored(shown, answer):
     assert said == pytest.approx(scores.fullness(true, given, 44100), abs=0.06)
 
 
-@pytest.mark.slow
 def test_every_score_is_fooled_by_something():
     own, ideal = scoring.marks("Spleeter's"), scoring.marks("an ideal mask's")
     hard = scoring.marks("Spleeter's, through hard masks")
@@ -655,7 +641,6 @@ def test_every_score_is_fooled_by_something():
     assert scoring.marks("the true stem, with soft hiss")["bleedless"] < ideal["bleedless"]
 
 
-@pytest.mark.slow
 def test_windows_of_cSDR_are_those_of_evaluate():
     true = lessons.excerpt().two
     estimate = scoring.ANSWERS["Spleeter's"]("lithium")
@@ -664,7 +649,6 @@ def test_windows_of_cSDR_are_those_of_evaluate():
     assert scoring.marks("Spleeter's")["cSDR"] == pytest.approx(found, abs=0.01)
 
 
-@pytest.mark.slow
 def test_ratings_stand_beside_the_scores_of_what_was_heard():
     test = lessons.blind_test()
     table = lessons.beside(test)
@@ -724,7 +708,6 @@ def test_augmentation_changes_levels_channels_and_company():
     assert any(not alike(mixed[name], plain[name]) for name in gains)
 
 
-@pytest.mark.slow
 def test_a_network_is_trained_in_class_and_nothing_is_left_of_it():
     view = lessons.ClassTraining(seconds=3, augment=["gain"], steps=2)
     folder = Path(view._folder.name)
@@ -739,7 +722,6 @@ def test_a_network_is_trained_in_class_and_nothing_is_left_of_it():
     assert not folder.exists()
 
 
-@pytest.mark.slow
 def test_a_song_that_is_learnt_by_heart_helps_no_other():
     view = lessons.ClassTraining()
     view.wait()
@@ -790,7 +772,6 @@ def test_bands_hold_every_bin_and_are_told(shown, split, n_bands, n_here):
         assert (low + width) * 44100 / 2048 > 989
 
 
-@pytest.mark.slow
 def test_systems_whose_weights_are_there_stand_side_by_side(shown):
     demonstration = shown(lessons.SideBySide, heard="teaching:4stems")
     true = lessons.excerpt("francium").stems["vocals"]
@@ -851,7 +832,6 @@ def test_licences_are_never_freer_for_a_bolder_plan():
         assert words == sorted(words)
 
 
-@pytest.mark.slow
 def test_a_network_is_better_only_where_it_has_learnt(shown):
     demonstration = shown(lessons.Contaminated, song="francium")
     said = [
@@ -871,7 +851,6 @@ def ethics_models():
     return "teaching:4stems", "spleeter:2stems"
 
 
-@pytest.mark.slow
 def test_a_shifted_voice_is_harder_for_the_network_alone(shown):
     demonstration = shown(lessons.OtherVoices, semitones=12)
     true = demonstration.sounds["true stem"]

@@ -11,8 +11,9 @@ import pytest
 from tests.counts import SEED, count
 from tests.mutations import GROUPS
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_damaged_models_archives_and_configurations(tmp_path):
     # in a process of its own, which tells its peak of memory and may crash
     counts = {group: count(group) for group in GROUPS}

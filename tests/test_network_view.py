@@ -14,6 +14,8 @@ from mssviz.errors import ParameterError
 from mssviz.insight import Surgery
 from mssviz.widgets._network_layout import DOWN, SKIPS, UP, label, layout, proportions
 
+pytestmark = pytest.mark.slow
+
 NAMES = [
     "spleeter:2stems", "teaching:4stems",
     *(f"{name}-tiny" for name in ("bs-roformer", "d3net", "demucs", "htdemucs", "muth", "scnet",

@@ -14,6 +14,8 @@ from mssviz.networks._tensorflow import keras, tf
 from mssviz.networks.table import FORMATS, LOSSES, NETWORKS, OPTIMIZERS, PRECISIONS, resolve
 from mssviz.separation import MAGNITUDE, SPECTRUM
 
+pytestmark = pytest.mark.slow
+
 RATE = 44100
 SMALL = [name for name in presets.shipped() if name.endswith(presets.TINY)]
 LARGE = [name.removesuffix(presets.TINY) for name in SMALL]

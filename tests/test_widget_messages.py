@@ -25,6 +25,8 @@ from tests.mutations import NONSENSE
 from tests.test_score_view import table
 from tests.writers import TINY, noise, song
 
+pytestmark = pytest.mark.slow
+
 RATE = 8000
 GRID = StftParams(sample_rate=RATE, n_fft=512, hop_length=128)
 SOURCES = "".join(path.read_text("utf-8") for path in Path(widgets.__file__).parent.rglob("*.py"))

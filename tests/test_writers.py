@@ -15,6 +15,8 @@ import mssviz
 from tests.counts import SEED, count
 from tests.writers import WRITERS
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(mssviz.__file__).parent
 #: What makes files that last; those of `ScratchFolder` end with their process.
 WRITES = re.compile(
@@ -66,7 +68,6 @@ def found(request):
     return wrong
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["kill", "interrupt", "full", "read_only"])
 def test_what_is_there_is_old_or_new_and_the_next_run_is_right(found, how):
     assert {name: by[how] for name, by in found.items() if by[how]} == {}
