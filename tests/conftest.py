@@ -39,6 +39,16 @@ def pytest_runtest_makereport():
     return report
 
 
+@pytest.fixture(scope="module")
+def plain_graphs():
+    """Graphs run as they are traced: to improve them takes longer than a few steps do."""
+    from mssviz.networks._tensorflow import tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+
 @pytest.fixture(scope="session")
 def separator():
     return mssviz.Separator("spleeter:2stems", progress=False)

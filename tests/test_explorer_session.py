@@ -18,7 +18,7 @@ from mssviz.widgets.explorer.script import script_of
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.work import Listener
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_graphs")]
 
 RATE = 44100
 STROKE = Stroke("vocals", "erase", [(0.5, 400), (1, 400)])

@@ -13,7 +13,7 @@ from mssviz.networks._tensorflow import tf
 from mssviz.networks.fit import Fit, Glance
 from mssviz.training import Settings, measuring, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_graphs")]
 
 TARGETS = ("vocals", "accompaniment")
 SMALL = dataclasses.replace(

@@ -13,6 +13,8 @@ from mssviz import plots, presets
 from mssviz.errors import Cancelled, ParameterError
 from mssviz.insight import MaskBin, Surgery
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_graphs")]
+
 
 @pytest.fixture(scope="module")
 def song(separator, example):

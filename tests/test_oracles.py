@@ -13,6 +13,8 @@ from mssviz.scores.signals import si_sdr
 from mssviz.separation import SPECTRUM
 from mssviz.stft import StftParams, istft, stft
 
+pytestmark = pytest.mark.slow
+
 RATE = 44100
 PARAMS = StftParams()
 TWO = ("vocals", "accompaniment")

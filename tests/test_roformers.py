@@ -17,6 +17,8 @@ from mssviz.networks.roformer_tables import BANDS, frequencies, mel_bands
 from mssviz.networks.table import NETWORKS, resolve
 from tests.shapes import outline
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = np.load(Path(__file__).parent / "golden" / "roformers.npz")
 CHUNK, OVERLAP = 480, 4
 FILES = {  # of the golden values: what no shape tells, and the stems

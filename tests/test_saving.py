@@ -22,6 +22,8 @@ from mssviz.separation.editing import Stroke
 from mssviz.widgets.explorer.saving import WAYS
 from mssviz.widgets.explorer.script import script_of
 
+pytestmark = pytest.mark.slow
+
 RATE = 44100
 STROKE = Stroke("vocals", "erase", [(0.5, 400), (1.0, 800)], radius_hertz=300.0)
 #: Names that would be code, markup or another folder, if anybody let them.

@@ -15,6 +15,8 @@ from mssviz.separators import chunks
 from tests.shapes import outline
 from tests.test_roformers import safetensors
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = np.load(Path(__file__).parent / "golden" / "scnet.npz")
 CHUNK, OVERLAP = 480, 4
 TARGETS = ("a", "b")

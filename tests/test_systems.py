@@ -10,24 +10,16 @@ import mssviz
 from mssviz import audio, datasets, presets, pretrained, training
 from mssviz.errors import ParameterError, PretrainedError
 from mssviz.networks import Network
-from mssviz.networks._tensorflow import keras, tf
+from mssviz.networks._tensorflow import keras
 from mssviz.networks.table import FORMATS, LOSSES, NETWORKS, OPTIMIZERS, PRECISIONS, resolve
 from mssviz.separation import MAGNITUDE, SPECTRUM
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_graphs")]
 
 RATE = 44100
 SMALL = [name for name in presets.shipped() if name.endswith(presets.TINY)]
 LARGE = [name.removesuffix(presets.TINY) for name in SMALL]
 STEMS = ("vocals", "drums", "bass", "other")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def plain_graphs():
-    """Graphs run as they are traced: to improve them takes longer than the few steps here."""
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    yield
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
 
 
 @pytest.fixture(scope="module")

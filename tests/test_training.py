@@ -24,6 +24,8 @@ from mssviz.training import Settings, train
 from mssviz.training.chunks import Chunks, _starts
 from mssviz.training.patches import Patches
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_graphs")]
+
 RATE = 44100
 TARGETS = ("vocals", "accompaniment")
 TINY = dataclasses.replace(

@@ -16,6 +16,8 @@ from mssviz.widgets.explorer.lanes import RESIDUAL
 from mssviz.widgets.explorer.questions import FeatureMaps, placed
 from mssviz.widgets.explorer.why import errors as errors_module
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_graphs")]
+
 RATE = 44100
 
 
