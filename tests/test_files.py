@@ -4,9 +4,11 @@ import errno
 import gc
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -377,6 +379,26 @@ def test_what_a_dead_process_left_is_swept_and_what_a_living_one_has_is_not(tmp_
         with _files.new_file(tmp_path / "next"):  # sweeps at its first file in a folder
             pass
         assert names(tmp_path) == ["next"]
+
+
+def test_a_folder_loses_its_mark_last(tmp_path, monkeypatch):
+    folder, gone = _files.ScratchFolder(tmp_path), []
+    for name in "abc":
+        (folder.path / name).touch()
+    (folder.path / "deep").mkdir()
+    unlink, rmtree = Path.unlink, shutil.rmtree
+    monkeypatch.setattr(Path, "unlink", lambda p, **o: gone.append(p.name) or unlink(p, **o))
+    monkeypatch.setattr(shutil, "rmtree", lambda p, **o: gone.append(p.name) or rmtree(p, **o))
+    folder.close()
+    assert sorted(gone[:-1]) == ["a", "b", "c", "deep"]
+    assert gone[-1] == folder.path.name
+    assert names(tmp_path) == []
+
+
+def test_a_look_at_a_place_sweeps_it(tmp_path):
+    (tmp_path / ".mssviz-0123456789abcdef.part").touch()
+    _files.check_places([tmp_path / "file"])
+    assert names(tmp_path) == []
 
 
 def test_nothing_else_is_ever_swept(tmp_path):

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 import mssviz
+from mssviz._files import temporary
 from mssviz.errors import Cancelled, MssvizError
 from tests.permissions import bound
 from tests.writers import WRITERS
@@ -166,6 +167,7 @@ class Trials:
         process = os.fork()
         if not process:
             os.close(reader)
+            temporary.sweep_once.cache_clear()  # a process of its own would not have swept yet
             signal.alarm(LIMIT_SECONDS)
             try:
                 answer = {"value": work()}

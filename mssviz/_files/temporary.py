@@ -51,15 +51,26 @@ def _remove(path: Path) -> None:
     if not path.is_dir():
         path.unlink()
     elif (path / _MARK).is_file():
-        shutil.rmtree(path, ignore_errors=True)
+        _remove_marked(path)
     else:
         path.rmdir()  # its process died while making it, so it is empty
+
+
+def _remove_marked(folder: Path) -> None:
+    """Remove a folder, its mark last: what is killed here must be known for ours afterwards."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != _MARK:
+                path.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_own(path: Path, held: int, process: int) -> None:
     """Remove a folder of `made_folder`, unless this process is a fork of the one that made it."""
     if os.getpid() == process:  # a fork inherits the object, but not the folder
-        shutil.rmtree(path, ignore_errors=True)
+        _remove_marked(path)
         os.close(held)
 
 

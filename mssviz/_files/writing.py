@@ -76,6 +76,7 @@ def check_places(paths: Iterable[Path]) -> None:
                 "folder"
             )
         with writing(there):
+            sweep_once(there)
             probe, handle = made_file(there, ".mssviz-{}.part")
             probe.unlink()
             os.close(handle)
