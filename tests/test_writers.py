@@ -26,6 +26,7 @@ WRITES = re.compile(
 #: Modules that write nothing but what is temporary, or in memory, and why that is known.
 OTHERWISE = {
     "_files.writing": "what all of them use; tests/test_files.py",
+    "_files.scratch": "temporary files; tests/test_files.py",
     "_files.temporary": "what all of them use; tests/test_files.py",
     "_files.digests": "appends to what has no name yet; tests/test_files.py",
     "widgets.upload": "in a temporary folder of its own; tests/test_upload.py",
