@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,7 +48,9 @@ def every_widget():
         for kind in waiting.pop().__subclasses__():
             waiting.append(kind)
             is_section = issubclass(kind, section.Section)
-            if kind.__module__.startswith("mssviz.widgets") and not is_section:
+            # traits that are added to one widget make a class of their own of the same name
+            is_ours = kind is getattr(sys.modules[kind.__module__], kind.__name__, None)
+            if kind.__module__.startswith("mssviz.widgets") and is_ours and not is_section:
                 found.add(kind)
     return found
 
