@@ -15,8 +15,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 NODE_STAMP := tools/js/node_modules/.ready
+PYTEST := $(BIN)/python -m pytest
 # a process for each of two cores; tests of a file share what was expensive to make
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+PARALLEL := -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: setup browser explore app test test-quick test-nightly demo docs lint audit bench clean weights
@@ -44,11 +45,11 @@ browser: $(STAMP)
 	@sh tools/browser.sh $(BIN)
 
 test: weights browser
-	@$(PYTEST) --ignore=tests/ui $(PYTEST_OPTIONS)
+	@$(PYTEST) $(PARALLEL) --ignore=tests/ui $(PYTEST_OPTIONS)
 	@$(PYTEST) tests/ui $(PYTEST_OPTIONS) || [ $$? -eq 5 ]  # 5: none was asked for
 
 test-quick: weights
-	@$(PYTEST) --ignore=tests/ui -m "not slow" $(PYTEST_OPTIONS)
+	@$(PYTEST) $(PARALLEL) --ignore=tests/ui -m "not slow" $(PYTEST_OPTIONS)
 
 test-nightly:
 	@MSSVIZ_NIGHTLY=10 MSSVIZ_SEED=$${MSSVIZ_SEED:-$$(date +%Y%m%d)} $(MAKE) test

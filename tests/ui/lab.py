@@ -250,11 +250,17 @@ class Kernels:
         self._lent = False
 
     def lend(self, name: str) -> None:
-        """Let a notebook run in the kept kernel, unless another one of this test does."""
-        if self._lent or "/" in name:  # a lesson's kernel works in the lesson's folder
+        """Let a notebook run in the kept kernel, unless another one of this test does.
+
+        A lesson gets one of its own, which works in the lesson's folder.
+        """
+        notebook = {"path": name, "name": name, "type": "notebook"}
+        if "/" in name:  # where JupyterLab finds one, it never asks which
+            self._ask("post", "sessions", json=notebook | {"kernel": {"name": "python3"}})
+            return
+        if self._lent:
             return
         self._lent = True
-        notebook = {"path": name, "name": name, "type": "notebook"}
         if session := self._session():
             self._ask("patch", f"sessions/{session['id']}", json=notebook)
         else:
