@@ -13,20 +13,21 @@ import lzma
 import os
 import re
 import select
+import shutil
 import struct
 import subprocess
 import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from mssviz._files import ScratchFolder, sha256, writing
+from mssviz._files import ScratchFolder, lock, sha256, sweep, writing
 from mssviz._typing import Progress
 from mssviz._values import shown
 from mssviz.errors import ParameterError, PretrainedError, reason
@@ -34,6 +35,8 @@ from mssviz.errors import ParameterError, PretrainedError, reason
 if TYPE_CHECKING:
     import requests
 
+#: Name of the folder for files that are fetched one by one.
+FILES = "files"
 _CHUNK = 1 << 16
 #: Most bytes of anything that is fetched or taken out of an archive, if nothing else is known.
 LARGEST = 1 << 32
@@ -410,3 +413,25 @@ def _cause(error: BaseException) -> str:
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     return reason(error)
+
+
+def tidy(place: Path, sources: Sequence[Mapping[str, Any]], progress: Progress, what: str) -> None:
+    """Remove what a killed process has left of its downloads, and nothing else.
+
+    Parameters
+    ----------
+    place
+        Folder for what arrives, with the lock that whoever fetches holds.
+    sources
+        Addresses and hashes of what is fetched into it, as a configuration names them.
+    progress, what
+        Callback and description of the wait for the lock.
+    """
+    sweep(place)
+    digests = [source["sha256"] for source in sources if "url" in source]
+    left = [place / name for one in digests for name in (one, f"{one}.part")] + [place / FILES]
+    with suppress(OSError):  # it may not be changed
+        if any(path.exists() for path in left):
+            with lock(place / "lock", progress, what):
+                for path in left:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ import numpy as np
 
 from mssviz import _fetch, presets
 from mssviz._files import ScratchFolder, cache_folder, chosen_folder, new_folder, sha256, sweep
-from mssviz._files.locks import empty_out, lock
+from mssviz._files.locks import lock
 from mssviz._typing import PathLike, Progress
 from mssviz._values import is_sha256, read_json
 from mssviz.errors import MssvizError, ParameterError, PretrainedError, reason
@@ -114,7 +114,7 @@ def fetch(
     place = _downloads(folder)
     if source is None and _is_intact(preset, folder):
         sweep(folder.parent)
-        empty_out(place, progress, _WAIT)
+        _fetch.tidy(place, preset.weights.sources, progress, _WAIT)
         return folder
     if source is None:
         _refuse_unreadable(preset, folder)
@@ -224,7 +224,7 @@ def _arrived(
             _fetch.check_address(mirror, MIRROR_VARIABLE)
             url = mirror.rstrip("/") + url.removeprefix(_RELEASES)
         return _fetch.download(url, place / digest, digest, progress, most)
-    files = place / "files"
+    files = place / _fetch.FILES
     files.mkdir(exist_ok=True)
     for name, url in source["files"].items():
         expected = preset.weights.files[name]

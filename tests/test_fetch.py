@@ -313,6 +313,15 @@ def test_what_a_killed_process_left_of_a_finished_download_goes(tiny, server, pl
     assert len(server.asked) == 1
 
 
+def test_what_others_put_beside_a_finished_download_stays(tiny, server, place, tmp_path):
+    pretrained.fetch(tiny)
+    folder, digest = arriving(tiny, tmp_path)
+    (folder / "notes.txt").write_text("mine")
+    (folder / f"{digest}.part").write_text("cut off")
+    pretrained.fetch(tiny)
+    assert sorted(path.name for path in folder.iterdir()) == ["lock", "notes.txt"]
+
+
 def test_an_interrupted_download_is_resumed(tiny, server, place, tmp_path):
     server.stop_after = 2_500_000
     with pytest.raises(PretrainedError, match=server.url):

@@ -2,9 +2,8 @@
 
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from mssviz._files.writing import writing
@@ -13,8 +12,6 @@ from mssviz.errors import FileError
 
 #: Seconds between two tries to get a lock that another process holds.
 _POLL_SECONDS = 0.2
-#: Name of the lock in a folder of ours whose content only its holder may change.
-LOCK = "lock"
 
 
 @contextmanager
@@ -79,23 +76,3 @@ def lock(path: Path, progress: Progress, what: str) -> Iterator[None]:
         yield
     finally:
         held.release()
-
-
-def empty_out(folder: Path, progress: Progress, what: str) -> None:
-    """Remove what a process that is gone has left in a folder of ours, all but its lock.
-
-    Parameters
-    ----------
-    folder
-        Folder whose content is only changed by who holds its lock, `LOCK`; it need not exist.
-    progress, what
-        Callback and description of the wait for the lock, as in `lock`.
-    """
-    with suppress(OSError):  # it is not there, or may not be changed
-        if any(path.name != LOCK for path in folder.iterdir()):
-            with lock(folder / LOCK, progress, what):
-                for path in folder.iterdir():
-                    if path.is_dir():
-                        shutil.rmtree(path)
-                    elif path.name != LOCK:
-                        path.unlink()
