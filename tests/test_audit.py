@@ -84,6 +84,11 @@ def test_files_that_were_withdrawn_or_replaced_are_findings(audit, page):
     ]
 
 
+def test_a_version_that_the_index_no_longer_has_is_a_finding(audit, page):
+    page["releases"] = {}
+    assert found(audit, page).lines == ["albatros 1.2.0: the index has no file with aa11, bb22"]
+
+
 def test_floors_above_known_holes_are_those_that_are_installed():
     text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     part = text.split("## Floors above known holes")[1].split("\n## ")[0]

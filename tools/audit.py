@@ -55,7 +55,7 @@ def findings(package: Locked, page: dict[str, Any]) -> Findings:
         f"mended in {' '.join(one['fixed_in']) or 'no version'}"
         for one in advisories
     ]
-    files = page["releases"][package.version] if "releases" in page else page["urls"]
+    files = page["releases"].get(package.version, []) if "releases" in page else page["urls"]
     published = {file["digests"]["sha256"] for file in files}
     if unknown := package.hashes - published:
         lines.append(f"{name}: the index has no file with {', '.join(sorted(unknown))}")
