@@ -23,7 +23,7 @@ class _Guard(anywidget.AnyWidget):
     """
 
     _esm = _static.module("box.js")
-    _css = _static.style("help.css", "box.css")
+    _css = _static.style("told.css", "help.css", "box.css")
 
     label = t.Unicode(help="name of the box, for those who do not see it").tag(sync=True)
     said = t.Unicode(help="what these are told when it changes").tag(sync=True)

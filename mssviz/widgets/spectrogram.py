@@ -79,7 +79,7 @@ class SpectrogramView(View):
     settings = ("low", "scale", "channel", *_LEVELS, "colormap", "tool", "height")
     module = "spectrogram/view.js"
     _esm = _static.module(module)
-    styles = ("slider.css", "spectrogram.css", "help.css")
+    styles = ("slider.css", "spectrogram.css", "told.css", "help.css")
     _css = _static.style(*styles)
 
     start = t.Float(0.0, help="left edge, seconds").tag(**WRITTEN)

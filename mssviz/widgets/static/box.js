@@ -18,7 +18,7 @@ const SAID = {
 export default asWidget("mssvizBox", (widget) => {
   const { el, model } = widget;
   const alert = make("div", "", { role: "alert" });
-  const status = make("div", "mssviz-said", { role: "status" });
+  const status = make("div", "mssviz-said mssviz-told", { role: "status" });
   el.classList.add("mssviz-guard");
   el.append(alert, status);
   onKernel(widget, (state) => {

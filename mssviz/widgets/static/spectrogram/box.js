@@ -31,7 +31,10 @@ export class KeyBox {
   constructor({ model, plot, brush, repaint, middle }) {
     Object.assign(this, { model, plot, brush, repaint, middle });
     /** Reads out what happens to it. */
-    this.element = make("div", "mssviz-read-out", { role: "status", "aria-live": "polite" });
+    this.element = make("div", "mssviz-read-out mssviz-told", {
+      role: "status",
+      "aria-live": "polite",
+    });
   }
 
   /** Take another tool: what was begun with the one before is dropped. */
