@@ -29,10 +29,13 @@ ipywidgets.Widget.close_all()
 get_ipython().run_line_magic("reset", "-f")
 gc.collect()
 """
-#: Whether a spectrogram view has every tile that its picture asked for, and has painted them.
+#: Whether a spectrogram view is laid out, has every tile that its picture asked for, and has
+#: painted them.
 SETTLED = """() => {
     const view = document.querySelector(".mssviz-spectrogram")?.mssvizSpectrogram;
-    return view && view.tiles.cache.tiles.size && !view.tiles.waiting.size && !view.dirty;
+    const laidOut = document.querySelector(".mssviz-spectrogram .mssviz-picture")?.clientWidth;
+    const { tiles, dirty } = view ?? {};
+    return laidOut && tiles?.cache.tiles.size && !tiles.waiting.size && !dirty;
 }"""
 OPTIONS = (
     "--no-sandbox",
@@ -211,8 +214,6 @@ def choose(page: Page, *path: str) -> None:
 
 def show_theme(page: Page, theme: str) -> None:
     """Choose JupyterLab's theme, "Light" or "Dark", and wait until all its colours are there."""
-    if page.locator("body").get_attribute("data-jp-theme-name") == f"JupyterLab {theme}":
-        return
     choose(page, "Settings", "Theme", f"JupyterLab {theme}")
     light = str(theme == "Light").lower()
     page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
