@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from playwright.sync_api import Page, sync_playwright
 
 from tests.ui import lab
+from tests.ui.lent import Kernels
 
 CODE = """
 import numpy as np
@@ -292,7 +293,7 @@ def main() -> None:
                 partial(explorer_responds, seconds=240, view=[120, 135]),
             )
             for work in works:
-                lab.Kernels(address, folder).end()
+                Kernels(address, folder).end()
                 page = lab.new_page(browser, viewport={"width": 1430, "height": 1600})
                 work(page, address, folder)
                 page.context.close()

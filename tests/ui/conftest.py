@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.ui import lab as jupyter
+from tests.ui.lent import Kernels, Pages
 
 AXE_LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 #: Rule and element of each violation within an element of a page.
@@ -74,43 +75,47 @@ def lab(lab_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def kernels(lab: str, lab_folder: Path) -> Iterator[jupyter.Kernels]:
+def kernels(lab: str, lab_folder: Path) -> Iterator[Kernels]:
     """Kernels that the tests of a file lend to each other."""
-    found = jupyter.Kernels(lab, lab_folder)
+    found = Kernels(lab, lab_folder)
+    yield found
+    found.end()
+
+
+@pytest.fixture(scope="module")
+def pages(browser: Browser) -> Iterator[Pages]:
+    """Pages that the tests of a file lend to each other."""
+    found = Pages(browser)
     yield found
     found.end()
 
 
 @pytest.fixture
 def open_notebook(
-    browser: Browser, lab: str, kernels: jupyter.Kernels, request: pytest.FixtureRequest
+    lab: str, pages: Pages, kernels: Kernels, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Page]]:
     """Function (name, width, dark, tour, alone) that opens and runs a notebook; returns the page.
 
-    The kernel is one that tests before have used; one that is `alone` is new, and ends with the
-    test: for cells that change what they import.
+    Page and kernel are those that tests before have used, but for a first visit with its `tour`;
+    a kernel that is `alone` is new, and ends with the test: for cells that change what they import.
     """
-    pages: list[Page] = []
 
     def open_(
         name: str, width: int = 1280, dark: bool = False, tour: bool = False, alone: bool = False
     ) -> Page:
-        viewport = {"width": width, "height": 2200}
-        page = jupyter.new_page(browser, tour, viewport=viewport)
-        pages.append(page)
+        page = pages.lend(width, tour)
         if not alone:
             kernels.lend(name)
         jupyter.open_notebook(page, lab, name, dark)
         return page
 
     yield open_
-    for i, page in enumerate(pages):
-        if request.node.failed:
-            jupyter.screenshot(page, f"failed-{request.node.name}-{i}")
-        page.context.close()
     if request.node.failed:
+        for i, page in enumerate(pages.lent):
+            jupyter.screenshot(page, f"failed-{request.node.name}-{i}")
         kernels.end()
-    else:
+    pages.take_back(request.node.failed)
+    if not request.node.failed:
         kernels.take_back()
 
 

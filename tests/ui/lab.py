@@ -14,21 +14,11 @@ from typing import Any
 
 import nbformat
 import numpy as np
-import requests
-from jupyter_client import BlockingKernelClient
 from playwright.sync_api import Browser, Locator, Page, Playwright
-from playwright.sync_api import TimeoutError as Timeout
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts"
 START_SECONDS = 90
-#: Brings a kernel back to where nothing but its imports is left of what was done with it.
-FORGET = """
-import gc, ipywidgets
-ipywidgets.Widget.close_all()
-get_ipython().run_line_magic("reset", "-f")
-gc.collect()
-"""
 #: Whether a spectrogram view is laid out, has every tile that its picture asked for, and has
 #: painted them.
 SETTLED = """() => {
@@ -36,6 +26,12 @@ SETTLED = """() => {
     const laidOut = document.querySelector(".mssviz-spectrogram .mssviz-picture")?.clientWidth;
     const { tiles, dirty } = view ?? {};
     return laidOut && tiles?.cache.tiles.size && !tiles.waiting.size && !dirty;
+}"""
+#: Opens a notebook and waits until its kernel answers: before, JupyterLab can lose a request.
+SHOW = """async (path) => {
+    const panel = await window.jupyterapp.commands.execute("docmanager:open", { path });
+    await Promise.all([panel.context.ready, panel.revealed, panel.sessionContext.ready]);
+    await panel.sessionContext.session.kernel.info;
 }"""
 OPTIONS = (
     "--no-sandbox",
@@ -109,6 +105,7 @@ def serve(folder: Path, command: Sequence[str] = ("jupyterlab",)) -> Iterator[st
     }
     arguments = [sys.executable, "-m", *command, "--no-browser", "--allow-root", "--port=0"]
     arguments += ["--ServerApp.port_retries=50", "--ServerApp.ip=127.0.0.1"]
+    arguments += ["--LabApp.expose_app_in_browser=True"]
     # otherwise every page that is opened lets Node.js look for what could be built
     asked = {"page_config_data": {"buildCheck": False, "buildAvailable": False}}
     arguments += [f"--ServerApp.tornado_settings={asked}"]
@@ -125,30 +122,35 @@ def serve(folder: Path, command: Sequence[str] = ("jupyterlab",)) -> Iterator[st
 
 
 def open_notebook(page: Page, address: str, name: str, dark: bool = False) -> None:
-    """Open a notebook in JupyterLab and run all its cells."""
+    """Open a notebook in JupyterLab, run all its cells and wait for what is shown first."""
     show_notebook(page, address, name)
     show_theme(page, "Dark" if dark else "Light")
-    # JupyterLab can lose the request while the kernel is still connecting
-    output = page.locator(".jp-OutputArea-output").first
-    for _ in range(4):
-        choose(page, "Run", "Run All Cells")
-        with contextlib.suppress(Timeout):
-            output.wait_for(timeout=15_000)
-            break
+    page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.locator(".jp-OutputArea-output").first.wait_for(timeout=60_000)
 
 
 def show_notebook(page: Page, address: str, name: str) -> None:
-    """Open a notebook in JupyterLab, as it was saved."""
+    """Open a notebook in JupyterLab, as it was saved, and wait for its kernel.
+
+    A page that has JupyterLab is not loaded again.
+    """
+    if not page.evaluate("() => Boolean(window.jupyterapp)"):
+        _load(page, address)
+    page.evaluate(SHOW, name)
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+
+
+def _load(page: Page, address: str) -> None:
+    """Load JupyterLab with nothing open in it, not even its file browser."""
     # JupyterLab asks for the kernel if it has not heard yet which there are
     question = page.locator(".jp-Dialog", has_text="Select Kernel")
     select = question.get_by_role("button", name="Select")
     page.add_locator_handler(question, select.click)
-    page.goto(address.replace("/lab?", f"/lab/tree/{name}?") + "&reset")
-    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-    # without the file browser there is as much room as on a teacher's screen
-    if page.locator("#jp-left-stack:visible").count():
-        page.keyboard.press("Control+b")
-    page.wait_for_selector("[data-status=idle]", timeout=60_000, state="attached")
+    page.goto(f"{address}&reset")
+    page.wait_for_function("() => window.jupyterapp?.restored", timeout=60_000)
+    page.evaluate("() => window.jupyterapp.restored")
+    # there is as much room as on a teacher's screen
+    page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
 
 
 def arrays(page: Page, script: str, argument: object = None) -> list[np.ndarray]:
@@ -213,8 +215,11 @@ def choose(page: Page, *path: str) -> None:
 
 
 def show_theme(page: Page, theme: str) -> None:
-    """Choose JupyterLab's theme, "Light" or "Dark", and wait until all its colours are there."""
-    choose(page, "Settings", "Theme", f"JupyterLab {theme}")
+    """Have JupyterLab's theme be "Light" or "Dark", and wait until all its colours are there."""
+    page.evaluate(
+        "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })",
+        f"JupyterLab {theme}",
+    )
     light = str(theme == "Light").lower()
     page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
     page.wait_for_function(
@@ -233,81 +238,6 @@ def shut_down(page: Page) -> None:
     """Shut the notebook's kernel down and wait until it is gone."""
     choose(page, "Kernel", "Shut Down Kernel")
     page.wait_for_selector("[data-status=unknown]", timeout=30_000, state="attached")
-
-
-class Kernels:
-    """Kernels of a JupyterLab for notebooks in its folder: each is lent to one test after another.
-
-    One that has imported TensorFlow makes a test seconds shorter. What a test leaves in it is
-    closed and forgotten before it is lent again. Each holds the better part of a gigabyte.
-    """
-
-    def __init__(self, address: str, folder: Path) -> None:
-        self.folder = folder
-        server, token = re.fullmatch(r"(.*)/lab\?token=(\w+)", address).groups()
-        self._api = f"{server}/api"
-        self._headers = {"Authorization": f"token {token}"}
-        self._kept: str | None = None
-        self._lent = False
-
-    def lend(self, name: str) -> None:
-        """Let a notebook run in the kept kernel, unless another one of this test does.
-
-        A lesson gets one of its own, which works in the lesson's folder.
-        """
-        notebook = {"path": name, "name": name, "type": "notebook"}
-        if "/" in name:  # where JupyterLab finds one, it never asks which
-            self._ask("post", "sessions", json=notebook | {"kernel": {"name": "python3"}})
-            return
-        if self._lent:
-            return
-        self._lent = True
-        if session := self._session():
-            self._ask("patch", f"sessions/{session['id']}", json=notebook)
-        else:
-            begun = self._ask("post", "sessions", json=notebook | {"kernel": {"name": "python3"}})
-            self._kept = begun.json()["kernel"]["id"]
-
-    def take_back(self) -> None:
-        """End all kernels but the kept one, which forgets what was done with it."""
-        self._lent = False
-        session = self._session()
-        self._end(but=self._kept)
-        if session and not self._forget():
-            self.end()
-
-    def end(self) -> None:
-        """End all kernels."""
-        self._lent, self._kept = False, None
-        self._end()
-
-    def _session(self) -> dict[str, Any] | None:
-        """Session of the kept kernel; None if there is none, or if it was ended or has died."""
-        sessions = self._ask("get", "sessions").json()
-        return next((one for one in sessions if one["kernel"]["id"] == self._kept), None)
-
-    def _end(self, but: str | None = None) -> None:
-        for session in self._ask("get", "sessions").json():
-            if session["kernel"]["id"] != but:
-                self._ask("delete", f"kernels/{session['kernel']['id']}")
-
-    def _forget(self) -> bool:
-        """Close all widgets and delete all names of the kept kernel; False if it cannot."""
-        file = self.folder / ".runtime" / f"kernel-{self._kept}.json"
-        client = BlockingKernelClient(connection_file=str(file))
-        client.load_connection_file()
-        client.start_channels()
-        try:
-            reply = client.execute_interactive(FORGET, timeout=30, output_hook=lambda _: None)
-        except TimeoutError:
-            return False
-        finally:
-            client.stop_channels()
-        return reply["content"]["status"] == "ok"
-
-    def _ask(self, verb: str, path: str, **options: Any) -> requests.Response:
-        url = f"{self._api}/{path}"
-        return requests.request(verb, url, headers=self._headers, timeout=30, **options)
 
 
 def restart_and_run_all(page: Page) -> None:

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests.ui import lab as jupyter
 from tests.ui.lab import ROOT, plot_area, screenshot
+from tests.ui.lent import Kernels
 
 pytestmark = pytest.mark.ui
 
@@ -134,4 +135,4 @@ def test_the_course_opens_on_its_contents_with_the_explorer_beside(browser, tmp_
         glossary = page.get_by_role("heading", name="Time and frequency")
         expect(glossary).to_be_visible(timeout=DRAWN_MS)
         page.context.close()
-        jupyter.Kernels(address, tmp_path).end()
+        Kernels(address, tmp_path).end()

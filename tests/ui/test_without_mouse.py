@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from mssviz.widgets import _static
 from tests.ui import lab as jupyter
 from tests.ui.lab import ROOT, SETTLED, eventually, open_panel, plot_area, show_theme
+from tests.ui.lent import Kernels
 
 pytestmark = pytest.mark.ui
 
@@ -49,7 +50,7 @@ def page(browser, lab, lab_folder):
     page.wait_for_function(SETTLED, timeout=WORK_MS)
     yield page
     page.context.close()
-    jupyter.Kernels(lab, lab_folder).end()
+    Kernels(lab, lab_folder).end()
 
 
 def close_panels(page):
