@@ -12,10 +12,9 @@ from tests.ui.lab import new_page
 
 #: Brings a kernel back to where nothing but its imports is left of what was done with it.
 FORGET = """
-import gc, ipywidgets
-ipywidgets.Widget.close_all()
+__import__("ipywidgets").Widget.close_all()
 get_ipython().run_line_magic("reset", "-f")
-gc.collect()
+__import__("gc").collect()
 """
 #: Closes all notebooks of a page without saving them, and waits until nothing of them is left.
 CLOSE = """async () => {
@@ -142,7 +141,9 @@ class Kernels:
             return False
         finally:
             client.stop_channels()
-        return reply["content"]["status"] == "ok"
+        if reply["content"]["status"] != "ok":
+            raise AssertionError(reply["content"]["traceback"])
+        return True
 
     def _ask(self, verb: str, path: str, **options: Any) -> requests.Response:
         url = f"{self._api}/{path}"
