@@ -313,14 +313,20 @@ def test_the_button_saves_and_hands_the_file_over(explorer, here, monkeypatch):
 def test_a_click_saves_what_the_page_shows_and_not_what_the_kernel_knows(explorer, here):
     controls = explorer.controls.save
     controls.what.value, controls.format.value = "mix", "wav"
-    message = {"kind": "save", "what": WAYS["karaoke"].label, "format": "flac"}
-    controls.button._handle_custom_msg(message, [])
+    what, format_ = controls.what.model_id, controls.format.model_id
+    shown = [[what, "value", WAYS["karaoke"].label], [format_, "value", "flac"]]
+    controls.button._handle_custom_msg({"kind": "press", "shown": shown}, [])
     [path] = here.iterdir()
     assert path.name.endswith("karaoke.flac")
     assert html.escape(path.name) in controls.said.value
-    for strange in ({"what": "nothing", "format": "exe"}, {"what": [], "format": None}, {}):
-        controls.button._handle_custom_msg({"kind": "save", **strange}, [])
+    for strange in (
+        *([what, "value", "nothing"], [format_, "value", "exe"], [what, "value", []]),
+        *([what, "disabled", True], ["elsewhere", "value", "wav"], [what], "wav", None),
+    ):
+        controls.button._handle_custom_msg({"kind": "press", "shown": [strange]}, [])
+    controls.button._handle_custom_msg({"kind": "press", "shown": "nothing"}, [])
     assert {found.suffix for found in here.iterdir()} == {".flac"}
+    assert not controls.what.disabled
 
 
 def test_a_file_that_is_too_large_stays_beside_the_notebook(explorer, here, monkeypatch):

@@ -18,7 +18,7 @@ from mssviz.errors import MssvizError
 from mssviz.insight import Surgery
 from mssviz.separators import Separator
 from mssviz.stft import StftParams, stft
-from mssviz.widgets import _box, _menu, _picker, _slider, _view
+from mssviz.widgets import _box, _menu, _picker, _press, _slider, _view
 from mssviz.widgets.explorer import save_controls, stage, tour
 from mssviz.widgets.explorer.why import panel, section
 from tests.counts import SEED, count
@@ -92,10 +92,10 @@ def training(folder):
 MAKE = {
     _box._Guard: lambda _: _box._Guard(),
     _menu.Menu: lambda _: _menu.Menu("Drawer", _menu.DRAWERS),
+    _press.PressButton: lambda _: save_controls.SaveControls().button,
     _picker.Picker: lambda _: _picker.Picker({"": [("One", "1")]}, "1", "Song", {}),
     _slider.Slider: lambda _: _slider.Slider(description="Power"),
     save_controls.Download: lambda _: save_controls.Download(),
-    save_controls.SaveButton: lambda _: save_controls.SaveControls().button,
     save_controls.SaveControls: lambda _: save_controls.SaveControls(),
     stage.Stage: lambda _: stage.Stage(),
     tour.Tour: lambda _: tour.Tour(),
@@ -162,6 +162,11 @@ class Fuzz:
         if isinstance(target, w.Button):
             target._handle_custom_msg({"event": "click"}, [])
             return type(target), "click"
+        if isinstance(target, _press.PressButton):
+            shown = [[*self.any_of([*target._carried, ["", ""]]), self.value()] for _ in range(3)]
+            shown = shown if self.rng.random() < 0.8 else self.value()
+            target._handle_custom_msg({"kind": "press", "shown": shown}, [])
+            return type(target), "press"
         if names and self.rng.random() < 0.5:
             name, value = self.any_of(names), self.value()
             if isinstance(target, w.Dropdown) and target.options and self.rng.random() < 0.5:

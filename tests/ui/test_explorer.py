@@ -38,6 +38,13 @@ HUE_SHARES = """() => {
     return [part(0, Math.floor(width * 0.66)), part(Math.ceil(width * 0.8), width)];
 }"""
 OWN = "Own file or folder of stems…"
+#: While the kernel is at the first choice of a song, the page keeps the second one back.
+SLOW_TO_HEAR = """
+import time, mssviz
+explorer = mssviz.explore(model="hpss", duration=2)
+explorer.controls.song.observe(lambda _: time.sleep(1), "value")
+explorer
+"""
 
 
 def _separate(page):
@@ -310,16 +317,17 @@ def test_two_models_are_compared_by_ear_picture_and_score(open_notebook, separat
 
 def test_masks_fill_in_while_the_network_runs(run_cell):
     code = """
-import threading, mssviz
+import time, mssviz
 explorer = mssviz.explore(duration=15)
 separator = mssviz.Separator("spleeter:2stems", progress=False)
-fill, go = separator.fill, threading.Event()
+fill = separator.fill
 
 def slowly(separation, progress):
     for frames in fill(separation, progress):
         yield frames
-        if len(separation.mixture) > 44100:  # not when the network is tried on silence
-            go.wait(60)
+        while len(separation.mixture) > 44100:  # not when the network is tried on silence
+            progress(1.0, 15.0, "separate")  # raises an error when it is cancelled
+            time.sleep(0.05)
 
 separator.fill = slowly
 explorer.session.models["spleeter:2stems", ("vocals", "accompaniment")] = separator
@@ -391,3 +399,17 @@ def test_a_new_run_on_the_same_excerpt_keeps_what_is_looked_at_and_heard(run_cel
     kept()
     expect(page.locator(".mssviz-panel-scores").get_by_text("Of the selection")).to_be_attached()
     _screenshot(page, "explorer-kept")
+
+
+def test_separate_takes_what_the_page_shows_even_if_the_kernel_has_yet_to_hear_of_it(run_cell):
+    page = run_cell(SLOW_TO_HEAR)
+    expect(page.get_by_role("button", name="Separate")).to_be_enabled(timeout=WORK_MS)
+    page.wait_for_function(SETTLED, timeout=WORK_MS)
+    open_panel(page, "♪")
+    song = page.get_by_role("combobox", name="Song")
+    song.select_option(label=OWN)
+    song.select_option(index=1)
+    page.get_by_role("button", name="Separate").click()
+    expect(page.locator(".mssviz-mixer-caption").nth(1)).to_be_visible(timeout=WORK_MS)
+    expect(page.locator(".mssviz-menu button", has_text="♪")).to_contain_text("Lithium")
+    assert page.locator(".mssviz-explorer").get_by_role("alert").count() == 0

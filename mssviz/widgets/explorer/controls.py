@@ -16,6 +16,7 @@ from mssviz.separation.editing import MaskEditor
 from mssviz.separators import Model
 from mssviz.tracks import seconds_of
 from mssviz.widgets._menu import DRAWERS, Menu
+from mssviz.widgets._press import PressButton
 from mssviz.widgets.explorer.choice import DEFAULT_SECONDS, Choice, check_excerpt
 from mssviz.widgets.explorer.mask_controls import STYLE, MaskControls
 from mssviz.widgets.explorer.pickers import band_khz, model_picker
@@ -64,8 +65,9 @@ class Controls:
         Whether the excerpt goes to the song's end.
     model, rival : Picker
         Names of the model and of a second one; that of the second may be empty.
-    separate, cancel, undo, redo : Button
-        The first says what is being done while there is work.
+    separate : PressButton
+        It says what is being done while there is work.
+    cancel, undo, redo : Button
     sum_to_one : Checkbox
         Whether a stroke changes the other stems' masks, too, so that they add up to 1.
     power, hardness, threshold, smoothing, bandwidth, extension, mwf : Slider or Dropdown
@@ -237,9 +239,9 @@ class Controls:
         self.rival = model_picker(rival, "Compare with", none="+ compare with…", chosen=model)
 
     def _make_work(self) -> None:
-        self.separate = w.Button(
-            description="Separate", button_style="primary",
-            tooltip="Let the model separate the excerpt; the present result stays until then",
+        self.separate = PressButton(
+            "Separate", "Let the model separate the excerpt; the present result stays until then",
+            *self.choice_controls(), primary=True,
         )  # fmt: skip
         self.cancel = w.Button(
             description="Cancel", disabled=True, tooltip="Stop; the last result stays"

@@ -12,6 +12,7 @@ import traitlets as t
 from mssviz.errors import MssvizError
 from mssviz.plots import one_line
 from mssviz.widgets import _static
+from mssviz.widgets._press import PressButton
 from mssviz.widgets.explorer.saving import WAYS
 from mssviz.widgets.explorer.stage import alert
 
@@ -36,46 +37,6 @@ class Download(anywidget.AnyWidget):
         self.name = ""
 
 
-class SaveButton(anywidget.AnyWidget):
-    """A button whose click carries what is chosen in the page, label and format.
-
-    A click may overtake changes of what is chosen: JupyterLab delivers it in another thread of the
-    kernel, while the changes wait for what the main thread is doing.
-
-    Parameters
-    ----------
-    what, format
-        Pickers whose choices it carries.
-    """
-
-    _esm = _static.module("save_button.js")
-
-    description = t.Unicode("Save", help="label").tag(sync=True)
-    tooltip = t.Unicode(
-        "Write the file beside the notebook, and download it", help="one sentence on what it does"
-    ).tag(sync=True)
-    disabled = t.Bool(True, help="whether it cannot be pressed").tag(sync=True)
-
-    _pickers = t.List(t.Unicode(), help="ids of both pickers' models").tag(sync=True)
-
-    def __init__(self, what: w.Dropdown, format: w.Dropdown) -> None:  # noqa: A002, as the picker
-        super().__init__(_pickers=[what.model_id, format.model_id])
-        self._pressed = w.CallbackDispatcher()
-        self.on_msg(self._receive)
-
-    def on_click(self, callback: Callable[[str | None, str | None], object]) -> None:
-        """Call a function of the label and the format that the page shows, None if it says none."""
-        self._pressed.register_callback(callback)
-
-    def click(self) -> None:
-        """Do what a click does, with what the kernel knows to be chosen."""
-        self._pressed(None, None)
-
-    def _receive(self, _: object, message: object, __: object) -> None:
-        if isinstance(message, dict) and message.get("kind") == "save":
-            self._pressed(*(_text(message.get(name)) for name in ("what", "format")))
-
-
 class SaveControls(w.VBox):
     """A picker of what is saved, one of its format, and a button.
 
@@ -85,7 +46,7 @@ class SaveControls(w.VBox):
         Name of one of `WAYS`.
     format : Dropdown
         One of the formats that there are for it.
-    button : SaveButton
+    button : PressButton
     said : HTML
         Name of the file, or why there is none.
     download : Download
@@ -100,7 +61,10 @@ class SaveControls(w.VBox):
         self.format = w.Dropdown(
             description="as", tooltip="Format of the file", layout={"width": "auto"}
         )
-        self.button = SaveButton(self.what, self.format)
+        self.button = PressButton(
+            "Save", "Write the file beside the notebook, and download it",
+            self.what, self.format, disabled=True,
+        )  # fmt: skip
         self.said = w.HTML()
         self.download = Download()
         self._show_formats()
@@ -110,19 +74,7 @@ class SaveControls(w.VBox):
 
     def on_save(self, save: Callable[[str, str], Path]) -> None:
         """Call `save` with what and its format when the button is pressed, and say what it did."""
-
-        def pressed(label: str | None, chosen: str | None) -> None:
-            self._choose(label, chosen)
-            self._save(save)
-
-        self.button.on_click(pressed)
-
-    def _choose(self, label: str | None, chosen: str | None) -> None:
-        """Choose what the page shows, if there is such a thing."""
-        if label in dict(self.what.options):
-            self.what.label = label
-        if chosen in self.format.options:
-            self.format.value = chosen
+        self.button.on_click(lambda _: self._save(save))
 
     def _save(self, save: Callable[[str, str], Path]) -> None:
         self.download.withdraw()
@@ -155,10 +107,6 @@ class SaveControls(w.VBox):
             if chosen in formats:
                 self.format.value = chosen
         self.format.disabled = len(formats) < 2
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _told(text: str) -> str:

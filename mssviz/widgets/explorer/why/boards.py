@@ -7,11 +7,12 @@ import ipywidgets as w
 from mssviz.plots import one_line
 from mssviz.scores.table import MEASURES
 from mssviz.widgets._layers import Layer
+from mssviz.widgets._press import PressButton
 from mssviz.widgets.explorer.questions import Marks, find_bleed, measure_whole
 from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.stage import Stage
-from mssviz.widgets.explorer.why.section import Section, button
+from mssviz.widgets.explorer.why.section import Section
 from mssviz.widgets.signed_map import SignedMap
 
 #: Name of the map, which says how its colours are meant.
@@ -23,8 +24,8 @@ class BoardSection(Section):
 
     Attributes
     ----------
-    measure : Button
-    bleed : Button
+    measure : PressButton
+    bleed : PressButton
         Draws where the chosen stem is louder and softer than the true one.
     table : HTML
         A row for each measure, a column for each stem whose true one is known.
@@ -37,11 +38,12 @@ class BoardSection(Section):
     )
 
     def __init__(self, session: Session, stage: Stage, stem: w.Dropdown) -> None:
-        self.measure = button("Measure the whole excerpt", "Every measure of each known stem")
+        self.measure = PressButton("Measure the whole excerpt", "Every measure of each known stem")
         self.table = w.HTML()
-        self.bleed = button(
-            "Draw bleed and holes", "Where this stem is louder than the true one, and where softer"
-        )
+        self.bleed = PressButton(
+            "Draw bleed and holes", "Where this stem is louder than the true one, and where softer",
+            stem,
+        )  # fmt: skip
         super().__init__(session, stage, stem, [self.measure, self.bleed], [self.table])
         self.measure.on_click(lambda _: self._ask())
         self.bleed.on_click(lambda _: self._draw(str(self.stem.value)))

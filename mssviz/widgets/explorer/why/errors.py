@@ -6,6 +6,7 @@ import ipywidgets as w
 
 from mssviz.scores.error_maps import Advantage
 from mssviz.widgets._layers import Layer
+from mssviz.widgets._press import PressButton
 from mssviz.widgets.explorer.lanes import error_of
 from mssviz.widgets.explorer.mask_controls import STYLE
 from mssviz.widgets.explorer.questions import Errors, find_errors
@@ -13,7 +14,7 @@ from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.stage import Stage
 from mssviz.widgets.explorer.why.parts import ERRORS, PartSection
-from mssviz.widgets.explorer.why.section import Section, button
+from mssviz.widgets.explorer.why.section import Section
 from mssviz.widgets.regions import RegionList
 
 _PARTS = ("error", "error of level", "error of phase")
@@ -29,7 +30,7 @@ class ErrorSection(Section):
 
     Attributes
     ----------
-    find : Button
+    find : PressButton
     part : Dropdown
         Map that is shown: of the whole error, of a part of it, or beside the second model's.
     regions : RegionList
@@ -47,7 +48,9 @@ class ErrorSection(Section):
         self, session: Session, stage: Stage, stem: w.Dropdown, parts: PartSection
     ) -> None:
         self._parts = parts  # which has the lanes
-        self.find = button("Find errors", "Draw the error of this stem, and list what costs most")
+        self.find = PressButton(
+            "Find errors", "Draw the error of this stem, and list what costs most", stem
+        )
         self.part = w.Dropdown(
             options=_PARTS, description="Map", style=STYLE, layout={"width": "auto"},
             tooltip="Which part of the error the picture shows",

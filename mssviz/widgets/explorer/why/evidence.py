@@ -3,6 +3,7 @@
 import ipywidgets as w
 
 from mssviz.widgets._layers import Layer
+from mssviz.widgets._press import PressButton
 from mssviz.widgets.explorer.lanes import Lanes
 from mssviz.widgets.explorer.mask_controls import STYLE
 from mssviz.widgets.explorer.questions import EVIDENCE_SHARE, Explained, explain
@@ -10,7 +11,7 @@ from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.stage import Stage
 from mssviz.widgets.explorer.why.parts import PartSection
-from mssviz.widgets.explorer.why.section import Section, button
+from mssviz.widgets.explorer.why.section import Section
 
 #: Map of evidence among the picture's layers, and its track among the lanes.
 EVIDENCE = "evidence"
@@ -27,7 +28,7 @@ class EvidenceSection(Section):
     Attributes
     ----------
     method : Dropdown
-    explain : Button
+    explain : PressButton
     hear : ToggleButton
         Whether the lanes play the evidence.
     """
@@ -46,7 +47,7 @@ class EvidenceSection(Section):
             options=_METHODS, description="Method", style=STYLE, layout={"width": "auto"},
             tooltip="How evidence is found; Cancel stops it at any time",
         )  # fmt: skip
-        self.explain = button("Explain the pinned bin", "Draw what speaks for the stem there")
+        self.explain = PressButton("Explain the pinned bin", "Draw what speaks for the stem there")
         self.hear = w.ToggleButton(
             description="Hear only the evidence", disabled=True, layout={"width": "auto"},
             tooltip="Let the lanes play the mixture restricted to the evidence",
@@ -59,6 +60,9 @@ class EvidenceSection(Section):
     def fit(self, result: Result) -> None:
         """As `Section.fit`: evidence is of one network's answer, and goes with it."""
         self._found, self.hear.value, self.hear.disabled = None, False, True
+        if self.stage.views is not None:
+            picture = self.stage.views.picture
+            self.explain.carry((self.stem, "value"), (self.method, "value"), (picture, "pinned"))
         self.say()
 
     def ask(self) -> None:

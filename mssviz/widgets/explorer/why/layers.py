@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 import ipywidgets as w
 
 from mssviz.widgets._layers import Layer
+from mssviz.widgets._press import PressButton
 from mssviz.widgets._slider import Slider
 from mssviz.widgets.explorer.questions import FeatureMaps, look_into, surgery_of
 from mssviz.widgets.explorer.result import Result
 from mssviz.widgets.explorer.session import Session
 from mssviz.widgets.explorer.stage import Stage
-from mssviz.widgets.explorer.why.section import Section, button
+from mssviz.widgets.explorer.why.section import Section
 from mssviz.widgets.network import NetworkView
 
 #: Map of a layer's output among the picture's layers.
@@ -22,7 +23,7 @@ class LayerSection(Section):
 
     Attributes
     ----------
-    draw : Button
+    draw : PressButton
     network : NetworkView or None
         The network, once it is drawn.
     channel : Slider
@@ -37,7 +38,7 @@ class LayerSection(Section):
     )
 
     def __init__(self, session: Session, stage: Stage, stem: w.Dropdown) -> None:
-        self.draw = button("Draw the network", "Show its layers, which can be switched off")
+        self.draw = PressButton("Draw the network", "Show its layers, which can be switched off")
         self.network: NetworkView | None = None
         self.channel = Slider(
             min=1, max=1, value=1, step=1, description="Channel",

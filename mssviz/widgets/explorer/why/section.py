@@ -61,10 +61,5 @@ class Section(w.VBox):
         self.said.value = f'<div role="status">{"".join(map(_paragraph, sentences))}</div>'
 
 
-def button(label: str, help: str) -> w.Button:  # noqa: A002, as of a trait
-    """A button as wide as the panel."""
-    return w.Button(description=label, tooltip=help, layout={"width": "auto"})
-
-
 def _paragraph(text: str) -> str:
     return f"<p>{html.escape(one_line(text, 500), False)}</p>"
