@@ -17,7 +17,9 @@ STAMP := $(VENV)/.ready
 NODE_STAMP := tools/js/node_modules/.ready
 PYTEST := $(BIN)/python -m pytest
 # a process for each of two cores; tests of a file share what was expensive to make
-PARALLEL := -n 2 --dist loadfile
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+# and within each of them no threads that wait for each other
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: setup browser explore app test test-quick test-nightly demo docs lint audit bench clean weights
@@ -45,11 +47,11 @@ browser: $(STAMP)
 	@sh tools/browser.sh $(BIN)
 
 test: weights browser
-	@$(PYTEST) $(PARALLEL) --ignore=tests/ui $(PYTEST_OPTIONS)
-	@$(PYTEST) tests/ui $(PYTEST_OPTIONS) || [ $$? -eq 5 ]  # 5: none was asked for
+	@$(ONE_THREAD) $(PYTEST) $(PARALLEL) --ignore=tests/ui $(PYTEST_OPTIONS)
+	@$(ONE_THREAD) $(PYTEST) $(PARALLEL) tests/ui $(PYTEST_OPTIONS) || [ $$? -eq 5 ]  # 5: none was asked for
 
 test-quick: weights
-	@$(PYTEST) $(PARALLEL) --ignore=tests/ui -m "not slow" $(PYTEST_OPTIONS)
+	@$(ONE_THREAD) $(PYTEST) $(PARALLEL) --ignore=tests/ui -m "not slow" $(PYTEST_OPTIONS)
 
 test-nightly:
 	@MSSVIZ_NIGHTLY=10 MSSVIZ_SEED=$${MSSVIZ_SEED:-$$(date +%Y%m%d)} $(MAKE) test

@@ -74,9 +74,9 @@ def lab(lab_folder: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def kernels(lab: str, lab_folder: Path) -> Iterator[Kernels]:
-    """Kernels that the tests of a file lend to each other."""
+    """Kernels that tests lend to each other."""
     found = Kernels(lab, lab_folder)
     yield found
     found.end()
@@ -92,21 +92,29 @@ def pages(browser: Browser) -> Iterator[Pages]:
 
 @pytest.fixture
 def open_notebook(
-    lab: str, pages: Pages, kernels: Kernels, request: pytest.FixtureRequest
+    lab: str, lab_folder: Path, pages: Pages, kernels: Kernels, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Page]]:
-    """Function (name, width, dark, tour, alone) that opens and runs a notebook; returns the page.
+    """Function (name, width, dark, tour, alone, fresh) that runs a notebook; returns the page.
 
-    Page and kernel are those that tests before have used, but for a first visit with its `tour`;
-    a kernel that is `alone` is new, and ends with the test: for cells that change what they import.
+    Page and kernel are those that tests before have used, unless this test has a page already, or
+    `tour`, nobody has been there before, or `alone`, the kernel is new, for cells that change what
+    they import, or `fresh`, its file is of interest, or all that the page gets.
     """
 
     def open_(
-        name: str, width: int = 1280, dark: bool = False, tour: bool = False, alone: bool = False
-    ) -> Page:
-        page = pages.lend(width, tour)
-        if not alone:
-            kernels.lend(name)
-        jupyter.open_notebook(page, lab, name, dark)
+        name: str, width: int = 1280, dark: bool = False, tour: bool = False,
+        alone: bool = False, fresh: bool = False,
+    ) -> Page:  # fmt: skip
+        if tour or alone or fresh or pages.lent:
+            page, has_notebook = pages.new(width, tour), False
+        else:
+            page, has_notebook = pages.lend(width)
+        if has_notebook:
+            jupyter.run_instead(page, lab_folder / name, dark)
+        else:
+            if not alone:
+                kernels.lend(name)
+            jupyter.open_notebook(page, lab, name, dark)
         return page
 
     yield open_
@@ -114,9 +122,9 @@ def open_notebook(
         for i, page in enumerate(pages.lent):
             jupyter.screenshot(page, f"failed-{request.node.name}-{i}")
         kernels.end()
+    kernels.forget()
     pages.take_back(request.node.failed)
-    if not request.node.failed:
-        kernels.take_back()
+    kernels.take_back()
 
 
 @pytest.fixture

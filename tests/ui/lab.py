@@ -33,6 +33,10 @@ SHOW = """async (path) => {
     await Promise.all([panel.context.ready, panel.revealed, panel.sessionContext.ready]);
     await panel.sessionContext.session.kernel.info;
 }"""
+#: Puts other cells in place of those that a notebook holds.
+REPLACE = """(text) => {
+    window.jupyterapp.shell.currentWidget.content.model.fromJSON(JSON.parse(text));
+}"""
 OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -124,6 +128,16 @@ def serve(folder: Path, command: Sequence[str] = ("jupyterlab",)) -> Iterator[st
 def open_notebook(page: Page, address: str, name: str, dark: bool = False) -> None:
     """Open a notebook in JupyterLab, run all its cells and wait for what is shown first."""
     show_notebook(page, address, name)
+    _run_all(page, dark)
+
+
+def run_instead(page: Page, path: Path, dark: bool = False) -> None:
+    """Run a notebook's cells in place of those that the page's notebook holds."""
+    page.evaluate(REPLACE, path.read_text("utf-8"))
+    _run_all(page, dark)
+
+
+def _run_all(page: Page, dark: bool) -> None:
     show_theme(page, "Dark" if dark else "Light")
     page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-all-cells')")
     page.locator(".jp-OutputArea-output").first.wait_for(timeout=60_000)

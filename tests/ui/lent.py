@@ -7,6 +7,7 @@ from typing import Any
 import requests
 from jupyter_client import BlockingKernelClient
 from playwright.sync_api import Browser, Page
+from zmq import Context
 
 from tests.ui.lab import new_page
 
@@ -16,24 +17,28 @@ __import__("ipywidgets").Widget.close_all()
 get_ipython().run_line_magic("reset", "-f")
 __import__("gc").collect()
 """
-#: Closes all notebooks of a page without saving them, and waits until nothing of them is left.
-CLOSE = """async () => {
-    const main = () => [...window.jupyterapp.shell.widgets("main")];
-    for (const widget of main()) {
-        if (widget.context) widget.context.model.dirty = false;
-        widget.close();
-    }
-    while (main().some((widget) => widget.context)) await new Promise(requestAnimationFrame);
+#: Empties the notebook of a page: what its widgets kept in the browser is forgotten, too.
+EMPTY = """async () => {
+    window.jupyterapp.shell.currentWidget.content.model.fromJSON({
+        cells: [], metadata: {}, nbformat: 4, nbformat_minor: 5,
+    });
+    const shown = () => document.querySelector(".jp-OutputArea-output");
+    while (shown()) await new Promise(requestAnimationFrame);
     localStorage.clear();
     localStorage.setItem("mssviz-tour", "seen");
 }"""
+#: Whether the notebook of a page has a kernel that runs.
+HAS_KERNEL = (
+    "() => Boolean(window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel)"
+)
 
 
 class Pages:
-    """A page with JupyterLab in it is lent to one test after another: loading it takes seconds.
+    """A page with a notebook is lent to one test after another: to load it takes seconds.
 
-    What a test opened in it is closed, and what its widgets kept in the browser forgotten, before
-    it is lent again. One in which a test failed is not.
+    Each test puts other cells into it and runs them. Where a test failed or lost the kernel, the
+    next one gets a new page. It is closed before any other is opened, since two pages at one kernel
+    would both have all widgets.
     """
 
     def __init__(self, browser: Browser) -> None:
@@ -41,29 +46,33 @@ class Pages:
         self._kept: Page | None = None
         self.lent: list[Page] = []
 
-    def lend(self, width: int, tour: bool = False) -> Page:
-        """Page of a width in pixels: the kept one, unless this test has it, or wants a `tour`."""
-        size = {"width": width, "height": 2200}
-        if self._kept is None or self._kept in self.lent or tour:
-            page = new_page(self._browser, tour, viewport=size)
-            if not tour and self._kept is None:
-                self._kept = page
-        else:
-            page = self._kept
-            page.set_viewport_size(size)
+    def new(self, width: int, tour: bool = False) -> Page:
+        """Page of a width in pixels, where nothing is loaded yet; the test closes it at its end."""
+        if self._kept not in self.lent:
+            self.end()
+        page = new_page(self._browser, tour, viewport={"width": width, "height": 2200})
         self.lent.append(page)
         return page
 
+    def lend(self, width: int) -> tuple[Page, bool]:
+        """Page that is kept, and whether it has its notebook already."""
+        has_notebook = self._kept is not None
+        page = self._kept or self.new(width)
+        page.set_viewport_size({"width": width, "height": 2200})
+        self._kept = page
+        self.lent = [page]
+        return page, has_notebook
+
     def take_back(self, failed: bool) -> None:
-        """Close all pages but the kept one, whose notebooks are closed."""
+        """Close all pages but the kept one, whose notebook is emptied."""
         for page in self.lent:
             if page is not self._kept:
                 page.context.close()
-            elif failed or not page.evaluate("() => Boolean(window.jupyterapp)"):
+            elif failed or not page.evaluate(HAS_KERNEL):
                 self.end()
             else:
                 page.mouse.move(0, 0)
-                page.evaluate(CLOSE)
+                page.evaluate(EMPTY)
         self.lent = []
 
     def end(self) -> None:
@@ -89,30 +98,30 @@ class Kernels:
         self._lent = False
 
     def lend(self, name: str) -> None:
-        """Let a notebook run in the kept kernel, unless another one of this test does.
-
-        A lesson gets one of its own, which works in the lesson's folder.
-        """
-        notebook = {"path": name, "name": name, "type": "notebook"}
-        if "/" in name:  # where JupyterLab finds one, it never asks which
-            self._ask("post", "sessions", json=notebook | {"kernel": {"name": "python3"}})
-            return
+        """Let a notebook run in the kept kernel, unless another one of this test does."""
         if self._lent:
             return
         self._lent = True
+        notebook = {"path": name, "name": name, "type": "notebook"}
         if session := self._session():
             self._ask("patch", f"sessions/{session['id']}", json=notebook)
+            self._run(f"__import__('os').chdir({str((self.folder / name).parent)!r})")
         else:
             begun = self._ask("post", "sessions", json=notebook | {"kernel": {"name": "python3"}})
             self._kept = begun.json()["kernel"]["id"]
 
+    def forget(self) -> None:
+        """Let the kept kernel forget what was done with it; its page hears of it."""
+        if self._session():
+            try:
+                self._run(FORGET)
+            except TimeoutError:  # it is still at work
+                self.end()
+
     def take_back(self) -> None:
-        """End all kernels but the kept one, which forgets what was done with it."""
+        """End all kernels but the kept one."""
         self._lent = False
-        session = self._session()
         self._end(but=self._kept)
-        if session and not self._forget():
-            self.end()
 
     def end(self) -> None:
         """End all kernels."""
@@ -129,21 +138,17 @@ class Kernels:
             if session["kernel"]["id"] != but:
                 self._ask("delete", f"kernels/{session['kernel']['id']}")
 
-    def _forget(self) -> bool:
-        """Close all widgets and delete all names of the kept kernel; False if it cannot."""
+    def _run(self, code: str) -> None:
+        """Run some code in the kept kernel."""
         file = self.folder / ".runtime" / f"kernel-{self._kept}.json"
-        client = BlockingKernelClient(connection_file=str(file))
+        client = BlockingKernelClient(connection_file=str(file), context=Context.instance())
         client.load_connection_file()
         client.start_channels()
         try:
-            reply = client.execute_interactive(FORGET, timeout=30, output_hook=lambda _: None)
-        except TimeoutError:
-            return False
+            reply = client.execute_interactive(code, timeout=30, output_hook=lambda _: None)
         finally:
             client.stop_channels()
-        if reply["content"]["status"] != "ok":
-            raise AssertionError(reply["content"]["traceback"])
-        return True
+        assert reply["content"]["status"] == "ok", reply["content"]
 
     def _ask(self, verb: str, path: str, **options: Any) -> requests.Response:
         url = f"{self._api}/{path}"

@@ -119,6 +119,8 @@ def test_the_explorer_and_the_page_that_it_saves(firefox, lab, kernels, lab_fold
     page.evaluate("() => document.querySelector('.mssviz-save button').focus()")
     page.press("Enter")
     _test_page(page, firefox.downloaded("*.html"), drums[: 2 * 44100])
+    kernels.forget()
+    kernels.take_back()
 
 
 def _test_page(page, saved, drums):

@@ -54,6 +54,7 @@ view
 
 def press_everywhere(page, root, least):
     """Press all keys on every control, and see that the notebook is as it was."""
+    expect(page.locator(".jp-InputPrompt").first).to_have_text("[1]:")
     count = page.evaluate(f"(root) => ({FOCUSABLE})(root).length", root)
     assert count >= least
     for i in range(count):
@@ -88,7 +89,7 @@ def assert_untouched(page, name):
 
 
 def test_no_control_of_the_explorer_lets_a_command_key_through(run_cell):
-    page = run_cell(EXPLORER)
+    page = run_cell(EXPLORER, alone=True)
     root = page.locator(".mssviz-explorer")
     expect(root.get_by_role("button", name="Separate")).to_be_enabled(timeout=WORK_MS)
     open_panel(page, "♪")
@@ -120,7 +121,7 @@ def test_no_control_of_the_explorer_lets_a_command_key_through(run_cell):
 
 
 def test_no_control_of_the_other_widgets_lets_a_command_key_through(run_cell):
-    page = run_cell(OTHERS)
+    page = run_cell(OTHERS, alone=True)
     expect(page.locator(".mssviz-lt")).to_be_visible(timeout=WORK_MS)
     expect(page.locator(".mssviz-spectrogram .mssviz-picture")).to_be_visible(timeout=WORK_MS)
     press_everywhere(page, page.locator(".jp-OutputArea-output").first.element_handle(), 30)
@@ -134,14 +135,14 @@ def test_no_control_of_the_other_widgets_lets_a_command_key_through(run_cell):
 
 
 def test_the_training_view_lets_no_command_key_through(run_cell):
-    page = run_cell(TRAINING)
+    page = run_cell(TRAINING, alone=True)
     root = page.locator(".mssviz-box")
     expect(root.get_by_role("button", name="Stop")).to_be_enabled(timeout=WORK_MS)
     press_everywhere(page, root.element_handle(), 6)
 
 
 def test_shortcuts_of_the_notebook_go_on_to_work(run_cell, lab_folder):
-    page = run_cell(EXPLORER)
+    page = run_cell(EXPLORER, fresh=True)
     root = page.locator(".mssviz-explorer")
     expect(root.get_by_role("button", name="Separate")).to_be_enabled(timeout=WORK_MS)
     notebook = max(Path(lab_folder).glob("cell-*.ipynb"), key=lambda path: path.stat().st_mtime)

@@ -30,7 +30,7 @@ def run_cells(open_notebook, lab_folder):
 
     def run(*codes):
         name = jupyter.write_cell(lab_folder, *codes)
-        return open_notebook(name), lab_folder / name
+        return open_notebook(name, fresh=True), lab_folder / name
 
     return run
 

@@ -128,7 +128,7 @@ def _saved(page, path):
 
 
 def test_a_whole_mushra_test(start, frames, lab_folder):
-    page, order = start("mushra")
+    page, order = start("mushra", fresh=True)
     scores = {"zqumber": 70, "zqochre": 40, "reference": 100, "anchor": 5}
     assert len(order) == 2
     for trial, names in enumerate(order):
@@ -160,7 +160,7 @@ def test_a_whole_mushra_test(start, frames, lab_folder):
 
 
 def test_a_whole_ab_test_by_keys(start, frames, lab_folder):
-    page, order = start("ab", 'references=references, method="ab"', dark=True)
+    page, order = start("ab", 'references=references, method="ab"', dark=True, fresh=True)
     wanted = []
     for trial, names in enumerate(order):
         expect(page.locator(".mssviz-lt-heading")).to_have_text(f"Trial {trial + 1} of 2")
@@ -272,7 +272,7 @@ def test_a_second_and_a_reopened_view_show_pythons_state(start):
 
 
 def test_a_page_loaded_anew_goes_on_where_python_is(start):
-    page, _ = start("reload")
+    page, _ = start("reload", fresh=True)
     _hear(page, "Sound 1")
     _rate(page, 1, 33)
     expect(page.locator(".mssviz-lt-played")).to_have_count(1)

@@ -16,6 +16,8 @@ import mssviz
 explorer = mssviz.explore()
 explorer
 """
+#: Where neither the network nor the song's length matters.
+QUICK = TWO.replace("explore()", 'explore(model="oracle:IRM1", duration=4)')
 #: A song with a true bass, as no example has one.
 FOUR = """
 import os, tempfile, numpy as np, mssviz
@@ -175,7 +177,7 @@ def test_dragging_with_the_tool_select_selects(run_cell):
 
 
 def test_the_legend_of_the_scores_is_whole(run_cell):
-    page = run_cell(TWO, width=1280)
+    page = run_cell(QUICK, width=1280)
     _separate(page)
     legend = page.locator(".mssviz-notes .widget-html-content").nth(1)
     expect(legend).to_contain_text("SDR all errors, SIR leakage of others, SAR artefacts")
@@ -242,7 +244,7 @@ PLACE_OF_PICTURE = """() => {
 
 @pytest.mark.parametrize("first", [True, False], ids=["first run", "second run"])
 def test_nothing_moves_when_work_begins_or_ends(run_cell, first):
-    page = run_cell(TWO, width=1366)
+    page = run_cell(QUICK, width=1366)
     expect(page.get_by_role("button", name="Separate")).to_be_enabled(timeout=WORK_MS)
     page.set_viewport_size({"width": 1366, "height": 768})
     if not first:
@@ -265,7 +267,7 @@ def test_nothing_moves_when_work_begins_or_ends(run_cell, first):
 
 
 def test_a_message_lies_over_the_picture_and_can_be_folded(run_cell):
-    page = run_cell(TWO, width=1366)
+    page = run_cell(QUICK, width=1366)
     _separate(page)
     stage = page.locator(".mssviz-spectrogram .mssviz-stage")
     box = stage.bounding_box()
@@ -292,7 +294,7 @@ def test_a_message_lies_over_the_picture_and_can_be_folded(run_cell):
 
 
 def test_every_drawer_leads_to_the_terms(run_cell):
-    page = run_cell(TWO, width=1366)
+    page = run_cell(QUICK, width=1366)
     _separate(page)
     card = page.get_by_role("dialog", name="Keys and gestures")
     for drawer in ("Mask", "Brush", "Display", "Scores"):
@@ -321,7 +323,7 @@ def test_room_is_kept_for_the_stems_of_the_model_that_is_chosen(run_cell):
 
 
 def test_the_drawer_stands_beside_over_or_below_the_picture(run_cell):
-    page = run_cell(TWO, width=2000)
+    page = run_cell(QUICK, width=2000)
     _separate(page)
     for width, height in ((2000, 1100), (1366, 768), (800, 900)):
         _resize(page, width, height)
@@ -345,7 +347,7 @@ def test_the_drawer_stands_beside_over_or_below_the_picture(run_cell):
 
 
 def test_a_popover_closes_with_escape_and_gives_the_focus_back(run_cell):
-    page = run_cell(TWO)
+    page = run_cell(QUICK)
     open_panel(page, "♪")
     expect(page.get_by_role("combobox", name="Song")).to_be_focused()
     page.keyboard.press("Escape")

@@ -28,6 +28,8 @@ def page(browser, lab, lab_folder, kernels):
     open_panel(page, "Why?")
     yield page
     page.context.close()
+    kernels.forget()
+    kernels.take_back()
 
 
 @pytest.fixture(scope="module")

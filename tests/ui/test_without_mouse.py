@@ -12,7 +12,6 @@ from playwright.sync_api import expect
 from mssviz.widgets import _static
 from tests.ui import lab as jupyter
 from tests.ui.lab import ROOT, SETTLED, eventually, open_panel, plot_area, show_theme
-from tests.ui.lent import Kernels
 
 pytestmark = pytest.mark.ui
 
@@ -39,10 +38,12 @@ def table(heading):
 
 
 @pytest.fixture(scope="module")
-def page(browser, lab, lab_folder):
+def page(browser, lab, lab_folder, kernels):
     """An explorer that has separated its song."""
     page = jupyter.new_page(browser, viewport={"width": 1366, "height": 2200})
-    jupyter.open_notebook(page, lab, jupyter.write_cell(lab_folder, CODE))
+    name = jupyter.write_cell(lab_folder, CODE)
+    kernels.lend(name)
+    jupyter.open_notebook(page, lab, name)
     separate = page.get_by_role("button", name="Separate")
     expect(separate).to_be_enabled(timeout=WORK_MS)
     separate.press("Enter")
@@ -50,7 +51,8 @@ def page(browser, lab, lab_folder):
     page.wait_for_function(SETTLED, timeout=WORK_MS)
     yield page
     page.context.close()
-    Kernels(lab, lab_folder).end()
+    kernels.forget()
+    kernels.take_back()
 
 
 def close_panels(page):

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,23 +24,28 @@ saved.install({folder!r}, {name!r})
 """
 
 
+#: How many notebooks run at a time; most of each one's time is spent on one core.
+AT_ONCE = 2
+
+
 def run(pages: Iterable[str]) -> dict[str, Path]:
     """Run the notebooks that have changed since; folders with all that is kept, by page."""
     package = _package()
-    done = {}
-    for page in pages:
-        notebook = file_of(page)
-        key = sha256(package + notebook.read_bytes()).hexdigest()[:16]
-        done[page] = NOTEBOOKS / f"{notebook.stem}-{key}"
-        if not done[page].exists():
-            print(f"running {notebook.relative_to(ROOT)} …", end="", flush=True)
-            start = time.monotonic()
-            _run(notebook, done[page])
-            print(f" {time.monotonic() - start:.0f} s", flush=True)
+    notebooks = {page: file_of(page) for page in pages}
+    done = {page: NOTEBOOKS / _name(path, package) for page, path in notebooks.items()}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        new = [page for page, folder in done.items() if not folder.exists()]
+        for _ in pool.map(lambda page: _run(notebooks[page], done[page]), new):
+            pass  # an error of any of them is raised here
     for folder in NOTEBOOKS.glob("*-*"):
         if folder not in done.values():
             shutil.rmtree(folder)  # of an earlier state
     return done
+
+
+def _name(notebook: Path, package: bytes) -> str:
+    key = sha256(package + notebook.read_bytes()).hexdigest()
+    return f"{notebook.stem}-{key[:16]}"
 
 
 def _package() -> bytes:
@@ -53,6 +59,7 @@ def _package() -> bytes:
 
 
 def _run(path: Path, folder: Path) -> None:
+    start = time.monotonic()
     notebook = nbformat.read(path, as_version=4)
     name = path.stem
     with tempfile.TemporaryDirectory() as scratch:
@@ -72,6 +79,7 @@ def _run(path: Path, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(result, folder.with_suffix(".part"), dirs_exist_ok=True)
         folder.with_suffix(".part").rename(folder)
+    print(f"ran {path.relative_to(ROOT)} in {time.monotonic() - start:.0f} s", flush=True)
 
 
 def _tidy(notebook: nbformat.NotebookNode) -> None:
