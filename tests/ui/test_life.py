@@ -242,6 +242,31 @@ def test_a_kernel_that_is_shut_down_is_told(run_cells):
     expect(notice(page)).to_have_text(STOPPED, timeout=WORK_MS)
 
 
+# --- Messages that are lost ---------------------------------------------------------------------
+
+#: The kernel does not hear the first message to each picture and to each mixer.
+DEAF = """
+import mssviz
+heard_of = []
+def deafen(kind):
+    hear = kind._handle_custom_msg
+    def handle(widget, content, buffers):
+        if widget.model_id in heard_of:
+            hear(widget, content, buffers)
+        heard_of.append(widget.model_id)
+    kind._handle_custom_msg = handle
+deafen(mssviz.SpectrogramView)
+deafen(mssviz.Mixer)
+mssviz.explore(duration=2)
+"""
+
+
+def test_what_the_kernel_did_not_hear_of_is_asked_again(run_cell):
+    page = run_cell(DEAF, alone=True)
+    page.wait_for_function(jupyter.SETTLED, timeout=WORK_MS)
+    assert jupyter.heard(page, 1).any()
+
+
 # --- What is left in the browser ----------------------------------------------------------------
 
 #: Counts sounds, observers and listeners beside those of elements, which end with these.

@@ -2,6 +2,8 @@
 
 /** Python need not hear of every pixel of a movement. */
 const SAVE_MS = 150;
+/** How long one waits for an answer before one asks again, and twice as long each time after. */
+const PATIENCE_MS = 4000;
 
 /** A call that is put off: one waits at most, and none outlives the view. */
 class Later {
@@ -75,6 +77,24 @@ export class Widget {
   /** A call that can be put off, see `Later`. */
   later(call) {
     return new Later(call, this.signal);
+  }
+
+  /**
+   * Function to call when something is asked for: as long as it is `wanted()`, `again()` asks for it
+   * anew. A notebook that is opened again at the same kernel can lose its first messages.
+   */
+  insist(wanted, again) {
+    let patience = PATIENCE_MS;
+    const later = this.later(() => {
+      if (!wanted()) {
+        patience = PATIENCE_MS;
+        return;
+      }
+      patience *= 2;
+      again();
+      later.after(patience);
+    });
+    return () => later.within(patience);
   }
 
   /** Function that asks for `paint` in the next frame: once, however often it is asked for. */

@@ -52,6 +52,10 @@ export class Tracks {
     this.tracks = new Map(); // name to {version, gain, buffer, spare, peaks, peak}
     this.arrivals = new Map(); // name to {version, whole, done} of what came last, decoded or not
     this.failure = null;
+    this.insist = widget.insist(
+      () => desk.names.some((name) => !this.arrivals.has(name)),
+      () => this.ask(),
+    );
     widget.onModel("msg:custom", (content, buffers) => {
       if (["audio", "piece"].includes(content.kind)) this.receive(content, buffers[0]);
     });
@@ -91,6 +95,7 @@ export class Tracks {
     const have = {};
     for (const [name, { version }] of this.arrivals) have[name] = version;
     this.widget.model.send({ kind: "ask", have });
+    this.insist();
   }
 
   /** Ask for a track anew, whole. */

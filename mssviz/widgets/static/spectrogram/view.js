@@ -72,6 +72,13 @@ class SpectrogramView {
   listen() {
     const { widget } = this;
     this.paintSoon = widget.perFrame(() => this.paintFrame());
+    this.insist = widget.insist(
+      () => this.tiles.waiting.size > 0,
+      () => {
+        this.tiles.waiting.clear();
+        this.schedule();
+      },
+    );
     this.paintOverlaySoon = widget.perFrame(() => {
       if (!this.dirty && this.plot.size) this.overlay.paint(this.gestures.hover);
     });
@@ -175,6 +182,7 @@ class SpectrogramView {
   paint() {
     const { layer } = this;
     if (this.painter.paint(layer, this.sources, this.tiles)) this.schedule();
+    if (this.tiles.waiting.size) this.insist();
     this.overlay.paint(this.gestures.hover);
     this.marks.show();
     this.slices.paint();
