@@ -74,5 +74,5 @@ def _set(control: w.Widget, trait: str, value: object) -> None:
     if not isinstance(control, w.Dropdown):
         with suppress(t.TraitError):
             control.set_state({trait: value})
-    elif value in [*control._options_labels]:
+    elif value in control._options_labels:
         control.label = value

@@ -144,18 +144,7 @@ def _run_all(page: Page, dark: bool) -> None:
 
 
 def show_notebook(page: Page, address: str, name: str) -> None:
-    """Open a notebook in JupyterLab, as it was saved, and wait for its kernel.
-
-    A page that has JupyterLab is not loaded again.
-    """
-    if not page.evaluate("() => Boolean(window.jupyterapp)"):
-        _load(page, address)
-    page.evaluate(SHOW, name)
-    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-
-
-def _load(page: Page, address: str) -> None:
-    """Load JupyterLab with nothing open in it, not even its file browser."""
+    """Load JupyterLab, open a notebook in it, as it was saved, and wait for its kernel."""
     # JupyterLab asks for the kernel if it has not heard yet which there are
     question = page.locator(".jp-Dialog", has_text="Select Kernel")
     select = question.get_by_role("button", name="Select")
@@ -163,8 +152,10 @@ def _load(page: Page, address: str) -> None:
     page.goto(f"{address}&reset")
     page.wait_for_function("() => window.jupyterapp?.restored", timeout=60_000)
     page.evaluate("() => window.jupyterapp.restored")
-    # there is as much room as on a teacher's screen
+    # without the file browser there is as much room as on a teacher's screen
     page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+    page.evaluate(SHOW, name)
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
 
 
 def arrays(page: Page, script: str, argument: object = None) -> list[np.ndarray]:

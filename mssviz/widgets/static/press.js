@@ -19,8 +19,9 @@ export default asWidget("mssvizButton", (widget) => {
     button.classList.toggle("mod-primary", model.get("primary"));
   };
   const carried = async ([id, trait]) => {
-    const manager = model.widget_manager;
-    return manager.has_model(id) ? [[id, trait, shown(await manager.get_model(id), trait)]] : [];
+    const manager = model.widget_manager; // which not every front end has
+    if (!manager?.has_model?.(id)) return [];
+    return [[id, trait, shown(await manager.get_model(id), trait)]];
   };
   widget.on(button, "click", async () => {
     const all = await Promise.all(model.get("_carried").map(carried));
