@@ -17,13 +17,19 @@ __import__("ipywidgets").Widget.close_all()
 get_ipython().run_line_magic("reset", "-f")
 __import__("gc").collect()
 """
-#: Empties the notebook of a page: what its widgets kept in the browser is forgotten, too.
+#: Empties the notebook of a page: what its widgets kept in the browser is forgotten, too. JupyterLab
+#: must have heard that the widgets are closed, or it sends what the next ones ask for to a thread of
+#: the kernel that ends with these.
 EMPTY = """async () => {
-    window.jupyterapp.shell.currentWidget.content.model.fromJSON({
-        cells: [], metadata: {}, nbformat: 4, nbformat_minor: 5,
-    });
+    const { content, sessionContext } = window.jupyterapp.shell.currentWidget;
+    const empty = { cells: [], metadata: {}, nbformat: 4, nbformat_minor: 5 };
+    content.model.fromJSON(empty);
+    const { kernel } = sessionContext.session;
     const shown = () => document.querySelector(".jp-OutputArea-output");
-    while (shown()) await new Promise(requestAnimationFrame);
+    const frame = () => new Promise(requestAnimationFrame);
+    const end = performance.now() + 5000; // a kernel that has died closes nothing
+    while (shown() || (kernel._comms.size && performance.now() < end)) await frame();
+    await frame();
     localStorage.clear();
     localStorage.setItem("mssviz-tour", "seen");
 }"""
