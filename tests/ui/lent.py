@@ -17,9 +17,9 @@ __import__("ipywidgets").Widget.close_all()
 get_ipython().run_line_magic("reset", "-f")
 __import__("gc").collect()
 """
-#: Empties the notebook of a page: what its widgets kept in the browser is forgotten, too. JupyterLab
-#: must have heard that the widgets are closed, or it sends what the next ones ask for to a thread of
-#: the kernel that ends with these.
+#: Empties the notebook of a page: what its widgets kept in the browser is forgotten, too. Until
+#: JupyterLab has heard that they are closed, it sends what other ones ask for to a thread of the
+#: kernel that ends with these.
 EMPTY = """async () => {
     const { content, sessionContext } = window.jupyterapp.shell.currentWidget;
     const empty = { cells: [], metadata: {}, nbformat: 4, nbformat_minor: 5 };
