@@ -13,6 +13,7 @@ import typer
 
 from mssviz import audio, cli, datasets, pretrained
 from mssviz._paths import typed
+from mssviz.cli._notebooks import copy_notebooks
 
 RATE = 44100
 ROOT = Path(__file__).parents[1]
@@ -396,6 +397,13 @@ def test_explore_opens_the_course_and_leaves_what_is_arranged(
     monkeypatch.delenv("JUPYTERLAB_WORKSPACES_DIR")
     assert mssviz_command("explore", "--course")[0] == 0
     assert arranged.read_text() == arranged_by_hand
+
+
+def test_what_an_interrupted_copy_left_goes_even_if_no_copy_is_missing(tmp_path):
+    for name in ("explorer.ipynb", ".mssviz-notes.part", ".mssviz-0123456789abcdef.part"):
+        (tmp_path / name).write_bytes((ROOT / "notebooks" / "explorer.ipynb").read_bytes())
+    copy_notebooks(["explorer.ipynb"], tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"explorer.ipynb", ".mssviz-notes.part"}
 
 
 def test_course_says_where_it_cannot_write(mssviz_command, tmp_path):

@@ -52,14 +52,14 @@ def copy_notebooks(names: Iterable[str], folder: Path) -> None:
     FileError
         If a copy cannot be written.
     """
-    from mssviz._files import new_file, sweep, writing
+    from mssviz._files import new_file, sweep_once, writing
 
     kept = []
     for name in names:
         copy, original = folder / name, shipped_notebook(name)
         with writing(copy):
             copy.parent.mkdir(parents=True, exist_ok=True)
-        sweep(copy.parent)  # what an interrupted run left, even if no copy is missing now
+        sweep_once(copy.parent)  # what an interrupted run left, even if no copy is missing now
         if not copy.exists():
             with new_file(copy) as scratch:
                 shutil.copyfile(original, scratch)

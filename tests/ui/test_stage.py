@@ -244,7 +244,7 @@ PLACE_OF_PICTURE = """() => {
 
 @pytest.mark.parametrize("first", [True, False], ids=["first run", "second run"])
 def test_nothing_moves_when_work_begins_or_ends(run_cell, first):
-    page = run_cell(QUICK, width=1366)
+    page = run_cell(TWO, width=1366)
     expect(page.get_by_role("button", name="Separate")).to_be_enabled(timeout=WORK_MS)
     page.set_viewport_size({"width": 1366, "height": 768})
     if not first:
