@@ -303,6 +303,17 @@ def test_evidence_is_drawn_said_and_heard(explorer):
     assert [strip["name"] for strip in explorer.mixer.strips][-1] == "accompaniment"
 
 
+def test_a_click_asks_about_the_bin_and_the_stem_that_the_page_shows(explorer):
+    section, view = explorer.why.evidence, explorer.view
+    view.pinned = [2.0, 440.0]
+    shown = [[view.model_id, "pinned", [1.0, 880.0]]]
+    shown.append([explorer.why.stem.model_id, "value", "accompaniment"])
+    section.explain._handle_custom_msg({"kind": "press", "shown": shown}, [])
+    explorer.wait()
+    assert "1.00 s, 883 Hz: the odds of accompaniment" in section.said.value
+    assert view.pinned == [1.0, 880.0]
+
+
 def test_a_model_that_is_no_network_is_refused_in_its_place(tmp_path):
     explorer = mssviz.explore(model="hpss", duration=2)
     explorer.separate()
