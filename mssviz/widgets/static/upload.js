@@ -5,7 +5,7 @@ import { button, make } from "./elements.js";
 import { asWidget } from "./widget.js";
 
 const CHUNK_BYTES = 1 << 20;
-const PATIENCE_MS = 30_000;
+const PIECE_MS = 30_000;
 
 /** Bytes for people: "25.0 MB". */
 export function formatBytes(bytes) {
@@ -35,7 +35,7 @@ export class Transfer {
   /** Send, and wait for the answer. */
   tell(message, buffers) {
     clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.lose(), PATIENCE_MS);
+    this.waiting = setTimeout(() => this.lose(), PIECE_MS);
     this.post({ ...message, id: this.id }, buffers);
   }
 

@@ -3,7 +3,7 @@
 /** Python need not hear of every pixel of a movement. */
 const SAVE_MS = 150;
 /** How long one waits for an answer before one asks again, and twice as long each time after. */
-const PATIENCE_MS = 4000;
+const ANSWER_MS = 4000;
 
 /** A call that is put off: one waits at most, and none outlives the view. */
 class Later {
@@ -84,10 +84,10 @@ export class Widget {
    * anew. A notebook that is opened again at the same kernel can lose its first messages.
    */
   insist(wanted, again) {
-    let patience = PATIENCE_MS;
+    let patience = ANSWER_MS;
     const later = this.later(() => {
       if (!wanted()) {
-        patience = PATIENCE_MS;
+        patience = ANSWER_MS;
         return;
       }
       patience *= 2;
