@@ -151,16 +151,22 @@ class Page:
         time.sleep(timeout / 1000)
 
     def find(self, role: str, name: str, timeout: float = 60_000) -> dict[str, Any]:
-        """The first enabled element of that role and name, once there is one."""
+        """The first enabled element of that role and name in an explorer, once there is one."""
         locator = {"type": "accessibility", "value": {"role": role, "name": name}}
 
         def enabled() -> dict[str, Any] | None:
-            for node in self._ask("browsingContext.locateNodes", locator=locator)["nodes"]:
+            # to look at all of JupyterLab takes more than a second
+            explorers = self._located({"type": "css", "value": ".mssviz-explorer"})
+            roots = [{"sharedId": node["sharedId"]} for node in explorers]
+            for node in roots and self._located(locator, startNodes=roots):
                 if "disabled" not in node["value"]["attributes"]:
                     return node
             return None
 
         return wait(enabled, f"{role} {name!r}", timeout)
+
+    def _located(self, locator: dict[str, Any], **options: Any) -> list[dict[str, Any]]:
+        return self._ask("browsingContext.locateNodes", locator=locator, **options)["nodes"]
 
     def click(self, role: str, name: str) -> None:
         """Click its middle, as a mouse does."""
@@ -195,7 +201,7 @@ def wait(look: Callable[[], Any], what: str, timeout: float = 60_000) -> Any:
     while not (found := look()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"Firefox has waited {timeout / 1000:g} s for {what}")
-        time.sleep(0.05)
+        time.sleep(0.1)
     return found
 
 

@@ -33,6 +33,8 @@ SHOW = """async (path) => {
     await Promise.all([panel.context.ready, panel.revealed, panel.sessionContext.ready]);
     await panel.sessionContext.session.kernel.info;
 }"""
+#: Runs all cells of the notebook that is shown.
+RUN_ALL = "() => void window.jupyterapp.commands.execute('notebook:run-all-cells')"
 #: Puts other cells in place of those that a notebook holds.
 REPLACE = """(text) => {
     window.jupyterapp.shell.currentWidget.content.model.fromJSON(JSON.parse(text));
@@ -109,7 +111,7 @@ def serve(folder: Path, command: Sequence[str] = ("jupyterlab",)) -> Iterator[st
     }
     arguments = [sys.executable, "-m", *command, "--no-browser", "--allow-root", "--port=0"]
     arguments += ["--ServerApp.port_retries=50", "--ServerApp.ip=127.0.0.1"]
-    arguments += ["--LabApp.expose_app_in_browser=True"]
+    arguments += [f"--{app}.expose_app_in_browser=True" for app in ("LabApp", "JupyterNotebookApp")]
     # otherwise every page that is opened lets Node.js look for what could be built
     asked = {"page_config_data": {"buildCheck": False, "buildAvailable": False}}
     arguments += [f"--ServerApp.tornado_settings={asked}"]
@@ -128,18 +130,19 @@ def serve(folder: Path, command: Sequence[str] = ("jupyterlab",)) -> Iterator[st
 def open_notebook(page: Page, address: str, name: str, dark: bool = False) -> None:
     """Open a notebook in JupyterLab, run all its cells and wait for what is shown first."""
     show_notebook(page, address, name)
-    _run_all(page, dark)
+    run_all(page, dark)
 
 
 def run_instead(page: Page, path: Path, dark: bool = False) -> None:
     """Run a notebook's cells in place of those that the page's notebook holds."""
     page.evaluate(REPLACE, path.read_text("utf-8"))
-    _run_all(page, dark)
+    run_all(page, dark)
 
 
-def _run_all(page: Page, dark: bool) -> None:
+def run_all(page: Page, dark: bool = False) -> None:
+    """Run all cells of the notebook that a page shows, and wait for what is shown first."""
     show_theme(page, "Dark" if dark else "Light")
-    page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.evaluate(RUN_ALL)
     page.locator(".jp-OutputArea-output").first.wait_for(timeout=60_000)
 
 

@@ -1,6 +1,5 @@
 """The explorer's main path and a saved page in Firefox, where tests else use Chromium."""
 
-import contextlib
 import os
 
 import numpy as np
@@ -9,7 +8,8 @@ import pytest
 import mssviz
 from mssviz.separators.catalogue import find
 from tests.ui.firefox import firefox_path, launch
-from tests.ui.lab import SETTLED, eventually, heard, write_cell
+from tests.ui.lab import RUN_ALL, SETTLED, eventually, heard, write_cell
+from tests.ui.lent import HAS_KERNEL
 
 pytestmark = pytest.mark.ui
 
@@ -18,11 +18,6 @@ import mssviz
 explorer = mssviz.explore(model="hpss", duration=3)
 explorer
 """
-#: The cell takes the keys, once JupyterLab no longer asks for the kernel.
-FOCUS_CELL = """() => {
-    document.querySelector(".jp-Dialog .jp-mod-accept")?.click();
-    document.querySelector(".jp-Cell .cm-content").focus();
-}"""
 #: Where the first picture is: its middle, in pixels of the page.
 MIDDLE = """() => {
     const picture = document.querySelector(".mssviz-spectrogram .mssviz-picture");
@@ -80,16 +75,11 @@ def _plays(page):
 
 
 def _open(page, lab, name):
-    """Open a notebook in JupyterLab and run its cell, again if the kernel was not yet connected."""
+    """Open a notebook in JupyterLab and run its cell."""
     page.goto(lab.replace("/lab?", f"/lab/tree/{name}?") + "&reset")
-    page.wait_for_function("() => document.querySelector('[data-status=idle]')")
+    page.wait_for_function(HAS_KERNEL)
     page.evaluate("() => localStorage.setItem('mssviz-tour', 'seen')")
-    for _ in range(4):
-        page.evaluate(FOCUS_CELL)
-        page.press("Shift", "Enter")
-        with contextlib.suppress(TimeoutError):
-            return page.find("button", "Separate", 15_000)
-    raise AssertionError("the cell did not run")
+    page.evaluate(RUN_ALL)
 
 
 def test_the_explorer_and_the_page_that_it_saves(firefox, lab, kernels, lab_folder, separation):

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.ui import lab as jupyter
+from tests.ui.lent import HAS_KERNEL
 
 pytestmark = pytest.mark.ui
 
@@ -18,16 +19,9 @@ def test_the_explorer_works(browser, lab, lab_folder):
     page = jupyter.new_page(browser, viewport={"width": 1280, "height": 2200})
     name = jupyter.write_cell(lab_folder, CODE)
     page.goto(lab.replace("/lab?", f"/notebooks/{name}?"))
-    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-    page.locator(".jp-Notebook .jp-Cell").first.click()
+    page.wait_for_function(HAS_KERNEL, timeout=60_000)
+    jupyter.run_all(page)
     button = page.get_by_role("button", name="Separate")
-    for _ in range(4):
-        page.keyboard.press("Shift+Enter")
-        try:
-            button.wait_for(timeout=15_000)
-            break
-        except jupyter.Timeout:
-            page.locator(".jp-Notebook .jp-Cell").first.click()
     button.click()
     expect(page.locator(".mssviz-mixer-caption").nth(1)).to_be_visible(timeout=60_000)
     expect(page.locator(".mssviz-spectrogram .mssviz-picture")).to_be_visible()

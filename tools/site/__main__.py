@@ -26,7 +26,10 @@ def build() -> None:
     if missing := forgotten():
         raise SystemExit(f"{missing[0]} is in no chapter; name it in tools/site/contents.py")
     start = time.monotonic()
-    staging.stage(notebooks.run(page for page in pages() if file_of(page).suffix == ".ipynb"))
+    files = {page: file_of(page) for page in pages()}
+    of_notebooks = {page: path for page, path in files.items() if path.suffix == ".ipynb"}
+    shown = notebooks.run(of_notebooks.values())
+    staging.stage({page: shown[path] for page, path in of_notebooks.items()})
     print(f"writing pages, {time.monotonic() - start:.0f} s after the start …", flush=True)
     shutil.rmtree(HTML, ignore_errors=True)
     options = ["-W", "--keep-going", "-n", "-q", "-j", "2", "-c", str(ROOT / "tools" / "site")]
