@@ -21,4 +21,5 @@ def kernel():
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs(path, kernel):
     notebook = notebooks.execute(path, kernel)
+    assert (notebooks.kept_folder(path) / "notebook.ipynb").exists()
     assert all(cell.get("execution_count") for cell in notebook.cells if cell.cell_type == "code")

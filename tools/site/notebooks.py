@@ -20,10 +20,10 @@ from tools.site import NOTEBOOKS, ROOT, saved
 
 #: What each notebook's kernel does first: nothing is left of the notebook before.
 BEFORE = """
+__import__("os").chdir({place!r})  # where the notebook before was is gone
 __import__("ipywidgets").Widget.close_all()
 get_ipython().run_line_magic("reset", "-f")
 import os, sys
-os.chdir({place!r})
 os.environ["MSSVIZ_CACHE"] = {cache!r}
 sys.path.insert(0, {root!r})
 from tools.site import saved
