@@ -47,7 +47,8 @@ browser: $(STAMP)
 	@sh tools/browser.sh $(BIN)
 
 test: weights browser
-	@$(ONE_THREAD) $(PYTEST) $(PARALLEL) $(PYTEST_OPTIONS)
+	@$(ONE_THREAD) $(PYTEST) $(PARALLEL) --ignore=tests/ui $(PYTEST_OPTIONS)
+	@$(ONE_THREAD) $(PYTEST) $(PARALLEL) tests/ui $(PYTEST_OPTIONS) || [ $$? -eq 5 ]  # 5: none was asked for
 
 test-quick: weights
 	@$(ONE_THREAD) $(PYTEST) $(PARALLEL) --ignore=tests/ui -m "not slow" $(PYTEST_OPTIONS)
