@@ -28,13 +28,7 @@ EMPTY = """async () => {
     const shown = () => document.querySelector(".jp-OutputArea-output");
     const frame = () => new Promise(requestAnimationFrame);
     const end = performance.now() + 5000; // a kernel that has died closes nothing
-    const open = async () => {
-        if (kernel._comms.size) return true;
-        const asked = kernel.requestListSubshell({}).done;
-        const late = new Promise((done) => setTimeout(done, 1000));
-        return (await Promise.race([asked, late]))?.content.subshell_id?.length > 0;
-    };
-    while (shown() || (performance.now() < end && (await open()))) await frame();
+    while (shown() || (kernel._comms.size && performance.now() < end)) await frame();
     await frame();
     localStorage.clear();
     localStorage.setItem("mssviz-tour", "seen");
