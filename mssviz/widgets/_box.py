@@ -9,6 +9,7 @@ from typing import Any
 import anywidget
 import ipywidgets as w
 import traitlets as t
+from ipywidgets.widgets.widget_description import DescriptionWidget
 
 from mssviz.widgets import _static
 
@@ -27,6 +28,7 @@ class _Guard(anywidget.AnyWidget):
 
     label = t.Unicode(help="name of the box, for those who do not see it").tag(sync=True)
     said = t.Unicode(help="what these are told when it changes").tag(sync=True)
+    hints = t.Dict(help="label of a control to a sentence on what it does").tag(sync=True)
 
 
 class Box(w.VBox):
@@ -47,6 +49,12 @@ class Box(w.VBox):
         self._guard = _Guard(label=label)
         super().__init__([*children, self._guard])
         self.add_class("mssviz-box")
+        # of its controls that have a label, ipywidgets shows no tooltip
+        self._guard.hints = {
+            control.description: control.tooltip
+            for control in owned(self)
+            if isinstance(control, DescriptionWidget) and control.description and control.tooltip
+        }
 
     def say(self, text: str) -> None:
         """Tell those who do not see the page how work stands; only a change is told."""

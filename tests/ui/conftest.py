@@ -23,6 +23,9 @@ AXE_FINDINGS = """async ([root, levels]) => {
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report = yield
+    folder = getattr(item, "funcargs", {}).get("lab_folder")
+    if report.failed and folder is not None:
+        report.sections.append(("threads of the kernels", jupyter.threads(folder)))
     item.failed = getattr(item, "failed", False) or report.failed
     return report
 

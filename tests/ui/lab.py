@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -40,6 +41,12 @@ RUN_ALL = "() => void window.jupyterapp.commands.execute('notebook:run-all-cells
 REPLACE = """(text) => {
     window.jupyterapp.shell.currentWidget.content.model.fromJSON(JSON.parse(text));
 }"""
+#: Has a kernel write what its threads are doing to a file when it gets SIGUSR1.
+TELL_THREADS = """
+import faulthandler as _f, os as _o, signal as _s
+_f.register(_s.SIGUSR1, open(f"{_o.environ['IPYTHONDIR']}/threads-{_o.getpid()}.txt", "w"))
+del _f, _o, _s
+"""
 OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -102,7 +109,12 @@ def serve(folder: Path, command: Sequence[str] = ("jupyterlab",)) -> Iterator[st
     settings = folder / ".settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    ipython = folder / ".ipython"
+    startup = ipython / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "threads.py").write_text(TELL_THREADS)
     environment = os.environ | {
+        "IPYTHONDIR": str(ipython),
         "JUPYTER_CONFIG_DIR": str(folder / ".config"),
         "JUPYTER_DATA_DIR": str(folder / ".data"),
         "JUPYTER_RUNTIME_DIR": str(folder / ".runtime"),
@@ -126,6 +138,17 @@ def serve(folder: Path, command: Sequence[str] = ("jupyterlab",)) -> Iterator[st
         finally:
             server.terminate()
             server.wait(timeout=20)
+
+
+def threads(folder: Path) -> str:
+    """What the threads of all kernels of the JupyterLab in a folder are doing."""
+    told = {}
+    for file in (folder / ".ipython").glob("threads-*.txt"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(file.stem.removeprefix("threads-")), signal.SIGUSR1)
+            time.sleep(0.5)
+            told[file.stem] = file.read_text()
+    return "\n".join(f"{name}\n{stacks}" for name, stacks in told.items())
 
 
 def open_notebook(page: Page, address: str, name: str, dark: bool = False) -> None:

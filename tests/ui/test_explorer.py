@@ -20,7 +20,7 @@ from tests.ui.lab import (
 
 pytestmark = pytest.mark.ui
 
-WORK_MS = 30_000
+WORK_MS = 60_000
 #: Whether masks are shown in the first ten, and in the last three seconds.
 HUE_SHARES = """() => {
     const view = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
@@ -347,8 +347,11 @@ def test_a_restarted_kernel_gives_a_working_explorer(open_notebook):
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     _separate(page)
+    assert errors == []
     restart_and_run_all(page)
     expect(page.get_by_text("Choose a song and press")).to_be_visible(timeout=WORK_MS)
+    # of what a kernel says while it ends, ipykernel can mix two messages, which the page rejects
+    errors.clear()
     _separate(page)
     assert np.abs(heard(page, 1)).max() > 0.01
     assert errors == []

@@ -220,16 +220,13 @@ def test_other_layouts_have_no_tour(run_cell, layout):
 
 # --- What every control says of itself ------------------------------------------------------------
 
-#: Name, and what the pointer reads, of every control that is shown; but those of ipywidgets' that
-#: drop their tooltip, and have a label beside them.
+#: Name, and what the pointer reads, of every control that is shown.
 TOOLTIPS = """() => {
     const kinds = "button, input, select, textarea, [role=slider]";
     const shown = [...document.querySelectorAll(".mssviz-explorer :is(" + kinds + ")")]
-        .filter((e) => e.checkVisibility() && !e.closest(".widget-dropdown, .widget-checkbox"));
+        .filter((e) => e.checkVisibility());
     return shown.map((e) => {
-        // widgets of ipywidgets have it on their label
-        const label = e.closest(".widget-inline-hbox")?.querySelector(".widget-label[title]");
-        const titled = e.title ? e : (label ?? e.closest("[title]"));
+        const titled = e.closest("[title]");
         const inside = titled && document.querySelector(".mssviz-explorer").contains(titled);
         return [e.outerHTML.slice(0, 120), inside ? titled.title : ""];
     });
@@ -254,7 +251,8 @@ def test_every_control_says_what_it_does(run_cell):
     untold = _untold(page, 12)
     open_panel(page, "♪")
     page.get_by_role("combobox", name="Song").select_option(label="Own file or folder of stems…")
-    untold += _untold(page, 17)
+    page.get_by_role("textbox", name="Path").wait_for(timeout=WORK_MS)
+    untold += _untold(page, 18)
     page.get_by_role("combobox", name="Song").select_option(index=0)
     page.wait_for_function(SETTLED, timeout=WORK_MS)
     page.get_by_role("button", name="Separate").click()

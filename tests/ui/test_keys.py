@@ -13,7 +13,7 @@ pytestmark = pytest.mark.ui
 LETTERS = ("m", "b", "x", "d", "d", "0", "0", "a", "z", "y", "r")
 #: Which run the cell; a button takes them for a press, and so they are not tried there.
 ENTERS = ("Shift+Enter", "Control+Enter")
-WORK_MS = 30_000
+WORK_MS = 60_000
 #: Everything in a box that takes the focus now.
 FOCUSABLE = """(root) => {
     const all = "button, select, input, textarea, summary, [tabindex], [contenteditable]";

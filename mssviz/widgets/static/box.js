@@ -1,10 +1,11 @@
-// A box of widgets: obeys the keys pressed in it, keeps them from the notebook, keeps the focus, and
-// says above all other widgets if their kernel is gone, as they would do nothing, and say nothing;
-// and tells those who do not see the page how work stands.
+// A box of widgets: obeys the keys pressed in it, keeps them from the notebook, keeps the focus, says
+// what its controls do, and says above all other widgets if their kernel is gone, as they would do
+// nothing, and say nothing; and tells those who do not see the page how work stands.
 
 import { obeyKeys } from "./commands.js";
 import { make } from "./elements.js";
 import { keepFocus } from "./focus.js";
+import { showHints } from "./hints.js";
 import { onKernel } from "./kernel.js";
 import { asWidget } from "./widget.js";
 
@@ -35,6 +36,7 @@ export default asWidget("mssvizBox", (widget) => {
       box.setAttribute("role", "region");
       box.ariaLabel = model.get("label");
       obeyKeys(widget, box);
+      showHints(widget, box);
       keepFocus(widget, box);
     } else if (!widget.closed) requestAnimationFrame(attach);
   };
