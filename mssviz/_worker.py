@@ -118,4 +118,6 @@ class Worker:
             except MssvizError:
                 pass
             except BaseException:  # the thread must end well: others may wait for it
-                _log.exception("unforeseen error")
+                # while the process ends, libraries are taken down under it: that is no error
+                if threading.main_thread().is_alive():
+                    _log.exception("unforeseen error")

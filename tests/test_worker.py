@@ -1,4 +1,6 @@
 import logging
+import subprocess
+import sys
 import threading
 
 from mssviz._worker import Worker
@@ -127,3 +129,21 @@ def test_work_that_ends_its_thread_ends_no_worker(caplog):
     worker.wait()
     assert done == [1]
     assert "unforeseen error" in caplog.text
+
+
+def test_what_fails_because_the_process_ends_is_no_error():
+    code = """
+import atexit, threading, time
+from mssviz._worker import Worker
+
+atexit.register(lambda: (ended.set(), worker.wait()))  # others take down what they have, then
+
+def work():
+    ended.wait(20)
+    [].ndim
+
+worker, ended = Worker(), threading.Event()
+worker.do(work)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
