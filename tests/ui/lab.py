@@ -41,6 +41,12 @@ RUN_ALL = "() => void window.jupyterapp.commands.execute('notebook:run-all-cells
 REPLACE = """(text) => {
     window.jupyterapp.shell.currentWidget.content.model.fromJSON(JSON.parse(text));
 }"""
+#: JupyterLab's own. What a test puts into a notebook that is lent to it must not come to its file,
+#: from which a later test takes its cells.
+SETTINGS = {
+    "apputils-extension/notification": '{"fetchNews": "false"}',
+    "docmanager-extension/plugin": '{"autosave": false}',
+}
 #: Has a kernel write what its threads are doing to a file when it gets SIGUSR1.
 TELL_THREADS = """
 import faulthandler as _f, os as _o, signal as _s
@@ -106,9 +112,10 @@ def serve(folder: Path, command: Sequence[str] = ("jupyterlab",)) -> Iterator[st
 
     `command` is the module that starts it, with what stands before JupyterLab's own options.
     """
-    settings = folder / ".settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    for name, text in SETTINGS.items():
+        settings = folder / ".settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(text)
     ipython = folder / ".ipython"
     startup = ipython / "profile_default" / "startup"
     startup.mkdir(parents=True)
