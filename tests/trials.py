@@ -193,11 +193,15 @@ class Trials:
     # --- What must hold ---
 
     def check_intact(self, before):
-        """Whatever has its final name is what was there before, or what is to be there."""
+        """Whatever has its final name is what was there before, or what is to be there.
+
+        A training that begins with nothing comes by what otherwise is there before: its first
+        checkpoint.
+        """
         seen = self.seen()
         for name, found in seen.items():
             if not RESUMED.fullmatch(name):
-                assert found in (before.get(name), self.new.get(name)), f"{name} is half-written"
+                assert found in (self.old.get(name), self.new.get(name)), f"{name} is half-written"
         missing = sorted(set(before) - set(seen))
         assert not missing, f"{missing} was there before"
 
