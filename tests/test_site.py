@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("sphinx", reason="the tools of `make docs` are not installed")
 
 import mssviz
-from tools.site import api, checks, contents, links, saved, staging
+from tools.site import api, checks, contents, links, notebooks, saved, staging
 
 ROOT = Path(__file__).parents[1]
 
@@ -178,3 +178,15 @@ def test_a_misspelt_word_is_found(tmp_path, monkeypatch):
     (tmp_path / "README.md").write_text("We recieve it.")
     monkeypatch.setattr(checks, "ROOT", tmp_path)
     assert checks.misspelt() == ["README.md:1: recieve ==> receive"]
+
+
+def test_what_a_notebook_shows_takes_the_place_of_what_it_showed_alone(tmp_path):
+    result, kept = tmp_path / "result", tmp_path / "kept"
+    result.mkdir()
+    (result / "notebook.ipynb").write_text("new")
+    older, other, ours = (kept / name for name in ("a-" + "0" * 16, "a-b-" + "1" * 16, "a-notes"))
+    for folder in (older, other, ours):
+        folder.mkdir(parents=True)
+    notebooks._keep(result, kept / ("a-" + "f" * 16))
+    assert {path.name for path in kept.iterdir()} == {"a-" + "f" * 16, other.name, ours.name}
+    assert (kept / ("a-" + "f" * 16) / "notebook.ipynb").read_text() == "new"
