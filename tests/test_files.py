@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from mssviz._fetch import no_progress
 from mssviz._files import exchange, temporary
 from mssviz._files import scratch as scratch_files
 from mssviz.errors import AudioError, Cancelled, FileError
+from tests.trials import Lines
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +92,26 @@ def test_an_interruption_while_tidying_up_closes_nothing_twice(tmp_path, monkeyp
             draft.discard()
     draft.discard()
     assert names(tmp_path) == []
+
+
+def test_an_interruption_leaves_nothing_where_it_was_only_looked(tmp_path):
+    """Another folder is written to later, so no later look would sweep this one."""
+    paths = [tmp_path / "later" / "a.wav"]
+    _files.check_places(paths)  # sweeps, which is done once
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Lines() as lines:
+            _files.check_places(paths)
+        for moment in range(1, lines.counts["all"] + 1):
+            with (
+                pytest.raises(KeyboardInterrupt),
+                Lines("all", moment, lambda: signal.raise_signal(signal.SIGINT)),
+            ):
+                _files.check_places(paths)
+            assert list(tmp_path.iterdir()) == [], moment
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert lines.counts["all"] > 10
 
 
 def test_two_at_once_do_not_disturb_each_other(tmp_path):

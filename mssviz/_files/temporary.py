@@ -84,6 +84,16 @@ def made_file(folder: Path, name: str) -> tuple[Path, int]:
             return path, handle
 
 
+def try_place(folder: Path) -> None:
+    """Raise `OSError` unless files can be made in a folder; nothing is left of the trial."""
+    path = folder / f".mssviz-{secrets.token_hex(8)}.part"
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+        path.unlink(missing_ok=True)  # another process may have swept it
+    finally:  # an interruption can come at any line before
+        path.unlink(missing_ok=True)
+
+
 def made_folder(place: Path, name: str) -> tuple[Path, int]:
     """Make and hold a temporary folder; ``{}`` in its name is replaced by what makes it unique."""
     while True:

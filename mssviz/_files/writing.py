@@ -10,7 +10,7 @@ import numpy as np
 
 from mssviz._files.exchange import exchanged
 from mssviz._files.scratch import ScratchFolder
-from mssviz._files.temporary import made_file, sweep_once
+from mssviz._files.temporary import made_file, sweep_once, try_place
 from mssviz._typing import AnyArray
 from mssviz.errors import FileError, MssvizError, reason
 
@@ -77,9 +77,7 @@ def check_places(paths: Iterable[Path]) -> None:
             )
         with writing(there):
             sweep_once(there)
-            probe, handle = made_file(there, ".mssviz-{}.part")
-            probe.unlink()
-            os.close(handle)
+            try_place(there)
 
 
 class Draft:
