@@ -305,12 +305,7 @@ def test_the_wheel_scrolls_the_page_until_the_picture_has_the_focus(open_view):
 
 
 def test_selection_and_playhead_reach_python(open_view):
-    code = CODE + (
-        "\nimport ipywidgets as w, json\nlabel = w.Label()\n"
-        "view.observe(lambda _: setattr(label, 'value', json.dumps([view.selection, view.time])),"
-        " ['selection', 'time'])\nw.VBox([view, label])"
-    )
-    page, view = open_view(code)
+    page, view = open_view(CODE + TELL)
     x, y, width, height = _picture(view)
     page.keyboard.down("Shift")
     page.mouse.move(x + 0.2 * width, y + height / 2)
@@ -318,12 +313,15 @@ def test_selection_and_playhead_reach_python(open_view):
     page.mouse.move(x + 0.4 * width, y + height / 2, steps=5)
     page.mouse.up()
     page.keyboard.up("Shift")
-
-    def selected():
-        selection, _ = json.loads(page.locator(".widget-label").last.inner_text() or "[[], 0]")
-        assert selection == pytest.approx([3.0, 6.0], abs=0.2)
-
-    eventually(page, selected)
+    _expect_state(page, lambda state: state["selection"] == pytest.approx([3.0, 6.0], abs=0.2))
+    view.locator(".mssviz-picture").focus()
+    for moment, edge in ((4, "["), (5, "]")):
+        page.keyboard.press("Home")
+        for _ in range(moment):
+            page.keyboard.press("ArrowRight")
+        page.keyboard.press(edge)
+    _expect_state(page, lambda state: state["selection"] == pytest.approx([4.0, 5.0]))
+    screenshot(view, "spectrogram-selected-by-keys")
 
 
 PAINTED = CODE + (
