@@ -48,9 +48,14 @@ mixer.observe(show, names)
 show()
 command = ipywidgets.Text(continuous_update=False)
 command.add_class("command")
-command.observe(lambda change: exec(change.new, globals()), "value")
+ran = ipywidgets.Text(disabled=True)
+ran.add_class("ran")
+def run(change):
+    exec(change.new, globals())
+    ran.value = change.new
+command.observe(run, "value")
 box = ipywidgets.VBox([mixer])
-ipywidgets.VBox([box, state, command])
+ipywidgets.VBox([box, state, command, ran])
 """
 PAIRED = 'signals(), RATE, pairs={"vocals": "true vocals"}'
 MODELS = """
@@ -87,6 +92,15 @@ def _wait(page, expression):
 
 
 def _in_kernel(page, code):
+    """Run code in the kernel, which may still run it when this returns."""
+    # of what is typed while the kernel is busy, ipywidgets sends the last only
+    page.wait_for_function(
+        """() => {
+            const [command, ran] = document.querySelectorAll(":is(.command, .ran) input");
+            return command.value === ran.value;
+        }""",
+        timeout=WAIT_MS,
+    )
     field = page.locator(".command input")
     field.fill(code)
     field.press("Enter")
