@@ -196,12 +196,12 @@ class Trials:
         """Whatever has its final name is what was there before, or what is to be there.
 
         A training that begins with nothing comes by what otherwise is there before: its first
-        checkpoint.
+        checkpoint. One that is interrupted keeps where it is.
         """
-        seen = self.seen()
+        seen, between = self.seen(), self.writer.between
         for name, found in seen.items():
-            if not RESUMED.fullmatch(name):
-                assert found in (self.old.get(name), self.new.get(name)), f"{name} is half-written"
+            whole = [self.old.get(name), self.new.get(name), between and hash_of(between)]
+            assert found in whole or RESUMED.fullmatch(name), f"{name} is half-written"
         missing = sorted(set(before) - set(seen))
         assert not missing, f"{missing} was there before"
 

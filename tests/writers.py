@@ -68,6 +68,9 @@ class Writer:
         Function of a file's name and content that leaves out what differs from run to run.
     imports
         Whether it needs TensorFlow.
+    between
+        What `digest` makes of a whole file that is neither old nor new, which an interrupted writer
+        leaves so that the next goes on from there; None if there is none.
     """
 
     write: Callable[[Any, Path], object]
@@ -76,6 +79,7 @@ class Writer:
     older: Callable[[Any, Path, list[str]], object] = older_files
     digest: Callable[[str, bytes], bytes] = lambda _, content: content
     imports: bool = False
+    between: bytes | None = None
 
 
 def noise(seed, n_samples=RATE, n_channels=1):
@@ -148,9 +152,13 @@ def _n_samples(name, content):
 # --- Training -----------------------------------------------------------------------------------
 
 
-def _train(made, home, steps=4):
+EPOCH_STEPS = 2
+BETWEEN = b"a whole checkpoint between two epochs"
+
+
+def _train(made, home, steps=2 * EPOCH_STEPS):
     settings = training.Settings(
-        steps=steps, epoch_steps=2, batch_size=1, chunk_seconds=0.5, chunks=1
+        steps=steps, epoch_steps=EPOCH_STEPS, batch_size=1, chunk_seconds=0.5, chunks=1
     )
     tracks = datasets.from_folders(made)
     training.train(tracks, home / "model", TINY, settings=settings, progress=False)
@@ -170,6 +178,8 @@ def _trained(name, content):
             kept = json.loads(str(arrays["progress"]))
             progress = [kept["step"], kept["losses"], [row["loss"] for row in kept["history"]]]
             numbers = [arrays[key].tobytes() for key in sorted(arrays) if key != "progress"]
+        if kept["step"] % EPOCH_STEPS:
+            return BETWEEN
         return json.dumps(progress).encode() + b"".join(numbers)
     return re.sub(rb"\| time \|.*|\d\.\d+ hours", b"", content)
 
@@ -313,7 +323,8 @@ WRITERS = {
     "separation": Writer(_separate, ("separation.song",), imports=True),
     "training": Writer(
         _train, ("training.result", "training.checkpoint", "training.run", "training.chunks"), song,
-        older=lambda made, home, _: _train(made, home, 2), digest=_trained, imports=True,
+        older=lambda made, home, _: _train(made, home, EPOCH_STEPS), digest=_trained, imports=True,
+        between=BETWEEN,
     ),
     "spectra": Writer(_spectra, ("training.chunks",), song),
     "scores": Writer(_scores, ("comparison.store",)),
