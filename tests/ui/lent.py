@@ -11,11 +11,13 @@ from zmq import Context
 
 from tests.ui.lab import new_page
 
-#: Brings a kernel back to where nothing but its imports is left of what was done with it.
+#: Brings a kernel back to where nothing but its imports is left of what was done with it; these are
+#: not looked through again each time that garbage is collected.
 FORGET = """
 __import__("ipywidgets").Widget.close_all()
 get_ipython().run_line_magic("reset", "-f")
 __import__("gc").collect()
+__import__("gc").freeze()
 """
 #: Empties the notebook of a page: what its widgets kept in the browser is forgotten, too. Until
 #: JupyterLab has heard that they are closed, it sends what other ones ask for to a thread of the
