@@ -1,5 +1,7 @@
 """What a person meets on a first visit: the song itself, before anything is separated."""
 
+import re
+
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -251,7 +253,9 @@ def test_every_control_says_what_it_does(run_cell):
     untold = _untold(page, 12)
     open_panel(page, "♪")
     page.get_by_role("combobox", name="Song").select_option(label="Own file or folder of stems…")
-    page.get_by_role("textbox", name="Path").wait_for(timeout=WORK_MS)
+    path = page.get_by_role("textbox", name="Path")
+    path.wait_for(timeout=WORK_MS)
+    expect(path).to_have_accessible_description(re.compile("sound file, or a folder of stems"))
     untold += _untold(page, 18)
     page.get_by_role("combobox", name="Song").select_option(index=0)
     page.wait_for_function(SETTLED, timeout=WORK_MS)
