@@ -16,6 +16,7 @@ from mssviz import baselines
 from mssviz.separation import Run
 from mssviz.separation.editing import Stroke
 from mssviz.widgets._box import owned
+from mssviz.widgets.explorer import views as views_module
 from tests.counts import count
 
 pytestmark = pytest.mark.slow
@@ -272,6 +273,29 @@ def test_stems_in_mono_are_scored(tmp_path):
     explorer = explored(tmp_path)
     assert explorer.scores["SDR"].notna().all()
     assert explorer.references["vocals"].shape == explorer.separation.mixture.shape
+
+
+def test_scores_that_come_while_the_next_result_is_shown_disturb_nothing(song, monkeypatch, caplog):
+    explorer, make = mssviz.explore(song, "mixture"), views_module.ScoreView
+    drawn, shown_next = threading.Event(), threading.Event()
+
+    def made_slowly(*arguments, **options):
+        view = make(*arguments, **options)
+        drawn.set()
+        shown_next.wait(2)  # the views that it belongs to must stay for as long
+        return view
+
+    monkeypatch.setattr(views_module, "ScoreView", made_slowly)
+    explorer.controls.separate.click()
+    assert drawn.wait(20)
+    explorer.controls.duration.value, explorer.controls.whole.value = 1.0, False
+    explorer.controls.separate.click()
+    explorer.session._work.wait()
+    shown_next.set()
+    explorer.wait()
+    assert "unforeseen error" not in caplog.text
+    shown(explorer)
+    explorer.close()
 
 
 def test_scores_and_title_are_of_the_run_and_not_of_what_was_chosen_since(song, tmp_path):

@@ -1,5 +1,6 @@
 """The explorer as one widget: its session, controls and stage, joined."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -385,6 +386,8 @@ class _Display(Listener):
 
     def __init__(self, explorer: Explorer) -> None:
         self._explorer = explorer
+        # scores come in a thread of their own, in which another may take away what they belong to
+        self._turn = threading.Lock()
 
     def status_changed(self, status: Status) -> None:
         self._explorer.controls.show_status(status)
@@ -392,7 +395,8 @@ class _Display(Listener):
 
     def excerpt_changed(self, excerpt: Excerpt | None) -> None:
         explorer = self._explorer
-        new = explorer.stage.show(excerpt)
+        with self._turn:
+            new = explorer.stage.show(excerpt)
         if new is not None:
             session, controls, picture = explorer.session, explorer.controls, new.picture
             new.on_stroke(lambda stroke: session.paint(stroke, controls.sum_to_one.value))
@@ -425,4 +429,5 @@ class _Display(Listener):
         self._explorer.refresh_still()
 
     def scores_changed(self, result: Result, measuring: bool) -> None:
-        self._explorer.stage.show_scores(result, measuring)
+        with self._turn:
+            self._explorer.stage.show_scores(result, measuring)
