@@ -7,6 +7,7 @@ as long as the writing itself. Moments are numbers of executed lines, so a seed 
 again.
 """
 
+import gc
 import hashlib
 import json
 import os
@@ -23,6 +24,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import tqdm
 
 import mssviz
 from mssviz._files import temporary
@@ -40,6 +42,9 @@ ASIDE = re.compile(r"lock$|logs/")
 #: What arrives goes on where it stopped, so it is kept until the next run.
 RESUMED = re.compile(r"cache/downloads/.*")
 LIMIT_SECONDS = 300
+#: Forks share no lock of bars, which a killed one would keep; nor is one held when there is a fork.
+tqdm.tqdm.set_lock(threading.RLock())
+tqdm.tqdm.monitor_interval = 0
 
 
 class Lines:
@@ -97,6 +102,7 @@ class Trials:
 
             librosa.filters.mel(sr=8000, n_fft=64)
         self._empty()
+        gc.freeze()  # what is collected before each fork is little then
         self.lines = self._forked(self._counted)
         self.new = self._forked(self._written)
         self.largest = max(path.stat().st_size for path in self.files())
@@ -163,6 +169,7 @@ class Trials:
 
     def _forked(self, work):
         """What some work gives in a fork, or None if it was killed."""
+        gc.collect()  # what has threads of a library, which a fork has not, and waits for them
         reader, writer = os.pipe()
         process = os.fork()
         if not process:
