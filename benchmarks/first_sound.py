@@ -46,7 +46,10 @@ def started(script: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
+                process.wait()
+                while True:  # what it started may write until its own end
+                    os.killpg(process.pid, 0)
+                    time.sleep(0.05)
 
 
 def seconds_until(reached: Callable[[Path], bool], script: str) -> float:
