@@ -33,9 +33,7 @@ free=$(df -Pk "$venv" | awk 'NR == 2 { print int($4 / 1048576) }')
 [ "$free" -ge 4 ] || fail "$venv needs about 4 GB of disk, $free GB are free"
 
 echo "Installing pinned packages (about 700 MB to download, a few minutes the first time)"
-# Python compiles what is imported, when it is: a fifth of the way to the first sound is saved
-"$venv/bin/python" -m pip install --quiet --no-compile --require-hashes \
-    --requirement requirements.lock ||
+"$venv/bin/python" -m pip install --quiet --require-hashes --requirement requirements.lock ||
     fail "packages could not be installed; see pip's message above (network? proxy?)"
 "$venv/bin/python" -m pip install --quiet --no-build-isolation --no-deps --editable . ||
     fail "mssviz itself could not be installed; see pip's message above"
