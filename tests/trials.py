@@ -42,9 +42,6 @@ ASIDE = re.compile(r"lock$|logs/")
 #: What arrives goes on where it stopped, so it is kept until the next run.
 RESUMED = re.compile(r"cache/downloads/.*")
 LIMIT_SECONDS = 300
-#: Forks share no lock of bars, which a killed one would keep; nor is one held when there is a fork.
-tqdm.tqdm.set_lock(threading.RLock())
-tqdm.tqdm.monitor_interval = 0
 
 
 class Lines:
@@ -202,12 +199,13 @@ class Trials:
     def check_intact(self, before):
         """Whatever has its final name is what was there before, or what is to be there.
 
-        A training that begins with nothing comes by what otherwise is there before: its first
-        checkpoint. One that is interrupted keeps where it is.
+        A writer with something between comes by what is old even if it begins with nothing, as a
+        training does by its first checkpoint.
         """
         seen, between = self.seen(), self.writer.between
+        old = self.old if between else before
         for name, found in seen.items():
-            whole = [self.old.get(name), self.new.get(name), between and hash_of(between)]
+            whole = [old.get(name), self.new.get(name), between and hash_of(between)]
             assert found in whole or RESUMED.fullmatch(name), f"{name} is half-written"
         missing = sorted(set(before) - set(seen))
         assert not missing, f"{missing} was there before"
@@ -312,6 +310,9 @@ def tried(name, seed, counts, folder):
 
 
 def main(seed, counts, *names):
+    # forks share no lock of bars, which a killed one would keep; nor is it held at a fork
+    tqdm.tqdm.set_lock(threading.RLock())
+    tqdm.tqdm.monitor_interval = 0
     found = {}
     for name in names:
         with tempfile.TemporaryDirectory() as folder:

@@ -30,7 +30,7 @@ SETTLED = """() => {
     return laidOut && tiles?.cache.tiles.size && !tiles.waiting.size && !dirty;
 }"""
 #: The explorer's mixer; undefined while another takes its place.
-MIXER = "() => document.querySelector('.mssviz-mixer')?.parentElement.mssvizMixer"
+MIXER = "document.querySelector('.mssviz-mixer')?.parentElement.mssvizMixer"
 #: Opens a notebook and waits until its kernel answers: before, JupyterLab can lose a request.
 SHOW = """async (path) => {
     const panel = await window.jupyterapp.commands.execute("docmanager:open", { path });
@@ -212,11 +212,11 @@ def arrays(page: Page, script: str, argument: object = None) -> list[np.ndarray]
 
 def heard(page: Page, seconds: float, start: float = 0.0) -> np.ndarray:
     """What the explorer's mixer plays with its present settings, ``(n_samples, 2)``."""
-    page.wait_for_function(f"() => ({MIXER})()?.ready", timeout=60_000)
+    page.wait_for_function(f"() => {MIXER}?.ready", timeout=60_000)
     # it can be replaced just after that
     script = f"""async ([seconds, start]) => {{
-        while (!({MIXER})()?.ready) await new Promise(requestAnimationFrame);
-        return ({MIXER})().render(seconds, start);
+        while (!{MIXER}?.ready) await new Promise(requestAnimationFrame);
+        return {MIXER}.render(seconds, start);
     }}"""
     return np.stack(arrays(page, script, [seconds, start]), axis=1)
 

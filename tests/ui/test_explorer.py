@@ -351,6 +351,7 @@ def test_a_restarted_kernel_gives_a_working_explorer(open_notebook):
     restart_and_run_all(page)
     expect(page.get_by_text("Choose a song and press")).to_be_visible(timeout=WORK_MS)
     # of what a kernel says while it ends, ipykernel can mix two messages, which the page rejects
+    assert all("Kernel message validation error" in error for error in errors), errors
     errors.clear()
     _separate(page)
     assert np.abs(heard(page, 1)).max() > 0.01

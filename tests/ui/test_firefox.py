@@ -8,7 +8,7 @@ import pytest
 import mssviz
 from mssviz.separators.catalogue import find
 from tests.ui.firefox import firefox_path, launch
-from tests.ui.lab import RUN_ALL, SETTLED, eventually, heard, write_cell
+from tests.ui.lab import MIXER, RUN_ALL, SETTLED, eventually, heard, write_cell
 from tests.ui.lent import HAS_KERNEL
 
 pytestmark = pytest.mark.ui
@@ -29,7 +29,6 @@ READOUT = """() => {
     const readout = document.querySelector(".mssviz-spectrogram .mssviz-readout");
     return readout.querySelector("table") && readout.innerText;
 }"""
-MIXER = "document.querySelector('.mssviz-mixer')?.parentElement.mssvizMixer"
 
 
 @pytest.fixture(scope="module")

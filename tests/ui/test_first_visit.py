@@ -7,7 +7,15 @@ import pytest
 from playwright.sync_api import expect
 
 import mssviz
-from tests.ui.lab import SETTLED, eventually, heard, open_panel, restart_and_run_all, screenshot
+from tests.ui.lab import (
+    MIXER,
+    SETTLED,
+    eventually,
+    heard,
+    open_panel,
+    restart_and_run_all,
+    screenshot,
+)
 
 pytestmark = pytest.mark.ui
 
@@ -48,7 +56,6 @@ def late(*arguments):
 Choice.load = late
 mssviz.explore(duration=2)
 """
-MIXER = "document.querySelector('.mssviz-mixer')?.parentElement.mssvizMixer"
 
 
 def _shown(run_cell, arguments="", **options):

@@ -12,7 +12,11 @@ export function showHints(widget, root) {
       for (const e of [label, ...fields]) if (e.title !== hints[said]) e.title = hints[said];
     }
   };
-  const observer = new MutationObserver(widget.perFrame(show));
+  const soon = widget.perFrame(show);
+  const isNew = ({ addedNodes }) => [...addedNodes].some((node) => node instanceof Element);
+  const observer = new MutationObserver((changes) => {
+    if (changes.some(isNew)) soon(); // while it plays, texts change in every frame
+  });
   observer.observe(root, { subtree: true, childList: true });
   widget.onEnd(() => observer.disconnect());
   show();
