@@ -4,6 +4,7 @@ import queue
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -43,7 +44,8 @@ class ahead(Iterator[_T]):  # noqa: N801, used like a function
         self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=2)
         self._stop = threading.Event()
         self._kept: dict[str, None] = {}
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        run = copy_context().run  # for what is told on the way, see `Worker`
+        self._thread = threading.Thread(target=run, args=(self._run,), daemon=True)
 
     def __enter__(self) -> "ahead[_T]":
         self._thread.start()

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 
 from mssviz.errors import Cancelled, MssvizError
@@ -15,12 +16,17 @@ class _Job:
     work: Callable[[], object]
     name: str | None
     cancelled: threading.Event = field(default_factory=threading.Event)
+    context: Context = field(default_factory=copy_context)
 
 
 class Worker:
     """A thread that does what it is given, in order, and ends when nothing is left to do.
 
     The work itself must show a `MssvizError`, which is dropped here; any other error is logged.
+
+    Work has the context (`contextvars`) of the call that gave it. From that, a Jupyter kernel knows
+    which request work belongs to; otherwise it takes the latest one, and sends what the page asks a
+    widget next to that request's thread, even when that thread has ended: no answer would come.
     """
 
     def __init__(self) -> None:
@@ -114,7 +120,7 @@ class Worker:
                     self._thread = None
                     return
             try:
-                self._current.work()
+                self._current.context.run(self._current.work)
             except MssvizError:
                 pass
             except BaseException:  # the thread must end well: others may wait for it

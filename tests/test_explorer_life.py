@@ -652,11 +652,13 @@ def kernel():
     manager.shutdown_kernel(now=True)
 
 
-def run_cell(client, code, cell, timeout=60):
+def run_cell(client, code, cell, timeout=60, subshell=None):
     """What a cell prints; a notebook names the cell in each request."""
     content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
     content |= {"allow_stdin": False, "stop_on_error": True}
     request = client.session.msg("execute_request", content, metadata={"cellId": cell})
+    if subshell is not None:
+        request["header"]["subshell_id"] = subshell
     client.shell_channel.send(request)
     printed = ""
     while True:
@@ -683,6 +685,45 @@ def test_running_a_cell_again_keeps_nothing_of_its_last_run(kernel, song):
     run_cell(kernel, "more = [mssviz.explore(), mssviz.explore()]", "c")
     found = run_cell(kernel, "print([e.comm is not None for e in (*more, explorer)])", "b")
     assert found.strip() == "[True, True, True]"
+
+
+READ_LATE = """
+import threading, mssviz
+from mssviz.widgets.explorer.choice import Choice
+load, go = Choice.load, threading.Event()
+Choice.load = lambda *arguments: (go.wait(20), load(*arguments))[1]
+explorer = mssviz.explore({song!r}, "mixture", duration=1)
+explorer
+"""
+
+
+def asked(client, kind, **content):
+    """Ask a kernel's control channel for something; its answer."""
+    request = client.session.msg(kind, content)
+    client.control_channel.send(request)
+    while (reply := client.get_control_msg(timeout=20))["parent_header"] != request["header"]:
+        continue
+    return reply["content"]
+
+
+def test_a_view_answers_the_page_whoever_else_asked_while_its_song_was_read(kernel, song):
+    # a page that is loaded asks for all widgets in a thread of the kernel that ends then
+    run_cell(kernel, READ_LATE.format(song=str(song)), "late")
+    meanwhile = asked(kernel, "create_subshell_request")["subshell_id"]
+    run_cell(kernel, "go.set(); explorer.wait(); Choice.load = load", "m", subshell=meanwhile)
+    asked(kernel, "delete_subshell_request", subshell_id=meanwhile)
+    view = run_cell(kernel, "print(explorer.view.comm.comm_id)", "b").strip()
+    question = {"kind": "tiles", "channel": "mean", "tiles": [["mixture", 0, 0]]}
+    data = {"method": "custom", "content": question}
+    request = kernel.session.msg("comm_msg", {"comm_id": view, "data": data})
+    kernel.shell_channel.send(request)
+    answers = []
+    while not answers or answers[-1]["content"].get("execution_state") != "idle":
+        message = kernel.get_iopub_msg(timeout=20)
+        if message["parent_header"].get("msg_id") == request["header"]["msg_id"]:
+            answers.append(message)
+    told = [answer["content"]["data"] for answer in answers if answer["msg_type"] == "comm_msg"]
+    assert [data["content"]["kind"] for data in told] == ["tile"]
 
 
 def test_who_holds_the_explorer_of_an_earlier_run_keeps_its_result(kernel, song):

@@ -2,6 +2,7 @@ import logging
 import subprocess
 import sys
 import threading
+from contextvars import ContextVar
 
 from mssviz._worker import Worker
 from mssviz.errors import ParameterError
@@ -110,6 +111,17 @@ def test_a_closed_worker_drops_what_waits_and_takes_no_more():
     worker.do(lambda: done.append("late"))
     worker.wait()
     assert done == []
+
+
+def test_work_has_the_context_of_who_asked_for_it():
+    asker: ContextVar[str] = ContextVar("asker")
+    worker, seen = Worker(), []
+    for name in ("slider", "stroke"):
+        asker.set(name)
+        worker.do(lambda: seen.append(asker.get()))
+    asker.set("later")
+    worker.wait()
+    assert seen == ["slider", "stroke"]
 
 
 def test_work_can_close_its_own_worker():

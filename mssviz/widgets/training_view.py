@@ -4,6 +4,7 @@ import base64
 import html
 import threading
 from collections.abc import Mapping
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
@@ -120,7 +121,8 @@ class TrainingView(Box):
             finally:
                 self._stop.disabled = True
 
-        self._thread = threading.Thread(target=work, daemon=True)
+        run = copy_context().run  # for what the view shows, see `Worker`
+        self._thread = threading.Thread(target=run, args=(work,), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

@@ -151,7 +151,7 @@ class Kernels:
         file = self.folder / ".runtime" / f"kernel-{self._kept}.json"
         client = BlockingKernelClient(connection_file=str(file), context=Context.instance())
         client.load_connection_file()
-        client.start_channels()
+        client.start_channels(hb=False)  # nobody asks it for its heart's beat
         try:
             reply = client.execute_interactive(code, timeout=30, output_hook=lambda _: None)
         finally:
