@@ -311,6 +311,17 @@ def test_the_picker_says_which_models_may_know_the_test_songs():
     assert "test songs" not in details["umx"]
 
 
+def test_the_songs_button_says_no_more_than_the_song_has(tmp_path):
+    path = tmp_path / "short.wav"
+    mssviz.write_audio(path, np.zeros((int(3.2 * 44100), 2), np.float32), 44100)
+    controls = mssviz.explore(path).controls
+    # what lies behind the song's end is refused when it is read
+    for start, part in ((0, "0:00–0:03"), (2, "0:02–0:03"), (5, "0:05–0:20")):
+        controls.offset.value = start
+        (button,) = controls.row.children[0].buttons
+        assert button["detail"] == f"{part} of 0:03"
+
+
 def test_a_new_run_on_the_same_excerpt_keeps_how_things_are_looked_at_and_heard():
     explorer = mssviz.explore(duration=3, model="repet-sim")
     explorer.separate()

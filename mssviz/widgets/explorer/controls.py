@@ -324,6 +324,8 @@ class Controls:
         own = self.song.value == OWN_FILE
         name = Path(self.path.value).name or "no file yet"
         start, end = self.offset.value, self.offset.value + self.duration.value
+        if self._seconds and start < self._seconds:
+            end = min(end, self._seconds)
         part = f"{_clock(start)}–{'end' if self.whole.value else _clock(end)}"
         self._songs.buttons = [
             {
