@@ -16,8 +16,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 NODE_STAMP := tools/js/node_modules/.ready
 PYTEST := $(BIN)/python -m pytest
-# a process for each of two cores; tests of a file share what was expensive to make
-PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+# a process for each of two cores; both begin with files of their own, whose tests share what was
+# expensive to make, and who is done first takes over what the other has yet to do
+PARALLEL := -n 2 --dist worksteal
 # and within each of them no threads that wait for each other
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

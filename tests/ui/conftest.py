@@ -85,9 +85,9 @@ def kernels(lab: str, lab_folder: Path) -> Iterator[Kernels]:
     found.end()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pages(browser: Browser) -> Iterator[Pages]:
-    """Pages that the tests of a file lend to each other."""
+    """Pages that tests lend to each other."""
     found = Pages(browser)
     yield found
     found.end()
@@ -113,6 +113,7 @@ def open_notebook(
         else:
             page, has_notebook = pages.lend(width)
         if has_notebook:
+            kernels.work_beside(name)
             jupyter.run_instead(page, lab_folder / name, dark)
         else:
             if not alone:

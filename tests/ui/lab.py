@@ -268,6 +268,17 @@ def show_theme(page: Page, theme: str) -> None:
     )
 
 
+@contextlib.contextmanager
+def forced_colours(page: Page, scheme: str) -> Iterator[None]:
+    """Force "light" or "dark" colours on a page for a while."""
+    wanted = {"forced-colors": "active", "prefers-color-scheme": scheme}
+    features = [{"name": name, "value": value} for name, value in wanted.items()]
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Emulation.setEmulatedMedia", {"features": features})
+    yield
+    devtools.detach()  # which ends it
+
+
 def open_panel(page: Page, name: str) -> None:
     """Open what a button in the explorer's first row opens; one popover or drawer at a time."""
     button = page.locator(".mssviz-menu button", has_text=name)

@@ -103,6 +103,7 @@ class Kernels:
         self._api = f"{server}/api"
         self._headers = {"Authorization": f"token {token}"}
         self._kept: str | None = None
+        self._place = folder
         self._lent = False
 
     def lend(self, name: str) -> None:
@@ -113,10 +114,18 @@ class Kernels:
         notebook = {"path": name, "name": name, "type": "notebook"}
         if session := self._session():
             self._ask("patch", f"sessions/{session['id']}", json=notebook)
-            self._run(f"__import__('os').chdir({str((self.folder / name).parent)!r})")
+            self.work_beside(name)
         else:
             begun = self._ask("post", "sessions", json=notebook | {"kernel": {"name": "python3"}})
             self._kept = begun.json()["kernel"]["id"]
+            self._place = (self.folder / name).parent
+
+    def work_beside(self, name: str) -> None:
+        """Let the kept kernel work in the folder of a notebook."""
+        place = (self.folder / name).parent
+        if place != self._place:
+            self._run(f"__import__('os').chdir({str(place)!r})")
+            self._place = place
 
     def forget(self) -> None:
         """Let the kept kernel forget what was done with it; its page hears of it."""

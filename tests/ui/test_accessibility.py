@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.ui.lab import SETTLED, open_panel, screenshot, show_theme
+from tests.ui.lab import SETTLED, forced_colours, open_panel, screenshot, show_theme
 
 pytestmark = pytest.mark.ui
 
@@ -91,19 +91,11 @@ def test_forced_colours_keep_what_is_pressed_focused_and_painted(run_cell):
     page.set_viewport_size({"width": 1280, "height": 720})
     open_panel(page, "Mask")
     page.get_by_role("button", name="Solo vocals").click()
-    devtools = page.context.new_cdp_session(page)
     for scheme in ("light", "dark"):
-        _force_colours(devtools, scheme)
-        _assert_kept(page)
-        screenshot(page, f"forced-colours-{scheme}")
-
-
-def _force_colours(devtools, scheme):
-    features = {"forced-colors": "active", "prefers-color-scheme": scheme}
-    devtools.send(
-        "Emulation.setEmulatedMedia",
-        {"features": [{"name": name, "value": value} for name, value in features.items()]},
-    )
+        with forced_colours(page, scheme):
+            _assert_kept(page)
+            screenshot(page, f"forced-colours-{scheme}")
+    assert not page.evaluate("matchMedia('(forced-colors: active)').matches")
 
 
 def _assert_kept(page):

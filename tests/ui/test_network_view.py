@@ -6,7 +6,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.lab import eventually, screenshot, show_theme
+from tests.ui.lab import eventually, forced_colours, screenshot, show_theme
 
 pytestmark = pytest.mark.ui
 
@@ -241,20 +241,17 @@ def test_forced_colours_keep_what_is_chosen_and_switched(open_view):
     view.get_by_role("group", name="Channels").get_by_role("button").nth(1).click()
     expect_told(page, {"vocals_conv1": "channels 1: off"})
     ground = "e => getComputedStyle(e).backgroundColor"
-    devtools = page.context.new_cdp_session(page)
     for scheme in ("light", "dark"):
-        features = {"forced-colors": "active", "prefers-color-scheme": scheme}
-        devtools.send(
-            "Emulation.setEmulatedMedia",
-            {"features": [{"name": name, "value": value} for name, value in features.items()]},
-        )
-        assert chosen.evaluate(ground) != other.evaluate(ground)
-        off, on = (
-            view.locator(f".mssviz-network-channels [aria-pressed={told}]").first.evaluate(ground)
-            for told in ("false", "true")
-        )
-        assert off != on
-        screenshot(view, f"network-forced-{scheme}")
+        with forced_colours(page, scheme):
+            assert chosen.evaluate(ground) != other.evaluate(ground)
+            off, on = (
+                view.locator(f".mssviz-network-channels [aria-pressed={told}]").first.evaluate(
+                    ground
+                )
+                for told in ("false", "true")
+            )
+            assert off != on
+            screenshot(view, f"network-forced-{scheme}")
 
 
 def test_many_layers_fold_and_open_for_what_is_chosen(open_view, axe):
