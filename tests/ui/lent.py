@@ -103,7 +103,6 @@ class Kernels:
         self._api = f"{server}/api"
         self._headers = {"Authorization": f"token {token}"}
         self._kept: str | None = None
-        self._place = folder
         self._lent = False
 
     def lend(self, name: str) -> None:
@@ -118,20 +117,18 @@ class Kernels:
         else:
             begun = self._ask("post", "sessions", json=notebook | {"kernel": {"name": "python3"}})
             self._kept = begun.json()["kernel"]["id"]
-            self._place = (self.folder / name).parent
 
     def work_beside(self, name: str) -> None:
-        """Let the kept kernel work in the folder of a notebook."""
+        """Let the kept kernel, which works in `folder` between tests, work beside a notebook."""
         place = (self.folder / name).parent
-        if place != self._place:
-            self._run(f"__import__('os').chdir({str(place)!r})")
-            self._place = place
+        if place != self.folder:
+            self._run(_go_to(place))
 
     def forget(self) -> None:
         """Let the kept kernel forget what was done with it; its page hears of it."""
         if self._session():
             try:
-                self._run(FORGET)
+                self._run(FORGET + _go_to(self.folder))
             except TimeoutError:  # it is still at work
                 self.end()
 
@@ -170,3 +167,8 @@ class Kernels:
     def _ask(self, verb: str, path: str, **options: Any) -> requests.Response:
         url = f"{self._api}/{path}"
         return requests.request(verb, url, headers=self._headers, timeout=30, **options)
+
+
+def _go_to(folder: Path) -> str:
+    """Code that has a kernel work in a folder."""
+    return f"__import__('os').chdir({str(folder)!r})\n"
