@@ -1,5 +1,6 @@
 import threading
 import warnings
+from contextvars import ContextVar
 
 import pytest
 
@@ -18,6 +19,13 @@ def test_items_come_in_order_from_another_thread():
         assert threading.current_thread() not in set(found)
     with ahead(numbers(5)) as found:
         assert list(found) == [0, 1, 2, 3, 4]
+
+
+def test_items_are_made_in_the_context_of_who_reads_them():
+    asker: ContextVar[str] = ContextVar("asker")
+    asker.set("reader")
+    with ahead(asker.get() for _ in range(2)) as found:
+        assert list(found) == ["reader", "reader"]
 
 
 def read_with_warnings_off(items):

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextvars import ContextVar
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from mssviz.stft import stft
 from mssviz.training import Settings, train
 from mssviz.training.chunks import Chunks, _starts
 from mssviz.training.patches import Patches
+from mssviz.widgets import training_view
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_graphs")]
 
@@ -787,6 +789,17 @@ def test_the_view_shows_masks_scores_and_curves_of_every_epoch(
     assert "data:image/png;base64,iVBORw0KGgo" in picture
     assert re.search(r'alt="After step \d+: loss .* SDR of the excerpt in dB: .*\d\."', picture)
     assert view._status.value == "done"
+
+
+def test_the_view_trains_in_the_context_of_who_asked(held_out, tmp_path, monkeypatch):
+    asker: ContextVar[str] = ContextVar("asker")
+    asker.set("teacher")
+    seen = []
+    monkeypatch.setattr(training_view, "train", lambda *_, **__: seen.append(asker.get()))
+    view = mssviz.TrainingView(held_out["third"], TINY)
+    view.train({}, tmp_path)
+    view.wait()
+    assert seen == ["teacher"]
 
 
 def test_the_view_can_be_stopped_and_shows_what_went_wrong(songs, held_out, cache, tmp_path):
