@@ -268,6 +268,13 @@ def show_theme(page: Page, theme: str) -> None:
     )
 
 
+def both_themes(page: Page) -> Iterator[str]:
+    """Show a page in one theme after the other; yields "light" and "dark"."""
+    for theme in ("Light", "Dark"):
+        show_theme(page, theme)
+        yield theme.lower()
+
+
 @contextlib.contextmanager
 def forced_colours(page: Page, scheme: str) -> Iterator[None]:
     """Force "light" or "dark" colours on a page for a while."""

@@ -10,6 +10,7 @@ import mssviz
 from tests.ui.lab import (
     MIXER,
     SETTLED,
+    both_themes,
     eventually,
     heard,
     open_panel,
@@ -72,21 +73,21 @@ def _on_laptop(page):
     page.wait_for_function(SETTLED, timeout=WORK_MS)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_mixture_is_seen_and_heard_before_anything_is_separated(run_cell, dark):
-    page = _shown(run_cell, dark=dark)
+def test_the_mixture_is_seen_and_heard_before_anything_is_separated(run_cell):
+    page = _shown(run_cell)
     expected = next(iter(mssviz.examples().values())).load(duration=15)[0]
     assert np.abs(heard(page, 2) - expected[:88200]).max() < 2**-20
     notice = page.get_by_text("Choose a song and press Separate")
-    expect(notice).to_be_visible()
+    for theme in both_themes(page):
+        expect(notice).to_be_visible()
+        _on_laptop(page)
+        screenshot(page, f"first-visit-{theme}")
     box = notice.bounding_box()
     met = page.evaluate(
         "([x, y]) => document.elementFromPoint(x, y).className",
         [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2],
     )
     assert met in ("mssviz-picture", "mssviz-overlay")  # it does not catch the mouse
-    _on_laptop(page)
-    screenshot(page, f"first-visit-{'dark' if dark else 'light'}")
 
 
 def test_another_choice_is_seen_at_once_and_what_cannot_be_read_is_told_calmly(run_cell):
@@ -164,18 +165,18 @@ def _assert_beside(page):
     assert left >= x or right <= start[0] or top >= y or bottom <= start[1]
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_tour_comes_once_and_covers_nothing_that_it_points_at(run_cell, axe, dark):
-    page = _shown(run_cell, tour=True, dark=dark)
+def test_the_tour_comes_once_and_covers_nothing_that_it_points_at(run_cell, axe):
+    page = _shown(run_cell, tour=True)
     card = page.locator(CARD)
     expect(card).to_be_visible()
     _on_laptop(page)
     for number, title in enumerate(TITLES, start=1):
         expect(card.get_by_role("heading")).to_have_text(title)
-        eventually(page, lambda: _assert_beside(page))
-        screenshot(page, f"tour-{number}-{'dark' if dark else 'light'}")
-        found = axe(page, ".mssviz-tour")
-        assert not found, "\n".join(found)
+        for theme in both_themes(page):
+            eventually(page, lambda: _assert_beside(page))
+            screenshot(page, f"tour-{number}-{theme}")
+            found = axe(page, ".mssviz-tour")
+            assert not found, "\n".join(found)
         card.get_by_role("button", name="Done" if number == len(TITLES) else "Next").click()
     expect(card).to_have_count(0)
     restart_and_run_all(page)
@@ -216,15 +217,6 @@ def test_who_types_in_a_cell_goes_on_typing(run_cell, lab_folder):
     (lab_folder / "look").touch()
     expect(page.locator(CARD)).to_be_visible(timeout=WORK_MS)
     assert page.evaluate("() => Boolean(document.activeElement.closest('.cm-editor'))")
-
-
-@pytest.mark.parametrize("layout", ["lecture", "compact"])
-def test_other_layouts_have_no_tour(run_cell, layout):
-    page = _shown(run_cell, f"layout={layout!r}, duration=2", tour=True)
-    assert page.locator(".mssviz-tour").count() == 0
-    page.get_by_role("button", name="Help").click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-    expect(page.get_by_role("button", name="Take the tour")).to_have_count(0)
 
 
 # --- What every control says of itself ------------------------------------------------------------

@@ -612,17 +612,17 @@ def test_without_a_kernel_what_is_on_the_page_goes_on(run_cell):
     assert errors == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_looks(run_cell, theme):
-    page = _open(run_cell, MODELS, dark=theme == "dark")
+def test_looks(run_cell):
+    page = _open(run_cell, MODELS)
     _in_kernel(
         page, "mixer.selection = [1.0, 3.0]; mixer.time = 1.5; mixer.adjust('bass', muted=True)"
     )
     _in_kernel(page, "mixer.adjust('vocals', shows='vocals 3', pan=-0.5, gain_db=-3)")
     _expect_state(page, "s.selection")
     page.get_by_role("button", name="Play").click()
-    page.wait_for_timeout(1000)
-    jupyter.screenshot(page.locator(".mssviz-mixer"), f"mixer-{theme}")
+    for theme in jupyter.both_themes(page):
+        page.wait_for_timeout(500)
+        jupyter.screenshot(page.locator(".mssviz-mixer"), f"mixer-{theme}")
 
 
 def test_fits_from_500_to_1600_pixels(run_cell):

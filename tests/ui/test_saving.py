@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 
 import mssviz
-from tests.ui.lab import open_panel, screenshot
+from tests.ui.lab import both_themes, open_panel, screenshot
 
 pytestmark = pytest.mark.ui
 
@@ -17,9 +17,8 @@ explorer
 """
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_what_is_saved_is_downloaded_and_stands_beside_the_notebook(run_cell, lab_folder, dark):
-    page = run_cell(CELL, dark=dark)
+def test_what_is_saved_is_downloaded_and_stands_beside_the_notebook(run_cell, lab_folder):
+    page = run_cell(CELL)
     page.set_viewport_size({"width": 1366, "height": 768})
     save = page.locator(".mssviz-save")
     page.get_by_role("button", name="Separate").click(timeout=WORK_MS)
@@ -38,7 +37,8 @@ def test_what_is_saved_is_downloaded_and_stands_beside_the_notebook(run_cell, la
     assert found.shape == (3 * 44100, 2)
     assert np.abs(found).max() > 0.01
     expect(save).to_contain_text("saved beside the notebook as")
-    screenshot(page, f"saving-{'dark' if dark else 'light'}")
+    for theme in both_themes(page):
+        screenshot(page, f"saving-{theme}")
     with page.expect_download(timeout=WORK_MS) as again:
         save.get_by_role("link", name="again").click()
     assert again.value.suggested_filename == path.name

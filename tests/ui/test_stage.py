@@ -5,7 +5,7 @@ import itertools
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.lab import SETTLED, eventually, open_panel, plot_area, screenshot
+from tests.ui.lab import SETTLED, eventually, open_panel, plot_area, screenshot, show_theme
 
 pytestmark = pytest.mark.ui
 
@@ -128,6 +128,9 @@ def test_all_fits_on_a_laptop_without_scrolling(run_cell, code, stems):
         assert not wide
         assert min(page.locator(".mssviz-picker").evaluate_all(VISIBLE_CHARACTERS)) >= 18
         screenshot(page, f"stage-{stems}-{width}")
+    show_theme(page, "Dark")
+    open_panel(page, "Display")
+    screenshot(page, f"stage-{stems}-dark")
 
 
 def test_the_first_row_says_which_part_of_how_long_a_song(run_cell):
@@ -242,13 +245,15 @@ PLACE_OF_PICTURE = """() => {
 }"""
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["first run", "second run"])
-def test_nothing_moves_when_work_begins_or_ends(run_cell, first):
+def test_nothing_moves_when_work_begins_or_ends(run_cell):
     page = run_cell(TWO, width=1366)
     expect(page.get_by_role("button", name="Separate")).to_be_enabled(timeout=WORK_MS)
     page.set_viewport_size({"width": 1366, "height": 768})
-    if not first:
-        _separate(page)
+    for _ in ("first run", "second run"):
+        _assert_nothing_moves(page)
+
+
+def _assert_nothing_moves(page):
     cancel = page.get_by_role("button", name="Cancel")
     expect(cancel).to_be_hidden()
     place = page.evaluate(PLACE_OF_PICTURE)
@@ -381,21 +386,18 @@ def test_the_picture_of_the_readme(run_cell):
     screenshot(page.locator(".mssviz-deck"), "explorer")
 
 
-def test_dark(run_cell):
-    page = run_cell(FOUR, width=1366, dark=True)
-    _separate(page)
-    _resize(page, 1366, 768)
-    open_panel(page, "Display")
-    screenshot(page, "stage-dark")
-
-
 @pytest.mark.parametrize("layout", ["lecture", "compact"])
-def test_layouts(run_cell, layout):
-    page = run_cell(TWO.replace("explore()", f"explore(layout={layout!r})"), width=1366)
+def test_other_layouts_have_text_of_their_size_and_no_tour(run_cell, layout):
+    code = QUICK.replace("explore(", f"explore(layout={layout!r}, ")
+    page = run_cell(code, width=1366, tour=True)
     _separate(page)
+    assert page.locator(".mssviz-tour").count() == 0
     _resize(page, 1366, 768)
     caption = page.locator(".mssviz-mixer-caption").nth(1)
     size = caption.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
     assert (size >= 16) == (layout == "lecture")
     expect(page.locator(".mssviz-tools")).to_be_visible(visible=layout == "compact")
     screenshot(page, f"stage-{layout}")
+    page.get_by_role("button", name="Help").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("button", name="Take the tour")).to_have_count(0)
