@@ -201,6 +201,18 @@ def test_a_selection_is_measured_alone(explorer):
     assert len(set(explorer.scores["time"])) == 4
 
 
+def test_the_threshold_is_locked_while_masks_are_soft(explorer):
+    hardness, threshold = explorer.controls.hardness, explorer.controls.threshold
+    assert threshold.disabled
+    hardness.value = 0.5
+    assert not threshold.disabled
+    explorer.controls.mwf.value = 1
+    assert threshold.disabled
+    explorer.controls.mwf.value = hardness.value = 0
+    assert threshold.disabled
+    explorer.wait()
+
+
 def test_strokes_stay_when_a_slider_moves(explorer):
     explorer.session.paint(Stroke("vocals", "erase", [(1, 400), (2, 400)]))
     explorer.controls.hardness.value = 0.5

@@ -230,11 +230,14 @@ def test_a_run_can_be_cancelled(name):
 def test_the_glossarys_table_of_options_says_what_their_controls_say():
     page = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text("utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| `")]
-    for name, option in described_options().items():
+    described = described_options()
+    for name, option in described.items():
         span = f"{option.low:g} to {option.high:g}"
         if option.choices:
             span = " or ".join(f"`{value}` ({what})" for value, what in option.choices.items())
         off = "" if option.off is None else f"{option.off:g} "
+        if option.beside:
+            off = f"(`{option.beside}` {described[option.beside].off:g}) "
         assert f"| `{name}` | {option.label} | {span} | {off}| {option.help} |" in rows
 
 

@@ -51,11 +51,12 @@ def text(value, form="{}"):
     return "–" if pd.isna(value) else form.format(value)
 
 
-def size(model, row):
+def size(model):
     """What is fetched of a model."""
-    if row["size_mb"]:
-        return f"{row['size_mb']:.0f} MB"
-    return "a file to bring" if separators.entry(model).group == "network" else "none"
+    entry = separators.entry(model)
+    if n_bytes := entry.preset.weights.size:
+        return f"{n_bytes / 1e6:.0f} MB"
+    return "a file to bring" if entry.group == "network" else "none"
 
 
 def score(row, scale):
@@ -75,7 +76,7 @@ def table():
         cells = [
             f"`{model}`", row["stems"], text(row["processor_per_second"], "{:.2g} s"),
             text(row["memory_mb"] / 1000, "{:.1f} GB"),
-            size(model, row), row["licence"], row["trained_on_test"], score(row, "cSDR"),
+            size(model), row["licence"], row["trained_on_test"], score(row, "cSDR"),
             score(row, "uSDR"),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")

@@ -48,7 +48,7 @@ def evaluate(
     adapter: Adapter = None,
     verbose: Verbose = False,
 ) -> None:
-    """Measure stems against the true ones, or models on MUSDB18: SDR, ISR, SIR, SAR in dB."""
+    """Measure stems against the true ones, or models on MUSDB18: SDR, ISR, SIR, SAR, and more."""
     from mssviz import _files
     from mssviz.comparison import Scoring, evaluation
     from mssviz.scores import summarise

@@ -108,7 +108,9 @@ class MaskOptions:
     threshold: float = field(
         default=0.5,
         metadata=_said(
-            "Threshold", "Share of the mixture at which a hard mask opens.",
+            "Threshold",
+            "Share of the mixture at which a hard mask opens; with Soft to binary at 0, no mask is "
+            "hard.",
             low=0.05, high=0.95, beside="hardness",
         ),
     )  # fmt: skip
@@ -208,7 +210,7 @@ def in_words(options: MaskOptions, names: Collection[str]) -> str:
     described = described_options()
     for name in switched_on((name for name in described if name in names), options):
         option, value = described[name], getattr(options, name)
-        if not option.beside or switched_on([option.beside], options):
+        if not idle_beside(name, options):
             told = option.choices[value] if option.choices else f"{value / option.factor:g}"
             said.append(f"{option.label}: {told}")
     return "; ".join(said)
@@ -242,6 +244,12 @@ def changed(options: MaskOptions, changes: Mapping[str, Any]) -> MaskOptions:
     """
     given: dict[str, Any] = {**given_options(changes)}
     return replace(options, **given)
+
+
+def idle_beside(name: str, options: MaskOptions) -> bool:
+    """Whether an option does nothing whatever its value, as another one is off."""
+    other = described_options()[name].beside
+    return bool(other) and not switched_on([other], options)
 
 
 def switched_on(names: Iterable[str], options: MaskOptions) -> list[str]:

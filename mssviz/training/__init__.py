@@ -66,8 +66,8 @@ def train(
     tracks
         Songs by name; see `datasets`.
     folder
-        Folder for the result, which is a preset with the network's average weights, the best by
-        validation loss, and gets the folder's name. A checkpoint is kept beside it and, in
+        Folder for the result, which is a preset with the network's average weights, the best in
+        validation by `Settings.measure`, and gets the folder's name. A checkpoint is kept beside it and, in
         ``logs``, curves for TensorBoard.
     network
         Preset, or name or configuration of one, whose targets, grid and network are taken, but not
@@ -84,8 +84,8 @@ def train(
     cache
         Folder for spectra; ``$MSSVIZ_CACHE/spectra``, else the user's cache, if left out.
     progress
-        True for bars, False for none, or a callback ``(steps done, steps in all, what)``. What it
-        raises, such as `Cancelled`, stops the work.
+        True for bars, False for none, or a callback ``(done, in all, what)``: songs while they are
+        checked and decoded, then steps. What it raises, such as `Cancelled`, stops the work.
     watch
         Callback that gets the history so far and the averaged network after every epoch.
 

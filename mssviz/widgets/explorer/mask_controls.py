@@ -9,6 +9,7 @@ import ipywidgets as w
 from mssviz.errors import ParameterError
 from mssviz.plots import one_line
 from mssviz.separation import Kind, MaskOptions, Option, described_options
+from mssviz.separation.options import idle_beside
 from mssviz.widgets._slider import Slider
 
 STYLE = {"description_width": "7.5em"}
@@ -43,7 +44,8 @@ class MaskControls:
         self.note = w.HTML(layout=w.Layout(display="none"))
         self._kind: Kind | None = None
         self._model = ""
-        self.by_option["mwf"].observe(lambda _: self._lock(), "value")
+        for name in ("mwf", "hardness"):
+            self.by_option[name].observe(lambda _: self._lock(), "value")
 
     @property
     def values(self) -> dict[str, Any]:
@@ -92,8 +94,9 @@ class MaskControls:
         if self._kind is None:
             return
         usable = self._kind.usable(self._options_of(self._kind))
+        chosen = MaskOptions(**self.values)
         for name, control in self.by_option.items():
-            control.disabled = name not in usable
+            control.disabled = name not in usable or idle_beside(name, chosen)
         locked = len(self._kind.options) < len(self.by_option)
         self.note.layout.display = None if locked else "none"
         self.note.value = f"<small>{html.escape(self._why())}</small>" if locked else ""
