@@ -86,6 +86,13 @@ def test_a_last_part_of_a_few_frames_is_separated(name, n_frames):
     np.testing.assert_allclose(sum(parts), spectrum, atol=1e-5)
 
 
+@pytest.mark.parametrize("n_frames", range(170, 178))
+def test_repet_takes_parts_of_about_twice_the_time_that_frames_must_lie_apart(n_frames):
+    spectrum = np.random.default_rng(n_frames).random((n_frames, 33, 2), np.float32)
+    voice, rest = baselines.CLASSICAL["repet-sim"].separate(spectrum)
+    np.testing.assert_allclose(voice + rest, spectrum, atol=1e-5)
+
+
 def test_a_blend_is_the_weighted_mean_of_the_outputs(song):
     models = [baselines.find("oracle:IRM1-targets"), baselines.Mixture()]
     blend = separated(baselines.Blend(models, [3, 1]), song)

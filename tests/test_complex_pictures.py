@@ -148,13 +148,14 @@ def test_a_layer_has_the_colours_of_the_mask(song, channel):
     layer=st.sampled_from(["complex/vocals", "complex/drums", "complex/", "complex/piano", "mask"]),
     channel=st.sampled_from([*_tiles.CHANNELS, "rear"]),
     index=st.tuples(st.integers(-2, 3), st.integers(-2, 3)),
+    span=st.tuples(st.floats(), st.floats()),
 )
 def test_whatever_the_browser_asks_is_answered_without_nan_or_refused(
-    kind, place, layer, channel, index
+    kind, place, layer, channel, index, span
 ):
     message = {
         "kind": kind, "id": 1, "seconds": place[0], "hertz": place[1],
-        "channel": channel, "tiles": [[layer, *index]],
+        "channel": channel, "tiles": [[layer, *index]], "span": span,
     }  # fmt: skip
     try:
         answers = list(SILENT_VIEW.answers(message))

@@ -417,6 +417,17 @@ def test_one_true_stem_can_be_heard_and_is_not_scored(tmp_path, example):
     explorer.close()
 
 
+def test_what_is_left_of_a_silent_song_or_of_an_exact_sum_is_said_in_words(tmp_path):
+    noise = np.random.default_rng(1).normal(size=(2 * 44100, 2)).astype(np.float32) * 0.1
+    for name, sound, said in (("silence", 0 * noise, "silent"), ("noise", noise, "dB")):
+        mssviz.write_audio(tmp_path / f"{name}.wav", sound, 44100)
+        explorer = mssviz.Explorer(tmp_path / f"{name}.wav", "hpss")
+        explorer.separate()
+        explorer.wait()
+        assert f"{said}." in explorer.stage.level_note.value
+        explorer.close()
+
+
 def test_what_is_silent_is_called_so_in_the_table(tmp_path, example):
     _, sources = example
     vocals = sources["vocals"][: 3 * 44100].copy()

@@ -219,6 +219,8 @@ def test_scores_are_lines_at_the_windows_centres():
     ax = plt.figure().subplots()
     assert plots.scores(table, measure="SIR", ax=ax)[0].axes is ax
     assert ax.get_ylabel() == "SIR (dB)"
+    overlapping = plots.scores(table, window=2.0)  # with a hop of 1 s
+    assert overlapping[1].get_xdata().tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("draw", [plots.song_figure, plots.separation_figure])

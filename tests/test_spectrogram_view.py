@@ -217,14 +217,29 @@ def test_unknown_channels_are_refused(song, layer):
 
 
 def test_a_reading_is_sent_under_its_number(song):
-    ((message, _),) = song.ask(kind="read", id=7, seconds=0.1, hertz=500)
+    ((message, _),) = song.ask(kind="read", id=7, seconds=0.1, hertz=500, channel="mean")
     assert message == {"kind": "reading", "id": 7, "reading": song.view.read(0.1, 500)}
 
 
 def test_slices_are_sent_under_their_number(song):
-    ((message, buffers),) = song.ask(kind="slices", id=8, seconds=0.1, hertz=500)
+    span = [song.view.start, song.view.stop]
+    wanted = {"id": 8, "seconds": 0.1, "hertz": 500, "channel": "mean", "span": span}
+    ((message, buffers),) = song.ask(kind="slices", **wanted)
     expected, arrays = song.view.slices(0.1, 500)
     assert message == {"kind": "slices", "id": 8, **expected}
+    assert buffers == arrays
+
+
+def test_answers_are_for_what_the_page_shows_even_if_python_has_yet_to_hear_of_it(song):
+    bin_ = {"seconds": 0.1, "hertz": 500, "channel": "side"}
+    ((reading, _),) = song.ask(kind="read", id=1, **bin_)
+    ((course, buffers),) = song.ask(kind="slices", id=2, **bin_, span=[0.0, 0.2])
+    assert song.view.channel == "mean"
+    song.view.channel = "side"
+    song.view.start, song.view.stop = 0.0, 0.2
+    assert reading["reading"] == song.view.read(0.1, 500)
+    expected, arrays = song.view.slices(0.1, 500)
+    assert course == {"kind": "slices", "id": 2, **expected}
     assert buffers == arrays
 
 
@@ -361,9 +376,19 @@ def test_a_tile_that_is_asked_for_twice_is_sent_once(song):
         {"kind": "tiles", "channel": "mean", "tiles": [["mixture", 0]]},
         {"kind": "tiles", "channel": "mean", "tiles": [["mixture", None, "x"]]},
         {"kind": "tiles", "channel": "mean", "tiles": [["mixture", 1e999, 0]]},
-        {"kind": "read", "id": 1, "seconds": float("inf"), "hertz": 0},
-        {"kind": "read", "id": 1, "seconds": "later", "hertz": 0},
+        {"kind": "read", "id": 1, "seconds": float("inf"), "hertz": 0, "channel": "mean"},
+        {"kind": "read", "id": 1, "seconds": "later", "hertz": 0, "channel": "mean"},
+        {"kind": "read", "id": 1, "seconds": 0.1, "hertz": 0},
         {"kind": "slices", "id": 1, "seconds": 0.1},
+        {"kind": "slices", "id": 1, "seconds": 0.1, "hertz": 0, "channel": "mean", "span": [1]},
+        {
+            "kind": "slices",
+            "id": 1,
+            "seconds": 0.1,
+            "hertz": 0,
+            "channel": "mean",
+            "span": [0, float("nan")],
+        },
     ],
 )
 def test_messages_of_another_form_are_one_error_and_send_nothing(song, message):

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def scores(
-    table: "pd.DataFrame", *, measure: str = "SDR", ax: "Axes | None" = None
+    table: "pd.DataFrame",
+    *,
+    measure: str = "SDR",
+    window: float | None = None,
+    ax: "Axes | None" = None,
 ) -> "list[Line2D]":
     """Draw one measure of `evaluate` window by window, with a line for each target.
 
@@ -29,15 +33,19 @@ def scores(
         Table with columns ``target``, ``time`` and `measure`.
     measure
         Name of the measure: ``"SDR"``, ``"ISR"``, ``"SIR"`` or ``"SAR"``.
+    window
+        Length of the windows in seconds, at whose middle values are drawn; the distance of their
+        starts if left out.
     """
     ax = axes_of(ax)
     lines = []
-    times = np.unique(table["time"])
-    width = times[1] - times[0] if len(times) > 1 else 1.0
+    if window is None:
+        times = np.unique(table["time"])
+        window = times[1] - times[0] if len(times) > 1 else 1.0
     colors = stem_colors(map(str, dict.fromkeys(table["target"])))
     for target, color in colors.items():
         rows = table[table["target"].astype(str) == target]
-        centre = rows["time"] + width / 2
+        centre = rows["time"] + window / 2
         lines += ax.plot(centre, rows[measure], marker="o", ms=3, color=color, label=label(target))
     ax.set_xlabel("time (s)")
     ax.set_ylabel(with_unit(measure))

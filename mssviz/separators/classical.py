@@ -97,7 +97,7 @@ def _repet_sim(spectrum: Magnitude) -> tuple[Magnitude, ...]:
         return np.zeros_like(spectrum), spectrum
     width = round(2 * GRID.sample_rate / GRID.hop_length)
     mono = spectrum.mean(axis=2).T
-    if mono.shape[1] < 2 * width:
+    if width >= (mono.shape[1] - 1) // 2:  # librosa refuses it
         width = max(1, mono.shape[1] // 4)
     alike = librosa.segment.recurrence_matrix(mono, metric="cosine", width=width, sparse=True)
     repeating = np.stack(

@@ -67,8 +67,8 @@ def train(
         Songs by name; see `datasets`.
     folder
         Folder for the result, which is a preset with the network's average weights, the best in
-        validation by `Settings.measure`, and gets the folder's name. A checkpoint is kept beside it and, in
-        ``logs``, curves for TensorBoard.
+        validation by `Settings.measure`, and gets the folder's name. A checkpoint is kept beside it
+        and, in ``logs``, curves for TensorBoard.
     network
         Preset, or name or configuration of one, whose targets, grid and network are taken, but not
         its weights; ``"tiny"`` for `tiny`.

@@ -10,7 +10,7 @@ from mssviz.errors import MssvizError, ParameterError, reason
 from mssviz.separation.editing import Stroke
 from mssviz.widgets._layers import Layer
 from mssviz.widgets._picture_data import PictureData
-from mssviz.widgets._tiles import TILE_COLUMNS, frames_within
+from mssviz.widgets._tiles import TILE_COLUMNS, check_channel, frames_within
 
 if TYPE_CHECKING:
     from mssviz.widgets.spectrogram import SpectrogramView
@@ -46,12 +46,19 @@ def answers(message: Any, view: "SpectrogramView", data: PictureData) -> Iterato
         yield from _tiles_of(message, data)
     elif kind == "read":
         with _understood():
-            reading = view.read(float(message["seconds"]), float(message["hertz"]))
+            channel = check_channel(message["channel"])
+            reading = data.read(float(message["seconds"]), float(message["hertz"]), channel)
             answer = {"kind": "reading", "id": message["id"], "reading": reading}
         yield answer, []
     elif kind == "slices":
         with _understood():
-            found, buffers = view.slices(float(message["seconds"]), float(message["hertz"]))
+            channel = check_channel(message["channel"])
+            start, stop = (float(edge) for edge in message["span"])
+            if not start < stop:
+                raise ValueError(f"no span: {start} to {stop}")
+            found, buffers = data.slices(
+                float(message["seconds"]), float(message["hertz"]), channel, (start, stop)
+            )
             answer = {"kind": "slices", "id": message["id"], **found}
         yield answer, buffers
     elif kind == "pin":

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import * as loops from "../../mssviz/widgets/static/loop.js";
+import { Desk } from "../../mssviz/widgets/static/mixer/desk.js";
 import * as timeline from "../../mssviz/widgets/static/timeline.js";
 
 const strip = (changes = {}) => ({ gain_db: 0, muted: false, solo: false, ...changes });
@@ -159,4 +160,49 @@ test("meters span 60 dB", () => {
   assert.equal(timeline.meterLevel(0), 0);
   near(timeline.meterLevel(10 ** -1.5), 0.5);
   assert.equal(timeline.meterLevel(2), 1);
+});
+
+/** A desk, and its model's traits, which `change` sets as another view or Python does. */
+function desk(duration, selection = null) {
+  const traits = { strips: [strip()], offset: 0, duration, selection };
+  const listeners = new Map();
+  const change = (values) => {
+    Object.assign(traits, values);
+    for (const name of Object.keys(values)) listeners.get(`change:${name}`)?.();
+  };
+  const widget = {
+    model: { get: (name) => traits[name] },
+    onModel: (event, listener) => listeners.set(event, listener),
+    save: change,
+    saveSoon: change,
+  };
+  return { desk: new Desk(widget), traits, change };
+}
+
+test("a loop that is dropped comes back, wherever it was chosen and dropped", () => {
+  const { desk: one, traits, change } = desk(60);
+  one.toggleLoop(20);
+  assert.deepEqual(traits.selection, [20, 24]);
+  change({ selection: [30, 40] });
+  one.toggleLoop(20);
+  assert.equal(traits.selection, null);
+  one.toggleLoop(20);
+  assert.deepEqual(traits.selection, [30, 40]);
+  change({ selection: [5, 6] });
+  change({ selection: null });
+  one.toggleLoop(20);
+  assert.deepEqual(traits.selection, [5, 6]);
+});
+
+test("what is selected already is brought back, too, and a loop lies within the tracks", () => {
+  const { desk: one, traits } = desk(60, [1, 2]);
+  one.toggleLoop(0);
+  one.toggleLoop(0);
+  assert.deepEqual(traits.selection, [1, 2]);
+  const late = desk(60);
+  late.desk.toggleLoop(59.99);
+  assert.deepEqual(late.traits.selection, [59.9, 60]);
+  const short = desk(0.05);
+  short.desk.toggleLoop(0.02);
+  assert.equal(short.traits.selection, null);
 });

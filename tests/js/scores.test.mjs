@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Gestures } from "../../mssviz/widgets/static/scores/gestures.js";
 import * as scores from "../../mssviz/widgets/static/scores/windows.js";
 
 const values = (...list) => Float64Array.from(list);
@@ -86,4 +87,58 @@ test("scores are read with a minus, and silence is a word", () => {
   );
   assert.deepEqual(texts, ["1.23", "−1.24", "0.00", "∞", "−∞", "silent"]);
   assert.equal(scores.formatScore(NaN, "damaged"), "damaged");
+});
+
+/** Gestures on a picture of 100 pixels for each second, without a page around it. */
+function picture(windows, time = 0) {
+  const traits = { time, selection: null };
+  const canvas = Object.assign(new EventTarget(), { setPointerCapture() {}, focus() {} });
+  const widget = {
+    model: { get: (name) => traits[name] },
+    on: (target, type, listener) => target.addEventListener(type, listener),
+    save: (values) => Object.assign(traits, values),
+  };
+  const plot = {
+    windows,
+    lastWindow: windows.times.length - 1,
+    secondsAt: (_, { clientX }) => clientX / 100,
+  };
+  const nothing = () => {};
+  const what = { widget, plot, canvas, showWindow: nothing, repaint: nothing };
+  const gestures = new Gestures(what);
+  const pointer = (type, clientX) => {
+    const event = { pointerId: 1, button: 0, shiftKey: true, clientX };
+    canvas.dispatchEvent(Object.assign(new Event(type), event));
+  };
+  return { gestures, traits, pointer };
+}
+
+test("keys step through all windows, whether they overlap or not", () => {
+  const times = [0, 1, 2, 3];
+  for (const window of [0.5, 1, 2, 3]) {
+    const { gestures } = picture({ times, window, step: 1 });
+    const [, { step }] = gestures.commands;
+    const met = times.map(() => {
+      step(1);
+      return gestures.here;
+    });
+    assert.deepEqual(met, [1, 2, 3, 3], `windows of ${window} s`);
+    step(-1);
+    assert.equal(gestures.here, 2);
+  }
+});
+
+test("a selection that is dragged is as long as the mixer takes, and within the windows", () => {
+  const { traits, pointer } = picture({ times: [0, 1, 2], window: 1, step: 1 });
+  const drag = (from, to) => {
+    pointer("pointerdown", from);
+    pointer("pointermove", to);
+    pointer("pointerup", to);
+  };
+  drag(100, 105);
+  assert.equal(traits.selection, null);
+  drag(150, 120);
+  assert.deepEqual(traits.selection, [1.2, 1.5]);
+  drag(250, 900);
+  assert.deepEqual(traits.selection, [2.5, 3]);
 });

@@ -244,27 +244,43 @@ def test_a_kernel_that_is_shut_down_is_told(run_cells):
 
 # --- Messages that are lost ---------------------------------------------------------------------
 
-#: The kernel does not hear the first message to each picture and to each mixer.
+#: The kernel does not hear the first message of each kind to each picture, mixer and test.
 DEAF = """
-import mssviz
+import ipywidgets, mssviz, numpy as np
+from mssviz.stft import StftParams, stft
 heard_of = []
 def deafen(kind):
     hear = kind._handle_custom_msg
     def handle(widget, content, buffers):
-        if widget.model_id in heard_of:
+        first = (widget.model_id, content["kind"])
+        if first in heard_of:
             hear(widget, content, buffers)
-        heard_of.append(widget.model_id)
+        heard_of.append(first)
     kind._handle_custom_msg = handle
-deafen(mssviz.SpectrogramView)
-deafen(mssviz.Mixer)
-mssviz.explore(duration=2)
+for kind in (mssviz.SpectrogramView, mssviz.Mixer, mssviz.ListeningTest):
+    deafen(kind)
+"""
+PINNED = """
+params = StftParams()
+sound = np.random.default_rng(0).normal(size=(44100, 2)).astype("f4") * 0.1
+view = mssviz.SpectrogramView(stft(sound, params), params, {})
+view.pinned = [0.5, 440.0]
+test = mssviz.ListeningTest({"trial": {"one": sound, "two": 0.5 * sound}}, 44100)
+ipywidgets.VBox([view, test])
 """
 
 
 def test_what_the_kernel_did_not_hear_of_is_asked_again(run_cell):
-    page = run_cell(DEAF, alone=True)
+    page = run_cell(f"{DEAF}mssviz.explore(duration=2)", alone=True)
     page.wait_for_function(jupyter.SETTLED, timeout=WORK_MS)
     assert jupyter.heard(page, 1).any()
+
+
+def test_what_is_read_and_what_is_to_be_rated_is_asked_for_again(run_cell):
+    page = run_cell(DEAF + PINNED, alone=True)
+    expect(page.locator(".mssviz-readout")).to_contain_text("mixture", timeout=WORK_MS)
+    expect(page.locator(".mssviz-slices")).to_be_visible(timeout=WORK_MS)
+    expect(page.locator(".mssviz-lt")).not_to_contain_text("Loading sounds", timeout=WORK_MS)
 
 
 # --- What is left in the browser ----------------------------------------------------------------

@@ -137,6 +137,35 @@ def test_reads_exact_values(open_view, separation):
     assert f"{reading['stems']['vocals']['mask']:.4f}" in shown
 
 
+def test_what_is_pinned_is_of_the_channels_and_the_time_in_view(open_view, separation):
+    page, view = open_view()
+    x, y, width, height = _picture(view)
+    _click(page, x + 0.3 * width, y + 0.6 * height, "Alt")
+    page.mouse.move(0, 0)
+    look = """() => {
+        const { readout, slices } = document.querySelector(".mssviz-spectrogram").mssvizSpectrogram;
+        const { reading } = readout;
+        const found = slices.found && [slices.found.start, slices.found.stop];
+        return reading && found && [reading.frame, reading.bin, reading.level_db, ...found];
+    }"""
+    page.wait_for_function(look)
+    view.get_by_label("Channels").select_option("side")
+
+    def is_of_the_sides():
+        frame, index, level_db, *_ = page.evaluate(look)
+        left, right = separation.mixture_stft[frame, index]
+        side_db = 20 * np.log10(np.abs(left - right) / 2 / 1024)
+        assert level_db == pytest.approx(side_db, abs=1e-4)
+
+    eventually(page, is_of_the_sides)
+    view.evaluate("(el) => el.mssvizSpectrogram.widget.save({ start: 4, stop: 6 })")
+    eventually(page, lambda: _near(page.evaluate(look)[3:], [4, 6]))
+
+
+def _near(found, expected):
+    assert found == pytest.approx(expected, abs=0.05)
+
+
 def test_mask_picture_equals_the_mask(open_view, separation):
     page, view = open_view()
     view.get_by_role("combobox", name="Show").select_option("mask/vocals")

@@ -135,7 +135,10 @@ class Stage(w.VBox):
 
     def _show_level(self, result: Result) -> None:
         level_db = result.laboratory.residual_db()
-        self.level_note.value = _small(f"Mixture − all stems: {level_db:.1f} dB.")
+        said = f"{level_db:.1f} dB" if math.isfinite(level_db) else "nothing"
+        if math.isnan(level_db):
+            said = "the mixture is silent"
+        self.level_note.value = _small(f"Mixture − all stems: {said}.")
 
 
 def terms() -> w.HTML:

@@ -22,6 +22,10 @@ class ListeningTestView {
       onHeard: (...what) => this.answers.hear(...what),
     });
     this.giveUp = widget.later(() => this.retry());
+    this.insist = widget.insist(
+      () => this.answers.state.ids && !this.sound.ready && !this.sound.failure,
+      () => this.ask(),
+    );
     this.root = make("div", "mssviz-lt", { role: "region", "aria-label": "Listening test" });
     this.root.addEventListener("keydown", (event) => this.onKey(event));
     keepKeys(this.root);
@@ -61,8 +65,15 @@ class ListeningTestView {
     this.page = new TrialPage({ answers, sound, question, group, onNext: () => this.next() });
     this.heading = this.page.heading;
     this.root.replaceChildren(...this.page.elements);
-    this.model.send({ kind: "ask", trial: answers.trial, have: [] });
+    this.ask();
     this.show();
+  }
+
+  /** Ask for the trial's sounds that have not come. */
+  ask() {
+    const have = [...this.sound.buffers.keys()];
+    this.model.send({ kind: "ask", trial: this.answers.trial, have });
+    this.insist();
   }
 
   buildEnd(table) {

@@ -10,7 +10,11 @@ const NEW_LOOP = 4; // s
 export class Desk {
   constructor(widget) {
     this.widget = widget;
-    this.lastLoop = null;
+    /** What is looped or was last, wherever it was chosen. */
+    this.lastLoop = this.get("selection");
+    widget.onModel("change:selection", () => {
+      this.lastLoop = this.get("selection") ?? this.lastLoop;
+    });
     /** Index of the strip that keys change. */
     this.chosen = Math.max(
       this.strips.findIndex(({ muted }) => !muted),
@@ -122,16 +126,19 @@ export class Desk {
   }
 
   setLoop(loop) {
-    if (loop) this.lastLoop = loop;
     this.save({ selection: loop });
   }
 
-  /** Loop no more; or the last loop again, or a few seconds from the playhead on. */
+  /** Loop no more; or what was looped last, or a few seconds from the playhead on. */
   toggleLoop(now) {
-    if (this.get("selection")) return this.setLoop(null);
-    const start = Math.min(now, this.last - SHORTEST_LOOP);
-    const ahead = [start, Math.min(start + NEW_LOOP, this.last)];
-    return this.setLoop(this.lastLoop ?? ahead);
+    if (this.get("selection")) {
+      this.setLoop(null);
+      return;
+    }
+    const start = Math.max(this.first, Math.min(now, this.last - SHORTEST_LOOP));
+    const again = this.lastLoop ?? [start, start + NEW_LOOP];
+    const within = this.loopBetween(...again);
+    if (within) this.setLoop(within);
   }
 
   /** Move the loop's start (0) or stop (1) to the playhead. */

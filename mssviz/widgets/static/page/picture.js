@@ -44,7 +44,8 @@ export class PagePicture {
       const mask = this.base(this.find("mask", stem));
       // what a mask lets through: levels in decibels add up
       const loss = Float32Array.from({ length: 256 }, (_, m) => this.lossOf(m));
-      const levels = this.base(this.find("mixture")).map((v, i) => Math.max(0, v + loss[mask[i]]));
+      const mixture = this.base(this.find("mixture"));
+      const levels = mixture.map((v, i) => Math.max(0, Math.round(v + loss[mask[i]])));
       this.values.set(name, levels);
     }
     return this.values.get(name);
@@ -95,10 +96,12 @@ export class PagePicture {
     const [frame, bin] = this.place(message);
     const value = (layer) => this.base(layer)[frame * this.geometry.bins + bin];
     const level_db = (layer) => this.db(value(layer));
+    const mixture = value(this.find("mixture"));
     const stems = {};
     for (const mask of this.layers.filter(({ kind }) => kind === "mask")) {
       const { stem } = mask;
-      stems[stem] = { mask: value(mask) / 255, level_db: level_db(this.find("estimate", stem)) };
+      const through = this.db(mixture + this.lossOf(value(mask)));
+      stems[stem] = { mask: value(mask) / 255, level_db: through };
       const reference = this.find("reference", stem);
       if (reference) stems[stem].reference_db = level_db(reference);
       const complex = this.find("complex", stem);
@@ -109,7 +112,7 @@ export class PagePicture {
       bin,
       time: this.geometry.first + frame * this.geometry.hop,
       frequency: bin * this.geometry.hertzPerBin,
-      level_db: level_db(this.find("mixture")),
+      level_db: this.db(mixture),
       note: "",
       stems,
       maps: this.readMaps(value),

@@ -1,6 +1,6 @@
 // Pointer and keys on the picture of scores: they read windows, go to them, and select.
 
-import { loopAt } from "../loop.js";
+import { loopAt, loopBetween } from "../loop.js";
 import { windowAt, windowSpan } from "./windows.js";
 
 const DRAG_PX = 4;
@@ -62,16 +62,21 @@ export class Gestures {
     if (this.current !== before) this.showWindow(this.current);
   }
 
+  /** Go to where a window is drawn: where windows overlap, others are drawn at its start. */
   seek(index) {
-    if (index >= 0) this.widget.save({ time: this.plot.windows.times[index] });
+    if (index >= 0) this.widget.save({ time: windowSpan(index, this.plot.windows)[0] });
+  }
+
+  /** First and last time of the windows. */
+  get limits() {
+    const { windows, lastWindow } = this.plot;
+    return [windows.times[0], windows.times[lastWindow] + windows.window];
   }
 
   /** Move the selection's start (0) or stop (1) to the playhead. */
   selectHere(edge) {
     const [time, before] = ["time", "selection"].map((trait) => this.model.get(trait));
-    const { windows, lastWindow } = this.plot;
-    const limits = [windows.times[0], windows.times[lastWindow] + windows.window];
-    const selection = loopAt(edge, time, before, ...limits, SHORTEST);
+    const selection = loopAt(edge, time, before, ...this.limits, SHORTEST);
     if (selection) this.widget.save({ selection });
   }
 
@@ -99,8 +104,8 @@ export class Gestures {
     if (!drag || Math.abs(event.clientX - drag.x) < DRAG_PX) return;
     drag.moved = true;
     if (!drag.selecting) return;
-    const ends = [drag.from, this.plot.secondsAt(this.canvas, event, true)];
-    drag.selection = ends.sort((a, b) => a - b);
+    const to = this.plot.secondsAt(this.canvas, event, true);
+    drag.selection = loopBetween(drag.from, to, ...this.limits, SHORTEST);
     this.repaint();
   }
 

@@ -18,34 +18,43 @@ function formatTurn(mask) {
 }
 
 export class Readout {
-  constructor(model) {
-    this.model = model;
+  constructor(widget) {
+    this.model = widget.model;
     this.element = make("div", "mssviz-readout", { role: "status" });
     this.element.hidden = true;
     this.reading = null;
     this.pointed = false;
     this.asked = 0;
-    this.open = false;
+    /** Place whose answer is on its way, and the latest one that is asked for meanwhile. */
+    this.awaited = null;
     this.next = null;
+    this.insist = widget.insist(
+      () => this.awaited !== null,
+      () => this.send(this.next ?? this.awaited),
+    );
   }
 
   /** Read the bin at a place; while an answer is on its way, only the latest place waits. */
   ask({ seconds, hertz }) {
-    if (this.open) {
-      this.next = { seconds, hertz };
-      return;
-    }
-    this.open = true;
-    this.model.send({ kind: "read", id: ++this.asked, seconds, hertz });
+    if (this.awaited) this.next = { seconds, hertz };
+    else this.send({ seconds, hertz });
   }
 
-  /** Take an answer. */
-  take({ reading }) {
-    this.open = false;
-    this.show(reading);
-    const { next } = this;
+  /** Ask for a place. The channels that are shown can reach Python later than a message does. */
+  send(place) {
+    this.awaited = place;
     this.next = null;
-    if (next) this.ask(next);
+    const channel = this.model.get("channel");
+    this.model.send({ kind: "read", id: ++this.asked, channel, ...place });
+    this.insist();
+  }
+
+  /** Take an answer; one to an older question is passed over. */
+  take({ id, reading }) {
+    if (id !== this.asked) return;
+    this.awaited = null;
+    this.show(reading);
+    if (this.next) this.send(this.next);
   }
 
   /** Show a sentence in place of values. */

@@ -15,12 +15,16 @@ const GROUND = "rgba(0, 0, 0, 0.78)";
 const INK = "#ffffff";
 
 export class Slices {
-  constructor(model, plot) {
-    Object.assign(this, { model, plot, found: null, asked: 0 });
+  constructor(widget, plot) {
+    Object.assign(this, { model: widget.model, plot, found: null, asked: 0, answered: 0 });
     this.canvas = make("canvas", "mssviz-slices", { "aria-hidden": "true" });
+    this.insist = widget.insist(
+      () => this.answered < this.asked && this.model.get("pinned"),
+      () => this.ask(),
+    );
   }
 
-  /** Ask for the lines through the pinned bin. */
+  /** Ask for the lines through the pinned bin, for the channels and the time that are in view. */
   ask() {
     const pinned = this.model.get("pinned");
     if (!pinned) {
@@ -28,12 +32,16 @@ export class Slices {
       return;
     }
     const [seconds, hertz] = pinned;
-    this.model.send({ kind: "slices", id: ++this.asked, seconds, hertz });
+    const channel = this.model.get("channel");
+    const span = ["start", "stop"].map((edge) => this.model.get(edge));
+    this.model.send({ kind: "slices", id: ++this.asked, seconds, hertz, channel, span });
+    this.insist();
   }
 
   /** Take an answer; one to an older question is passed over. */
   take({ id, names, start, stop }, buffers) {
     if (id !== this.asked) return;
+    this.answered = id;
     const levels = buffers.map((buffer) => new Float32Array(bytesOf(buffer).slice().buffer));
     const n = names.length;
     this.found = { start, stop, spectra: levels.slice(0, n), courses: levels.slice(n) };

@@ -21,6 +21,8 @@ import { Tiles } from "./tiles.js";
 
 /** Frames of which the time that painting took is kept, for tests. */
 const TIMED_FRAMES = 600;
+/** While the picture moves, lines through the pinned bin follow it as often as this. */
+const SLICES_MS = 200;
 const KEYS_HELP =
   "Spectrogram. Left and right move the playhead, plus and minus zoom in time; question mark " +
   "shows all keys.";
@@ -45,8 +47,8 @@ class SpectrogramView {
     this.painter = new Painter(model, this.plot, this.canvas);
     this.brush = new Brush(model, this.plot);
     this.overlay = new Overlay(model, this.plot, this.top, this.brush);
-    this.slices = new Slices(model, this.plot);
-    this.readout = new Readout(model);
+    this.slices = new Slices(widget, this.plot);
+    this.readout = new Readout(widget);
     this.controls = new Controls(widget);
     this.bar = new LayerBar(widget);
     this.colorbar = new ColorBar(model);
@@ -66,7 +68,7 @@ class SpectrogramView {
     this.listen();
     this.showHeight();
     this.schedule();
-    if (model.get("pinned")) this.askPinned();
+    this.ask();
   }
 
   listen() {
@@ -86,7 +88,13 @@ class SpectrogramView {
     for (const trait of OVER_PICTURE) {
       widget.onModel(`change:${trait}`, () => this.scheduleOverlay());
     }
-    widget.onModel("change:pinned", () => this.askPinned());
+    for (const trait of ["pinned", "channel", "show"]) {
+      widget.onModel(`change:${trait}`, () => this.ask());
+    }
+    const askForSlices = widget.later(() => this.slices.ask());
+    for (const trait of ["start", "stop"]) {
+      widget.onModel(`change:${trait}`, () => askForSlices.within(SLICES_MS));
+    }
     widget.onModel("change:selection", () => this.plot.size && this.marks.show());
     widget.onModel("change:height", () => this.showHeight());
     widget.onModel("msg:custom", (message, buffers) => this.receive(message, buffers));
@@ -110,17 +118,18 @@ class SpectrogramView {
       else if (kind === "slices") this.slices.take(message, buffers);
       else if (kind === "changed") {
         this.tiles.forget(message);
-        this.askPinned();
+        this.ask();
       }
       this.schedule();
     }
   }
 
-  /** Ask for the values of the pinned bin, and for the lines through it. */
-  askPinned() {
+  /** Ask for the values under the pointer or of the pinned bin, and for the lines through this. */
+  ask() {
     this.slices.ask();
     const pinned = this.model.get("pinned");
-    if (pinned) this.readout.ask({ seconds: pinned[0], hertz: pinned[1] });
+    const place = this.gestures.hover ?? (pinned && { seconds: pinned[0], hertz: pinned[1] });
+    if (place) this.readout.ask(place);
   }
 
   // --- painting ------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ function isFirstVisit() {
   }
 }
 
+let tours = 0; // so far, for the ids of their titles
+
 class Tour {
   constructor(widget) {
     Object.assign(this, { widget, root: null, step: null, before: null, awaited: true });
@@ -35,7 +37,7 @@ class Tour {
   }
 
   build() {
-    this.title = make("h2", "", { id: `mssviz-tour-${crypto.randomUUID()}` });
+    this.title = make("h2", "", { id: `mssviz-tour-${tours++}` });
     this.text = make("p", "", { "aria-live": "polite" });
     this.count = make("span", "mssviz-tour-count");
     this.skip = button("", "Skip the tour (Escape)", () => this.end(), "Skip");
