@@ -175,6 +175,11 @@ def stft(waveform: Waveform, params: StftParams) -> Stft:
     Stft
         STFT ``(n_frames, n_bins, n_channels)``, complex64, with ``params.n_frames(n_samples)``
         frames.
+
+    Raises
+    ------
+    ParameterError
+        If the waveform has another shape, or no sample.
     """
     check_params(params)
     if not isinstance(waveform, np.ndarray) or waveform.ndim != 2:
@@ -183,6 +188,8 @@ def stft(waveform: Waveform, params: StftParams) -> Stft:
             f"{type(waveform).__name__} of shape {np.shape(waveform)}); of one channel, give it "
             "with [:, None]"
         )
+    if not waveform.size:
+        raise ParameterError(f"waveform has no sample (its shape is {waveform.shape})")
     n_frames = params.n_frames(len(waveform))
     return next(stft_blocks([waveform], params, n_frames))
 

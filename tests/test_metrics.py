@@ -188,6 +188,7 @@ def test_what_counts_as_band_limited():
     assert not metrics.is_band_limited(band_limited() + np.float32(10 ** (-65 / 20)) * noise())
     assert not metrics.is_band_limited(noise())
     assert not metrics.is_band_limited(np.zeros((RATE, 2), np.float32))
+    assert not metrics.is_band_limited(noise()[:1])
     sixteen_bits = (np.rint(band_limited() * 32768) / 32768).astype(np.float32)
     assert not metrics.is_band_limited(sixteen_bits)
 

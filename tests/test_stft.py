@@ -176,6 +176,11 @@ def test_inputs_are_not_changed():
     assert np.array_equal(spectrum, kept_spectrum)
 
 
+def test_a_waveform_without_samples_is_refused():
+    with pytest.raises(ParameterError, match=r"no sample \(its shape is \(0, 2\)\)"):
+        stft(np.zeros((0, 2), np.float32), SMALL)
+
+
 def test_silence_stays_silent():
     spectrum = stft(np.zeros((500, 2), np.float32), SMALL)
     assert not spectrum.any()

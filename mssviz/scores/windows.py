@@ -308,7 +308,7 @@ def is_band_limited(signal: Waveform) -> bool:
     start = min(max(0, loudest - n // 2), len(signal) - n)
     window = np.hanning(n)[:, None]
     power = np.square(np.abs(np.fft.rfft(signal[start : start + n] * window, axis=0))).mean(axis=1)
-    bands = [band.mean() for band in np.array_split(power, 20)]
+    bands = [band.mean() for band in np.array_split(power, min(20, len(power)))]
     return bool(bands[-1] < 10**-7.5 * max(bands))
 
 
