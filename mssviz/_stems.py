@@ -111,12 +111,24 @@ def sound_files(folder: Path) -> list[Path]:
 
 
 def packed_files(folder: Path) -> dict[str, Path]:
-    """Files of a folder that hold all stems of a song, by the song's name."""
-    return {
-        path.name[: -len(PACKED[0])]: path
-        for path in _entries(folder)
-        if path.name.lower().endswith(PACKED) and path.is_file()
-    }
+    """Files of a folder that hold all stems of a song, by the song's name.
+
+    Raises
+    ------
+    ParameterError
+        If two files are of one name.
+    """
+    found: dict[str, Path] = {}
+    for path in _entries(folder):
+        if path.name.lower().endswith(PACKED) and path.is_file():
+            name = path.name[: -len(PACKED[0])]
+            if name in found:
+                raise ParameterError(
+                    f"{folder}: has {name!r} twice, in {found[name].name} and {path.name}; move "
+                    "one away"
+                )
+            found[name] = path
+    return found
 
 
 def subfolders(folder: Path) -> list[Path]:

@@ -213,14 +213,16 @@ def separate_file_by_name(
     options: FileOptions,
 ) -> list[Path]:
     """Do what `separate_file` does, for workers: each process builds its separator once."""
+    found = find(model, progress=False, **dict(choices))
     return separate_file(
-        _separator(model, choices), path, files, offset=offset, duration=duration,
+        _kept(found.fingerprint(), model, choices), path, files, offset=offset, duration=duration,
         stream=stream, options=options, progress=False,
     )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=1)
-def _separator(model: str, choices: tuple[tuple[str, Any], ...]) -> Model:
+def _kept(_fingerprint: str, model: str, choices: tuple[tuple[str, Any], ...]) -> Model:
+    """Build a model once, and anew when its weights have changed."""
     return find(model, progress=False, **dict(choices))
 
 

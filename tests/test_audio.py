@@ -325,6 +325,7 @@ def test_writing_in_blocks_equals_writing_at_once(written, tmp_path, codec):
         ("x.mp3", {"bitrate": "fast"}, "such as 192k"),
         ("x.mp3", {"bitrate": "1"}, "such as 192k"),
         ("x.mp3", {"bitrate": "nan"}, "such as 192k"),
+        ("x.mp3", {"bitrate": "inf"}, "such as 192k"),
         ("x.mp3", {"sample_rate": 192000}, "mp3 cannot hold 2 channels at 192000 Hz"),
         ("x.m4a", {"sample_rate": 192000}, "m4a cannot hold 2 channels at 192000 Hz"),
         ("x.wav", {"sample_rate": 7}, "between 1000 and 768000 Hz"),

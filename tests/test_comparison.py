@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -19,9 +20,12 @@ from typer.testing import CliRunner
 import mssviz
 from mssviz import baselines, cli, comparison, datasets, measures, metrics, plots, scores
 from mssviz.cli import _evaluate
-from mssviz.comparison import Scoring, compare
+from mssviz.comparison import Scoring, compare, pairs
 from mssviz.comparison.store import KEPT, ScoreStore, key_of
 from mssviz.errors import Cancelled, MssvizError, ParameterError
+from mssviz.networks import Network
+from mssviz.networks._tensorflow import keras
+from mssviz.training import result
 
 pytestmark = pytest.mark.slow
 
@@ -587,3 +591,65 @@ def test_an_address_where_nobody_answers_is_named(tracks, tmp_path, monkeypatch)
         compare(tracks, MODELS[:1], cache=tmp_path, progress=False, workers="tcp://127.0.0.1:9")
     with pytest.raises(ParameterError, match="by name"):
         compare(tracks, {"m": baselines.Mixture()}, workers=2)
+
+
+# --- Weights that change --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A small network as a preset, and a function that gives it other weights."""
+    preset = mssviz.training.tiny()
+
+    def network(seed):
+        keras.utils.set_random_seed(seed)
+        return Network(preset.model, preset.targets, preset.input_shape)
+
+    def export(seed):
+        result.export(
+            tmp_path / "own",
+            network(seed).model.save_weights,
+            result.configuration(preset, mssviz.training.Settings(), ["a song"], None),
+            "",
+        )
+
+    (tmp_path / "own").mkdir()
+    export(1)
+    return tmp_path / "own", network, export
+
+
+def test_scores_are_kept_for_the_weights_that_made_them(tracks, own, tmp_path):
+    folder, network, export = own
+    song = {"song 0": tracks["song 0"]}
+
+    def usdr(model):
+        table = compare(song, {"own": model}, cache=tmp_path / "cache", progress=False)
+        return comparison.summary(table)["uSDR"].tolist()
+
+    loaded = mssviz.Separator(folder)
+    first = usdr(loaded)
+    other = usdr(mssviz.Separator.from_network(loaded.preset, network(2)))
+    assert other != first
+    export(3)  # while the first are in memory
+    assert usdr(loaded) == first
+    third = usdr(mssviz.Separator(folder))
+    assert third not in (first, other)
+    assert usdr(mssviz.Separator.from_network(loaded.preset, network(2))) == other
+
+
+def test_a_worker_takes_new_weights(own, tracks, tmp_path):
+    folder, _, export = own
+    arguments = (tracks["song 0"], str(folder), baselines.TWO_STEMS, (), Scoring())
+    first = pairs.score_by_name(*arguments)
+    assert pairs.score_by_name(*arguments).equals(first)
+    export(2)
+    assert not pairs.score_by_name(*arguments).equals(first)
+
+
+def test_a_network_in_memory_goes_to_no_other_process(own):
+    folder, network, _ = own
+    loaded = mssviz.Separator(folder)
+    assert loaded.network
+    assert pickle.loads(pickle.dumps(loaded)).fingerprint() == loaded.fingerprint()
+    with pytest.raises(ParameterError, match="which no other process has"):
+        pickle.dumps(mssviz.Separator.from_network(loaded.preset, network(1)))

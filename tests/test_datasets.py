@@ -10,7 +10,7 @@ import pytest
 
 import mssviz
 from mssviz import datasets
-from mssviz.errors import ParameterError
+from mssviz.errors import MssvizError, ParameterError
 
 RATE = 44100
 SOURCES = ("vocals", "drums", "bass", "other")
@@ -50,6 +50,26 @@ def test_musdb18_hq_is_folders_of_wav_files(hq):
     assert list(stems) == ["vocals", "drums", "bass", "other"]
     assert np.array_equal(stems["drums"], sound(1))
     assert np.allclose(mixture, sum(stems.values()), atol=1e-6)
+
+
+def test_a_path_with_a_null_byte_is_a_missing_file(tmp_path):
+    table = tmp_path / "songs.csv"
+    table.write_text("mix_path,vocals_path,other_path\na.wav,a\0b.wav,c.wav\n")
+    tracks = datasets.from_csv(table)
+    with pytest.raises(MssvizError, match=r"cannot be read|no such file"):
+        mssviz.compare(tracks, ["mixture"], cache=tmp_path / "cache", progress=False)
+    settings = mssviz.training.Settings(steps=1)
+    with pytest.raises(MssvizError, match=r"a\.wav"):
+        mssviz.train(tracks, tmp_path / "x", "tiny", settings=settings, cache=tmp_path / "cache")
+
+
+def test_a_song_that_is_there_twice_is_named(hq):
+    (hq / "test" / "A - Song.stem.mp4").write_bytes(b"")
+    with pytest.raises(ParameterError, match=r"'A - Song' twice, as a folder and in one file"):
+        datasets.musdb18(hq)
+    (hq / "test" / "A - Song.stem.m4a").write_bytes(b"")
+    with pytest.raises(ParameterError, match=r"'A - Song' twice, in A - Song.stem.m4a and A"):
+        datasets.musdb18(hq)
 
 
 def test_musdb18_is_stem_files(tmp_path):

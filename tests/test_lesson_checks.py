@@ -393,3 +393,28 @@ def test_progress_begins_with_nothing_and_ends_with_everything(folder):
     (folder / lessons.RESULTS).write_text(json.dumps(record))
     assert lessons.progress().endswith("Nothing is open.")
     assert lessons.progress(folder) == lessons.progress()
+
+
+def test_who_changes_what_is_given_changes_it_for_nobody_else():
+    song = lessons.excerpt()
+    karaoke = song.mixture
+    karaoke -= song.stems["vocals"]
+    assert repr(lessons.check("1.1", karaoke)).startswith("Right.")
+    song.stems.pop("vocals")
+    assert repr(lessons.check("1.1", rest())).startswith("Right.")
+    sounds = lessons.components()
+    sounds[0][:] = 0
+    assert lessons.components()[0].any()
+
+
+def test_what_another_version_of_the_course_has_kept_stays(folder):
+    kept = {
+        "exercises": {"14.1": {"solved": True, "tries": 2}, "3.1": {"solved": True, "tries": 1}}
+    }
+    (folder / "course-results.json").write_text(json.dumps(kept | {"name": "A. Student"}))
+    lessons.check("6.1", 5)
+    found = json.loads((folder / "course-results.json").read_text())
+    assert found["name"] == "A. Student"
+    assert found["exercises"] == kept["exercises"] | {"6.1": {"solved": False, "tries": 1}}
+    with pytest.raises(ParameterError, match="no such folder"):
+        lessons.progress(folder / "none")

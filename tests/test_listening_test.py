@@ -341,3 +341,13 @@ def test_unfit_waveforms_are_named():
 def test_results_go_to_no_folder_that_is_not_there(stimuli, tmp_path):
     with pytest.raises(FileError, match="create the folder"):
         ListeningTest(stimuli, RATE).save(tmp_path / "none" / "a.csv")
+
+
+def test_answers_of_another_listener_are_not_replaced_unasked(stimuli, tmp_path):
+    ListeningTest(stimuli, RATE, seed=1).save(tmp_path / "a.csv")
+    before = (tmp_path / "a.csv").read_bytes()
+    again = ListeningTest(stimuli, RATE, seed=2)
+    with pytest.raises(FileError, match="is there already"):
+        again.save(tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_bytes() == before
+    assert again.save(tmp_path / "a.csv", overwrite=True) == tmp_path / "a.csv"

@@ -1,6 +1,7 @@
 """Training: examples, augmentation, steps, interruption, the result as a preset."""
 
 import dataclasses
+import gc
 import json
 import os
 import re
@@ -11,11 +12,12 @@ from contextvars import ContextVar
 
 import numpy as np
 import pytest
+from tensorflow.python.framework.func_graph import FuncGraph
 from typer.testing import CliRunner
 
 import mssviz
 from mssviz import audio, cli, datasets, patches, presets, training
-from mssviz.errors import Cancelled, ParameterError
+from mssviz.errors import Cancelled, FileError, ParameterError
 from mssviz.networks import Network
 from mssviz.networks._tensorflow import tf
 from mssviz.networks.fit import Fit
@@ -368,6 +370,39 @@ def test_a_killed_run_goes_on_to_the_same_losses(trained, songs, held_out, cache
     mine, theirs = (np.load(f / "checkpoint.npz") for f in (folder, trained[0]))
     for name in set(mine.files) - {"progress"}:
         assert np.allclose(mine[name], theirs[name], rtol=0, atol=1e-6)
+
+
+def test_a_strange_file_among_the_weights_costs_no_step(trained, songs, held_out, cache, tmp_path):
+    folder = tmp_path / "mine"
+    strange = folder / "weights" / ".DS_Store"
+    same = {"validation": held_out, "settings": FEW, "cache": cache}
+
+    def put(done, _total, what):
+        if what.startswith("train") and done == 11:  # between the first export and the second
+            strange.write_bytes(b"")
+
+    with pytest.raises(FileError, match=r"holds '.DS_Store', which would be deleted"):
+        train(songs, folder, TINY, progress=put, **same)
+    kept = json.loads(str(np.load(folder / "checkpoint.npz")["progress"]))
+    assert (kept["step"], len(kept["losses"])) == (16, 8)
+    with pytest.raises(FileError, match=r"holds '.DS_Store'"):  # before any step
+        train(songs, folder, TINY, progress=False, **same)
+    strange.unlink()
+    history = train(songs, folder, TINY, progress=False, **same)
+    assert_same_losses(history, trained[1])
+
+
+def test_nothing_of_a_training_stays_in_memory(chunks):
+    def graphs():
+        gc.collect()
+        return sum(isinstance(found, FuncGraph) for found in gc.get_objects())
+
+    before = graphs()
+    fit = Fit(build, seed=1)
+    fit.step(np.stack([Patches(chunks)[0]]), 1e-3)
+    assert graphs() > before
+    del fit
+    assert graphs() == before
 
 
 def test_ctrl_c_keeps_the_last_step_and_a_longer_run_goes_on(
@@ -800,6 +835,23 @@ def test_the_view_trains_in_the_context_of_who_asked(held_out, tmp_path, monkeyp
     view.train({}, tmp_path)
     view.wait()
     assert seen == ["teacher"]
+
+
+def test_the_view_of_a_finished_training_shows_its_result(trained, held_out, songs, cache):
+    view = mssviz.TrainingView(held_out["third"], TINY)
+    view.train(songs, trained[0], validation=held_out, settings=FEW, cache=cache)
+    view.wait()
+    assert view._status.value == "done"
+    assert_same_losses(view.history, trained[1])
+    assert {target: len(values) for target, values in view.sdr.items()} == dict.fromkeys(TARGETS, 1)
+    assert not np.allclose(view.separation.masks["vocals"][:, :1024], 0.5)
+
+
+def test_the_view_refuses_what_train_does_not_take(held_out, songs, tmp_path):
+    view = mssviz.TrainingView(held_out["third"], TINY)
+    with pytest.raises(ParameterError, match=r"got steps.*settings=mssviz.training.Settings"):
+        view.train(songs, tmp_path / "run", steps=3)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_view_can_be_stopped_and_shows_what_went_wrong(songs, held_out, cache, tmp_path):

@@ -12,11 +12,19 @@ from mssviz._files.locks import alone, lock
 from mssviz._files.places import cache_folder, chosen_folder
 from mssviz._files.scratch import ScratchFolder, check_room, mapped_zeros, temporary_places
 from mssviz._files.temporary import sweep, sweep_once
-from mssviz._files.writing import Draft, check_places, mapped_blocks, new_file, new_folder, writing
+from mssviz._files.writing import (
+    Draft,
+    check_places,
+    mapped_blocks,
+    new_file,
+    new_folder,
+    refuse_strangers,
+    writing,
+)
 
 __all__ = [
     "Draft", "ScratchFolder", "alone", "cache_folder", "check_places", "check_room",
     "chosen_folder", "content_digest", "is_sealed", "lock", "mapped_blocks", "mapped_zeros",
-    "new_file", "new_folder", "seal", "sha256", "sweep", "sweep_once", "temporary_places",
-    "writing",
+    "new_file", "new_folder", "refuse_strangers", "seal", "sha256", "sweep", "sweep_once",
+    "temporary_places", "writing",
 ]  # fmt: skip

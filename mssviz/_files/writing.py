@@ -164,7 +164,7 @@ def new_folder(target: Path, names: Collection[str]) -> Iterator[Path]:
         If `target` holds anything that is not among `names`, which would be deleted; or if it
         cannot be written.
     """
-    _refuse_strangers(target, names, target)
+    refuse_strangers(target, names)
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = ScratchFolder(target.parent, hidden=True)
@@ -177,7 +177,7 @@ def new_folder(target: Path, names: Collection[str]) -> Iterator[Path]:
                 return
             old = exchanged(content, target)
             try:
-                _refuse_strangers(old, names, target)  # which may have come meanwhile
+                refuse_strangers(old, names, target)  # which may have come meanwhile
             except FileError:
                 exchanged(old, target)
                 raise
@@ -222,7 +222,19 @@ def mapped_blocks(path: Path, blocks: Iterable[AnyArray], n_columns: int) -> Any
     return np.memmap(path, np.float32, "r", shape=(n_rows, n_columns))
 
 
-def _refuse_strangers(folder: Path, names: Collection[str], target: Path) -> None:
+def refuse_strangers(folder: Path, names: Collection[str], target: Path | None = None) -> None:
+    """Raise `FileError` if a folder is no folder of ours, or holds more than files of some names.
+
+    Parameters
+    ----------
+    folder
+        Folder, which need not exist.
+    names
+        Names of the files.
+    target
+        Where the folder was, for messages, if it is not there any more.
+    """
+    target = target or folder
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise FileError(f"{target}: is no folder of ours; move it away, or choose another place")
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():

@@ -171,7 +171,7 @@ def _parse_bitrate(bitrate: str) -> int:
     factor = {"k": 1000, "m": 1_000_000}.get(text[-1:], 1)
     try:
         value = int(float(text.rstrip("km")) * factor)
-    except ValueError:
+    except (ValueError, OverflowError):
         value = 0
     if not 8_000 <= value <= 1_000_000:
         raise ParameterError(

@@ -60,11 +60,15 @@ def score_by_name(
     settings: Scoring,
 ) -> "pd.DataFrame":
     """Scores as from `score`, for a model given by name, which each process builds only once."""
-    return score(track, _model(name, targets, options), settings)
+    found = named(name, targets, dict(options), progress=False)
+    return score(track, _kept(found.fingerprint(), name, targets, options), settings)
 
 
 @functools.lru_cache(maxsize=2)
-def _model(name: str, targets: tuple[str, ...], options: tuple[tuple[str, Any], ...]) -> Model:
+def _kept(
+    _fingerprint: str, name: str, targets: tuple[str, ...], options: tuple[tuple[str, Any], ...]
+) -> Model:
+    """Build a model once, and anew when its weights have changed."""
     return named(name, targets, dict(options), progress=False)
 
 

@@ -36,7 +36,7 @@ def key_of(track: Track, model: Model, settings: Any) -> str:
 def _digest(path: Path) -> str:
     try:
         return content_digest(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # no path has a null byte
         raise AudioError(f"{path}: cannot be read ({reason(error)}); check its name") from error
 
 

@@ -166,6 +166,10 @@ def musdb18(root: PathLike, subset: str = "test") -> dict[str, Track]:
         tracks[name] = Track(name, stems, licence, mixture=(path, 0))
     for path in subfolders(folder):
         track = _of_four(path.name, path, path, licence)
+        if track and path.name in tracks:
+            raise ParameterError(
+                f"{folder}: has {path.name!r} twice, as a folder and in one file; move one away"
+            )
         if track:
             tracks[path.name] = track
     if not tracks:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mssviz._checks import as_path
 from mssviz._files import new_file
+from mssviz._stems import existing
 from mssviz._typing import PathLike
 from mssviz._values import Values, load_json, shown
 from mssviz.errors import MssvizError, ParameterError
@@ -134,9 +135,9 @@ def progress(folder: PathLike = ".") -> str:
     Raises
     ------
     ParameterError
-        If what was kept cannot be read.
+        If there is no such folder, or what was kept in it cannot be read.
     """
-    kept = _kept(as_path(folder, "folder") / RESULTS)
+    kept = _kept(existing(folder) / RESULTS)
     solved = [name for name in EXERCISES if kept.get(name, _NEW)["solved"]]
     left = [name for name in EXERCISES if name not in solved]
     line = f"Solved {len(solved)} of {len(EXERCISES)}"
@@ -207,6 +208,8 @@ def _keep(exercise: str, solved: bool) -> None:
     record["tries"] += 1
     if solved and not record["solved"]:
         record |= {"solved": True, "time": datetime.now(UTC).isoformat(timespec="seconds")}
-    content = {"exercises": {**kept, exercise: record}}
+    # what another version of the course has kept stays as it is
+    content = load_json(path, "a list of what is solved") if path.exists() else {}
+    content["exercises"] = {**content.get("exercises", {}), exercise: record}
     with new_file(path) as scratch:
         scratch.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

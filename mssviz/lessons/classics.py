@@ -206,7 +206,6 @@ def factors(song: str = "lithium", n_components: int = N_COMPONENTS) -> Factors:
     return Factors(spectra / peaks, gains * peaks[:, None])
 
 
-@cache
 def components(song: str = "lithium", n_components: int = N_COMPONENTS) -> tuple[Waveform, ...]:
     """Sounds of the components, which add up to the mixture.
 
@@ -217,6 +216,11 @@ def components(song: str = "lithium", n_components: int = N_COMPONENTS) -> tuple
     n_components
         Number of components.
     """
+    return tuple(sound.copy() for sound in _components(song, n_components))
+
+
+@cache
+def _components(song: str, n_components: int) -> tuple[Waveform, ...]:
     found, mixture = factors(song, n_components), excerpt(song).mixture
     levels = {
         str(n): np.outer(found.gains[n], found.spectra[:, n])[:, :, None].astype(np.float32)

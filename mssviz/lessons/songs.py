@@ -44,9 +44,10 @@ class Excerpt(NamedTuple):
         return found
 
 
-@cache
 def excerpt(song: str = "lithium", seconds: float = SECONDS) -> Excerpt:
     """Read the beginning of a song that comes with mssviz, at 44,100 Hz.
+
+    What is given may be changed: the next call gives the song as it is.
 
     Parameters
     ----------
@@ -63,8 +64,13 @@ def excerpt(song: str = "lithium", seconds: float = SECONDS) -> Excerpt:
     """
     if song not in SONGS:
         raise ParameterError(f"song must be one of {', '.join(SONGS)} (got {song!r})")
-    mixture, stems = datasets.examples()[song].load(0.0, seconds, SAMPLE_RATE)
-    return Excerpt(mixture, stems)
+    mixture, stems = _loaded(song, seconds)
+    return Excerpt(mixture.copy(), {name: stem.copy() for name, stem in stems.items()})
+
+
+@cache
+def _loaded(song: str, seconds: float) -> tuple[Waveform, Mapping[str, Waveform]]:
+    return datasets.examples()[song].load(0.0, seconds, SAMPLE_RATE)
 
 
 _separated: dict[tuple[str, str, float], Separation] = {}

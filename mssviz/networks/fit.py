@@ -19,7 +19,7 @@ from mssviz._files import check_room
 from mssviz._typing import AnyArray
 from mssviz.errors import FileError, ParameterError, reason
 from mssviz.networks import table
-from mssviz.networks._tensorflow import keras, own_settings, tf
+from mssviz.networks._tensorflow import forgotten_gradients, keras, own_settings, tf
 
 if TYPE_CHECKING:
     from mssviz.networks import Network
@@ -169,7 +169,8 @@ class Fit:
         shares = self._strategy.experimental_distribute_values_from_function(
             lambda context: tf.constant(batch[context.replica_id_in_sync_group :: n])
         )
-        return float(self._train(shares, tf.constant(len(batch), tf.float32)))
+        with forgotten_gradients():
+            return float(self._train(shares, tf.constant(len(batch), tf.float32)))
 
     def validate(self, batch: AnyArray) -> AnyArray:
         """Parts of the average network's losses, ``(n_examples, n_parts)``; see `losses`."""

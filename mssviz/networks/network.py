@@ -1,6 +1,7 @@
 """A network, ready to run on patches, and bounds on how large one may be."""
 
 import copy
+import hashlib
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 from mssviz._typing import AnyArray
 from mssviz.errors import MssvizError, ParameterError, reason
 from mssviz.networks import table
-from mssviz.networks._tensorflow import check_process, keras, own_settings, tf
+from mssviz.networks._tensorflow import check_process, forgotten_gradients, keras, own_settings, tf
 
 #: Most numbers that a network may have, 1.6 GB; the largest that is shipped has 0.27e9.
 MOST_NUMBERS = 400_000_000
@@ -68,7 +69,8 @@ class Network:
         build = table.resolve(table.NETWORKS[kind].builder)
         self.signal = table.NETWORKS[kind].reads
         check_process()
-        with own_settings(), _bounded(min(most_numbers or MOST_NUMBERS, MOST_NUMBERS)):
+        most = min(most_numbers or MOST_NUMBERS, MOST_NUMBERS)
+        with own_settings(), forgotten_gradients(), _bounded(most):
             try:
                 self.model = build(targets, **shape, **options)
             except MssvizError:
@@ -100,6 +102,13 @@ class Network:
         other._functions = {}
         return other
 
+    def fingerprint(self) -> str:
+        """SHA-256 over all weights, as they are at present."""
+        digest = hashlib.sha256()
+        for variable in self.model.variables:
+            digest.update(np.ascontiguousarray(variable).tobytes())
+        return digest.hexdigest()
+
     def traced(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Let TensorFlow trace a function at its first call; the trace is kept for later calls.
 
@@ -115,9 +124,13 @@ class Network:
             The function of the further tensors alone.
         """
         if function not in self._functions:
-            self._functions[function] = tf.function(
-                partial(function, self), reduce_retracing=True, autograph=False
-            )
+            traced = tf.function(partial(function, self), reduce_retracing=True, autograph=False)
+
+            def called(*tensors: Any) -> Any:
+                with forgotten_gradients():
+                    return traced(*tensors)
+
+            self._functions[function] = called
         return self._functions[function]
 
     @cached_property
@@ -125,11 +138,13 @@ class Network:
         """The forward step, traced once; TensorFlow would take a trace at a call for a mistake."""
         dtype = tf.complex64 if self.signal == "spectrum" else tf.float32
         # what is traced is plain TensorFlow; converting it first would write it to a file
-        return tf.function(
+        traced = tf.function(
             self._forward,
             input_signature=[tf.TensorSpec((None, *self._example), dtype)],
             autograph=False,
-        ).get_concrete_function()
+        )
+        with forgotten_gradients():
+            return traced.get_concrete_function()
 
     def forward(self, mixture: Any, training: bool) -> list[Any]:
         """Estimate the targets of a batch of tensors.

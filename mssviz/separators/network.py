@@ -149,6 +149,7 @@ class Separator(Model):
 
     def _describe(self, preset: Preset) -> None:
         self.preset, self._network = preset, None
+        self._loaded: str | None = None  # fingerprint of the files that the network was read from
         self.kind = SPECTRUM if preset.gives_waveforms else MAGNITUDE
         self.options = MaskOptions(power=preset.mask_power, extension=preset.mask_extension)
 
@@ -159,19 +160,32 @@ class Separator(Model):
             raise AttributeError(f"a {type(self).__name__} has no {name!r}{remedy}")
 
     def fingerprint(self) -> str:
-        """Everything that the result depends on, as `Model.fingerprint`, with the weights."""
-        weights = pretrained.fingerprint(self.preset)
+        """Everything that the result depends on, as `Model.fingerprint`, with the weights.
+
+        They are those that the network runs with, although files may have changed since.
+        """
+        if self._network is None:
+            weights = pretrained.fingerprint(self.preset)
+        else:
+            weights = self._loaded or self._network.fingerprint()
         return f"{super().fingerprint()} {weights}"
 
     def __getstate__(self) -> dict[str, Any]:
         """The state without the network, which another process builds for itself."""
-        return {**self.__dict__, "_network": None}
+        if self._network is not None and self._loaded is None:
+            raise ParameterError(
+                f"{self.preset.name} was made of a network in memory, which no other process has: "
+                "save it as a preset, and name that"
+            )
+        return {**self.__dict__, "_network": None, "_loaded": None}
 
     @property
     def network(self) -> "Network":
         """The network, built at first use."""
         if self._network is None:
-            self._network = pretrained.load(self.preset)
+            network = pretrained.load(self.preset)
+            self._loaded = pretrained.fingerprint(self.preset)
+            self._network = network
         return self._network
 
     def fill(self, separation: Separation, progress: Progress) -> Iterator[slice]:

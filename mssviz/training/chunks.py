@@ -310,5 +310,5 @@ def _starts(duration: float, seconds: float, n_chunks: int) -> list[float]:
 def _sha256(path: Path) -> str | None:
     try:
         return content_digest(path)
-    except OSError:
+    except (OSError, ValueError):  # no path has a null byte
         return None

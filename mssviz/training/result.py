@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from mssviz import plots, presets, pretrained
-from mssviz._files import new_file, new_folder, sha256
+from mssviz._files import new_file, new_folder, refuse_strangers, sha256
 from mssviz.errors import FileError, ParameterError, one_line
 from mssviz.presets import Preset
 from mssviz.training.chunks import patch_seconds
 from mssviz.training.settings import Settings
 
 WEIGHTS = "model.weights.h5"
+_WEIGHTS_FILES = (WEIGHTS, pretrained.MANIFEST)
 _TITLE = "Trained on "
 #: Number of songs that are named in a line; the card lists all.
 _NAMED = 5
@@ -22,7 +23,8 @@ _JOINTS = ("overlap", "crossfade", "song_level")
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `FileError` if a result would replace files in a folder that are no result."""
+    """Raise `FileError` if a result would replace, or delete, files that are of no result."""
+    refuse_strangers(folder / "weights", _WEIGHTS_FILES)
     held = [name for name in ("config.json", "README.md") if (folder / name).exists()]
     if held and not _is_result(folder):
         raise FileError(
@@ -67,7 +69,7 @@ def export(
     config, card
         Content of both files, from `configuration` and `card`.
     """
-    with new_folder(folder / "weights", (WEIGHTS, pretrained.MANIFEST)) as scratch:
+    with new_folder(folder / "weights", _WEIGHTS_FILES) as scratch:
         save_weights(scratch / WEIGHTS)
         manifest = {WEIGHTS: sha256(scratch / WEIGHTS)}
         (scratch / pretrained.MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")

@@ -19,7 +19,7 @@ from mssviz._ahead import ahead
 from mssviz._files import Draft, writing
 from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Progress
-from mssviz.errors import Cancelled, MssvizError, ParameterError
+from mssviz.errors import Cancelled, FileError, MssvizError, ParameterError
 from mssviz.presets import Preset
 from mssviz.separators import Separator
 from mssviz.training import checkpoint, measuring, result
@@ -182,7 +182,7 @@ class Run:
         """Do the steps that are left."""
         from mssviz.networks.fit import Log
 
-        if self.finished:
+        if self.finished and not self._epoch_ends:
             return
         patches = Patches(self.learnt, self.settings.augment, self.settings.seed)
         with (
@@ -192,16 +192,19 @@ class Run:
             _interruption() as interrupted,
         ):
             try:
-                while not self.finished:
-                    batch = next(batches)
-                    loss = self._step(batch)
-                    log.write(self.step, {"loss": loss, "learning_rate": self.learning_rate})
-                    report(self.step, self.settings.steps, f"train: loss {loss:.4f}")
-                    if self.step % self.settings.epoch_steps == 0 or self.finished:
+                batch = None
+                while self._epoch_ends or not self.finished:
+                    if not self._epoch_ends:
+                        batch = next(batches)
+                        loss = self._step(batch)
+                        log.write(self.step, {"loss": loss, "learning_rate": self.learning_rate})
+                        report(self.step, self.settings.steps, f"train: loss {loss:.4f}")
+                    if self._epoch_ends:
                         self._end_epoch()
                         validation_loss = self.history[-1]["validation_loss"]
                         log.write(self.step, {"validation_loss": validation_loss})
-                        self._tell_if_flat(batch)
+                        if batch is not None:
+                            self._tell_if_flat(batch)
                         if watch is not None:
                             watch(self.table(), self.fit.average)
                     if interrupted():
@@ -212,6 +215,12 @@ class Run:
             except Cancelled:  # this comes between two steps
                 self._save(self._state())
                 raise
+
+    @property
+    def _epoch_ends(self) -> bool:
+        """Whether the steps of an epoch are done, and what is to follow them is not."""
+        at_end = self.step % self.settings.epoch_steps == 0 or self.finished
+        return at_end and bool(self.losses)
 
     def _step(self, batch: AnyArray) -> float:
         began = time.perf_counter()
@@ -235,13 +244,20 @@ class Run:
             held_out = self.held_out
             usdr = measuring.usdr(separator, held_out.tracks.values(), held_out.seconds)
             measured = -usdr
+        before = self.best, self.stalled, self.losses
         mean = float(np.mean(self.losses))
         row = (self.step, mean, loss, self.learning_rate, self.seconds, usdr)
         self.history.append(dict(zip(COLUMNS, row, strict=True)))
         self.losses = []
         if not measured >= self.best:  # without validation it is NaN, and the last is the best
             self.best, self.stalled = min(self.best, measured), 0
-            self._export(dict(zip(self.preset.targets, validation, strict=False)))
+            try:
+                self._export(dict(zip(self.preset.targets, validation, strict=False)))
+            except FileError:  # the steps are kept: the same command ends the epoch anew
+                self.best, self.stalled, self.losses = before
+                self.history.pop()
+                self._save(state)
+                raise
         else:
             self.stalled += 1
             reduce_after = self.settings.reduce_after

@@ -9,9 +9,10 @@ import anywidget
 import numpy as np
 import traitlets as t
 
+from mssviz._checks import as_path
 from mssviz._files import new_file
 from mssviz._typing import AnyArray, PathLike
-from mssviz.errors import ParameterError
+from mssviz.errors import FileError, ParameterError
 from mssviz.scores.loudness import k_weighting as k_weighting  # can be imported from here, too
 from mssviz.scores.loudness import loudness_lufs as loudness_lufs
 from mssviz.widgets import _encode, _listening_answers, _static
@@ -180,15 +181,24 @@ class ListeningTest(anywidget.AnyWidget):
         """
         return _listening_answers.reliable(self._pages)
 
-    def save(self, path: PathLike) -> Path:
+    def save(self, path: PathLike, overwrite: bool = False) -> Path:
         """Write `results` as CSV; the file gets its name when it is complete.
 
         Parameters
         ----------
         path
             Path of the file; its folder must exist.
+        overwrite
+            Whether a file of that name is replaced; another listener's answers may be in it.
+
+        Raises
+        ------
+        FileError
+            If a file has the name already, or it cannot be written.
         """
-        path = Path(path)
+        path = as_path(path, "a file to write")
+        if path.exists() and not overwrite:
+            raise FileError(f"{path}: is there already; choose another name, or say overwrite=True")
         text = self.results.to_csv(index=False)
         with new_file(path) as scratch:
             scratch.write_text(text, encoding="utf-8")

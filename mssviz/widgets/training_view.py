@@ -2,6 +2,7 @@
 
 import base64
 import html
+import inspect
 import threading
 from collections.abc import Mapping
 from contextvars import copy_context
@@ -12,7 +13,7 @@ import ipywidgets as w
 from mssviz import datasets, plots
 from mssviz._typing import PathLike
 from mssviz.datasets import Track
-from mssviz.errors import Cancelled, MssvizError, ParameterError
+from mssviz.errors import Cancelled, MssvizError, ParameterError, reason
 from mssviz.presets import Preset
 from mssviz.scores import evaluate, suggested_dither_db
 from mssviz.separation import Separation
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mssviz.networks import Network
+
+
+#: Arguments of a training that its caller chooses.
+_OPTIONS = [
+    name
+    for name in inspect.signature(train).parameters
+    if name not in ("tracks", "folder", "network", "progress", "watch")
+]
 
 
 class TrainingView(Box):
@@ -105,7 +114,17 @@ class TrainingView(Box):
             Songs and folder, as in `mssviz.train`.
         options
             Further arguments of `mssviz.train`, except ``network``, ``progress`` and ``watch``.
+
+        Raises
+        ------
+        ParameterError
+            If a training is running, or `mssviz.train` takes no such argument.
         """
+        if unknown := [name for name in options if name not in _OPTIONS]:
+            raise ParameterError(
+                f"train takes {', '.join(_OPTIONS)} (got {', '.join(unknown)}); a number of steps, "
+                "and the like, stands in settings=mssviz.training.Settings(steps=…)"
+            )
         if self._thread is not None and self._thread.is_alive():
             raise ParameterError("a training is running: stop it, or wait for its end")
         self._stopped.clear()
@@ -114,10 +133,16 @@ class TrainingView(Box):
 
         def work() -> None:
             try:
-                self.history = train(tracks, folder, watch=self._show, **arguments)
+                history = train(tracks, folder, watch=self._show, **arguments)
+                if self.history is None:  # there was nothing left to do
+                    self._show(history, Separator(folder, progress=False).network)
+                self.history = history
                 self._end("done")
             except MssvizError as error:
                 self._end(str(error) or "stopped; training again goes on from there")
+            except Exception as error:
+                self._end(f"failed: {reason(error)}")
+                raise
             finally:
                 self._stop.disabled = True
 
@@ -200,7 +225,7 @@ def _curves(history: "pd.DataFrame", sdr: Mapping[str, list[float]]) -> bytes:
     for target, color in plots.stem_colors(sdr).items():
         values = sdr[target]
         steps = history["step"].iloc[-len(values) :]
-        scores.plot(steps, values, color=color, label=plots.label(target))
+        scores.plot(steps, values, color=color, marker="o", ms=3, label=plots.label(target))
     scores.set_ylabel("SDR of the excerpt (dB)")
     for ax in (losses, scores):
         ax.set_xlabel("step")
