@@ -124,7 +124,11 @@ def _client(workers: Any, stack: ExitStack) -> "Client":
         return workers
     if isinstance(workers, int) and not isinstance(workers, bool) and workers > 0:
         stack.enter_context(_without_main())
-        cluster: Any = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+        cluster: Any = LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=None,
+            # Dask answers there how its scheduler is, and warns if another one has its usual port
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        )  # fmt: skip
         return stack.enter_context(Client(stack.enter_context(cluster)))
     if not isinstance(workers, str):
         raise ParameterError(

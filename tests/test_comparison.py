@@ -222,6 +222,14 @@ def test_a_track_with_repaired_files_is_marked(tracks, tmp_path, repaired):
     assert comparison.summary(found).loc[("vocals", "mixture"), "tracks"] == 1
 
 
+def test_numbers_of_some_tracks_only_are_told(table):
+    assert comparison.summary(table)["tracks"].tolist() == [3] * 6  # of all: nothing is told
+    of_one = (table["track"] == "song 1") & (table["measure"] == "uSDR")
+    lacking = table[~of_one | (table["model"] != "bands")]
+    with pytest.warns(UserWarning, match=r"^not of all tracks: uSDR of \w+ by bands is of 2 of 3 .*, and 1 more;"):
+        comparison.summary(lacking)
+
+
 def test_a_mixture_that_is_no_sum_of_stems_counts_as_it_is(tracks, tmp_path):
     mixture, stems = tracks["song 0"].load()
     mastered = tmp_path / "mixture.wav"
@@ -386,7 +394,8 @@ def test_museval_aggregates_our_files(table, tracks, tmp_path, monkeypatch):
     scores = museval.EvalStore()
     scores.add_eval_dir(tmp_path)
     theirs = scores.agg_frames_tracks_scores()
-    ours = comparison.summary(table)
+    with pytest.warns(UserWarning, match=r"^not of all tracks: SDR of vocals .* is of 3 of 4"):
+        ours = comparison.summary(table)
     for target in baselines.TWO_STEMS:
         for measure in metrics.MEASURES:
             expected = ours.loc[(target, "oracle:IRM2"), measure]
@@ -507,7 +516,12 @@ def cluster():
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        ) as cluster,
         Client(cluster) as client,
     ):
         yield client

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,7 +67,8 @@ def summary(table: "pd.DataFrame", published: bool = False) -> "pd.DataFrame":
     -----
     UserWarning
         If windows do not begin a second apart: their scores are on another scale than the
-        published ones, which are left out.
+        published ones, which are left out. And if a number is of some of the tracks only, since
+        the others have no such score.
     """
     import pandas as pd
 
@@ -77,6 +79,7 @@ def summary(table: "pd.DataFrame", published: bool = False) -> "pd.DataFrame":
     if "uSDR" in result:
         result["uSDR"] = grouped["uSDR"].mean()
     measures = list(result.columns)
+    _tell_of_few(grouped.count(), grouped.size().tolist())
     models = result.index.get_level_values("model")
     songs = {model: _training_songs(model) for model in _models(table)}
     result["tracks"] = grouped.size()
@@ -90,6 +93,25 @@ def summary(table: "pd.DataFrame", published: bool = False) -> "pd.DataFrame":
     )
     theirs = _published(table, measures)
     return pd.concat([own, theirs]).sort_index(level="target", sort_remaining=False)
+
+
+def _tell_of_few(scored: "pd.DataFrame", tracks: Sequence[int]) -> None:
+    """Warn of numbers that are of some tracks only, and name the first."""
+    few = [
+        f"{measure} of {target} by {model} is of {number} of {n_tracks} tracks"
+        for (target, model), row, n_tracks in zip(
+            scored.index.tolist(), scored.to_dict("records"), tracks, strict=True
+        )
+        for measure, number in row.items()
+        if 0 < number < n_tracks
+    ]
+    if few:
+        more = f", and {len(few) - 1} more" if len(few) > 1 else ""
+        warnings.warn(
+            f"not of all tracks: {few[0]}{more}; where a stem is silent, or sound was damaged, "
+            "there is no such score",
+            stacklevel=3,
+        )
 
 
 def _training_songs(model: str) -> tuple[str, str]:
