@@ -3,6 +3,7 @@
 import numbers
 import os
 import reprlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +38,18 @@ def check_number(value: Any, name: str) -> None:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         hint = "; write it without quotes" if isinstance(value, str) else ""
         raise ParameterError(f"{name} must be a number (got {reprlib.repr(value)}){hint}")
+
+
+def check_waveforms(signals: Any, name: str) -> None:
+    """Raise `ParameterError` unless several waveforms are given by name."""
+    if not isinstance(signals, Mapping):
+        raise ParameterError(
+            f'{name} must be a dict of target to waveform, such as {{"vocals": vocals, "other": '
+            f"other}}, each (n_samples, n_channels) (got {type(signals).__name__})"
+        )
+
+
+def check_names(names: Any, what: str) -> None:
+    """Raise `ParameterError` for a single text where several are wanted."""
+    if isinstance(names, str):
+        raise ParameterError(f"{what} must be a list of names (got {names!r}); write [{names!r}]")

@@ -9,6 +9,7 @@ Source: Spleeter 2.4.2, ``model/__init__.py``; Griffin and Lim, "Signal estimati
 modified short-time Fourier transform", IEEE Trans. ASSP 32(2), 1984, for the inverse.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -50,7 +51,8 @@ class StftParams:
     def __post_init__(self) -> None:
         for name in ("sample_rate", "n_fft", "hop_length"):
             check_number(getattr(self, name), name)
-        if self.sample_rate <= 0 or self.hop_length <= 0 or self.n_fft < 4 * self.hop_length:
+        fits = self.hop_length > 0 and self.n_fft >= 4 * self.hop_length
+        if not 0 < self.sample_rate < math.inf or not fits:
             raise ParameterError(
                 f"STFT needs sample_rate > 0, hop_length > 0 and n_fft >= 4 hop_length "
                 f"(got {self.sample_rate}, {self.hop_length}, {self.n_fft})"
@@ -259,6 +261,8 @@ def istft(spectrum: Stft, params: StftParams, n_samples: int) -> Waveform:
         Samples ``(n_samples, n_channels)``, float32; ``istft(stft(x)) == x`` to about 1e-7.
     """
     check_params(params)
+    if not n_samples >= 0:
+        raise ParameterError(f"n_samples must be 0 or more (got {n_samples})")
     synthesis = OverlapAdd(params)
     return np.concatenate([synthesis.add(spectrum), synthesis.flush()])[:n_samples]
 

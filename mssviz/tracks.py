@@ -1,5 +1,6 @@
 """A song whose true stems are known, in files of any lengths and channels."""
 
+import math
 import reprlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -103,8 +104,12 @@ class Track:
                 f'{{"vocals": ("vocals.wav", 0)}} (got {reprlib.repr(self.stems)})'
             )
         check_number(self.start, "start")
+        if not 0 <= self.start < math.inf:
+            raise ParameterError(f"start must be 0 s or more (got {self.start})")
         if self.duration is not None:
             check_number(self.duration, "duration")
+            if not self.duration > 0:
+                raise ParameterError(f"duration must be more than 0 s (got {self.duration})")
 
     def excerpt(self, start: float, duration: float) -> "Track":
         """Take an excerpt of the track, in seconds, as a track of its own."""

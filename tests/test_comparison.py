@@ -226,7 +226,9 @@ def test_numbers_of_some_tracks_only_are_told(table):
     assert comparison.summary(table)["tracks"].tolist() == [3] * 6  # of all: nothing is told
     of_one = (table["track"] == "song 1") & (table["measure"] == "uSDR")
     lacking = table[~of_one | (table["model"] != "bands")]
-    with pytest.warns(UserWarning, match=r"^not of all tracks: uSDR of \w+ by bands is of 2 of 3 .*, and 1 more;"):
+    with pytest.warns(
+        UserWarning, match=r"^not of all tracks: uSDR of \w+ by bands is of 2 of 3 .*, and 1 more;"
+    ):
         comparison.summary(lacking)
 
 

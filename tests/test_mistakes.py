@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import mssviz
-from mssviz import comparison, datasets, evaluation, masks, plots, stft
+from mssviz import comparison, datasets, evaluation, insight, masks, plots, scores, separators, stft
 from mssviz._progress import reporter
 from mssviz.cli._arguments import workers_of
 from mssviz.datasets import Track
@@ -280,6 +280,51 @@ def test_whole_numbers(mssviz_command):
     code, _, err = mssviz_command("train", "-d", "songs", "--steps", "1e6")
     assert code == 2
     assert "must be a whole number such as 4 (got '1e6')" in err
+
+
+TABLE = pd.DataFrame({"target": ["vocals"], "time": [0.0], "SDR": [1.0]})
+BANDS = separators.find("bands")
+LOUD = np.full((4, 257, 2), np.nan, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("call", "part"),
+    [
+        (lambda: scores.whole(NOISE, NOISE, RATE), "must be a dict of target to waveform"),
+        (lambda: scores.best_permutation([NOISE], [NOISE]), "must be a dict of target"),
+        (lambda: scores.describe([NOISE], NOISE, RATE), "must be a dict of target"),
+        (lambda: scores.si_sir(NOISE, NOISE, [NOISE]), "others must be a dict of target"),
+        (lambda: scores.residual(NOISE, [NOISE]), "must be a dict of target"),
+        (lambda: separators.Ensemble([BANDS, BANDS], 0.5), "must be numbers, one for each model"),
+        (lambda: separators.Ensemble([BANDS, BANDS], {"bass": 0.5}), "must be numbers, one for"),
+        (lambda: separators.Ensemble([BANDS, BANDS], ["1", "2"]), "write it without quotes"),
+        (lambda: separators.Ensemble(BANDS), "models must be a list"),
+        (lambda: separators.find("oracle:IRM2", "vocals"), "write ['vocals']"),
+        (lambda: separators.Mixture("vocals"), "write ['vocals']"),
+        (lambda: mssviz.train({"a": TRACK}, "x", "tiny", settings={"steps": 5}), "Settings(steps="),
+        (lambda: mssviz.training.plan("tiny", 5), "data must be a path"),
+        (lambda: comparison.cost(5), "models must be names of models"),
+        (lambda: plots.scores(TABLE, measure="SI-SDR"), "no column SI-SDR (it has target, time"),
+        (lambda: insight.MaskBin("spleeter:2stems", None, "vocals", 0, 0), "must be a network"),
+        (lambda: mssviz.ListeningTest({"t": PAIR}, "8000"), "write it without quotes"),
+        (lambda: mssviz.ListeningTest({"t": PAIR}, RATE, seed=-1), "seed must be a whole number"),
+        (lambda: TRACK.excerpt(-1, 2), "start must be 0 s or more"),
+        (lambda: TRACK.excerpt(0, float("nan")), "duration must be more than 0 s"),
+        (lambda: mssviz.MaskEditor({"a": LOUD}, GRID), "masks must be finite"),
+        (lambda: mssviz.MaskEditor({"a": LOUD[0]}, GRID), "(n_frames, n_bins, n_channels)"),
+        (lambda: stft.istft(stft.stft(NOISE, GRID), GRID, -5), "n_samples must be 0 or more"),
+        (lambda: stft.StftParams(float("nan")), "sample_rate > 0"),
+    ],
+)
+def test_what_is_of_another_kind_is_told(call, part):
+    says(call, part)
+
+
+def test_true_stems_and_separations_are_of_each_other():
+    separation = BANDS.separate(NOISE, RATE, progress=False)
+    says(lambda: mssviz.Laboratory(separation, {"bass": NOISE[:100]}), "the mixture's shape")
+    spleeter = mssviz.Separator("spleeter:2stems", fetch=False)
+    says(lambda: insight.MaskBin(spleeter, separation, "bass", 0.5, 100), "got one of bands")
 
 
 def test_help_is_all_that_is_said(mssviz_command):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +104,8 @@ def _chosen(models: PathLike | Sequence[PathLike] | None) -> dict[str, Entry]:
             for name, one in entries().items()
             if one.group in ("network", "classical") and one.state == "ready"
         }
+    if not isinstance(models, str | os.PathLike | Iterable):
+        raise ParameterError(f"models must be names of models (got {type(models).__name__})")
     names = [models] if isinstance(models, str | os.PathLike) else list(models)
     found = {str(name): entry(name) for name in names}
     if not found:

@@ -225,6 +225,8 @@ def to_museval(table: "pd.DataFrame", track: str, model: str, settings: Scoring)
     leaves perfect scores out of its medians, too.
     """
     rows = table[(table["track"] == track) & (table["model"] == model) & table["time"].notna()]
+    if not len(rows):
+        raise ParameterError(f"the table has no windows of {track} by {model}")
     targets = []
     for target, found in rows.groupby("target", sort=False):
         windows = found.pivot_table(

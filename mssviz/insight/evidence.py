@@ -150,6 +150,12 @@ class MaskBin:
         frequency: float,
     ) -> None:
         _check_model(separator)
+        preset, other = separator.preset, separation.preset
+        if (preset.targets, preset.stft) != (other.targets, other.stft):
+            raise ParameterError(
+                f"separation must be of {preset.name} (got one of {other.name}, with other targets "
+                "or another grid)"
+            )
         if target not in separation.targets:
             raise ParameterError(
                 f"target must be one of {', '.join(separation.targets)} (got {target!r})"
@@ -392,9 +398,12 @@ class _Step:
 
 def _check_model(separator: Separator) -> None:
     """Refuse a model whose mask is no ratio of magnitudes that a network has read off a picture."""
-    name = separator.preset.name
     if not isinstance(separator, Separator):
-        raise ParameterError(f"{name} is no network, so no network can say why; choose one")
+        raise ParameterError(
+            'separator must be a network, such as mssviz.Separator("spleeter:2stems") (got '
+            f"{type(separator).__name__})"
+        )
+    name = separator.preset.name
     if separator.kind is not MAGNITUDE or separator.preset.gives_waveforms:
         raise ParameterError(
             f"{name} reads and gives waveforms: its stems have no mask that a part of the "

@@ -295,7 +295,10 @@ def _judge_shared(answer: Any) -> str:
     songs = _shared()
     if isinstance(answer, str) or not isinstance(answer, Iterable):
         raise Wrong('The answer must be a list of names, such as ["song 4"].')
-    named = set(answer)
+    names = list(answer)
+    if not all(isinstance(name, str) for name in names):
+        raise Wrong('The answer must be a list of names, such as ["song 4"].')
+    named = set(names)
     unknown = sorted(map(str, named - set(songs)))
     if unknown:
         raise Wrong(f"There is no {unknown[0]}; choose from {', '.join(songs)}.")

@@ -37,6 +37,12 @@ def scores(
         Length of the windows in seconds, at whose middle values are drawn; the distance of their
         starts if left out.
     """
+    for column in ("target", "time", measure):
+        if column not in table:
+            raise ParameterError(
+                f"table has no column {column} (it has {', '.join(map(str, table.columns))}); "
+                "draw what mssviz.evaluate returns"
+            )
     ax = axes_of(ax)
     lines = []
     if window is None:

@@ -16,6 +16,7 @@ import scipy.interpolate
 import scipy.sparse
 
 from mssviz import audio
+from mssviz._checks import check_waveforms
 from mssviz._typing import AnyArray, Magnitude, Waveform
 from mssviz.scores.signals import blocks, checked_pair, energy, error_energy, ratio_db
 from mssviz.stft import StftParams, frames_to_time, magnitude, stft_frames
@@ -150,6 +151,7 @@ class SiParts:
 
 def si_parts(reference: AnyArray, estimate: AnyArray, others: Mapping[str, AnyArray]) -> SiParts:
     """Split an estimate into target, interference and artefacts; parameters as for `si_sir`."""
+    check_waveforms(others, "others")
     true, found = checked_pair(reference, estimate)
     stems = [true, *(checked_pair(reference, other)[1] for other in others.values())]
     products = np.add.reduce([block @ block.T for block in blocks([*stems, found])])

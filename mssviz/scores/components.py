@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mssviz import audio
-from mssviz._checks import check_number
+from mssviz._checks import check_number, check_waveforms
 from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import ParameterError
@@ -214,6 +214,7 @@ def residual(mixture: AnyArray, estimates: Mapping[str, AnyArray]) -> Waveform:
     >>> mssviz.scores.residual(mixture, {"vocals": 0.5 * mixture, "rest": 0.25 * mixture})[0].item()
     0.25
     """
+    check_waveforms(estimates, "estimates")
     left = audio.check_waveform(mixture, "mixture").astype(np.float64)
     for target, waveform in estimates.items():
         stem = audio.check_waveform(waveform, f"estimate {target}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mssviz import audio
+from mssviz._checks import check_waveforms
 from mssviz._typing import AnyArray, Waveform
 from mssviz.audio import residual_db
 from mssviz.errors import ParameterError
@@ -167,6 +168,8 @@ def best_permutation(
     """
     import scipy.optimize
 
+    check_waveforms(references, "references")
+    check_waveforms(estimates, "estimates")
     if len(references) != len(estimates) or not references:
         raise ParameterError(
             f"as many estimates as references are needed (got {len(references)} and "
@@ -209,6 +212,7 @@ def describe(
     """
     import pandas as pd
 
+    check_waveforms(estimates, "estimates")
     sample_rate = audio.check_sample_rate(sample_rate, "sample_rate")
     stems = {t: checked_pair(mixture, waveform)[1] for t, waveform in estimates.items()}
     flat = {t: stem.ravel().astype(np.float64) for t, stem in stems.items()}

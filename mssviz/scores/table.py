@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mssviz import audio
+from mssviz._checks import check_waveforms
 from mssviz._measures import Scale, scale_of
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
@@ -150,6 +151,8 @@ def whole(
     """
     import pandas as pd
 
+    check_waveforms(references, "references")
+    check_waveforms(estimates, "estimates")
     if not references or set(references) != set(estimates):
         raise ParameterError(
             "references and estimates must hold the same targets "

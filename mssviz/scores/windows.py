@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mssviz import audio
-from mssviz._checks import check_number
+from mssviz._checks import check_number, check_waveforms
 from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import AudioError, MssvizError, ParameterError
@@ -379,11 +379,7 @@ def _check_pairs(
     references: Mapping[str, AnyArray], estimates: Mapping[str, AnyArray]
 ) -> tuple[dict[str, Waveform], dict[str, Waveform]]:
     for name, signals in (("references", references), ("estimates", estimates)):
-        if not isinstance(signals, Mapping):
-            raise ParameterError(
-                f'{name} must be a dict of target to waveform, such as {{"vocals": vocals, '
-                f'"other": other}}, each (n_samples, n_channels) (got {type(signals).__name__})'
-            )
+        check_waveforms(signals, name)
     if len(references) < 2 or set(references) != set(estimates):
         raise ParameterError(
             "references and estimates must hold the same two or more targets "

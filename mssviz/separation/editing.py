@@ -147,6 +147,12 @@ class MaskEditor:
         if len(shapes) != 1:
             raise ParameterError(f"masks must share one shape (got {shapes})")
         self._shape = shapes.pop()
+        if len(self._shape) != 3:
+            raise ParameterError(
+                f"masks must be of shape (n_frames, n_bins, n_channels) (got {self._shape})"
+            )
+        if copy and not all(np.isfinite(mask).all() for mask in self.masks.values()):
+            raise ParameterError("masks must be finite")
         self._done: list[_Edit] = []
         self._undone: list[_Edit] = []
         self._forgotten: list[_Edit] = []  # these cannot be taken back any more

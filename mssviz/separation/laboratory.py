@@ -79,6 +79,12 @@ class Laboratory:
                 f"references must be of {', '.join(separation.targets)} "
                 f"(got {', '.join(self.references)})"
             )
+        for target, stem in self.references.items():
+            if np.shape(stem) != separation.mixture.shape:
+                raise ParameterError(
+                    f"reference {target} must have the mixture's shape {separation.mixture.shape} "
+                    f"(got {np.shape(stem)})"
+                )
         self.oracle_phase = False
         self.mask_part: MaskPart = "whole"
         self._heard: Callable[[], Separation | None] = _nobody

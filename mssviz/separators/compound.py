@@ -84,6 +84,8 @@ class Compound(Model):
 
 def check_models(models: Sequence[Any]) -> None:
     """Raise `ParameterError` unless all of these are models."""
+    if isinstance(models, Model):
+        raise ParameterError(f"models must be a list (got {models.preset.name} alone)")
     for model in models:
         if not isinstance(model, Model):
             raise ParameterError(

@@ -5,11 +5,12 @@ data augmentation and network blending", ICASSP 2017, for the mean; ``ensemble.p
 Music-Source-Separation-Training, and ``spec_utils.py`` of Ultimate Vocal Remover 5, for the others.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 
 import numpy as np
 
+from mssviz._checks import check_number
 from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import ParameterError
 from mssviz.separation import MAGNITUDE, MASK, Run
@@ -200,7 +201,11 @@ def _scaled(n_models: int, weights: Weights | None) -> list[float] | dict[str, l
 
 def _shares(n_models: int, weights: Sequence[float]) -> list[float]:
     """Weights scaled to a sum of 1, or an error if they make no mean."""
+    if isinstance(weights, str) or not isinstance(weights, Iterable):
+        raise ParameterError(f"weights must be numbers, one for each model (got {weights!r})")
     weights = list(weights)
+    for weight in weights:
+        check_number(weight, "a weight")
     if n_models < 2 or len(weights) != n_models:
         raise ParameterError(
             f"an ensemble needs two or more models and a weight for each (got {n_models} and "

@@ -130,6 +130,11 @@ def train(
     preset, folder = preset_of(network), as_path(folder, "the folder for the result")
     if settings is None:
         settings = settings_of(preset, bool(validation))
+    elif not isinstance(settings, Settings):
+        raise ParameterError(
+            "settings must be mssviz.training.Settings, such as Settings(steps=1000) (got "
+            f"{type(settings).__name__})"
+        )
     _check_sizes(settings, preset)
     if settings.lora and not (init is not None and NETWORKS[preset.model["type"]].attends):
         raise ParameterError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mssviz import datasets, presets
+from mssviz._checks import as_path
 from mssviz._typing import PathLike
 from mssviz._values import shown
 from mssviz.datasets import Track
@@ -115,6 +116,7 @@ def plan(
     ParameterError
         If something cannot be read, or a setting is unknown or outside its domain.
     """
+    data = as_path(data, "data")
     config = _config(network)
     preset = preset_of(network)
     for key in _TEXTS:

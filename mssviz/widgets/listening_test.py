@@ -9,7 +9,7 @@ import anywidget
 import numpy as np
 import traitlets as t
 
-from mssviz._checks import as_path
+from mssviz._checks import as_path, check_number
 from mssviz._files import new_file
 from mssviz._typing import AnyArray, PathLike
 from mssviz.errors import FileError, ParameterError
@@ -126,6 +126,9 @@ class ListeningTest(anywidget.AnyWidget):
             raise ParameterError(f"ListeningTest has no parameter {', '.join(unknown)}")
         if method not in ("mushra", "ab"):
             raise ParameterError(f"method must be 'mushra' or 'ab' (got {method!r})")
+        check_number(sample_rate, "sample_rate")
+        if seed is not None and (not isinstance(seed, int) or seed < 0):
+            raise ParameterError(f"seed must be a whole number, 0 or more (got {seed!r})")
         if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
             raise ParameterError(
                 f"sample_rate must lie between {MIN_SAMPLE_RATE} and {MAX_SAMPLE_RATE} Hz, which "
