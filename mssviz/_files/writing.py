@@ -232,7 +232,7 @@ def refuse_strangers(folder: Path, names: Collection[str], target: Path | None =
     names
         Names of the files.
     target
-        Where the folder was, for messages, if it is not there any more.
+        Place of the folder before, for messages, if it is not there any more.
     """
     target = target or folder
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):

@@ -150,12 +150,7 @@ class MaskBin:
         frequency: float,
     ) -> None:
         _check_model(separator)
-        preset, other = separator.preset, separation.preset
-        if (preset.targets, preset.stft) != (other.targets, other.stft):
-            raise ParameterError(
-                f"separation must be of {preset.name} (got one of {other.name}, with other targets "
-                "or another grid)"
-            )
+        _check_separation(separation, separator)
         if target not in separation.targets:
             raise ParameterError(
                 f"target must be one of {', '.join(separation.targets)} (got {target!r})"
@@ -399,10 +394,7 @@ class _Step:
 def _check_model(separator: Separator) -> None:
     """Refuse a model whose mask is no ratio of magnitudes that a network has read off a picture."""
     if not isinstance(separator, Separator):
-        raise ParameterError(
-            'separator must be a network, such as mssviz.Separator("spleeter:2stems") (got '
-            f"{type(separator).__name__})"
-        )
+        raise ParameterError(f"separator must be a network (got {type(separator).__name__})")
     name = separator.preset.name
     if separator.kind is not MAGNITUDE or separator.preset.gives_waveforms:
         raise ParameterError(
@@ -411,6 +403,13 @@ def _check_model(separator: Separator) -> None:
         )
     if len(separator.targets) < 2:
         raise ParameterError(f"{name} has one target alone, so its mask has no odds")
+
+
+def _check_separation(separation: Separation, separator: Separator) -> None:
+    """Refuse a separation with targets or a grid that are not the network's."""
+    own, other = separator.preset, separation.preset
+    if (own.targets, own.stft) != (other.targets, other.stft):
+        raise ParameterError(f"separation must be of {own.name} (got one of {other.name})")
 
 
 def _index(separation: Separation, time: float, frequency: float) -> tuple[int, int]:

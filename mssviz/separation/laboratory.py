@@ -74,17 +74,7 @@ class Laboratory:
             )
         self.separation = separation
         self.references = dict(references or {})
-        if not set(self.references) <= set(separation.targets):
-            raise ParameterError(
-                f"references must be of {', '.join(separation.targets)} "
-                f"(got {', '.join(self.references)})"
-            )
-        for target, stem in self.references.items():
-            if np.shape(stem) != separation.mixture.shape:
-                raise ParameterError(
-                    f"reference {target} must have the mixture's shape {separation.mixture.shape} "
-                    f"(got {np.shape(stem)})"
-                )
+        _check_references(self.references, separation)
         self.oracle_phase = False
         self.mask_part: MaskPart = "whole"
         self._heard: Callable[[], Separation | None] = _nobody
@@ -402,3 +392,17 @@ def _copy(store: Store, array: AnyArray) -> AnyArray:
 
 def _nobody() -> None:
     """In place of a reference to what nobody holds."""
+
+
+def _check_references(references: Mapping[str, Waveform], separation: Separation) -> None:
+    """Raise `ParameterError` unless true stems are of a separation's targets and length."""
+    if not set(references) <= set(separation.targets):
+        raise ParameterError(
+            f"references must be of {', '.join(separation.targets)} (got {', '.join(references)})"
+        )
+    shape = separation.mixture.shape
+    for target, stem in references.items():
+        if np.shape(stem) != shape:
+            raise ParameterError(
+                f"reference {target} must have the mixture's shape {shape} (got {np.shape(stem)})"
+            )

@@ -128,14 +128,8 @@ def train(
     if validation:
         check_tracks(validation)
     preset, folder = preset_of(network), as_path(folder, "the folder for the result")
-    if settings is None:
-        settings = settings_of(preset, bool(validation))
-    elif not isinstance(settings, Settings):
-        raise ParameterError(
-            "settings must be mssviz.training.Settings, such as Settings(steps=1000) (got "
-            f"{type(settings).__name__})"
-        )
-    _check_sizes(settings, preset)
+    settings = settings_of(preset, bool(validation)) if settings is None else settings
+    _check_settings(settings, preset)
     if settings.lora and not (init is not None and NETWORKS[preset.model["type"]].attends):
         raise ParameterError(
             f"lora changes a trained transformer a little: it needs init (--init), the trained "
@@ -175,8 +169,13 @@ def train(
     return run.table()
 
 
-def _check_sizes(settings: Settings, preset: Preset) -> None:
-    """Refuse settings that do not suit the length of the network's patches."""
+def _check_settings(settings: Settings, preset: Preset) -> None:
+    """Refuse what is no settings, and what does not suit the length of the network's patches."""
+    if not isinstance(settings, Settings):
+        raise ParameterError(
+            "settings must be mssviz.training.Settings, such as Settings(steps=1000) (got "
+            f"{type(settings).__name__})"
+        )
     check_augment(settings.augment, preset)
     if settings.chunk_seconds < patch_seconds(preset):
         raise ParameterError(
