@@ -473,8 +473,11 @@ def musdb(tracks, tmp_path):
 def test_musdb_is_evaluated_in_spleeters_layout(musdb, tmp_path, monkeypatch):
     monkeypatch.setenv("MSSVIZ_CACHE", str(tmp_path / "cache"))
     out = tmp_path / "scores"
+    (musdb / "test" / "song 2").rename(musdb / "test" / "=1+2")
     command = ["evaluate", "--mus_dir", str(musdb), "-p", "bands", "-p", "oracle:IRM2"]
-    result = CliRunner().invoke(cli.app, [*command, "-o", str(out)])
+    csv = tmp_path / "scores.csv"
+    result = CliRunner().invoke(cli.app, [*command, "-o", str(out), "--csv", str(csv)])
+    assert set(pd.read_csv(csv)["track"]) == {"'=1+2", "song 0", "song 1"}  # no formula
     assert result.exit_code == 0, result.output
     blocks = result.stdout.split("median over 3 tracks")
     assert len(blocks) == 3
@@ -482,9 +485,9 @@ def test_musdb_is_evaluated_in_spleeters_layout(musdb, tmp_path, monkeypatch):
     assert re.search(r"Of whole songs, the median .*:\n.*\nuSDR \(dB\) .*\n", blocks[1])
     assert re.search(r"\nbleedless \(0–100\) +\d", blocks[2])
     files = sorted(str(path.relative_to(out)) for path in out.rglob("*.json"))
-    assert files[0] == "bands/test/song 0.json"
+    assert files[1] == "bands/test/song 0.json"
     assert len(files) == 6
-    scores = json.loads((out / files[0]).read_text())
+    scores = json.loads((out / files[1]).read_text())
     assert [target["name"] for target in scores["targets"]] == ["bass", "other"]
     assert scores["targets"][0]["frames"][0]["duration"] == 1
 

@@ -73,8 +73,15 @@ def evaluate(
         typer.echo(summarise(table).round(2).to_string())
         _print_whole(stems.whole())
     if csv is not None:
+        if "track" in table:
+            table = table.assign(track=table["track"].map(_as_text))
         with _files.new_file(csv) as scratch:
             table.to_csv(scratch, index=False)
+
+
+def _as_text(name: str) -> str:
+    """Name of a folder as spreadsheets show it; some would take it for a formula, and run it."""
+    return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name
 
 
 def _print_whole(table: "pd.DataFrame | None", over_songs: str = "") -> None:
