@@ -116,7 +116,7 @@ function picture(windows, time = 0) {
 test("keys step through all windows, whether they overlap or not", () => {
   const times = [0, 1, 2, 3];
   for (const window of [0.5, 1, 2, 3]) {
-    const { gestures } = picture({ times, window, step: 1 });
+    const { gestures, traits } = picture({ times, window, step: 1 });
     const [, { step }] = gestures.commands;
     const met = times.map(() => {
       step(1);
@@ -125,6 +125,8 @@ test("keys step through all windows, whether they overlap or not", () => {
     assert.deepEqual(met, [1, 2, 3, 3], `windows of ${window} s`);
     step(-1);
     assert.equal(gestures.here, 2);
+    step(-9);
+    assert.ok(traits.time >= 0);
   }
 });
 

@@ -64,7 +64,9 @@ export class Gestures {
 
   /** Go to where a window is drawn: where windows overlap, others are drawn at its start. */
   seek(index) {
-    if (index >= 0) this.widget.save({ time: windowSpan(index, this.plot.windows)[0] });
+    const { windows } = this.plot;
+    if (index < 0) return;
+    this.widget.save({ time: Math.max(windows.times[index], windowSpan(index, windows)[0]) });
   }
 
   /** First and last time of the windows. */
