@@ -178,7 +178,7 @@ def _trained(name, content):
             kept = json.loads(str(arrays["progress"]))
             progress = [kept["step"], kept["losses"], [row["loss"] for row in kept["history"]]]
             numbers = [arrays[key].tobytes() for key in sorted(arrays) if key != "progress"]
-        if kept["step"] % EPOCH_STEPS:
+        if kept["step"] % EPOCH_STEPS or kept["losses"]:  # or an epoch is to be ended anew
             return BETWEEN
         return json.dumps(progress).encode() + b"".join(numbers)
     return re.sub(rb"\| time \|.*|\d\.\d+ hours", b"", content)
@@ -269,7 +269,7 @@ def _listening_test(_):
 
 
 def _answers(test, home):
-    test.save(home / "answers.csv")
+    test.save(home / "answers.csv", overwrite=True)
 
 
 def _results(_, home):
