@@ -128,7 +128,11 @@ def test_no_control_of_the_explorer_lets_a_command_key_through(run_cell):
         open_panel(page, panel)
         press_everywhere(page, root.element_handle(), 30)
     open_panel(page, "Mask")
-    press_beside(page, root.get_by_text("Threshold"), root.locator(".mssviz-mixer-clock"))
+    press_beside(page, root.get_by_text("Smoothing"), root.locator(".mssviz-mixer-clock"))
+    root.get_by_text("Threshold").click(force=True)  # which is locked
+    for key in LETTERS + ENTERS:
+        page.keyboard.press(key)
+    assert_untouched(page, "after a click on what is locked")
 
 
 def test_no_control_of_the_other_widgets_lets_a_command_key_through(run_cell):
