@@ -47,9 +47,3 @@ def check_waveforms(signals: Any, name: str) -> None:
             f'{name} must be a dict of target to waveform, such as {{"vocals": vocals, "other": '
             f"other}}, each (n_samples, n_channels) (got {type(signals).__name__})"
         )
-
-
-def check_names(names: Any, what: str) -> None:
-    """Raise `ParameterError` for a single text where several are wanted."""
-    if isinstance(names, str):
-        raise ParameterError(f"{what} must be a list of names (got {names!r}); write [{names!r}]")

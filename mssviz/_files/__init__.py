@@ -18,6 +18,7 @@ from mssviz._files.writing import (
     mapped_blocks,
     new_file,
     new_folder,
+    refuse_existing,
     refuse_strangers,
     writing,
 )
@@ -25,6 +26,6 @@ from mssviz._files.writing import (
 __all__ = [
     "Draft", "ScratchFolder", "alone", "cache_folder", "check_places", "check_room",
     "chosen_folder", "content_digest", "is_sealed", "lock", "mapped_blocks", "mapped_zeros",
-    "new_file", "new_folder", "refuse_strangers", "seal", "sha256", "sweep", "sweep_once",
-    "temporary_places", "writing",
+    "new_file", "new_folder", "refuse_existing", "refuse_strangers", "seal", "sha256", "sweep",
+    "sweep_once", "temporary_places", "writing",
 ]  # fmt: skip

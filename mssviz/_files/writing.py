@@ -222,6 +222,12 @@ def mapped_blocks(path: Path, blocks: Iterable[AnyArray], n_columns: int) -> Any
     return np.memmap(path, np.float32, "r", shape=(n_rows, n_columns))
 
 
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raise `FileError` if a file is there already, unless it is to be replaced."""
+    if path.exists() and not overwrite:
+        raise FileError(f"{path}: is there already; choose another name, or say overwrite=True")
+
+
 def refuse_strangers(folder: Path, names: Collection[str], target: Path | None = None) -> None:
     """Raise `FileError` if a folder is no folder of ours, or holds more than files of some names.
 

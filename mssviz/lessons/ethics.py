@@ -293,10 +293,9 @@ def _shared() -> Mapping[str, tuple[str, float]]:
 
 def _judge_shared(answer: Any) -> str:
     songs = _shared()
-    if isinstance(answer, str) or not isinstance(answer, Iterable):
-        raise Wrong('The answer must be a list of names, such as ["song 4"].')
-    names = list(answer)
-    if not all(isinstance(name, str) for name in names):
+    several = isinstance(answer, Iterable) and not isinstance(answer, str)
+    names = list(answer) if several else []
+    if not several or not all(isinstance(name, str) for name in names):
         raise Wrong('The answer must be a list of names, such as ["song 4"].')
     named = set(names)
     unknown = sorted(map(str, named - set(songs)))

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from mssviz import audio
-from mssviz._checks import check_names
 from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import AudioError, ParameterError
 from mssviz.presets import WEIGHTLESS, Preset, Weights
@@ -149,7 +148,8 @@ class Model:
 
 def weightless(name: str, title: str, targets: Sequence[str], citation: str = "") -> Preset:
     """Description of a model without weights."""
-    check_names(targets, "targets")
+    if isinstance(targets, str):
+        raise ParameterError(f"targets must be a list (got {targets!r}); write [{targets!r}]")
     return Preset(
         name=name,
         title=title,

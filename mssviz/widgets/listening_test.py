@@ -10,9 +10,9 @@ import numpy as np
 import traitlets as t
 
 from mssviz._checks import as_path, check_number
-from mssviz._files import new_file
+from mssviz._files import new_file, refuse_existing
 from mssviz._typing import AnyArray, PathLike
-from mssviz.errors import FileError, ParameterError
+from mssviz.errors import ParameterError
 from mssviz.scores.loudness import k_weighting as k_weighting  # can be imported from here, too
 from mssviz.scores.loudness import loudness_lufs as loudness_lufs
 from mssviz.widgets import _encode, _listening_answers, _static
@@ -200,8 +200,7 @@ class ListeningTest(anywidget.AnyWidget):
             If a file has the name already, or it cannot be written.
         """
         path = as_path(path, "a file to write")
-        if path.exists() and not overwrite:
-            raise FileError(f"{path}: is there already; choose another name, or say overwrite=True")
+        refuse_existing(path, overwrite)
         text = self.results.to_csv(index=False)
         with new_file(path) as scratch:
             scratch.write_text(text, encoding="utf-8")

@@ -93,8 +93,8 @@ class MaskControls:
     def _lock(self) -> None:
         if self._kind is None:
             return
-        usable = self._kind.usable(self._options_of(self._kind))
-        chosen = MaskOptions(**self.values)
+        chosen = self._options_of(self._kind)
+        usable = self._kind.usable(chosen)
         for name, control in self.by_option.items():
             control.disabled = name not in usable or idle_beside(name, chosen)
         locked = len(self._kind.options) < len(self.by_option)
@@ -102,8 +102,9 @@ class MaskControls:
         self.note.value = f"<small>{html.escape(self._why())}</small>" if locked else ""
 
     def _options_of(self, kind: Kind) -> MaskOptions:
-        """Options with the Wiener filter as it is set, on which it depends what others do."""
-        return MaskOptions(mwf=round(self.by_option["mwf"].value) if "mwf" in kind.options else 0)
+        """Options as they are set, on which it depends what others do."""
+        values = self.values
+        return MaskOptions(**(values if "mwf" in kind.options else values | {"mwf": 0}))
 
     def _why(self) -> str:
         assert self._kind is not None

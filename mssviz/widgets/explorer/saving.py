@@ -16,7 +16,7 @@ import numpy as np
 
 from mssviz import audio
 from mssviz._checks import as_path
-from mssviz._files import ScratchFolder, new_file, writing
+from mssviz._files import ScratchFolder, new_file, refuse_existing, writing
 from mssviz._typing import Codec, PathLike, Waveform
 from mssviz.errors import FileError, ParameterError
 from mssviz.tracks import Track
@@ -121,8 +121,7 @@ def save(
     given = None if path is None else as_path(path, "a file to write")
     chosen = _format_of(way, what, given, format)
     file = given or _free(Path(f"{_name_of(shown.result)} {what}{_suffix(way, chosen)}"))
-    if file.exists() and not overwrite:
-        raise FileError(f"{file}: is there already; choose another name, or say overwrite=True")
+    refuse_existing(file, overwrite)
     if not file.parent.is_dir():
         raise FileError(f"{file}: cannot be written, as there is no such folder; create it first")
     way.write(shown, file, chosen)
