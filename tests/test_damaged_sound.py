@@ -196,6 +196,82 @@ def test_a_file_of_which_little_decodes_is_refused(healthy):
         read(overwrite(healthy["flac"], 0.1, int(0.7 * len(healthy["flac"]))))
 
 
+# --- Headers that state less, or nonsense -------------------------------------------------------
+
+
+def with_field(content, place, value):
+    return content[:place] + value + content[place + len(value) :]
+
+
+def test_a_flac_that_states_a_little_too_little_is_read_whole(healthy):
+    fewer = with_field(healthy["flac"], 22, (44100 - 67).to_bytes(4, "big"))
+    with pytest.warns(UserWarning, match="goes on behind the end"):
+        found, _ = read(fewer)
+    np.testing.assert_array_equal(found, read(healthy["flac"])[0])
+
+
+def test_an_edit_list_that_leaves_sound_out_is_told(healthy):
+    content, true = healthy["m4a"], read(healthy["m4a"])[0]
+    duration = content.index(b"elst") + 12
+    assert content[duration : duration + 4] == (2000).to_bytes(4, "big")  # milliseconds
+    with pytest.warns(UserWarning, match=r"edit list leaves 0\.25 s of its sound out"):
+        found, _ = read(with_field(content, duration, (1800).to_bytes(4, "big")))
+    np.testing.assert_array_equal(found, true[: round(1.8 * RATE)])
+
+
+@pytest.mark.parametrize(
+    ("layout", "rate", "changed"),
+    # 44.1 kHz in stereo is MPEG 1, whose notes have a checksum that encoders agree on
+    [("stereo", 44100, b"\x24\x04\x4d"), ("stereo", RATE, b"\xff\xf3\x3c")],
+)
+def test_mp3_whose_notes_are_damaged_is_read_with_all_that_its_encoder_added(layout, rate, changed):
+    content = mutated_sound.through_av("mp3", "libmp3lame", rate)
+    true, _ = read(content)
+    place = content.index(b"Lavf", 60) + 21
+    assert content[place : place + 3] != changed
+    with pytest.warns(UserWarning, match="its encoder noted in front is damaged"):
+        found, _ = read(with_field(content, place, changed))
+    assert len(found) > len(true)
+    late = [found[added : added + len(true)] for added in range(len(found) - len(true) + 1)]
+    assert any(np.array_equal(part, true) for part in late)
+
+
+def test_a_beginning_of_mp3_that_is_lost_is_told(healthy):
+    content = healthy["mp3"]
+    with pytest.warns(UserWarning, match=r"of the 107 bytes in front of its first whole frame"):
+        read(content[:111] + content[3111:])
+
+
+@pytest.mark.filterwarnings("ignore:.*damaged, silence")
+def test_sound_behind_a_first_frame_that_is_lost_keeps_its_time(healthy):
+    content, true = healthy["mp3"], read(healthy["mp3"])[0]
+    first = content.index(b"\xff\xf3", content.index(b"Lavf", 60))
+    found, repairs = read(overwrite(content, first / len(content), 1200))
+    assert found.shape == true.shape
+    assert repairs[0][0] == 0
+    np.testing.assert_array_equal(found[RATE // 2 :], true[RATE // 2 :])
+
+
+def test_pcm_that_would_be_silent_for_days_is_refused(healthy):
+    place = healthy["caf"].index(b"lpcm") + 12
+    assert healthy["caf"][place : place + 4] == (1).to_bytes(4, "big")  # frames in a packet
+    with pytest.raises(AudioError, match="damaged, of its first"):
+        read(with_field(healthy["caf"], place, (7 << 16).to_bytes(4, "big")))
+
+
+def test_alac_in_caf_is_read_to_its_last_sample():
+    found, repairs = read(mutated_sound.through_av("caf", "alac"))
+    assert repairs == []
+    np.testing.assert_allclose(found, mutated_sound.song(), atol=2**-15)
+
+
+@pytest.mark.parametrize("seed", [347, 3609])
+def test_webm_without_a_unit_of_time_is_read(healthy, seed):
+    _, content = mutated_sound.mutated(healthy["webm"], seed)
+    outcome = mutated_sound.read(content)
+    assert not outcome.is_foreign, outcome.error
+
+
 # --- Of every kind ----------------------------------------------------------------------------
 
 

@@ -281,6 +281,7 @@ def test_masks_of_a_file_are_in_no_script(explorer, here):
 
 def test_the_format_stays_where_another_thing_has_it_too(explorer):
     controls = explorer.controls.save
+    assert controls.format.value == WAYS[controls.what.value].formats[0]
     first, second = [name for name, way in WAYS.items() if "flac" in way.formats][:2]
     other = next(name for name, way in WAYS.items() if "flac" not in way.formats)
     controls.what.value = first

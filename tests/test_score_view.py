@@ -148,10 +148,10 @@ def test_what_is_no_table_of_scores_is_refused(change, message):
         ({"offset": math.inf}, "offset"),
         ({"colour": "red"}, "no option 'colour'"),
         ({"_table": {}}, "no option '_table'"),
-        ({"start": math.nan}, "start must be a time"),
-        ({"time": math.inf}, "time must be a time"),
+        ({"start": math.nan}, "start must be finite"),
+        ({"time": math.inf}, "time must be finite"),
         ({"selection": [2, 1]}, "selection must be"),
-        ({"selection": [math.nan, 1]}, "selection must be"),
+        ({"selection": [math.nan, 1]}, "must be finite"),
         ({"height": 10}, "at least 80"),
     ],
 )

@@ -18,7 +18,7 @@ from mssviz.errors import MssvizError
 from mssviz.insight import Surgery
 from mssviz.separators import Separator
 from mssviz.stft import StftParams, stft
-from mssviz.widgets import _box, _menu, _picker, _press, _slider, _view
+from mssviz.widgets import _box, _dropdown, _menu, _picker, _press, _slider, _view
 from mssviz.widgets.explorer import save_controls, stage, tour
 from mssviz.widgets.explorer.why import panel, section
 from tests.counts import SEED, count
@@ -91,6 +91,7 @@ def training(folder):
 
 MAKE = {
     _box._Guard: lambda _: _box._Guard(),
+    _dropdown.Dropdown: lambda _: _dropdown.Dropdown(description="Save", options=["a", "b"]),
     _menu.Menu: lambda _: _menu.Menu("Drawer", _menu.DRAWERS),
     _press.PressButton: lambda _: save_controls.SaveControls().button,
     _picker.Picker: lambda _: _picker.Picker({"": [("One", "1")]}, "1", "Song", {}),
@@ -128,6 +129,14 @@ def test_every_widget_is_tried():
 def test_the_course_listens_to_no_messages_of_its_own():
     lessons = Path(mssviz.__file__).parent / "lessons"
     assert not [path for path in lessons.glob("*.py") if "on_msg" in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("index", [None, -1, 2])
+def test_a_choice_that_is_none_is_refused(index):
+    menu = _dropdown.Dropdown(description="Save", options=["stems", "page"], value="page")
+    with pytest.raises(t.TraitError, match="Save needs one of its 2 choices"):
+        menu.set_state({"index": index})
+    assert menu.value == "page"
 
 
 class Fuzz:
@@ -170,7 +179,7 @@ class Fuzz:
         if names and self.rng.random() < 0.5:
             name, value = self.any_of(names), self.value()
             if isinstance(target, w.Dropdown) and target.options and self.rng.random() < 0.5:
-                name, value = "index", int(self.rng.integers(len(target.options)))
+                name, value = "index", self.any_of([None, *range(len(target.options))])
             target.set_state({name: value})
             return type(target), name
         if type(target).__module__.startswith("mssviz"):

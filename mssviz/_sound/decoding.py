@@ -13,6 +13,7 @@ from mssviz._sound.file import SoundFile, missing_bytes
 from mssviz._sound.framing import FlacFrames, Frame, MpegFrames
 from mssviz._sound.ogg import OggPages
 from mssviz._typing import Waveform
+from mssviz.errors import AudioError
 
 _MPEG4 = "mov,mp4,m4a,3gp,3g2,mj2"
 # Containers whose header states the length to the sample, so that a shorter file is damaged.
@@ -29,6 +30,9 @@ _CHECKED = {"flac", "wavpack", "tta", "ape"}
 # times of healthy files are off.
 _JUMP_SECONDS, _LOOSE_JUMP_SECONDS = 0.01, 0.05
 _MOST_FAILURES = 1000
+_LEAST_FILLED_SECONDS = 60.0
+# Frames that an encoder of MPEG-4 adds in front and behind: Apple's 2112 samples and less than one.
+_MOST_ADDED_FRAMES = 3.1
 
 # Tests that tell a packet of the header from one of sound, in Ogg.
 _OGG_HEADERS: dict[str, Callable[[bytes], bool]] = {
@@ -72,6 +76,12 @@ class Decoder:
         Whether times can begin again at 0, or go back in other ways, with sound that is new.
     lacks_end_mark : bool
         Whether the mark of the file's end is missing, or the last frame is cut off.
+    most_filled : float
+        Seconds of silence that may stand for what cannot be decoded, before the end is known.
+    pads : bool
+        Whether the codec has whole frames only, so that more can come than is stated.
+    noticed : list of str
+        What else is wrong with the file, although all that it states can be read.
     """
 
     def __init__(
@@ -83,14 +93,19 @@ class Decoder:
         self._context.thread_count = 1  # with more threads, an error comes with another packet
         if self._context.name in _CHECKED:
             self._context.options = {"err_detect": "crccheck+explode"}
+        self.pads = not self._context.codec.lossless
         self._resampler: Any = None
         self._kind: object = None
         self._format = container.format.name
+        if self._format == "caf" and not self.pads:
+            # FFmpeg 8 takes what the last frame lacks off it once more
+            self._context.flags2 |= av.codec.context.Flags2.skip_manual
         self.must_be_complete = self._format in _EXACT_LENGTH
         is_exact = self._format in _EXACT_STAMPS
         self._jump = _JUMP_SECONDS if is_exact else _LOOSE_JUMP_SECONDS
         self.tolerance = round(self._jump * sample_rate)
         self.restarts, self.lacks_end_mark = not is_exact, False
+        self.noticed: list[str] = []
         self._frames: MpegFrames | FlacFrames | OggPages | None = None
         self._find_frames(file)
         self.seconds = self._find_length(missing_bytes(file.view()))
@@ -101,12 +116,16 @@ class Decoder:
         # Matroska states the length, which includes the pictures', to the millisecond
         is_sound = self._format == "matroska,webm" and len(container.streams) == 1
         self.is_estimated = self.stated is None and not is_sound
+        if self._format == _MPEG4:
+            self._compare_edits(file)
+        self.most_filled = max(_LEAST_FILLED_SECONDS, self._find_most(file.size) / 2)
 
     def _find_frames(self, file: SoundFile) -> None:
         frames: MpegFrames | FlacFrames | OggPages
         if self._format in ("mp3", "aac"):
             frames = MpegFrames(file.view(), self.sample_rate, self._format == "aac")
             self.lacks_end_mark = frames.is_cut
+            self.noticed += frames.noticed
         elif self._format == "flac":
             frames = FlacFrames(file.view(), self._context.extradata or b"")
         elif self._format == "ogg":
@@ -129,6 +148,26 @@ class Decoder:
         if self._container.duration:
             return float(self._container.duration / av.time_base)
         return None
+
+    def _find_most(self, n_bytes: int) -> float:
+        # seconds that the file can have: as stated, but of PCM no more than a byte a value
+        stated = self.seconds or 0.0
+        if not self._context.name.startswith("pcm_"):
+            return stated
+        return min(stated, n_bytes / (self._context.sample_rate * self._context.channels))
+
+    def _compare_edits(self, file: SoundFile) -> None:
+        # MPEG-4 states which part of its sound is played: all but what the encoder added, or less
+        with suppress(av.FFmpegError, AudioError), file.container(ignore_editlist="1") as container:
+            whole = container.streams[self._stream.index]
+            if not (whole.duration and whole.time_base and whole.frames and self.seconds):
+                return
+            seconds = float(whole.duration * whole.time_base)
+            added = _MOST_ADDED_FRAMES * seconds / whole.frames if self.pads else self._jump
+            if seconds - self.seconds > added:
+                self.noticed.append(
+                    f"its edit list leaves {seconds - self.seconds:.2f} s of its sound out"
+                )
 
     def end_tolerance(self, frame_length: int) -> int:
         """Number of samples by which a healthy file can end before its stated end.
@@ -205,7 +244,7 @@ class Decoder:
         is_known = self._seek(first, origin)
         after: Fraction | None = None
         for packet in self._packets():
-            time = None if packet.pts is None else packet.pts * packet.time_base
+            time = _time(packet)
             if time is not None:
                 if after is not None and abs(time - after) > self._jump:
                     self._context.flush_buffers()  # earlier sound must not blend into this
@@ -243,7 +282,7 @@ class Decoder:
         # (time in seconds, samples) each, or None if the packet cannot be decoded
         try:
             return [
-                (None if frame.pts is None or i else frame.pts * frame.time_base, block)
+                (None if i else _time(frame), block)
                 for frame in self._context.decode(packet if packet.size else None)
                 for i, block in enumerate(self._converted(frame))
             ]
@@ -260,6 +299,11 @@ class Decoder:
         for converted in self._resampler.resample(frame):
             packed = converted.to_ndarray().astype(np.float32, copy=False)
             yield _with_channels(packed.reshape(-1, n_channels), self.n_channels)
+
+
+def _time(of: Any) -> Fraction | None:
+    # of a packet or frame, in seconds; damaged ones may not tell, or not in which unit
+    return None if of.pts is None or of.time_base is None else of.pts * of.time_base
 
 
 def _with_channels(block: Waveform, n_channels: int) -> Waveform:

@@ -81,8 +81,13 @@ class SoundFile:
         """A reader with a position of its own."""
         return View(self._raw, self._start, self.size, f"sound{self._suffix}")
 
-    def container(self) -> Any:
+    def container(self, **options: str) -> Any:
         """Open the file with FFmpeg.
+
+        Parameters
+        ----------
+        options
+            More options of FFmpeg.
 
         Raises
         ------
@@ -90,7 +95,7 @@ class SoundFile:
             If FFmpeg does not know the format.
         """
         try:
-            return av.open(self.view(), "r", options=_OPTIONS, **_TAGS)
+            return av.open(self.view(), "r", options=_OPTIONS | options, **_TAGS)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise AudioError(
                 f"{self.name}: not a sound file that FFmpeg knows, or damaged at its start "

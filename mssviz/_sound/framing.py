@@ -15,6 +15,10 @@ from mssviz._sound.file import View, id3_size
 
 _WINDOW = 1 << 16
 _LARGEST_FLAC_FRAME = 1 << 22
+# Samples that encoders of MP3 put in front or behind are at most two frames.
+_MOST_ADDED = 2304
+# Bytes of a frame of MP3 whose checksum LAME and FFmpeg note.
+_SUMMED_UP = 190
 _MPEG_RATES = (44100, 48000, 32000)
 _ADTS_RATES = (
     96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350,
@@ -69,6 +73,8 @@ class MpegFrames:
         Number of samples of all frames found.
     is_cut : bool
         Whether the last frame goes on after the file's end.
+    noticed : list of str
+        What is damaged in front of the sound.
     """
 
     def __init__(self, view: View, rate: int, adts: bool) -> None:
@@ -77,7 +83,10 @@ class MpegFrames:
         self.stated: int | None = None
         self._delay = self._missing = self.n_samples = n_found = n_infos = 0
         info, self.is_cut = None, False
+        self.noticed: list[str] = []
         for at, header in self._headers():
+            if n_infos == n_found == 0:
+                self._look_before(at)
             if self._is_info(at, header):
                 info = info or _parse_info(self._bytes.get(at, header.size), header)
                 n_infos += 1
@@ -88,6 +97,10 @@ class MpegFrames:
         if info is not None:
             self._delay, self._missing = info.delay, max(0, info.n_frames - n_found)
             self.stated = info.n_samples if n_infos == 1 else None
+            if info.is_damaged:
+                self.noticed.append(
+                    "what its encoder noted in front is damaged, so silence that it added may stay"
+                )
 
     def frames(self) -> Iterator[Frame]:
         """All frames in order; if bytes between two are damaged, the second one comes later."""
@@ -96,21 +109,30 @@ class MpegFrames:
         for here, following in pairwise(chain(self._headers(), (None,))):
             assert here is not None
             at, header = here
-            if self._is_info(at, header):
-                continue
-            n_bytes, n_frames = n_bytes + header.size, n_frames + 1
+            is_sound = not self._is_info(at, header)
+            if is_sound:
+                n_bytes, n_frames = n_bytes + header.size, n_frames + 1
             n_damaged = 0 if following is None else self._damaged(at + header.size, following[0])
             length = header.n_samples * self._rate / header.rate
-            if not n_damaged:
+            if is_sound and not n_damaged:
                 data = self._bytes.get(at, header.size)
                 yield Frame(data, round(at_sample), math.ceil(length))
             # if bytes after this frame belong to none, they may be damage within this frame
-            lost = min(round(n_damaged * n_frames / n_bytes), left)
+            mean_size = n_bytes / n_frames if n_frames or following is None else following[1].size
+            lost = min(round(n_damaged / mean_size), left)
             left -= lost
-            at_sample += (1 + lost) * length
+            at_sample += (is_sound + lost) * length
 
     def _is_info(self, at: int, header: _Header) -> bool:
         return self._parse is _parse_mpeg and _info_place(self._bytes.get(at, 40)) > 0
+
+    def _look_before(self, first: int) -> None:
+        # of what is in front of the first frame, tags and zeros are no damage
+        n_damaged = self._damaged(0, first)
+        if self._bytes.get(first - n_damaged, n_damaged).strip(b"\0"):
+            self.noticed.append(
+                f"of the {n_damaged} bytes in front of its first whole frame no sound could be read"
+            )
 
     def _headers(self) -> Iterator[tuple[int, _Header]]:
         at, family = 0, None
@@ -292,6 +314,7 @@ class _Info(NamedTuple):
     n_frames: int
     delay: int  # samples that encoder and decoder put in front
     n_samples: int
+    is_damaged: bool = False  # which leaves samples that encoder and decoder add
 
 
 def _info_place(head: bytes) -> int:
@@ -318,10 +341,19 @@ def _parse_info(frame: bytes, header: _Header) -> _Info | None:
     if frame[lame : lame + 4] in (b"LAME", b"Lavf", b"Lavc"):
         both = int.from_bytes(frame[lame + 21 : lame + 24], "big")
         front, behind = both >> 12, both & 0xFFF
+        if max(front, behind) > _MOST_ADDED or not _holds_checksum(frame, lame + 34):
+            return _Info(n_frames, 0, n_samples, is_damaged=True)
         if front + behind < n_samples:
             delay = front + 529  # a decoder adds 529 samples, as the tag defines
             n_samples -= front + behind
     return _Info(n_frames, delay, n_samples)
+
+
+def _holds_checksum(frame: bytes, place: int) -> bool:
+    # of the bytes in front of it; where they are not 190, as in stereo of MPEG 1, encoders do not
+    # agree on what is summed up, and some leave it 0
+    stated = int.from_bytes(frame[place : place + 2], "big")
+    return place != _SUMMED_UP or stated in (0, _crc16_reflected(frame[:place]))
 
 
 class _FlacHeader(NamedTuple):
@@ -362,6 +394,15 @@ def _crc8(data: bytes) -> int:
     crc = 0
     for byte in data:
         crc = _CRC8[crc ^ byte]
+    return crc
+
+
+def _crc16_reflected(data: bytes) -> int:
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
     return crc
 
 

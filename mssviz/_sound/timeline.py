@@ -12,8 +12,6 @@ from mssviz.errors import AudioError
 
 # Longest end that may be missing and is filled with silence; beyond, the file counts as cut short.
 _CUT_SECONDS = 0.1
-# Silence that may always be filled in, before the file's end is known.
-_LEAST_LIMIT_SECONDS = 60.0
 _SILENCE_SAMPLES = 1 << 16
 
 
@@ -110,8 +108,7 @@ class Timeline:
 
     def _silence(self, position: int, n_samples: int) -> Iterator[Block]:
         self._n_filled += n_samples
-        limit = max(_LEAST_LIMIT_SECONDS, (self._decoder.seconds or 0) / 2)
-        if self._n_filled > limit * self._rate:
+        if self._n_filled > self._decoder.most_filled * self._rate:
             raise self._too_little(position + n_samples)
         stop = position + n_samples
         for start in range(position, stop, _SILENCE_SAMPLES):
@@ -119,8 +116,9 @@ class Timeline:
             yield Block(start, np.zeros((size, self._decoder.n_channels), np.float32), False)
 
     def _ended(self, blocks: Iterator[Block]) -> Iterator[Block]:
-        # cut at the stated end, because AAC decodes to whole frames, unless much more comes
+        # cut at the stated end where codecs have whole frames only, unless much more comes
         stated, most = self._decoder.stated, round(_CUT_SECONDS * self._rate)
+        most_beyond = most if self._decoder.pads else 0
         beyond: list[Block] = []
         stop = size = 0
         for block in blocks:
@@ -133,7 +131,7 @@ class Timeline:
                 yield block._replace(samples=block.samples[:n_inside])
             position, samples = block.position + n_inside, block.samples[n_inside:]
             beyond.append(Block(position, samples, block.is_sound))
-            if stop - stated > most:
+            if stop - stated > most_beyond:
                 self._warn(
                     f"goes on behind the end that its header states, {stated / self._rate:.2f} s; "
                     "all is read"
@@ -146,6 +144,8 @@ class Timeline:
 
     def _check_complete(self, n_samples: int, first: int) -> None:
         name, seconds = self._decoder.name, n_samples / self._rate
+        for noticed in self._decoder.noticed:
+            self._warn(f"{noticed}; if it should sound otherwise, copy it again")
         if n_samples == 0:
             raise AudioError(f"{name}: holds no samples; record or export it again")
         if 2 * self._n_filled > n_samples:

@@ -16,6 +16,7 @@ from mssviz.errors import Cancelled, ParameterError, reason
 from mssviz.lessons.songs import SAMPLE_RATE, SONGS
 from mssviz.widgets import _encode, _static
 from mssviz.widgets._box import Box
+from mssviz.widgets._dropdown import Dropdown
 from mssviz.widgets._slider import Slider
 from mssviz.widgets.mixer import Mixer
 
@@ -237,15 +238,15 @@ def steps(name: str, values: Sequence[int], value: int, about: str) -> Steps:
     return Steps(values, value=values.index(value), description=name, tooltip=about)
 
 
-def choice(name: str, values: Sequence[str], value: str, about: str) -> w.Dropdown:
+def choice(name: str, values: Sequence[str], value: str, about: str) -> Dropdown:
     """Make a drop-down; parameters as of `slider`."""
-    return w.Dropdown(
+    return Dropdown(
         options=list(values), value=value, description=name, tooltip=about, style=_NAMES,
         layout=w.Layout(width="auto"),
     )  # fmt: skip
 
 
-def song_choice(song: str = SONGS[0]) -> w.Dropdown:
+def song_choice(song: str = SONGS[0]) -> Dropdown:
     """Make a drop-down of the lessons' songs.
 
     Parameters

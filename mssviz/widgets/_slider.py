@@ -6,7 +6,7 @@ import anywidget
 import traitlets as t
 
 from mssviz.widgets import _static
-from mssviz.widgets._view import WRITTEN
+from mssviz.widgets._view import WRITTEN, Number
 
 
 class Slider(anywidget.AnyWidget):
@@ -29,9 +29,9 @@ class Slider(anywidget.AnyWidget):
     _css = _static.style("slider.css")
 
     value = t.Float(help="what it is set to").tag(**WRITTEN)
-    min = t.Float(0.0, help="least value").tag(sync=True)
-    max = t.Float(1.0, help="largest value").tag(sync=True)
-    step = t.Float(0.05, help="distance of neighbouring values").tag(sync=True)
+    min = Number(0.0, help="least value").tag(sync=True)
+    max = Number(1.0, help="largest value").tag(sync=True)
+    step = Number(0.05, help="distance of neighbouring values").tag(sync=True)
     description = t.Unicode(help="name, with the unit").tag(sync=True)
     tooltip = t.Unicode(help="one sentence on what it does").tag(sync=True)
     labels: t.List[Any] = t.List(

@@ -1,12 +1,15 @@
 """What views of one song have in common: its timeline, and their state in a saved page."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import anywidget
 import ipywidgets as w
 import traitlets as t
+
+from mssviz.errors import ParameterError
 
 #: Traits by which views of one song move together. Times are in seconds from the song's beginning:
 #: ``start`` and ``stop`` are the edges in view, ``time`` is the playhead, ``selection`` is None or
@@ -17,9 +20,20 @@ TIMELINE = ("start", "stop", "time", "selection", "pinned")
 WRITTEN = {"sync": True, "echo_update": False}
 
 
+class Number(t.Float):
+    """A trait that is a finite number: JSON, and so a page, has no other."""
+
+    def validate(self, obj: Any, value: Any) -> float:
+        """Raise `ParameterError` if it is infinite or "not a number"."""
+        number = float(super().validate(obj, value))
+        if not math.isfinite(number):
+            raise ParameterError(f"{self.name or 'each number'} must be finite (got {number})")
+        return number
+
+
 def pair(help: str) -> "t.List[float]":  # noqa: A002, as of a trait
     """A trait that is None or two numbers."""
-    return t.List(t.Float(), default_value=None, allow_none=True, minlen=2, maxlen=2, help=help)
+    return t.List(Number(), default_value=None, allow_none=True, minlen=2, maxlen=2, help=help)
 
 
 class View(anywidget.AnyWidget):

@@ -1,6 +1,5 @@
 """The mixer: every track with level, pan, mute and solo, sample-aligned, in the browser."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +22,7 @@ from mssviz.widgets._strips import (
     new_strips,
 )
 from mssviz.widgets._tracks import Codec, Tracks
-from mssviz.widgets._view import WRITTEN, View
+from mssviz.widgets._view import WRITTEN, Number, View
 
 MIN_RATE, MAX_RATE = 0.25, 2.0
 
@@ -80,17 +79,17 @@ class Mixer(View):
     styles = ("slider.css", "mixer.css", "help.css")
     _css = _static.style(*styles)
 
-    start = t.Float(help="Left edge of the lanes, in seconds").tag(**WRITTEN)
-    stop = t.Float(help="Right edge of the lanes, in seconds").tag(**WRITTEN)
-    time = t.Float(help="Playhead on the song's time axis, in seconds; set it to seek").tag(
+    start = Number(help="Left edge of the lanes, in seconds").tag(**WRITTEN)
+    stop = Number(help="Right edge of the lanes, in seconds").tag(**WRITTEN)
+    time = Number(help="Playhead on the song's time axis, in seconds; set it to seek").tag(
         **WRITTEN
     )
     playing = t.Bool(False, help="Whether sound is playing").tag(**WRITTEN)
     selection = t.Any(
         None, help="None, or what is looped: [start, stop] on the song's time axis, in seconds"
     ).tag(**WRITTEN)
-    rate = t.Float(1.0, help="Playback rate, 0.25 to 2; the pitch follows it").tag(**WRITTEN)
-    master_db = t.Float(0.0, help="Level of the sum, -60 (silence) to 12 dB").tag(**WRITTEN)
+    rate = Number(1.0, help="Playback rate, 0.25 to 2; the pitch follows it").tag(**WRITTEN)
+    master_db = Number(0.0, help="Level of the sum, -60 (silence) to 12 dB").tag(**WRITTEN)
     strips = t.List(
         t.Dict(),
         help="One dict per strip: name, color, gain_db (-60, silence, to 12 dB), pan (-1 left "
@@ -100,12 +99,10 @@ class Mixer(View):
     captions = t.Dict(
         t.Unicode(), help="Name of a strip to a text at the right end of its lane, such as scores"
     ).tag(sync=True)
-    duration = t.Float(help="Length of the tracks, in seconds", read_only=True).tag(sync=True)
-    offset = t.Float(help="Song time of the first sample, in seconds", read_only=True).tag(
-        sync=True
-    )
+    duration = Number(help="Length of the tracks, in seconds", read_only=True).tag(sync=True)
+    offset = Number(help="Song time of the first sample, in seconds", read_only=True).tag(sync=True)
     sample_rate = t.Int(help="Sample rate, in hertz", read_only=True).tag(sync=True)
-    common_gain = t.Float(
+    common_gain = Number(
         1.0, help="Factor, at most 1, at which no track exceeds full scale", read_only=True
     ).tag(sync=True)
 
@@ -252,13 +249,6 @@ class Mixer(View):
         ]
 
     # --- validation ---------------------------------------------------------------------------
-
-    @t.validate("start", "stop")
-    def _valid_edge(self, proposal: Any) -> float:
-        if not math.isfinite(proposal["value"]):
-            name = proposal["trait"].name
-            raise ParameterError(f"{name} must be a time in seconds (got {proposal['value']})")
-        return float(proposal["value"])
 
     @t.validate("captions")
     def _valid_captions(self, proposal: Any) -> dict[str, str]:

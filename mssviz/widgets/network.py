@@ -13,7 +13,7 @@ from mssviz.errors import ParameterError
 from mssviz.insight import Surgery
 from mssviz.widgets import _static
 from mssviz.widgets._network_layout import label, layout, proportions
-from mssviz.widgets._view import WRITTEN
+from mssviz.widgets._view import WRITTEN, Number
 
 #: Largest gain that the slider sets.
 MAX_GAIN = 2.0
@@ -68,7 +68,7 @@ class NetworkView(anywidget.AnyWidget):
     _network = t.Dict(help="what is drawn: targets, sites by name, a layout by target").tag(
         sync=True
     )
-    _gains = t.Dict(t.List(t.Float()), help="gains of the channels, by site that differs").tag(
+    _gains = t.Dict(t.List(Number()), help="gains of the channels, by site that differs").tag(
         sync=True
     )
 

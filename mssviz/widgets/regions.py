@@ -9,7 +9,7 @@ import traitlets as t
 
 from mssviz.scores.regions import Region
 from mssviz.widgets import _static
-from mssviz.widgets._view import View, pair
+from mssviz.widgets._view import Number, View, pair
 from mssviz.widgets.spectrogram import SpectrogramView
 
 #: What is seen beside a region: as much again on either side, and at least this many seconds.
@@ -52,11 +52,11 @@ class RegionList(View):
     styles = ("regions.css",)
     _css = _static.style(*styles)
 
-    start = t.Float(help="left edge in view, seconds").tag(sync=True)
-    stop = t.Float(help="right edge in view, seconds").tag(sync=True)
-    low = t.Float(help="lower edge in view, hertz").tag(sync=True)
-    high = t.Float(help="upper edge in view, hertz").tag(sync=True)
-    time = t.Float(help="playhead, seconds").tag(sync=True)
+    start = Number(help="left edge in view, seconds").tag(sync=True)
+    stop = Number(help="right edge in view, seconds").tag(sync=True)
+    low = Number(help="lower edge in view, hertz").tag(sync=True)
+    high = Number(help="upper edge in view, hertz").tag(sync=True)
+    time = Number(help="playhead, seconds").tag(sync=True)
     selection = pair("what is looped, [start, stop] seconds").tag(sync=True)
     chosen = t.Int(-1, help="number of the region that was clicked last, from 0").tag(sync=True)
     rows = t.List(

@@ -11,7 +11,7 @@ from mssviz.errors import ParameterError
 from mssviz.plots import check_colors, stem_colors
 from mssviz.scores import MEASURES, OF_WINDOWS
 from mssviz.widgets import _static
-from mssviz.widgets._view import WRITTEN, View, pair
+from mssviz.widgets._view import WRITTEN, Number, View, pair
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,9 +64,9 @@ class ScoreView(View):
     styles = ("scores.css", "help.css")
     _css = _static.style(*styles)
 
-    start = t.Float(0.0, help="left edge, seconds").tag(**WRITTEN)
-    stop = t.Float(1.0, help="right edge, seconds").tag(**WRITTEN)
-    time = t.Float(0.0, help="playhead, seconds").tag(**WRITTEN)
+    start = Number(0.0, help="left edge, seconds").tag(**WRITTEN)
+    stop = Number(1.0, help="right edge, seconds").tag(**WRITTEN)
+    time = Number(0.0, help="playhead, seconds").tag(**WRITTEN)
     selection = pair("selected time, [start, stop] seconds").tag(**WRITTEN)
     measure = t.Enum(OF_WINDOWS, OF_WINDOWS[0], help="measure drawn").tag(**WRITTEN)
     height = t.Int(150, help="of the picture, CSS pixels").tag(sync=True)
@@ -105,14 +105,6 @@ class ScoreView(View):
             Table as in the constructor, with windows of the same length.
         """
         self._table = self._table_of(scores)
-
-    @t.validate("start", "stop", "time")
-    def _valid_time(self, proposal: Any) -> float:
-        if not math.isfinite(proposal["value"]):
-            raise ParameterError(
-                f"{proposal['trait'].name} must be a time in seconds (got {proposal['value']})"
-            )
-        return float(proposal["value"])
 
     @t.validate("selection")
     def _valid_selection(self, proposal: Any) -> list[float] | None:

@@ -15,7 +15,7 @@ from mssviz.widgets import _static, _tiles
 from mssviz.widgets._answers import Answer, answers, visible
 from mssviz.widgets._layers import FIXED_COLORMAPS, Layer
 from mssviz.widgets._picture_data import PictureData
-from mssviz.widgets._view import TIMELINE, WRITTEN, View, pair
+from mssviz.widgets._view import TIMELINE, WRITTEN, Number, View, pair
 from mssviz.widgets.signed_map import SignedMap
 
 SCALES = ("log", "mel", "linear")
@@ -82,18 +82,18 @@ class SpectrogramView(View):
     styles = ("slider.css", "spectrogram.css", "told.css", "help.css")
     _css = _static.style(*styles)
 
-    start = t.Float(0.0, help="left edge, seconds").tag(**WRITTEN)
-    stop = t.Float(1.0, help="right edge, seconds").tag(**WRITTEN)
-    low = t.Float(40.0, help="lower edge, hertz").tag(**WRITTEN)
-    high = t.Float(22050.0, help="upper edge, hertz").tag(**WRITTEN)
+    start = Number(0.0, help="left edge, seconds").tag(**WRITTEN)
+    stop = Number(1.0, help="right edge, seconds").tag(**WRITTEN)
+    low = Number(40.0, help="lower edge, hertz").tag(**WRITTEN)
+    high = Number(22050.0, help="upper edge, hertz").tag(**WRITTEN)
     scale = t.Enum(SCALES, "log", help="frequency axis").tag(**WRITTEN)
     show = t.Unicode("hues", help="what is shown: one of `shows`").tag(**WRITTEN)
     channel = t.Enum(_tiles.CHANNELS, "mean", help="channels shown").tag(**WRITTEN)
-    floor_db = t.Float(-80.0, help="darkest level, dB below the loudest bin").tag(**WRITTEN)
-    ceiling_db = t.Float(0.0, help="lightest level, dB").tag(**WRITTEN)
-    gamma = t.Float(1.0, help="above 1 darkens the middle").tag(**WRITTEN)
+    floor_db = Number(-80.0, help="darkest level, dB below the loudest bin").tag(**WRITTEN)
+    ceiling_db = Number(0.0, help="lightest level, dB").tag(**WRITTEN)
+    gamma = Number(1.0, help="above 1 darkens the middle").tag(**WRITTEN)
     colormap = t.Enum(COLORMAPS, "magma", help="of levels").tag(**WRITTEN)
-    time = t.Float(0.0, help="playhead, seconds").tag(**WRITTEN)
+    time = Number(0.0, help="playhead, seconds").tag(**WRITTEN)
     selection = pair("selected time, [start, stop] seconds").tag(**WRITTEN)
     pinned = pair("pinned bin, [seconds, hertz]").tag(**WRITTEN)
     tool = t.Enum(DRAGGING, "look", help="what dragging does").tag(**WRITTEN)

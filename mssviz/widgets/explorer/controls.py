@@ -15,6 +15,7 @@ from mssviz.separation import MaskOptions
 from mssviz.separation.editing import MaskEditor
 from mssviz.separators import Model
 from mssviz.tracks import seconds_of
+from mssviz.widgets._dropdown import Dropdown
 from mssviz.widgets._menu import DRAWERS, Menu
 from mssviz.widgets._press import PressButton
 from mssviz.widgets.explorer.choice import DEFAULT_SECONDS, Choice, check_excerpt
@@ -200,7 +201,7 @@ class Controls:
 
     def _make_song(self, song: str, path: str) -> None:
         songs = [(f"{track.name} · {track.licence}", name) for name, track in self._tracks.items()]
-        self.song = w.Dropdown(
+        self.song = Dropdown(
             options=[*songs, ("Own file or folder of stems…", OWN_FILE)], value=song,
             description="Song", style=STYLE, tooltip=_SONG_HELP, layout={"width": "auto"},
         )  # fmt: skip
@@ -251,12 +252,12 @@ class Controls:
 
     def _make_masks(self, options: MaskOptions) -> None:
         self.masks = MaskControls(options)
-        self.oracle_phase = w.Dropdown(
+        self.oracle_phase = Dropdown(
             options=[("the mixture's", False), ("the true stems' (oracle)", True)],
             value=False, description="Phase", style=STYLE, layout={"width": "auto"},
             tooltip="Whose phase the stems get; the true stems' must be known",
         )  # fmt: skip
-        self.mask_part = w.Dropdown(
+        self.mask_part = Dropdown(
             options=[(label, part) for part, label in MASK_PARTS.items()], value="whole",
             description="Complex mask", style=STYLE, layout={"width": "auto", "display": "none"},
             tooltip="What of the complex mask is heard; its picture shows the whole",

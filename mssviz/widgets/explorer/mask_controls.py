@@ -10,6 +10,7 @@ from mssviz.errors import ParameterError
 from mssviz.plots import one_line
 from mssviz.separation import Kind, MaskOptions, Option, described_options
 from mssviz.separation.options import idle_beside
+from mssviz.widgets._dropdown import Dropdown
 from mssviz.widgets._slider import Slider
 
 STYLE = {"description_width": "7.5em"}
@@ -124,7 +125,7 @@ def _control(name: str, option: Option, value: Any) -> Any:
     if option.choices:
         choices = [(label, choice) for choice, label in option.choices.items()]
         wide = {"width": "auto"}
-        return w.Dropdown(options=choices, value=value, style=STYLE, layout=wide, **common)
+        return Dropdown(options=choices, value=value, style=STYLE, layout=wide, **common)
     shown = value / option.factor
     if name == "bandwidth" and math.isinf(shown):
         shown = option.high

@@ -12,6 +12,7 @@ import traitlets as t
 from mssviz.errors import MssvizError
 from mssviz.plots import one_line
 from mssviz.widgets import _static
+from mssviz.widgets._dropdown import Dropdown
 from mssviz.widgets._press import PressButton
 from mssviz.widgets.explorer.saving import WAYS
 from mssviz.widgets.explorer.stage import alert
@@ -53,14 +54,15 @@ class SaveControls(w.VBox):
     """
 
     def __init__(self) -> None:
-        self.what = w.Dropdown(
+        self.what = Dropdown(
             options=[(way.label, name) for name, way in WAYS.items()],
             description="Save", tooltip="What is written to a file beside the notebook",
             layout={"width": "auto"},
         )  # fmt: skip
-        self.format = w.Dropdown(
-            description="as", tooltip="Format of the file", layout={"width": "auto"}
-        )
+        self.format = Dropdown(
+            options=WAYS[self.what.value].formats,
+            description="as", tooltip="Format of the file", layout={"width": "auto"},
+        )  # fmt: skip
         self.button = PressButton(
             "Save", "Write the file beside the notebook, and download it",
             self.what, self.format, disabled=True,

@@ -6,6 +6,7 @@ import ipywidgets as w
 
 from mssviz.plots import one_line
 from mssviz.scores.table import MEASURES
+from mssviz.widgets._dropdown import Dropdown
 from mssviz.widgets._layers import Layer
 from mssviz.widgets._press import PressButton
 from mssviz.widgets.explorer.questions import Marks, find_bleed, measure_whole
@@ -37,7 +38,7 @@ class BoardSection(Section):
         "uSDR is theirs, SDR in the lanes is a median of windows."
     )
 
-    def __init__(self, session: Session, stage: Stage, stem: w.Dropdown) -> None:
+    def __init__(self, session: Session, stage: Stage, stem: Dropdown) -> None:
         self.measure = PressButton("Measure the whole excerpt", "Every measure of each known stem")
         self.table = w.HTML()
         self.bleed = PressButton(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import ipywidgets as w
 
 from mssviz.scores.error_maps import Advantage
+from mssviz.widgets._dropdown import Dropdown
 from mssviz.widgets._layers import Layer
 from mssviz.widgets._press import PressButton
 from mssviz.widgets.explorer.lanes import error_of
@@ -44,14 +45,12 @@ class ErrorSection(Section):
         "(bleed), orange where something is missing (a hole)."
     )
 
-    def __init__(
-        self, session: Session, stage: Stage, stem: w.Dropdown, parts: PartSection
-    ) -> None:
+    def __init__(self, session: Session, stage: Stage, stem: Dropdown, parts: PartSection) -> None:
         self._parts = parts  # which has the lanes
         self.find = PressButton(
             "Find errors", "Draw the error of this stem, and list what costs most", stem
         )
-        self.part = w.Dropdown(
+        self.part = Dropdown(
             options=_PARTS, description="Map", style=STYLE, layout={"width": "auto"},
             tooltip="Which part of the error the picture shows",
         )  # fmt: skip

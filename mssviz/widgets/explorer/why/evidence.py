@@ -2,6 +2,7 @@
 
 import ipywidgets as w
 
+from mssviz.widgets._dropdown import Dropdown
 from mssviz.widgets._layers import Layer
 from mssviz.widgets._press import PressButton
 from mssviz.widgets.explorer.lanes import Lanes
@@ -39,11 +40,9 @@ class EvidenceSection(Section):
         "Such pictures tell what the answer would change with, not how the network reasons."
     )
 
-    def __init__(
-        self, session: Session, stage: Stage, stem: w.Dropdown, parts: PartSection
-    ) -> None:
+    def __init__(self, session: Session, stage: Stage, stem: Dropdown, parts: PartSection) -> None:
         self._parts = parts  # which has the lanes at other times
-        self.method = w.Dropdown(
+        self.method = Dropdown(
             options=_METHODS, description="Method", style=STYLE, layout={"width": "auto"},
             tooltip="How evidence is found; Cancel stops it at any time",
         )  # fmt: skip

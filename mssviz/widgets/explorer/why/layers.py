@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import ipywidgets as w
 
+from mssviz.widgets._dropdown import Dropdown
 from mssviz.widgets._layers import Layer
 from mssviz.widgets._press import PressButton
 from mssviz.widgets._slider import Slider
@@ -37,7 +38,7 @@ class LayerSection(Section):
         "what is in view."
     )
 
-    def __init__(self, session: Session, stage: Stage, stem: w.Dropdown) -> None:
+    def __init__(self, session: Session, stage: Stage, stem: Dropdown) -> None:
         self.draw = PressButton("Draw the network", "Show its layers, which can be switched off")
         self.network: NetworkView | None = None
         self.channel = Slider(

@@ -3,6 +3,7 @@
 import ipywidgets as w
 
 from mssviz._fetch import no_progress
+from mssviz.widgets._dropdown import Dropdown
 from mssviz.widgets.explorer.mask_controls import STYLE
 from mssviz.widgets.explorer.questions import find_errors
 from mssviz.widgets.explorer.result import Result
@@ -41,7 +42,7 @@ class Why(w.VBox):
     """
 
     def __init__(self, session: Session, stage: Stage) -> None:
-        self.stem = w.Dropdown(
+        self.stem = Dropdown(
             description="Stem", style=STYLE, layout={"width": "auto"},
             tooltip="Stem that is asked about",
         )  # fmt: skip
@@ -54,7 +55,7 @@ class Why(w.VBox):
             "errors": self.errors, "parts": self.parts, "boards": self.boards,
             "evidence": self.evidence, "layers": self.layers,
         }  # fmt: skip
-        self.question = w.Dropdown(
+        self.question = Dropdown(
             options=[(section.question, name) for name, section in self.sections.items()],
             description="Question", style=STYLE, layout={"width": "auto"},
             tooltip="What is asked about the result",

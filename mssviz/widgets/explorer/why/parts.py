@@ -1,9 +1,8 @@
 """What a score is made of: the parts of an estimate, each on a lane of its own."""
 
-import ipywidgets as w
-
 from mssviz._fetch import no_progress
 from mssviz.scores.components import Components, Decomposition
+from mssviz.widgets._dropdown import Dropdown
 from mssviz.widgets.explorer.lanes import Lanes, error_lanes, stem_lanes
 from mssviz.widgets.explorer.mask_controls import STYLE
 from mssviz.widgets.explorer.questions import captions, parts_of, selected_parts, take_apart
@@ -35,8 +34,8 @@ class PartSection(Section):
         "lanes, at their true level, they are what SDR, ISR, SIR and SAR compare."
     )
 
-    def __init__(self, session: Session, stage: Stage, stem: w.Dropdown) -> None:
-        self.lanes = w.Dropdown(
+    def __init__(self, session: Session, stage: Stage, stem: Dropdown) -> None:
+        self.lanes = Dropdown(
             options=[
                 ("the stems", STEMS),
                 ("the stems, their errors and the residual", ERRORS),
@@ -45,7 +44,7 @@ class PartSection(Section):
             description="Lanes", style=STYLE, layout={"width": "auto"},
             tooltip="What the lanes play",
         )  # fmt: skip
-        self.version = w.Dropdown(
+        self.version = Dropdown(
             options=[("4 (filters of the whole song)", 4), ("3 (filters of each window)", 3)],
             description="BSS Eval", style=STYLE, layout={"width": "auto"},
             tooltip="Version of BSS Eval by which parts are made",

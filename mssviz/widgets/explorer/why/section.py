@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import ipywidgets as w
 
 from mssviz.plots import one_line
+from mssviz.widgets._dropdown import Dropdown
 
 if TYPE_CHECKING:
     from mssviz.widgets.explorer.result import Result
@@ -39,7 +40,7 @@ class Section(w.VBox):
         self,
         session: "Session",
         stage: "Stage",
-        stem: w.Dropdown,
+        stem: Dropdown,
         children: Sequence[w.Widget],
         below: Sequence[w.Widget] = (),
     ) -> None:
