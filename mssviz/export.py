@@ -1,6 +1,5 @@
 """A song from file to files: stems, masks and pictures, written while it is being computed."""
 
-import functools
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -19,7 +18,8 @@ from mssviz._spleeter import check_keywords
 from mssviz._typing import AnyArray, PathLike, Progress, Waveform
 from mssviz.errors import AudioError, ParameterError
 from mssviz.separation import Masker, Segment, make_masker, synthesise, with_margins
-from mssviz.separators import Model, Separator, find
+from mssviz.separators import TWO_STEMS, Model, Separator, find
+from mssviz.separators.catalogue import Choices, find_kept
 from mssviz.stft import magnitude
 
 #: Number of columns of the pictures of a whole song.
@@ -204,7 +204,7 @@ def _check_targets(files: Mapping[str, Path], separator: Model) -> None:
 
 def separate_file_by_name(
     model: str,
-    choices: tuple[tuple[str, Any], ...],
+    choices: Choices,
     path: PathLike,
     files: Mapping[str, Path],
     offset: float,
@@ -213,17 +213,10 @@ def separate_file_by_name(
     options: FileOptions,
 ) -> list[Path]:
     """Do what `separate_file` does, for workers: each process builds its separator once."""
-    found = find(model, progress=False, **dict(choices))
     return separate_file(
-        _kept(found.fingerprint(), model, choices), path, files, offset=offset, duration=duration,
+        find_kept(model, TWO_STEMS, choices), path, files, offset=offset, duration=duration,
         stream=stream, options=options, progress=False,
     )  # fmt: skip
-
-
-@functools.lru_cache(maxsize=1)
-def _kept(_fingerprint: str, model: str, choices: tuple[tuple[str, Any], ...]) -> Model:
-    """Build a model once, and anew when its weights have changed."""
-    return find(model, progress=False, **dict(choices))
 
 
 def _write_cut(

@@ -11,6 +11,7 @@ import sys
 import time
 import types
 import warnings
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -663,6 +664,33 @@ def test_a_worker_takes_new_weights(own, tracks, tmp_path):
     assert pairs.score_by_name(*arguments).equals(first)
     export(2)
     assert not pairs.score_by_name(*arguments).equals(first)
+
+
+def test_a_worker_reads_a_configuration_that_was_changed(own, tracks):
+    folder, *_ = own
+    arguments = (tracks["song 0"], str(folder), baselines.TWO_STEMS, (), Scoring())
+    first = pairs.score_by_name(*arguments)
+    described = json.loads((folder / "config.json").read_text())
+    described["context"] = described["patch_frames"] // 4
+    (folder / "config.json").write_text(json.dumps(described))
+    assert not pairs.score_by_name(*arguments).equals(first)
+
+
+def test_all_of_a_preset_that_matters_is_in_a_models_key(own):
+    preset = mssviz.Separator(own[0]).preset
+    other = {int: 7, float: 0.7, str: "other", bool: True, tuple: ("a", "b"), dict: {"a": 1}}
+    same = set()
+    for field in fields(preset):
+        value = getattr(preset, field.name)
+        made = other.get(type(value), "other")
+        if field.name == "stft":
+            made = replace(value, hop_length=value.hop_length // 2)
+        if replace(preset, **{field.name: made}).method == preset.method:
+            same.add(field.name)
+    assert same == {
+        "title", "licence", "licence_source", "training_data", "trained_on_test", "citation",
+        "published_scores", "weights", "training", "path",
+    }  # fmt: skip
 
 
 def test_a_network_in_memory_goes_to_no_other_process(own):

@@ -46,6 +46,25 @@ def settings():
     config.set_image_data_format(kept[2])
 
 
+def test_a_cards_memory_is_shared_unless_the_session_uses_it_already(monkeypatch):
+    from mssviz.networks import _tensorflow
+
+    config, shared = _tensorflow.tf.config, []
+
+    def grow(card, enable):
+        if card == "in use":
+            raise RuntimeError("Physical devices cannot be modified after being initialized")
+        if card == "divided":
+            raise ValueError("Cannot set memory growth on device when virtual devices configured")
+        shared.append((card, enable))
+
+    cards = {"GPU": ["in use", "divided", "free"]}
+    monkeypatch.setattr(config, "list_physical_devices", cards.get)
+    monkeypatch.setattr(config.experimental, "set_memory_growth", grow)
+    _tensorflow._share_cards()
+    assert shared == [("free", True)]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

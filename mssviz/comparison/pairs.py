@@ -1,6 +1,5 @@
 """One model on one track: separate the track, and score what comes out."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from mssviz.comparison.store import KEPT
 from mssviz.errors import ParameterError
 from mssviz.scores import OF_WINDOWS, evaluate, suggested_dither_db, whole
 from mssviz.separators import Model, entry, find
+from mssviz.separators.catalogue import Choices, find_kept
 from mssviz.tracks import Track
 
 if TYPE_CHECKING:
@@ -53,28 +53,19 @@ def score(track: Track, model: Model, settings: Scoring) -> "pd.DataFrame":
 
 
 def score_by_name(
-    track: Track,
-    name: str,
-    targets: tuple[str, ...],
-    options: tuple[tuple[str, Any], ...],
-    settings: Scoring,
+    track: Track, name: str, targets: tuple[str, ...], options: Choices, settings: Scoring
 ) -> "pd.DataFrame":
     """Scores as from `score`, for a model given by name, which each process builds only once."""
-    found = named(name, targets, dict(options), progress=False)
-    return score(track, _kept(found.fingerprint(), name, targets, options), settings)
-
-
-@functools.lru_cache(maxsize=2)
-def _kept(
-    _fingerprint: str, name: str, targets: tuple[str, ...], options: tuple[tuple[str, Any], ...]
-) -> Model:
-    """Build a model once, and anew when its weights have changed."""
-    return named(name, targets, dict(options), progress=False)
+    return score(track, find_kept(name, targets, _for_networks(name, options)), settings)
 
 
 def named(
     name: PathLike, targets: Sequence[str], options: Mapping[str, Any], progress: bool | Progress
 ) -> Model:
     """Find a model by name; only networks get the options."""
-    chosen = options if entry(name).group == "network" else {}
-    return find(name, targets, progress=progress, **chosen)
+    chosen = _for_networks(name, tuple(options.items()))
+    return find(name, targets, progress=progress, **dict(chosen))
+
+
+def _for_networks(name: PathLike, options: Choices) -> Choices:
+    return options if entry(name).group == "network" else ()

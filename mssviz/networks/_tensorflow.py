@@ -12,7 +12,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -80,10 +80,20 @@ def _on_tensorflow() -> Iterator[None]:
             os.environ[_BACKEND] = wanted
 
 
+def _share_cards() -> None:
+    # Left alone, TensorFlow takes all memory of every card at once, and none is left for a second
+    # notebook. Once a session has begun to use a card, it is as the session wanted it.
+    for card in tf.config.list_physical_devices("GPU"):
+        with suppress(RuntimeError, ValueError):
+            tf.config.experimental.set_memory_growth(card, True)
+
+
 with _quick_import(), _on_tensorflow(), _quiet_stderr():
     import keras
     import tensorflow as tf
     from tensorflow.python.framework import ops
+
+    _share_cards()
 
 if keras.config.backend() != "tensorflow":
     raise MssvizError(

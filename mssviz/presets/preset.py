@@ -1,7 +1,7 @@
 """A preset: what was trained, on which grid, and where its weights come from, all as data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,11 @@ from mssviz._typing import Extension
 from mssviz.networks.table import NETWORKS
 from mssviz.stft import StftParams
 
+#: Fields of a preset on which no estimate depends; weights are told apart by their content.
+_ABOUT = {
+    "title", "licence", "licence_source", "training_data", "trained_on_test", "citation",
+    "published_scores", "weights", "training", "path",
+}  # fmt: skip
 #: Format of the weights of a model that has none.
 WEIGHTLESS = "none"
 #: Name of the file of weights that Keras writes.
@@ -122,6 +127,12 @@ class Preset:
     song_level: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = field(default=None, compare=False)
+
+    @property
+    def method(self) -> str:
+        """All that estimates depend on besides the weights, as text."""
+        values = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
+        return ", ".join(value for value in values if value.partition("=")[0] not in _ABOUT)
 
     @property
     def signal(self) -> str:

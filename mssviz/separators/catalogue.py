@@ -5,7 +5,7 @@ Pickers, comparisons, the command line and `models` all read this catalogue.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from mssviz import presets, pretrained
@@ -30,6 +30,8 @@ UHLICH = recipes.mixed_name(_UHLICH)
 _OF_ANY = ("oracle", "baseline")
 #: Options of `find` that are those of networks, also of networks that a model is made of.
 _OF_NETWORKS = ("quality", "fetch", "progress")
+#: Options by name, in a form that can be a key.
+Choices = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,23 @@ def find(name: PathLike, targets: Sequence[str] = TWO_STEMS, **options: Any) -> 
     model = found.build(targets, **of_network)
     model.options = model.kind.change(model.options, options, model.preset.name)
     return model
+
+
+def find_kept(name: str, targets: tuple[str, ...], options: Choices) -> Model:
+    """A model as from `find`, which a process builds only once, and anew when it has changed.
+
+    Parameters
+    ----------
+    name, targets, options
+        The same as for `find`; options are pairs of their names and values.
+    """
+    found = find(name, targets, progress=False, **dict(options))
+    return _built(found.fingerprint(), name, targets, options)
+
+
+@lru_cache(maxsize=2)
+def _built(_fingerprint: str, name: str, targets: tuple[str, ...], options: Choices) -> Model:
+    return find(name, targets, progress=False, **dict(options))
 
 
 def options_of(name: PathLike, changes: Mapping[str, Any]) -> MaskOptions:

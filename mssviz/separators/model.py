@@ -50,7 +50,7 @@ class Model:
 
     def fingerprint(self) -> str:
         """Everything besides the sound that the result depends on, as text."""
-        return f"{self.preset.name} {self.preset.targets} {self.options}"
+        return f"{self.preset.method} {self.options}"
 
     def separate(
         self,
