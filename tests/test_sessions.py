@@ -65,6 +65,54 @@ def test_a_cards_memory_is_shared_unless_the_session_uses_it_already(monkeypatch
     assert shared == [("free", True)]
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_library_that_tensorflow_does_not_look_for_is_opened(monkeypatch, tmp_path, is_there):
+    from mssviz.networks import _tensorflow
+
+    library = tmp_path / "nvidia/cusolver/lib/libcusolver.so.11"
+    library.parent.mkdir(parents=True)
+    library.touch()
+    opened = []
+
+    def open_library(name):
+        if name == "libcuda.so.1" and not is_there:
+            raise OSError("cannot open shared object file")
+        opened.append(name)
+
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(_tensorflow.ctypes, "CDLL", open_library)
+    _tensorflow._open_cusolver()
+    assert opened == (["libcuda.so.1", str(library)] if is_there else [])
+
+
+def test_networks_run_with_all_bits_and_the_session_as_it_wants(monkeypatch):
+    from mssviz.networks._tensorflow import tf
+
+    config = tf.config.experimental
+    network = mssviz.Separator(MODEL, progress=False).network
+    run, found = network._run, []
+
+    def spy(*tensors):
+        found.append(config.tensor_float_32_execution_enabled())
+        return run(*tensors)
+
+    monkeypatch.setattr(network, "_run", spy)
+    before = config.tensor_float_32_execution_enabled()
+    config.enable_tensor_float_32_execution(True)
+    try:
+        network(np.zeros((1, *network.model.input_shape[1:]), np.float32))
+        assert found == [False]
+        assert config.tensor_float_32_execution_enabled()
+    finally:
+        config.enable_tensor_float_32_execution(before)
+
+
+def test_the_same_sound_gives_the_same_bits_on_a_card():
+    import mssviz.networks._tensorflow  # noqa: F401, which sets it for cuDNN
+
+    assert os.environ["TF_CUDNN_DETERMINISTIC"] == "1"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

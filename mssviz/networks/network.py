@@ -127,7 +127,7 @@ class Network:
             traced = tf.function(partial(function, self), reduce_retracing=True, autograph=False)
 
             def called(*tensors: Any) -> Any:
-                with forgotten_gradients():
+                with own_settings(), forgotten_gradients():
                     return traced(*tensors)
 
             self._functions[function] = called
@@ -197,14 +197,13 @@ class Network:
             if they are of the middle, shorter.
         """
         check_process()
-        if self.signal == "waveform":
-            outputs = self._run(mixture)
-            return {t: o.numpy() for t, o in zip(self.targets, outputs, strict=True)}
-        outputs = self._run(np.ascontiguousarray(np.moveaxis(mixture, 3, 2)))
-        return {
-            target: np.moveaxis(output.numpy(), 2, 3)
-            for target, output in zip(self.targets, outputs, strict=True)
-        }
+        is_waveform = self.signal == "waveform"
+        read = mixture if is_waveform else np.ascontiguousarray(np.moveaxis(mixture, 3, 2))
+        with own_settings():
+            outputs = [output.numpy() for output in self._run(read)]
+        if not is_waveform:
+            outputs = [np.moveaxis(output, 2, 3) for output in outputs]
+        return dict(zip(self.targets, outputs, strict=True))
 
 
 class _TooLargeError(Exception):
