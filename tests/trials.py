@@ -10,6 +10,7 @@ again.
 import gc
 import hashlib
 import json
+import linecache
 import os
 import re
 import resource
@@ -49,6 +50,7 @@ class Lines:
 
     def __init__(self, where="", number=0, act=lambda: None):
         self.counts, self._where, self._number, self._act = Counter(), where, number, act
+        self._has_acted = False
 
     def __enter__(self):
         threading.settrace(self._called)
@@ -65,10 +67,12 @@ class Lines:
             return self._naming
         return self._line if file.startswith(PACKAGE) else None
 
-    def _line(self, _frame, event, _argument, where="all"):
+    def _line(self, frame, event, _argument, where="all"):
         if event == "line":
             self.counts[where] += 1
-            if where == self._where and self.counts[where] == self._number:
+            is_due = where == self._where and self.counts[where] >= self._number
+            if is_due and not self._has_acted and not _leaves(frame):
+                self._has_acted = True
                 self._act()
         return self._line
 
@@ -76,6 +80,13 @@ class Lines:
         self._line(frame, event, argument)
         self._line(frame, event, argument, "naming")
         return self._naming
+
+
+def _leaves(frame):
+    # Python tells the line of a `with` once more where the block is left, in front of what gives a
+    # lock back. What a tracer raises there leaves the lock held; a signal comes before or after.
+    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+    return line.lstrip().startswith("with ")
 
 
 class Trials:
