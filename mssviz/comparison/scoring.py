@@ -23,7 +23,8 @@ class Scoring:
     Parameters
     ----------
     window, hop
-        Length of a window of BSS Eval and distance from window to window, in seconds.
+        Length of a window of BSS Eval and distance from window to window, in seconds. A track that
+        is shorter than a window is one.
     engine
         Implementation of BSS Eval, as in `scores.evaluate`.
     """
