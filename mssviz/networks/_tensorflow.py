@@ -88,20 +88,12 @@ def _on_tensorflow() -> Iterator[None]:
 def _open_cusolver() -> None:
     # TensorFlow 2.21 looks into each of NVIDIA's packages for its libraries but this one's, and
     # without it uses no card. A library that is open already is found by its name.
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
         ctypes.CDLL("libcuda.so.1")  # the driver, without which none of them is of use
         packages = importlib.util.find_spec("nvidia")
         for folder in (packages and packages.submodule_search_locations) or ():
             for library in Path(folder).glob("cusolver/lib/libcusolver.so.*"):
                 ctypes.CDLL(str(library))
-
-
-def _share_cards() -> None:
-    # Left alone, TensorFlow takes all memory of every card at once, and none is left for a second
-    # notebook. Once a session has begun to use a card, it is as the session wanted it.
-    for card in tf.config.list_physical_devices("GPU"):
-        with suppress(RuntimeError, ValueError):
-            tf.config.experimental.set_memory_growth(card, True)
 
 
 with _quick_import(), _on_tensorflow(), _quiet_stderr():
@@ -110,7 +102,6 @@ with _quick_import(), _on_tensorflow(), _quiet_stderr():
     from tensorflow.python.framework import ops
 
     _open_cusolver()
-    _share_cards()
 
 if keras.config.backend() != "tensorflow":
     raise MssvizError(
@@ -119,7 +110,7 @@ if keras.config.backend() != "tensorflow":
         "mssviz.networks.network before keras"
     )
 
-__all__ = ["check_process", "forgotten_gradients", "keras", "own_settings", "tf"]
+__all__ = ["forgotten_gradients", "keras", "own_settings", "prepare_process", "tf"]
 
 #: Whether `own_settings` are in force for the code that is running.
 _in_force: ContextVar[bool] = ContextVar("in_force", default=False)
@@ -206,14 +197,24 @@ def forgotten_gradients() -> Iterator[None]:
                 registry.pop(name, None)
 
 
-def check_process() -> None:
-    """Raise `MssvizError` in a fork of a process that has built networks.
+def _share_cards() -> None:
+    # Left alone, TensorFlow takes all memory of every card at once, and none is left for a second
+    # notebook. Once a session has begun to use a card, it is as the session wanted it.
+    for card in tf.config.list_physical_devices("GPU"):
+        with suppress(RuntimeError, ValueError):
+            tf.config.experimental.set_memory_growth(card, True)
 
-    TensorFlow's threads do not live on in a fork, which would wait for them for ever.
+
+def prepare_process() -> None:
+    """Let cards share their memory, or raise `MssvizError` in a fork, before a network is built.
+
+    TensorFlow's threads do not live on in a fork of a process that has built networks, and the fork
+    would wait for them for ever.
     """
     global _process
     if _process is None:
         _process = os.getpid()
+        _share_cards()
     elif _process != os.getpid():
         raise MssvizError(
             f"this process was forked from process {_process} after networks had run there, and "

@@ -19,7 +19,13 @@ from mssviz._files import check_room
 from mssviz._typing import AnyArray
 from mssviz.errors import FileError, ParameterError, reason
 from mssviz.networks import table
-from mssviz.networks._tensorflow import forgotten_gradients, keras, own_settings, tf
+from mssviz.networks._tensorflow import (
+    forgotten_gradients,
+    keras,
+    own_settings,
+    prepare_process,
+    tf,
+)
 
 if TYPE_CHECKING:
     from mssviz.networks import Network
@@ -91,6 +97,7 @@ class Fit:
         seed: int = 0,
         lora: int = 0,
     ) -> None:
+        prepare_process()
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
         several = len(tf.config.list_logical_devices("GPU")) > 1

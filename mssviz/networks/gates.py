@@ -13,7 +13,7 @@ import numpy as np
 
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
-from mssviz.networks._tensorflow import check_process, keras, own_settings
+from mssviz.networks._tensorflow import keras, own_settings, prepare_process
 
 #: Operations that bring tensors together, of which those computed earlier are skip connections.
 _MERGES = ("Concatenate", "Add")
@@ -140,7 +140,7 @@ class Gates:
             Output ``(n_patches, *site.shape)``, float32.
         """
         self.site(name)
-        check_process()
+        prepare_process()
         if name not in self._viewers:
             self._viewers[name] = keras.Model(self.model.input, self._outputs[name])
         with own_settings():

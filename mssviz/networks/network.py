@@ -14,7 +14,13 @@ import numpy as np
 from mssviz._typing import AnyArray
 from mssviz.errors import MssvizError, ParameterError, reason
 from mssviz.networks import table
-from mssviz.networks._tensorflow import check_process, forgotten_gradients, keras, own_settings, tf
+from mssviz.networks._tensorflow import (
+    forgotten_gradients,
+    keras,
+    own_settings,
+    prepare_process,
+    tf,
+)
 
 #: Most numbers that a network may have, 1.6 GB; the largest that is shipped has 0.27e9.
 MOST_NUMBERS = 400_000_000
@@ -68,7 +74,7 @@ class Network:
             )
         build = table.resolve(table.NETWORKS[kind].builder)
         self.signal = table.NETWORKS[kind].reads
-        check_process()
+        prepare_process()
         most = min(most_numbers or MOST_NUMBERS, MOST_NUMBERS)
         with own_settings(), forgotten_gradients(), _bounded(most):
             try:
@@ -196,7 +202,7 @@ class Network:
             Estimates by target: magnitudes of the same shape, or waveforms, which are as long or,
             if they are of the middle, shorter.
         """
-        check_process()
+        prepare_process()
         is_waveform = self.signal == "waveform"
         read = mixture if is_waveform else np.ascontiguousarray(np.moveaxis(mixture, 3, 2))
         with own_settings():
