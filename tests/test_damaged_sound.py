@@ -219,6 +219,13 @@ def test_an_edit_list_that_leaves_sound_out_is_told(healthy):
     np.testing.assert_array_equal(found, true[: round(1.8 * RATE)])
 
 
+def test_an_mpeg4_that_does_not_state_its_length_is_told(healthy):
+    place = healthy["alac"].index(b"mdhd") + 16  # version and flags, two dates, units in a second
+    content = with_field(healthy["alac"], place, (1 << 31).to_bytes(4, "big") + bytes(4))
+    with pytest.warns(UserWarning, match="does not state how long its sound is"):
+        read(content)
+
+
 @pytest.mark.parametrize(
     ("layout", "rate", "changed"),
     # 44.1 kHz in stereo is MPEG 1, whose notes have a checksum that encoders agree on

@@ -139,6 +139,15 @@ def test_a_choice_that_is_none_is_refused(index):
     assert menu.value == "page"
 
 
+def test_a_page_does_not_change_the_choices():
+    menu = _dropdown.Dropdown(description="Save", options=["stems", "page"], value="page")
+    with pytest.raises(t.TraitError, match="a page cannot change its choices"):
+        menu.set_state({"_options_labels": ["stems"]})
+    assert menu._options_labels == ("stems", "page")
+    menu.options = [("one", 1)]
+    assert menu.value == 1
+
+
 class Fuzz:
     """What a browser sends to a widget and to all that it owns."""
 

@@ -160,7 +160,10 @@ class Decoder:
         # MPEG-4 states which part of its sound is played: all but what the encoder added, or less
         with suppress(av.FFmpegError, AudioError), file.container(ignore_editlist="1") as container:
             whole = container.streams[self._stream.index]
-            if not (whole.duration and whole.time_base and whole.frames and self.seconds):
+            if not whole.frames:  # in pieces, each of which tells its own
+                return
+            if not (whole.duration and whole.time_base and self.seconds):
+                self.noticed.append("it does not state how long its sound is")
                 return
             seconds = float(whole.duration * whole.time_base)
             added = _MOST_ADDED_FRAMES * seconds / whole.frames if self.pads else self._jump

@@ -26,3 +26,9 @@ class Dropdown(w.Dropdown):
         if n_choices and not (index is not None and 0 <= index < n_choices):
             raise t.TraitError(f"{self.description} needs one of its {n_choices} choices")
         return index
+
+    @t.validate("_options_labels")
+    def _validated_labels(self, proposal: Any) -> Any:
+        if proposal["value"] != tuple(label for label, _ in self._options_full):
+            raise t.TraitError(f"{self.description}: a page cannot change its choices")
+        return proposal["value"]
