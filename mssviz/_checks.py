@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mssviz._paths import expanded
+from mssviz._values import shown
 from mssviz.errors import ParameterError
 
 
@@ -33,11 +34,46 @@ def as_path(value: Any, what: str) -> Path:
     return expanded(value)
 
 
+def below(base: Path, text: str, where: str) -> Path:
+    """Path in a folder that a table names; one that leads out of the folder is refused.
+
+    Parameters
+    ----------
+    base
+        Folder that the paths of the table are relative to.
+    text
+        Path as it stands in the table.
+    where
+        Table and line, for the message.
+
+    Raises
+    ------
+    ParameterError
+        If the path leads out of the folder.
+    """
+    path = base / text
+    if not path.absolute().is_relative_to(base.absolute()) or ".." in Path(text).parts:
+        raise ParameterError(
+            f"{where}: {shown(text)} leads out of {base}; give as root the folder that holds all "
+            "sounds"
+        )
+    return path
+
+
 def check_number(value: Any, name: str) -> None:
     """Raise `ParameterError` unless a value is a number: 2, 2.0 or NumPy's, but not ``"2"``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         hint = "; write it without quotes" if isinstance(value, str) else ""
         raise ParameterError(f"{name} must be a number (got {reprlib.repr(value)}){hint}")
+
+
+def check_count(value: Any, name: str, least: int) -> None:
+    """Raise `ParameterError` unless a value is a whole number, and not less than the least one."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise ParameterError(
+            f"{name} must be a whole number, {least} or more (got {reprlib.repr(value)})"
+        )
 
 
 def check_waveforms(signals: Any, name: str) -> None:

@@ -112,20 +112,41 @@ class Track:
                 raise ParameterError(f"duration must be more than 0 s (got {self.duration})")
 
     def excerpt(self, start: float, duration: float) -> "Track":
-        """Take an excerpt of the track, in seconds, as a track of its own."""
+        """Take an excerpt of the track as a track of its own.
+
+        Parameters
+        ----------
+        start, duration
+            Part to take, in seconds from the track's beginning. A track that ends earlier ends the
+            excerpt.
+
+        Raises
+        ------
+        ParameterError
+            If the part is none, or begins outside of the track as far as that is known.
+        """
         check_number(start, "start")
+        check_number(duration, "duration")
+        end = math.inf if self.duration is None else self.duration
+        if not (0 <= start < end and duration > 0):
+            within = "at 0 or later" if self.duration is None else f"in the track's {end:.2f} s"
+            raise ParameterError(
+                f"{self.name}: an excerpt begins {within} and lasts more than 0 s (got {start} and "
+                f"{duration})"
+            )
+        if self.duration is not None:
+            duration = min(duration, self.duration - start)
         return replace(self, start=self.start + start, duration=duration)
 
     @property
     def seconds(self) -> float | None:
         """Length, in seconds, as the headers of its files tell; None if one does not."""
-        if self.duration is not None:
-            return self.duration
         found = [seconds_of(path, stream) for path, stream in self._every_file]
         known = [seconds for seconds in found if seconds is not None]
         if len(known) < len(found):
-            return None
-        return max(0.0, self._end(known) - self.start - self.skip_end)
+            return self.duration
+        left = max(0.0, self._end(known) - self.start - self.skip_end)
+        return left if self.duration is None else min(left, self.duration)
 
     @property
     def files(self) -> list[Path]:
@@ -221,8 +242,9 @@ class Track:
             missing = (longest - len(part.waveform)) / sample_rate
             if missing > MAX_MISSING_SECONDS:
                 end = self.start + offset + len(part.waveform) / sample_rate
+                ends = "ends at" if len(part.waveform) else "ends before"
                 warnings.warn(
-                    f"{part.path}: ends at {end:.2f} s, {missing:.2f} s before the longest of "
+                    f"{part.path}: {ends} {end:.2f} s, {missing:.2f} s before the longest of "
                     f"{self.name}; silence stands for the rest",
                     stacklevel=3,
                 )

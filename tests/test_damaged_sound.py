@@ -227,16 +227,19 @@ def test_an_mpeg4_that_does_not_state_its_length_is_told(healthy):
 
 
 @pytest.mark.parametrize(
-    ("layout", "rate", "changed"),
-    # 44.1 kHz in stereo is MPEG 1, whose notes have a checksum that encoders agree on
-    [("stereo", 44100, b"\x24\x04\x4d"), ("stereo", RATE, b"\xff\xf3\x3c")],
+    ("rate", "changed", "said"),
+    [
+        # 44.1 kHz in stereo is MPEG 1, whose notes have a checksum that encoders agree on
+        (44100, b"\x24\x04\x4d", "what its encoder noted in front is damaged"),
+        (RATE, b"\xff\xf3\x3c", "it notes more added silence than encoders add"),
+    ],
 )
-def test_mp3_whose_notes_are_damaged_is_read_with_all_that_its_encoder_added(layout, rate, changed):
+def test_mp3_whose_notes_are_wrong_is_read_with_all_that_its_encoder_added(rate, changed, said):
     content = mutated_sound.through_av("mp3", "libmp3lame", rate)
     true, _ = read(content)
     place = content.index(b"Lavf", 60) + 21
     assert content[place : place + 3] != changed
-    with pytest.warns(UserWarning, match="its encoder noted in front is damaged"):
+    with pytest.warns(UserWarning, match=said):
         found, _ = read(with_field(content, place, changed))
     assert len(found) > len(true)
     late = [found[added : added + len(true)] for added in range(len(found) - len(true) + 1)]
@@ -264,6 +267,23 @@ def test_pcm_that_would_be_silent_for_days_is_refused(healthy):
     assert healthy["caf"][place : place + 4] == (1).to_bytes(4, "big")  # frames in a packet
     with pytest.raises(AudioError, match="damaged, of its first"):
         read(with_field(healthy["caf"], place, (7 << 16).to_bytes(4, "big")))
+
+
+def test_alac_in_caf_whose_last_frame_counts_as_whole_is_not_damaged():
+    content = mutated_sound.through_av("caf", "alac")
+    place = content.index(b"pakt") + 12
+    n_packets = int.from_bytes(content[place : place + 8], "big")
+    # as FFmpeg 5 states it: whole packets, and nothing that the last one lacks
+    stated = (n_packets * 4096).to_bytes(8, "big") + bytes(8)
+    found, repairs = read(with_field(content, place + 8, stated))
+    assert repairs == []
+    np.testing.assert_allclose(found, mutated_sound.song(), atol=2**-15)
+
+
+def test_aac_of_a_low_rate_ends_where_it_is_stated():
+    content = mutated_sound.through_av("ipod", "aac", 8000)
+    found, _ = read(content)
+    assert abs(len(found) - mutated_sound.SECONDS * 8000) <= 16
 
 
 def test_alac_in_caf_is_read_to_its_last_sample():

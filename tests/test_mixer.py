@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -41,6 +42,7 @@ def sent(mixer, monkeypatch):
 
 def ask(mixer, have=None):
     mixer._handle_custom_msg({"kind": "ask", "have": have or {}}, [])
+    mixer._sender.wait()
 
 
 def decode(data):
@@ -202,6 +204,7 @@ def test_nonsense_from_the_browser_is_passed_over(mixer, sent):
         mixer._handle_custom_msg(content, [])
     assert sent == []
     mixer._handle_custom_msg({"kind": "ask", "have": 3}, [])
+    mixer._sender.wait()
     assert len(sent) == 3
 
 
@@ -341,3 +344,20 @@ def test_rates_that_flac_cannot_state_are_refused(rate):
 
 def test_the_highest_rate_of_flac_is_played():
     assert Mixer({"a": np.zeros((100, 1), np.float32)}, 655_350).encoded()["a"]
+
+
+def test_other_messages_do_not_wait_for_tracks(mixer, monkeypatch):
+    begun, done = threading.Event(), threading.Event()
+
+    def slow(name):
+        begun.set()
+        done.wait(20)
+        return 1, 1.0, b""
+
+    monkeypatch.setattr(mixer._tracks, "file", slow)
+    mixer._handle_custom_msg({"kind": "ask", "have": {}}, [])
+    assert begun.wait(20)
+    mixer.set_state({"playing": True})  # nothing of this would come while the handler encodes
+    assert mixer.playing
+    done.set()
+    mixer._sender.wait()

@@ -1,9 +1,12 @@
 """What may be opened as a sound file, under which names, and what is made of its header."""
 
+import errno
 import io
 import os
 import socket
 import struct
+import tempfile
+from pathlib import Path
 
 import av
 import numpy as np
@@ -256,3 +259,48 @@ def test_floats_as_large_as_integers_are_told_once():
     ):
         assert len(list(reader.blocks(0.1))) > 5
     assert len(told) == 1
+
+
+# --- What goes wrong while FFmpeg reads -------------------------------------------------------
+
+
+class Failing(io.BytesIO):
+    """A file that raises something when it is read for the so-manieth time."""
+
+    def __init__(self, content, number, error):
+        super().__init__(content)
+        self._left, self._error = number, error
+
+    def read(self, size=-1):
+        self._left -= 1
+        if self._left == 0:
+            raise self._error
+        return super().read(size)
+
+
+def all_reads(container, codec):
+    """Content of a file, and how often it is read."""
+    with tempfile.NamedTemporaryFile(suffix=f".{container}") as file:
+        write_audio(file.name, song(), RATE, codec=codec)
+        content = Path(file.name).read_bytes()
+    counted = Failing(content, -1, OSError())
+    load_audio(counted)
+    return content, -1 - counted._left
+
+
+@pytest.mark.parametrize("codec", ["wav", "flac", "mp3", "ogg", "m4a"])
+def test_an_interruption_while_a_file_is_read_is_one(codec):
+    content, n_reads = all_reads(codec, codec)
+    assert n_reads > 2
+    for number in range(1, n_reads + 1):
+        with pytest.raises(KeyboardInterrupt):
+            load_audio(Failing(content, number, KeyboardInterrupt()))
+        load_audio(io.BytesIO(content))  # and nothing of it comes later
+
+
+@pytest.mark.parametrize("codec", ["wav", "flac", "mp3", "ogg", "m4a"])
+def test_a_disk_that_fails_is_told_as_such(codec):
+    content, n_reads = all_reads(codec, codec)
+    for number in range(1, n_reads + 1):
+        with pytest.raises((AudioError, ParameterError), match="Input/output error"):
+            load_audio(Failing(content, number, OSError(errno.EIO, "Input/output error")))

@@ -74,7 +74,7 @@ def test_what_an_encoder_adds_is_no_matter(song):
 def test_a_part_behind_a_stems_end_is_silent(song):
     bass = sound(1)
     track = song(vocals=sound(0, 0.5), bass=bass)
-    with pytest.warns(UserWarning, match=r"vocals\.wav: ends at 0\.60 s"):
+    with pytest.warns(UserWarning, match=r"vocals\.wav: ends before 0\.60 s"):
         mixture, stems = track.load(0.6, 0.3)
     assert not stems["vocals"].any()
     assert np.array_equal(mixture, bass[26460:39690])

@@ -18,7 +18,7 @@ from mssviz.errors import MssvizError
 from mssviz.insight import Surgery
 from mssviz.separators import Separator
 from mssviz.stft import StftParams, stft
-from mssviz.widgets import _box, _dropdown, _menu, _picker, _press, _slider, _view
+from mssviz.widgets import _box, _dropdown, _menu, _picker, _press, _slider, _view, _widget
 from mssviz.widgets.explorer import save_controls, stage, tour
 from mssviz.widgets.explorer.why import panel, section
 from tests.counts import SEED, count
@@ -35,7 +35,7 @@ SOURCES = "".join(path.read_text("utf-8") for path in Path(widgets.__file__).par
 KINDS = sorted(set(re.findall(r'\bkind == "(\w+)"', SOURCES)))
 KEYS = sorted(set(re.findall(r'(?:message|content)(?:\.get\(|\[)"(\w+)"', SOURCES)))
 #: Classes that are not shown by themselves; sections are tried with the panel that has them all.
-BASES = {_view.View, _box.Box}
+BASES = {_view.View, _box.Box, _widget.KernelWidget, _widget.Widget}
 
 
 def every_widget():
@@ -141,11 +141,25 @@ def test_a_choice_that_is_none_is_refused(index):
 
 def test_a_page_does_not_change_the_choices():
     menu = _dropdown.Dropdown(description="Save", options=["stems", "page"], value="page")
-    with pytest.raises(t.TraitError, match="a page cannot change its choices"):
+    with pytest.raises(t.TraitError, match="a page cannot set _options_labels"):
         menu.set_state({"_options_labels": ["stems"]})
     assert menu._options_labels == ("stems", "page")
     menu.options = [("one", 1)]
     assert menu.value == 1
+
+
+def test_what_is_read_only_is_so_for_a_page_too(tmp_path):
+    tried = 0
+    for make in MAKE.values():
+        widget = make(tmp_path / str(tried))
+        locked = [name for name, each in widget.traits(sync=True).items() if each.read_only]
+        for name in locked:
+            before = getattr(widget, name)
+            with pytest.raises(t.TraitError, match=f"a page cannot set {name}"):
+                widget.set_state({name: before})
+            tried += 1
+        widget.close()
+    assert tried > 10
 
 
 class Fuzz:

@@ -1,5 +1,7 @@
 """From packets of a sound file to samples with their times; undecodable packets are left out."""
 
+import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -13,7 +15,6 @@ from mssviz._sound.file import SoundFile, missing_bytes
 from mssviz._sound.framing import FlacFrames, Frame, MpegFrames
 from mssviz._sound.ogg import OggPages
 from mssviz._typing import Waveform
-from mssviz.errors import AudioError
 
 _MPEG4 = "mov,mp4,m4a,3gp,3g2,mj2"
 # Containers whose header states the length to the sample, so that a shorter file is damaged.
@@ -31,6 +32,9 @@ _CHECKED = {"flac", "wavpack", "tta", "ape"}
 _JUMP_SECONDS, _LOOSE_JUMP_SECONDS = 0.01, 0.05
 _MOST_FAILURES = 1000
 _LEAST_FILLED_SECONDS = 60.0
+_ALAC_FRAME = 4096
+# Length that Matroska's programs note for each stream.
+_DURATION = re.compile(r"(\d{2,}):([0-5]\d):([0-5]\d(?:\.\d{1,9})?)")
 # Frames that an encoder of MPEG-4 adds in front and behind: Apple's 2112 samples and less than one.
 _MOST_ADDED_FRAMES = 3.1
 
@@ -80,6 +84,8 @@ class Decoder:
         Seconds of silence that may stand for what cannot be decoded, before the end is known.
     pads : bool
         Whether the codec has whole frames only, so that more can come than is stated.
+    rounding : int
+        Number of samples by which the stated end may be off where the codec is exact.
     noticed : list of str
         What else is wrong with the file, although all that it states can be read.
     """
@@ -88,7 +94,7 @@ class Decoder:
         self, file: SoundFile, container: Any, stream: Any, n_channels: int, sample_rate: int
     ) -> None:
         self.name, self.n_channels, self.sample_rate = file.name, n_channels, sample_rate
-        self._container, self._stream = container, stream
+        self._file, self._container, self._stream = file, container, stream
         self._context = stream.codec_context
         self._context.thread_count = 1  # with more threads, an error comes with another packet
         if self._context.name in _CHECKED:
@@ -97,6 +103,7 @@ class Decoder:
         self._resampler: Any = None
         self._kind: object = None
         self._format = container.format.name
+        self._is_matroska = self._format == "matroska,webm"
         if self._format == "caf" and not self.pads:
             # FFmpeg 8 takes what the last frame lacks off it once more
             self._context.flags2 |= av.codec.context.Flags2.skip_manual
@@ -104,6 +111,8 @@ class Decoder:
         is_exact = self._format in _EXACT_STAMPS
         self._jump = _JUMP_SECONDS if is_exact else _LOOSE_JUMP_SECONDS
         self.tolerance = round(self._jump * sample_rate)
+        # MPEG-4 states in thousandths of a second how much is played
+        self.rounding = math.ceil(sample_rate / 1000) if self._format == _MPEG4 else 0
         self.restarts, self.lacks_end_mark = not is_exact, False
         self.noticed: list[str] = []
         self._frames: MpegFrames | FlacFrames | OggPages | None = None
@@ -114,7 +123,9 @@ class Decoder:
             exact = self._frames.stated
         self.stated = round(self.seconds * sample_rate) if exact and self.seconds else None
         # Matroska states the length, which includes the pictures', to the millisecond
-        is_sound = self._format == "matroska,webm" and len(container.streams) == 1
+        is_sound = self._is_matroska and (
+            len(container.streams) == 1 or self._noted_length() is not None
+        )
         self.is_estimated = self.stated is None and not is_sound
         if self._format == _MPEG4:
             self._compare_edits(file)
@@ -145,9 +156,17 @@ class Decoder:
         if stream.duration and stream.time_base:
             missing = n_missing_bytes * 8 / (self._context.bit_rate or 1)
             return float(stream.duration * stream.time_base) + missing
-        if self._container.duration:
-            return float(self._container.duration / av.time_base)
-        return None
+        whole = float(self._container.duration / av.time_base) if self._container.duration else None
+        noted = self._noted_length() if self._is_matroska else None
+        return min(noted, whole or noted) if noted else whole
+
+    def _noted_length(self) -> float | None:
+        # of this stream, in seconds; the container's is that of its longest, such as pictures
+        found = _DURATION.fullmatch(self._stream.metadata.get("DURATION", ""))
+        if not found:
+            return None
+        hours, minutes, seconds = found.groups()
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
 
     def _find_most(self, n_bytes: int) -> float:
         # seconds that the file can have: as stated, but of PCM no more than a byte a value
@@ -158,7 +177,7 @@ class Decoder:
 
     def _compare_edits(self, file: SoundFile) -> None:
         # MPEG-4 states which part of its sound is played: all but what the encoder added, or less
-        with suppress(av.FFmpegError, AudioError), file.container(ignore_editlist="1") as container:
+        with file.container(ignore_editlist="1") as container:
             whole = container.streams[self._stream.index]
             if not whole.frames:  # in pieces, each of which tells its own
                 return
@@ -166,7 +185,7 @@ class Decoder:
                 self.noticed.append("it does not state how long its sound is")
                 return
             seconds = float(whole.duration * whole.time_base)
-            added = _MOST_ADDED_FRAMES * seconds / whole.frames if self.pads else self._jump
+            added = seconds / whole.frames * (_MOST_ADDED_FRAMES if self.pads else 1)
             if seconds - self.seconds > added:
                 self.noticed.append(
                     f"its edit list leaves {seconds - self.seconds:.2f} s of its sound out"
@@ -180,6 +199,9 @@ class Decoder:
         frame_length
             Length of the last frame, in samples.
         """
+        if self._format == "caf" and self._context.name == "alac":
+            # FFmpeg 5 and earlier state the last frame as if it were whole
+            return _ALAC_FRAME if (self.stated or 1) % _ALAC_FRAME == 0 else 0
         return frame_length if self._format in (_MPEG4, "mp3") else 0
 
     def pieces(self, first: int) -> Iterator[Piece]:
@@ -277,8 +299,10 @@ class Decoder:
                 for packet in self._container.demux(self._stream):
                     yield packet
                     failures = 0
+                self._file.check()
                 return
             except av.FFmpegError:
+                self._file.check()
                 failures += 1
 
     def _decoded(self, packet: Any) -> list[tuple[Fraction | None, Waveform]] | None:

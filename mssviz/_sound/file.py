@@ -7,6 +7,8 @@ address, and no container in it can name other files.
 import io
 import os
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
 
@@ -69,17 +71,20 @@ class SoundFile:
             given = getattr(source, "name", None)
             self.name = _label(given) if isinstance(given, str) else "sound in memory"
             self._suffix = Path(given).suffix if isinstance(given, str) else ""
-        size = self._raw.seek(0, os.SEEK_END)
+        self._raised: list[BaseException] = []  # while FFmpeg read
+        with self._reading():
+            size = self._raw.seek(0, os.SEEK_END)
         if not size:
             self.close()
             raise AudioError(f"{self.name}: is empty (0 bytes); copy or record it again")
-        start = _end_of_tags(self._raw)
+        with self._reading():
+            start = _end_of_tags(self._raw)
         self._start = start if start < size else 0
         self.size = size - self._start
 
     def view(self) -> "View":
         """A reader with a position of its own."""
-        return View(self._raw, self._start, self.size, f"sound{self._suffix}")
+        return View(self._read_at, self.size, f"sound{self._suffix}")
 
     def container(self, **options: str) -> Any:
         """Open the file with FFmpeg.
@@ -94,12 +99,38 @@ class SoundFile:
         AudioError
             If FFmpeg does not know the format.
         """
+        view = _Watched(self._read_at, self.size, f"sound{self._suffix}", self._raised)
         try:
-            return av.open(self.view(), "r", options=_OPTIONS | options, **_TAGS)
+            container = av.open(view, "r", options=_OPTIONS | options, **_TAGS)
+            self.check()
+            return container
         except (av.FFmpegError, OSError, ValueError) as error:
+            self.check()
             raise AudioError(
                 f"{self.name}: not a sound file that FFmpeg knows, or damaged at its start "
                 f"({reason(error)}); convert or copy it again"
+            ) from error
+
+    def check(self) -> None:
+        """Raise what was raised while FFmpeg read, such as an interruption.
+
+        FFmpeg takes it for the end of the file, or for damage.
+        """
+        if self._raised:
+            raise self._raised.pop()
+
+    def _read_at(self, offset: int, size: int) -> bytes:
+        with self._reading():
+            self._raw.seek(self._start + offset)
+            return self._raw.read(size) or b""
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise AudioError(
+                f"{self.name}: cannot be read ({reason(error)}); check the disk, or copy the file"
             ) from error
 
     def close(self) -> None:
@@ -113,23 +144,22 @@ class View:
 
     Parameters
     ----------
-    raw
-        Open file.
-    start, size
-        First byte of the part, and its size in bytes.
+    read
+        Function that reads the file, from a byte of the part, so many bytes.
+    size
+        Size of the part, in bytes.
     name
         Name of the file, whose suffix helps FFmpeg to guess the format.
     """
 
-    def __init__(self, raw: BinaryIO, start: int, size: int, name: str) -> None:
-        self._raw, self._start, self.size, self.name = raw, start, size, name
+    def __init__(self, read: Callable[[int, int], bytes], size: int, name: str) -> None:
+        self._read, self.size, self.name = read, size, name
         self._at = 0
 
     def read(self, size: int = -1) -> bytes:
         """Read at most `size` bytes, or all that are left if `size` is negative."""
         left = max(0, self.size - self._at)
-        self._raw.seek(self._start + self._at)
-        found = self._raw.read(left if size < 0 else min(size, left)) or b""
+        found = self._read(self._at, left if size < 0 else min(size, left))
         self._at += len(found)
         return found
 
@@ -147,6 +177,42 @@ class View:
         """Read at most `size` bytes from `offset`."""
         self.seek(offset)
         return self.read(size)
+
+
+class _Watched(View):
+    """A `View` that FFmpeg reads: nothing is raised there, as FFmpeg would not hand it on.
+
+    Parameters
+    ----------
+    read, size, name
+        The same as for `View`.
+    raised
+        List that takes what is raised; the file ends there.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[int, int], bytes],
+        size: int,
+        name: str,
+        raised: list[BaseException],
+    ) -> None:
+        super().__init__(read, size, name)
+        self._raised = raised
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return b"" if self._raised else super().read(size)
+        except BaseException as error:
+            self._raised.append(error)
+            return b""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return super().seek(offset, whence)
+        except BaseException as error:
+            self._raised.append(error)
+            return self._at
 
 
 def missing_bytes(view: View) -> int:

@@ -97,10 +97,8 @@ class MpegFrames:
         if info is not None:
             self._delay, self._missing = info.delay, max(0, info.n_frames - n_found)
             self.stated = info.n_samples if n_infos == 1 else None
-            if info.is_damaged:
-                self.noticed.append(
-                    "what its encoder noted in front is damaged, so silence that it added may stay"
-                )
+            if info.noticed:
+                self.noticed.append(f"{info.noticed}, so silence that its encoder added may stay")
 
     def frames(self) -> Iterator[Frame]:
         """All frames in order; if bytes between two are damaged, the second one comes later."""
@@ -314,7 +312,7 @@ class _Info(NamedTuple):
     n_frames: int
     delay: int  # samples that encoder and decoder put in front
     n_samples: int
-    is_damaged: bool = False  # which leaves samples that encoder and decoder add
+    noticed: str = ""  # why samples that encoder and decoder add are left
 
 
 def _info_place(head: bytes) -> int:
@@ -341,8 +339,10 @@ def _parse_info(frame: bytes, header: _Header) -> _Info | None:
     if frame[lame : lame + 4] in (b"LAME", b"Lavf", b"Lavc"):
         both = int.from_bytes(frame[lame + 21 : lame + 24], "big")
         front, behind = both >> 12, both & 0xFFF
-        if max(front, behind) > _MOST_ADDED or not _holds_checksum(frame, lame + 34):
-            return _Info(n_frames, 0, n_samples, is_damaged=True)
+        if not _holds_checksum(frame, lame + 34):
+            return _Info(n_frames, 0, n_samples, "what its encoder noted in front is damaged")
+        if max(front, behind) > _MOST_ADDED:
+            return _Info(n_frames, 0, n_samples, "it notes more added silence than encoders add")
         if front + behind < n_samples:
             delay = front + 529  # a decoder adds 529 samples, as the tag defines
             n_samples -= front + behind

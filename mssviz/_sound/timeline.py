@@ -118,7 +118,7 @@ class Timeline:
     def _ended(self, blocks: Iterator[Block]) -> Iterator[Block]:
         # cut at the stated end where codecs have whole frames only, unless much more comes
         stated, most = self._decoder.stated, round(_CUT_SECONDS * self._rate)
-        most_beyond = most if self._decoder.pads else 0
+        pads = self._decoder.pads
         beyond: list[Block] = []
         stop = size = 0
         for block in blocks:
@@ -131,13 +131,15 @@ class Timeline:
                 yield block._replace(samples=block.samples[:n_inside])
             position, samples = block.position + n_inside, block.samples[n_inside:]
             beyond.append(Block(position, samples, block.is_sound))
-            if stop - stated > most_beyond:
+            if stop - stated > (max(most, size) if pads else self._decoder.rounding):
                 self._warn(
                     f"goes on behind the end that its header states, {stated / self._rate:.2f} s; "
                     "all is read"
                 )
                 yield from beyond
                 stated = None
+        if not pads and stated is not None:
+            yield from beyond
         missing = (stated or 0) - stop
         if stop and self._decoder.end_tolerance(size) < missing <= max(most, 2 * size):
             yield from self._silence(stop, missing)
@@ -152,7 +154,8 @@ class Timeline:
             raise self._too_little(n_samples)
         expected = self._decoder.seconds
         missing = 0.0 if expected is None else expected - seconds
-        if self._decoder.must_be_complete and missing > _CUT_SECONDS:
+        tolerated = max(_CUT_SECONDS, self._decoder.end_tolerance(0) / self._rate)
+        if self._decoder.must_be_complete and missing > tolerated:
             readable = max(0, (100 * n_samples - 100 * first) // self._rate) / 100
             raise AudioError(
                 f"{name}: cut short, its header states {expected:.2f} s but it ends after "

@@ -232,4 +232,4 @@ def residual_db(mixture: Waveform, stems: Iterable[Waveform]) -> float:
 
 
 def _ratio_db(error: float, power: float) -> float:
-    return 10 * float(np.log10(max(error, 1e-30) / power)) if power else float("nan")
+    return 10 * float(np.log10(max(error / power, 1e-30))) if power else float("nan")

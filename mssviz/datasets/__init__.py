@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mssviz import presets
-from mssviz._checks import as_path
+from mssviz._checks import as_path, below
 from mssviz._stems import (
     ACCOMPANIMENT,
     MIXTURE,
@@ -243,7 +243,8 @@ def from_csv(path: PathLike, root: PathLike | None = None) -> dict[str, Track]:
     Raises
     ------
     ParameterError
-        If the file is no such table, a row is incomplete or too long, or a path appears twice.
+        If the file is no such table, a row is incomplete or too long, or a path appears twice or
+        leads out of the folder.
     """
     path = as_path(path, "a table")
     columns, rows = read_table(path)
@@ -263,8 +264,9 @@ def from_csv(path: PathLike, root: PathLike | None = None) -> dict[str, Track]:
         if empty or name in tracks:
             what = f"{', '.join(empty)} is empty" if empty else f"{name} appears twice"
             raise ParameterError(f"{path}, line {number}: {what}")
-        stems = {source: (base / row[c], 0) for c, source in sources.items()}
-        tracks[name] = Track(name, stems, mixture=(base / name, 0))
+        where = f"{path}, line {number}"
+        stems = {source: (below(base, row[c], where), 0) for c, source in sources.items()}
+        tracks[name] = Track(name, stems, mixture=(below(base, name, where), 0))
     if not tracks:
         raise ParameterError(f"{path}: holds no rows; each track needs one")
     return tracks

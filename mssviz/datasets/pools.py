@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import cycle, islice
 from pathlib import Path
 
-from mssviz._checks import as_path
+from mssviz._checks import as_path, below
 from mssviz._stems import (
     MIXTURE,
     by_source,
@@ -20,7 +20,6 @@ from mssviz._stems import (
     subfolders,
 )
 from mssviz._typing import PathLike
-from mssviz._values import shown
 from mssviz.errors import ParameterError
 from mssviz.tracks import Track
 
@@ -78,18 +77,9 @@ def from_stem_table(path: PathLike, root: PathLike | None = None) -> dict[str, T
         empty = [column for column in ("instrum", "path") if not row[column]]
         if empty:
             raise ParameterError(f"{path}, line {number}: {empty[0]} is empty")
-        if not _is_below(base, row["path"]):
-            raise ParameterError(
-                f"{path}, line {number}: {shown(row['path'])} leads out of {base}; give as root "
-                "the folder that holds all sounds"
-            )
-        pools.setdefault(source_name(row["instrum"]), []).append(base / row["path"])
+        sound = below(base, row["path"], f"{path}, line {number}")
+        pools.setdefault(source_name(row["instrum"]), []).append(sound)
     return _mixes(path, pools)
-
-
-def _is_below(base: Path, text: str) -> bool:
-    path = (base / text).absolute()
-    return path.is_relative_to(base.absolute()) and ".." not in Path(text).parts
 
 
 def _mixes(where: PathLike, pools: Mapping[str, list[Path]]) -> dict[str, Track]:

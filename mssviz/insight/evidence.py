@@ -27,9 +27,11 @@ from typing import Any
 
 import numpy as np
 
+from mssviz._checks import check_count, check_number
 from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Mask, Progress, Waveform
 from mssviz.errors import ParameterError
+from mssviz.insight._cells import Cell, grid, quarters
 from mssviz.separation import MAGNITUDE, Separation
 from mssviz.separators import Separator
 from mssviz.stft import bins_to_hz, frames_to_time, istft_part, time_to_frames
@@ -38,15 +40,10 @@ from mssviz.stft import bins_to_hz, frames_to_time, istft_part, time_to_frames
 SILENCED = 1e-4
 #: Numbers of an occlusion's first cells along time and along frequency.
 FIRST_CELLS = (4, 2)
-#: Smallest side of a cell of an occlusion, in frames and in bins.
-LEAST_SIDE = 8
 #: Steps of integrated gradients before any is halved, at equal ratios of level.
 _FIRST_STEPS = 8
 #: Added to magnitudes before their logarithm; far below any that float32 holds beside others.
 _TINY = 1e-30
-
-#: First and last frame, first and last bin of a part of the input; the last are not in it.
-Cell = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +87,7 @@ class Evidence:
         Mask
             1 in these bins and 0 elsewhere, float32, of the same shape as `values`.
         """
+        check_number(share, "share")
         if not 0 < share <= 1:
             raise ParameterError(f"share must be above 0 and at most 1 (got {share})")
         gain = np.maximum(self.values, 0).ravel()
@@ -202,8 +200,7 @@ class MaskBin:
             Values that add up to the odds, less those of the same mixture 80 dB quieter, less
             `Evidence.rest_db`, which shrinks with more steps.
         """
-        if n_runs < _FIRST_STEPS:
-            raise ParameterError(f"n_runs must be {_FIRST_STEPS} or more (got {n_runs})")
+        check_count(n_runs, "n_runs", _FIRST_STEPS)
         edges = np.geomspace(SILENCED, 1.0, _FIRST_STEPS + 1)
         levels = [self.odds_with(np.full(self._patch.shape[1:3], e)) for e in edges]
         steps = []
@@ -237,8 +234,9 @@ class MaskBin:
             Pictures of growing detail: after the first cells, the one that matters most is cut into
             four, again and again. A cell's loss is spread evenly over its bins.
         """
+        check_count(n_runs, "n_runs", FIRST_CELLS[0] * FIRST_CELLS[1])
         cells: dict[Cell, float] = {}
-        waiting, done = _grid(self._field(), *FIRST_CELLS), 0
+        waiting, done = grid(self._field(), *FIRST_CELLS), 0
         with reporter(progress, unit="runs") as report:
             while waiting and done + len(waiting) <= n_runs:
                 for cell in waiting:
@@ -247,7 +245,7 @@ class MaskBin:
                     done += 1
                 yield self._painted(cells)
                 largest = sorted(cells, key=lambda cell: -abs(cells[cell]))
-                parts = ((cell, _quarters(cell)) for cell in largest)
+                parts = ((cell, quarters(cell)) for cell in largest)
                 cut, waiting = next(((c, p) for c, p in parts if len(p) > 1), (None, []))
                 if cut and done + len(waiting) <= n_runs:
                     del cells[cut]
@@ -416,6 +414,7 @@ def _index(separation: Separation, time: float, frequency: float) -> tuple[int, 
     """Numbers of the frame and the bin that are nearest to a time and a frequency."""
     preset, params = separation.preset, separation.preset.stft
     highest = float(bins_to_hz(preset.model_bins - 1, params))
+    check_number(frequency, "frequency")
     if not 0 <= frequency <= highest:
         raise ParameterError(
             f"frequency must lie between 0 and {highest:.0f} Hz, which is as far as {preset.name} "
@@ -427,24 +426,7 @@ def _index(separation: Separation, time: float, frequency: float) -> tuple[int, 
 def frame_at(separation: Separation, time: float) -> int:
     """Number of the frame nearest to a time in seconds, or `ParameterError` if there is none."""
     seconds = len(separation.mixture) / separation.sample_rate
+    check_number(time, "time")
     if not 0 <= time <= seconds:
         raise ParameterError(f"time must lie between 0 and {seconds:.2f} s (got {time})")
     return int(time_to_frames(time, separation.preset.stft))
-
-
-def _grid(whole: Cell, n_times: int, n_bands: int) -> list[Cell]:
-    """Cut a part of the input into cells that are as long, and as wide in octaves."""
-    times = np.linspace(*whole[:2], n_times + 1)
-    bands = np.geomspace(whole[2] + 1, whole[3] + 1, n_bands + 1) - 1
-    borders = [sorted({round(float(edge)) for edge in edges}) for edges in (times, bands)]
-    return [
-        (start, stop, low, high)
-        for start, stop in pairwise(borders[0])
-        for low, high in pairwise(borders[1])
-    ]
-
-
-def _quarters(cell: Cell) -> list[Cell]:
-    """Cut a cell along each side that is long enough for two."""
-    start, stop, low, high = cell
-    return _grid(cell, 1 + (stop - start >= 2 * LEAST_SIDE), 1 + (high - low >= 2 * LEAST_SIDE))

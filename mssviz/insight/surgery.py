@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mssviz._checks import check_number
 from mssviz._typing import AnyArray
 from mssviz.errors import ParameterError
 from mssviz.insight.evidence import frame_at
@@ -105,10 +106,14 @@ class Surgery(Separator):
             If there is no such site or channel, or the gain is no finite number.
         """
         n_channels = self.gates.site(site).n_channels
-        if not np.isfinite(gain):
-            raise ParameterError(f"gain must be a finite number (got {gain})")
+        check_number(gain, "gain")
+        if not abs(gain) <= np.finfo(np.float32).max:
+            raise ParameterError(f"gain must be finite in 32 bits (got {gain})")
         gains = self._gains.get(site, np.ones(n_channels, np.float32)).copy()
-        chosen = np.arange(n_channels) if channels is None else np.atleast_1d(channels)
+        try:
+            chosen = np.arange(n_channels) if channels is None else np.atleast_1d(channels)
+        except ValueError:  # rows of several lengths
+            chosen = np.array([channels], object)
         if chosen.dtype.kind not in "iu" or not ((chosen >= 0) & (chosen < n_channels)).all():
             raise ParameterError(
                 f"channels of {site} are whole numbers from 0 to {n_channels - 1} (got {channels})"

@@ -20,7 +20,7 @@ from mssviz.lessons.demonstration import (
     song_choice,
     steps,
 )
-from mssviz.lessons.exercise import Exercise, Wrong
+from mssviz.lessons.exercise import Exercise, Wrong, listed
 from mssviz.lessons.songs import PARAMS, SPLEETER, excerpt, separated
 from mssviz.scores import usdr
 from mssviz.separators import TWO_STEMS
@@ -364,9 +364,10 @@ def _judge_group(answer: Any) -> str:
 
 
 def _numbers(answer: Any) -> list[int]:
-    if isinstance(answer, str | Mapping) or not isinstance(answer, Iterable):
-        raise Wrong(f"The answer must be a list of numbers, such as [1, 2], not {shown(answer)}.")
-    found = list(answer)
+    refusal = f"The answer must be a list of numbers, such as [1, 2], not {shown(answer)}."
+    if isinstance(answer, Mapping):
+        raise Wrong(refusal)
+    found = listed(answer, refusal)
     if any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in found):
         raise Wrong("Components are whole numbers: give a list such as [1, 2].")
     if not found:

@@ -1,7 +1,7 @@
 """Lesson 13: what may be published, test songs that were trained on, and voices that fare worse."""
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -20,7 +20,7 @@ from mssviz.lessons.demonstration import (
     song_choice,
     steps,
 )
-from mssviz.lessons.exercise import Exercise, Wrong
+from mssviz.lessons.exercise import Exercise, Wrong, listed
 from mssviz.lessons.songs import SAMPLE_RATE, SECONDS, SONGS, SPLEETER, excerpt, separated
 from mssviz.scores import usdr
 
@@ -293,10 +293,10 @@ def _shared() -> Mapping[str, tuple[str, float]]:
 
 def _judge_shared(answer: Any) -> str:
     songs = _shared()
-    several = isinstance(answer, Iterable) and not isinstance(answer, str)
-    names = list(answer) if several else []
-    if not several or not all(isinstance(name, str) for name in names):
-        raise Wrong('The answer must be a list of names, such as ["song 4"].')
+    refusal = 'The answer must be a list of names, such as ["song 4"].'
+    names = listed(answer, refusal)
+    if not all(isinstance(name, str) for name in names):
+        raise Wrong(refusal)
     named = set(names)
     unknown = sorted(map(str, named - set(songs)))
     if unknown:

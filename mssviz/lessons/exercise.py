@@ -2,7 +2,7 @@
 
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,9 +42,23 @@ def number(answer: Any) -> float:
     """Take an answer that is a number; raise `Wrong` for any other."""
     if isinstance(answer, bool) or not isinstance(answer, numbers.Real):
         raise Wrong(f"The answer must be a number, not {shown(answer)}.")
-    if not math.isfinite(answer):
+    try:
+        found = float(answer)
+    except OverflowError:
+        raise Wrong("The answer is too large for a number with a fraction.") from None
+    if not math.isfinite(found):
         raise Wrong("The answer must be a finite number: is there a division by 0?")
-    return float(answer)
+    return found
+
+
+def listed(answer: Any, refusal: str) -> list[Any]:
+    """Take an answer that is a list or the like; raise `Wrong` with a text for any other."""
+    if isinstance(answer, str) or not isinstance(answer, Iterable):
+        raise Wrong(refusal)
+    try:
+        return list(answer)
+    except TypeError:  # an array without axes
+        raise Wrong(refusal) from None
 
 
 def sound(answer: Any, like: Waveform) -> AnyArray:

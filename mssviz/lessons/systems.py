@@ -1,7 +1,7 @@
 """Lesson 12: what systems give, a mask, magnitudes or waveforms; bands; and all on one song."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -22,7 +22,7 @@ from mssviz.lessons.demonstration import (
     song_choice,
     steps,
 )
-from mssviz.lessons.exercise import Exercise, Wrong
+from mssviz.lessons.exercise import Exercise, Wrong, listed
 from mssviz.lessons.songs import PARAMS, SAMPLE_RATE, SPLEETER, excerpt, separated
 from mssviz.scores import usdr
 from mssviz.stft import StftParams, istft, stft
@@ -254,9 +254,7 @@ MOST_BANDS, WIDEST_HZ, LIMIT_HZ = 30, 100.0, 1000.0
 
 
 def _widths(answer: Any) -> Sequence[int]:
-    if isinstance(answer, str) or not isinstance(answer, Iterable):
-        raise Wrong("The answer must be a list of widths in bins, from the lowest band up.")
-    found = list(answer)
+    found = listed(answer, "The answer must be a list of widths in bins, from the lowest band up.")
     if not all(isinstance(width, int | np.integer) and width > 0 for width in found):
         raise Wrong("Each width must be a whole number of bins, at least 1.")
     return [int(width) for width in found]

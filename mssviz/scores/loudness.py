@@ -48,6 +48,7 @@ def loudness_lufs(waveform: AnyArray, sample_rate: int) -> float:
         raise ParameterError(
             f"loudness is defined here for one or two channels (got {waveform.shape[1]})"
         )
+    sample_rate = audio.check_sample_rate(sample_rate, "sample_rate")
     if sample_rate < MIN_SAMPLE_RATE:
         raise ParameterError(f"sample_rate must be {MIN_SAMPLE_RATE} Hz or more")
     weighted = scipy.signal.sosfilt(k_weighting(sample_rate), waveform.astype(np.float64), axis=0)

@@ -4,13 +4,14 @@ Every measure rewards something and hides something, which its docstring says. N
 people hear: that is what `ListeningTest` is for.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mssviz import audio
-from mssviz._checks import check_waveforms
+from mssviz._checks import check_number, check_waveforms
 from mssviz._typing import AnyArray, Waveform
 from mssviz.audio import residual_db
 from mssviz.errors import ParameterError
@@ -130,6 +131,9 @@ def log_spectral_distance(
     Gray and Markel, "Distance measures for speech processing", IEEE TASSP 24(5), 1976.
     """
     sample_rate = audio.check_sample_rate(sample_rate, "sample_rate")
+    check_number(floor_db, "floor_db")
+    if not -math.inf < floor_db < 0:
+        raise ParameterError(f"floor_db must be below 0 and finite (got {floor_db})")
     s, e = checked_pair(reference, estimate)
     spectra = stft_frames(s, _GRID), stft_frames(e, _GRID)
     starts = range(0, len(spectra[0]), _BLOCK_FRAMES)

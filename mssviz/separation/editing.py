@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mssviz._checks import check_number
 from mssviz._fetch import no_progress
 from mssviz._files import new_file
 from mssviz._typing import AnyArray, Mask, PathLike, Progress
@@ -66,8 +67,14 @@ class Stroke:
     def __post_init__(self) -> None:
         if self.tool not in TOOLS:
             raise ParameterError(f"tool must be one of {', '.join(TOOLS)} (got {self.tool!r})")
-        if not len(self.points) or any(len(point) != 2 for point in self.points):
+        try:
+            shape = np.asarray(self.points, float).shape
+        except (TypeError, ValueError):  # no numbers, or rows of several lengths
+            shape = ()
+        if len(shape) != 2 or not shape[0] or shape[1] != 2:
             raise ParameterError("a stroke needs at least one point (seconds, hertz)")
+        for name in ("radius_seconds", "radius_hertz", "softness", "value"):
+            check_number(getattr(self, name), name)
         if len(self.points) > MAX_POINTS:
             raise ParameterError(
                 f"a stroke has at most {MAX_POINTS} points (got {len(self.points)}); draw it in "

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mssviz import audio, datasets
-from mssviz._files import content_digest, is_sealed, new_file, seal, writing
+from mssviz._files import content_digest, is_sealed, new_file, seal, sweep_once, writing
 from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.audio import residual_db
@@ -155,6 +155,7 @@ class Chunks:
 
     def decode(self, progress: bool | Progress = True) -> None:
         """Make the files that are missing."""
+        sweep_once(self.folder)  # what an interruption left; there may be nothing to write now
         todo = dict(self._missing)
         with reporter(progress, unit="track") as report:
             for done, (name, track) in enumerate(todo.items(), start=1):

@@ -6,18 +6,18 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-import anywidget
 import ipywidgets as w
 import traitlets as t
 from ipywidgets.widgets.widget_description import DescriptionWidget
 
 from mssviz.widgets import _static
+from mssviz.widgets._widget import Widget
 
 # by cell of a notebook: its latest run, and the boxes that were made in that run
 _made: dict[str, tuple[str, "weakref.WeakSet[Box]"]] = {}
 
 
-class _Guard(anywidget.AnyWidget):
+class _Guard(Widget):
     """Keeps keys in its box, names it, and says when the kernel has stopped; shows nothing else.
 
     In JupyterLab, a single letter that leaves a widget can delete its cell.

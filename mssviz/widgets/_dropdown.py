@@ -5,9 +5,11 @@ from typing import Any
 import ipywidgets as w
 import traitlets as t
 
+from mssviz.widgets._widget import KernelWidget
 
-class Dropdown(w.Dropdown):
-    """A drop-down; who has choices has chosen one, and no message from a page changes that.
+
+class Dropdown(KernelWidget, w.Dropdown):
+    """A drop-down: of its choices one is chosen, and no message from a page changes that.
 
     Parameters
     ----------
@@ -26,9 +28,3 @@ class Dropdown(w.Dropdown):
         if n_choices and not (index is not None and 0 <= index < n_choices):
             raise t.TraitError(f"{self.description} needs one of its {n_choices} choices")
         return index
-
-    @t.validate("_options_labels")
-    def _validated_labels(self, proposal: Any) -> Any:
-        if proposal["value"] != tuple(label for label, _ in self._options_full):
-            raise t.TraitError(f"{self.description}: a page cannot change its choices")
-        return proposal["value"]

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import anywidget
 import traitlets as t
 
 from mssviz.widgets import _static
+from mssviz.widgets._widget import Widget
 
 #: What the explorer has in its drawer; a saved page has some of it.
 DRAWERS = [
@@ -21,7 +21,7 @@ DRAWERS = [
 ]
 
 
-class Menu(anywidget.AnyWidget):
+class Menu(Widget):
     """A row of buttons, each of which opens a part of the explorer or of a saved page.
 
     What is open stands on the element around it, of class ``mssviz-explorer``: its attributes

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import anywidget
 import traitlets as t
 
 from mssviz.widgets import _static
+from mssviz.widgets._widget import Widget
 
 
-class Picker(anywidget.AnyWidget):
+class Picker(Widget):
     """A drop-down in groups; what is chosen is told by its tooltip.
 
     Parameters

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import anywidget
 import ipywidgets as w
 import traitlets as t
 
 from mssviz.widgets import _static
+from mssviz.widgets._widget import Widget
 
 
-class PressButton(anywidget.AnyWidget):
+class PressButton(Widget):
     """A button whose click carries what is chosen in the page.
 
     A click of ipywidgets can overtake changes of what is chosen: the page keeps a control's second

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-import anywidget
 import traitlets as t
 
 from mssviz.widgets import _static
 from mssviz.widgets._view import WRITTEN, Number
+from mssviz.widgets._widget import Widget
 
 
-class Slider(anywidget.AnyWidget):
+class Slider(Widget):
     """A number between two others; one that lies beyond them is refused.
 
     When the limits themselves change, the value follows to the nearer one.

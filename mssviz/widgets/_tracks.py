@@ -113,14 +113,14 @@ class Tracks:
         self.versions[name] += 1
         return _encode.flac(piece * self.gain, self.sample_rate)
 
-    def file(self, name: str) -> tuple[float, bytes]:
-        """Sound file of a track and its gain; each version of a track is encoded once."""
+    def file(self, name: str) -> tuple[int, float, bytes]:
+        """Version, gain and sound file of a track; each version is encoded once."""
         version = self.versions[name]
         if name not in self._encoded or self._encoded[name][0] != version:
             gain = self.gain
             data = _ENCODERS[self._codec](self._waveforms[name] * gain, self.sample_rate)
             self._encoded[name] = (version, gain, data)
-        return self._encoded[name][1:]
+        return self._encoded[name]
 
     def files(self, codec: Codec) -> dict[str, bytes]:
         """Sound files of all tracks, scaled by `gain`."""

@@ -5,11 +5,11 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import anywidget
 import ipywidgets as w
 import traitlets as t
 
 from mssviz.errors import ParameterError
+from mssviz.widgets._widget import Widget
 
 #: Traits by which views of one song move together. Times are in seconds from the song's beginning:
 #: ``start`` and ``stop`` are the edges in view, ``time`` is the playhead, ``selection`` is None or
@@ -36,7 +36,7 @@ def pair(help: str) -> "t.List[float]":  # noqa: A002, as of a trait
     return t.List(Number(), default_value=None, allow_none=True, minlen=2, maxlen=2, help=help)
 
 
-class View(anywidget.AnyWidget):
+class View(Widget):
     """A widget that can be linked with others along the song's time axis."""
 
     #: Names of the traits of `TIMELINE` that it has and shares with views that it is linked with.

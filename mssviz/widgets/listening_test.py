@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
-import anywidget
 import numpy as np
 import traitlets as t
 
@@ -18,6 +17,7 @@ from mssviz.scores.loudness import loudness_lufs as loudness_lufs
 from mssviz.widgets import _encode, _listening_answers, _static
 from mssviz.widgets._listening_trials import OPEN, check_trials, default_question, new_pages
 from mssviz.widgets._listening_trials import low_anchor as low_anchor
+from mssviz.widgets._widget import Widget
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ Method = Literal["mushra", "ab"]
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 96_000
 
 
-class ListeningTest(anywidget.AnyWidget):
+class ListeningTest(Widget):
     """A blind comparison of models by one listener: MUSHRA ratings, or A/B preferences.
 
     The browser learns which sound is which model's only when the test is over; until then it knows

@@ -1,12 +1,14 @@
 """The mixer: every track with level, pan, mute and solo, sample-aligned, in the browser."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import traitlets as t
 
 from mssviz._typing import AnyArray, Waveform
+from mssviz._worker import Worker
 from mssviz.errors import ParameterError
 from mssviz.widgets import _static
 from mssviz.widgets._span import Span
@@ -117,6 +119,7 @@ class Mixer(View):
         codec: Codec = "flac",
         **unknown: Any,
     ) -> None:
+        self._sender = Worker()  # first: `close` needs it, even where this fails
         if unknown:
             raise ParameterError(
                 f"Mixer has no parameter {', '.join(unknown)}; choose from pairs, colors, offset "
@@ -248,6 +251,11 @@ class Mixer(View):
             for s in self.strips
         ]
 
+    def close(self) -> None:
+        """Close it; tracks that nobody waits for any more are not encoded."""
+        self._sender.drop()
+        super().close()
+
     # --- validation ---------------------------------------------------------------------------
 
     @t.validate("captions")
@@ -292,8 +300,9 @@ class Mixer(View):
         return {"name": name, "version": self._tracks.versions[name], "gain": gain}
 
     def _send_track(self, name: str) -> None:
-        gain, data = self._tracks.file(name)
-        self.send({"kind": "audio"} | self._label(name, gain), [data])
+        version, gain, data = self._tracks.file(name)
+        label = {"name": name, "version": version, "gain": gain}
+        self.send({"kind": "audio"} | label, [data])
 
     def _answer(self, _: Any, content: Any, __: Any) -> None:
         if not isinstance(content, dict) or content.get("kind") != "ask":
@@ -302,4 +311,5 @@ class Mixer(View):
         have = have if isinstance(have, dict) else {}
         for name, version in self._tracks.versions.items():
             if have.get(name) != version:
-                self._send_track(name)
+                # long tracks take seconds, in which other messages, such as Cancel, must not wait
+                self._sender.do(partial(self._send_track, name), name)

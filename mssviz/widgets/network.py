@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import anywidget
 import ipywidgets as w
 import traitlets as t
 
@@ -14,6 +13,7 @@ from mssviz.insight import Surgery
 from mssviz.widgets import _static
 from mssviz.widgets._network_layout import label, layout, proportions
 from mssviz.widgets._view import WRITTEN, Number
+from mssviz.widgets._widget import Widget
 
 #: Largest gain that the slider sets.
 MAX_GAIN = 2.0
@@ -24,7 +24,7 @@ _AXES = {
 }
 
 
-class NetworkView(anywidget.AnyWidget):
+class NetworkView(Widget):
     """Draws a network and lets people switch off layers, skip connections and single channels.
 
     Networks whose images shrink and grow again are drawn as a U, others as columns, one target at a

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO, Any
 
-import anywidget
 import traitlets as t
 
 from mssviz._files import ScratchFolder
 from mssviz.errors import MssvizError, ParameterError, reason
 from mssviz.widgets import _static
+from mssviz.widgets._widget import Widget
 
 #: Most bytes of a name; file systems take 255.
 MAX_NAME_BYTES = 240
@@ -23,7 +23,7 @@ _MAX_SUFFIX_BYTES = 32
 _NOT_IN_NAMES = re.compile(r'[<>:"|?*]')
 
 
-class Upload(anywidget.AnyWidget):
+class Upload(Widget):
     """A button, and a place to drop a file, which arrives in a temporary folder of the kernel.
 
     A notebook's server closes the connection when one message is above its limit (10 MiB), so the

@@ -173,7 +173,8 @@ class Controls:
         # what has the focus is locked last, so that the other one can take it
         for button, locked in locks if working else reversed(locks):
             button.disabled = locked
-        self.separate.description = (working and status.doing) or "Separate"
+        doing = status.doing.rpartition(": ")[2]  # the number, for which there is room
+        self.separate.description = (working and doing) or "Separate"
         self.progress.value = status.share
         self.progress.layout.visibility = "visible" if busy else "hidden"
         told = note if status.phase in ("cancelled", "unread") else alert

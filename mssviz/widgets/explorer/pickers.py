@@ -73,4 +73,5 @@ def _detail(name: str, one: Entry) -> str:
 def _state(one: Entry) -> str:
     if one.state in ("ready", pretrained.TO_BE_TRAINED):
         return one.state
-    return f"will be fetched, {one.preset.weights.size / 1e6:.0f} MB"
+    size = one.preset.weights.size  # 0 where nobody has stated it
+    return f"will be fetched, {size / 1e6:.0f} MB" if size else "will be fetched"

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import anywidget
 import ipywidgets as w
 import traitlets as t
 
@@ -14,6 +13,7 @@ from mssviz.plots import one_line
 from mssviz.widgets import _static
 from mssviz.widgets._dropdown import Dropdown
 from mssviz.widgets._press import PressButton
+from mssviz.widgets._widget import Widget
 from mssviz.widgets.explorer.saving import WAYS
 from mssviz.widgets.explorer.stage import alert
 
@@ -21,7 +21,7 @@ from mssviz.widgets.explorer.stage import alert
 MAX_DOWNLOAD = 100 << 20
 
 
-class Download(anywidget.AnyWidget):
+class Download(Widget):
     """A link to the last file that was saved, whose bytes the browser keeps."""
 
     _esm = _static.module("download.js")
@@ -94,7 +94,7 @@ class SaveControls(w.VBox):
 
     def _show(self, path: Path, notes: list[str]) -> None:
         size = path.stat().st_size
-        text = f"saved beside the notebook as {path.name}, {size / 1e6:.1f} MB"
+        text = f"saved beside the notebook as {path.name}, {_readable(size)}"
         if size <= MAX_DOWNLOAD:
             self.download.offer(path)
         else:
@@ -109,6 +109,12 @@ class SaveControls(w.VBox):
             if chosen in formats:
                 self.format.value = chosen
         self.format.disabled = len(formats) < 2
+
+
+def _readable(n_bytes: int) -> str:
+    if n_bytes < 1000:
+        return f"{n_bytes} bytes"
+    return f"{n_bytes / 1e3:.0f} kB" if n_bytes < 1e6 else f"{n_bytes / 1e6:.1f} MB"
 
 
 def _told(text: str) -> str:

@@ -1,11 +1,10 @@
 """The tour of the explorer: five cards, each beside what it points at."""
 
-import anywidget
-
 from mssviz.widgets import _static
+from mssviz.widgets._widget import Widget
 
 
-class Tour(anywidget.AnyWidget):
+class Tour(Widget):
     """A tour of the explorer around it.
 
     It begins by itself when a browser shows an explorer for the first time, and again whenever

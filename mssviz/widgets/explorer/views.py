@@ -134,7 +134,8 @@ class Views:
 
     def take_over(self, before: "Views") -> None:
         """Look and sound as the earlier views of the same excerpt."""
-        self._wanted_show = before._wanted_show or before.picture.show  # a map is not there yet
+        wanted = before._wanted_show or before.picture.show
+        self._wanted_show = "" if wanted in self.picture.shows else wanted  # a map is not there yet
         self.picture.take_over(before.picture)
         if self.mixer is not None and before.mixer is not None:
             self.mixer.take_over(before.mixer)

@@ -68,7 +68,7 @@ class MenuView {
   }
 
   panel(name) {
-    return this.root.querySelector(`.mssviz-panel-${name}`);
+    return this.root.querySelector(`.mssviz-panel-${name}, .mssviz-drawer-page.mssviz-${name}`);
   }
 
   toggle(name, opens, element) {
@@ -79,10 +79,17 @@ class MenuView {
       return;
     }
     this.root.dataset[opens] = name;
-    if (opens !== "popover") return;
-    const left = element.getBoundingClientRect().left - this.root.getBoundingClientRect().left;
-    this.root.style.setProperty("--popover-left", `${left.toFixed(0)}px`);
-    this.panel(name)?.querySelector(FOCUSABLE)?.focus();
+    const panel = this.panel(name);
+    if (opens !== "popover") {
+      panel?.scrollIntoView({ block: "nearest" }); // in narrow windows it is a sheet further down
+      return;
+    }
+    const [button, root] = [element, this.root].map((each) => each.getBoundingClientRect());
+    const place = { left: button.left - root.left, top: button.bottom - root.top + 2 };
+    for (const [side, at] of Object.entries(place)) {
+      this.root.style.setProperty(`--popover-${side}`, `${at.toFixed(0)}px`);
+    }
+    panel?.querySelector(FOCUSABLE)?.focus();
   }
 
   /** The button whose popover or drawer is open, if it is one of these. */
@@ -92,11 +99,12 @@ class MenuView {
     );
   }
 
-  /** Escape closes the popover, or the drawer that it is pressed in. */
+  /** Escape closes the popover, or the drawer that it is pressed in, or on whose button. */
   onKey(event) {
     if (event.key !== "Escape") return;
-    const inDrawer = event.target.closest(".mssviz-drawer-page");
-    const opener = this.opener("popover") ?? (inDrawer && this.opener("drawer"));
+    const drawer = this.opener("drawer");
+    const isMeant = event.target.closest(".mssviz-drawer-page") || event.target === drawer?.element;
+    const opener = this.opener("popover") ?? (isMeant && drawer);
     if (!opener) return;
     delete this.root.dataset[opener.opens];
     opener.element.focus();

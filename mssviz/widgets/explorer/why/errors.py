@@ -17,6 +17,7 @@ from mssviz.widgets.explorer.stage import Stage
 from mssviz.widgets.explorer.why.parts import ERRORS, PartSection
 from mssviz.widgets.explorer.why.section import Section
 from mssviz.widgets.regions import RegionList
+from mssviz.widgets.spectrogram import SpectrogramView
 
 _PARTS = ("error", "error of level", "error of phase")
 _HEARD = {
@@ -101,13 +102,13 @@ class ErrorSection(Section):
         self.say()
 
     def _ask(self, stem: str = "") -> None:
-        stem = stem or str(self.stem.value)
-        fresh, self._asked = stem != self._asked, stem
+        is_press, stem = not stem, stem or str(self.stem.value)
+        again, self._asked = stem == self._asked, stem
         self.session.ask(
             "find errors",
             lambda result, report: find_errors(result, stem, report),
-            lambda result, found: self.show(result, stem, found, fresh),
-            again=not fresh,
+            lambda result, found: self.show(result, stem, found, is_press),
+            again=again,
         )
 
     def show(self, result: Result, stem: str, found: Errors, fresh: bool = False) -> Sequence[str]:
@@ -142,9 +143,10 @@ class ErrorSection(Section):
             self.part.value = chosen
         if not self._links:
             self._links = self.regions.follow(views.picture)
+            views.picture.observe(lambda change: self._box(change["owner"]), "show")
         duration = len(result.mixture) / result.laboratory.params.sample_rate
         self.regions.set_regions(found.regions, result.offset, duration)
-        views.picture.boxes = self.regions.boxes
+        self._box(views.picture)
         self._found.layout.display = None
         self.say(*said)
         return said
@@ -153,7 +155,12 @@ class ErrorSection(Section):
         views = self.stage.views
         name = Layer("map", self._asked, self.part.value).name
         if views is not None and name in views.picture.shows:
-            views.picture.show, views.picture.boxes = name, self.regions.boxes
+            views.picture.show = name
+
+    def _box(self, picture: SpectrogramView) -> None:
+        """Draw the regions over maps of the error, and over no other layer."""
+        maps = {Layer("map", self._asked, part).name for part in self.part.options}
+        picture.boxes = self.regions.boxes if picture.show in maps else []
 
     def _hear(self, what: str) -> None:
         """Let one of a stem's tracks be heard alone; its lane has them all from then on."""

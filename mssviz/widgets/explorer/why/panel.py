@@ -84,7 +84,7 @@ class Why(w.VBox):
             section.settled(result)
 
     def reasons(self, result: Result) -> Reasons:
-        """What a saved page says of the chosen stem; its maps are in the picture from then on.
+        """What a saved page says of the chosen stem, whose maps the picture has from then on.
 
         Raises
         ------

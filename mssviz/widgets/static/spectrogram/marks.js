@@ -24,7 +24,7 @@ export class Marks {
     if (selection) {
       const [from, to] = selection.map((seconds) => seconds.toFixed(2));
       const label = `Drop the selection, ${from} to ${to} s`;
-      this.place(this.selection, selection[1], MARGIN.top, label);
+      this.place(this.selection, selection[1], Number.POSITIVE_INFINITY, label); // at the bottom
     }
     if (!pinned) return;
     const [seconds, hertz] = pinned;
