@@ -401,3 +401,79 @@ def test_other_layouts_have_text_of_their_size_and_no_tour(run_cell, layout):
     page.get_by_role("button", name="Help").click()
     expect(page.get_by_role("dialog")).to_be_visible()
     expect(page.get_by_role("button", name="Take the tour")).to_have_count(0)
+
+
+# --- What is opened over each other -----------------------------------------------------------
+
+DRAWERS = ("Mask", "Brush", "Display", "Scores", "Why?")
+#: Whether what is seen in the middle of an element belongs to it.
+ON_TOP = """(element) => {
+    const { left, top, width, height } = element.getBoundingClientRect();
+    return element.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+}"""
+#: How much of an element's height is in view, in pixels.
+IN_VIEW = """(element) => {
+    const { top, bottom } = element.getBoundingClientRect();
+    const notebook = element.closest(".jp-WindowedPanel-outer").getBoundingClientRect();
+    return Math.min(bottom, notebook.bottom) - Math.max(top, notebook.top);
+}"""
+
+
+def test_save_and_song_lie_over_every_drawer_and_below_their_buttons(run_cell):
+    page = run_cell(QUICK, width=1366)
+    _separate(page)
+    for width, height in ((1366, 768), (900, 768)):
+        _resize(page, width, height)
+        for drawer in DRAWERS:
+            open_panel(page, drawer)
+            for name, button in (("save", "Save"), ("song", "♪")):
+                open_panel(page, button)
+                opener = page.locator(".mssviz-menu button", has_text=button)
+                panel = page.locator(f".mssviz-panel-{name}")
+                assert panel.evaluate(ON_TOP), (width, drawer, name)
+                assert opener.evaluate(ON_TOP), (width, drawer, name)
+                page.keyboard.press("Escape")
+                expect(panel).to_be_hidden()
+
+
+def test_a_drawer_opens_in_view_and_closes_with_escape_from_its_button(run_cell):
+    page = run_cell(QUICK, width=900)
+    _separate(page)
+    _resize(page, 900, 768)
+    for drawer in DRAWERS:
+        page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0")
+        button = page.locator(".mssviz-menu button", has_text=drawer)
+        button.click()
+        panel = (
+            page.locator(".mssviz-drawer-page:visible")
+            .filter(has=page.locator("button, select"))
+            .last
+        )
+        page.wait_for_function(
+            f"(element) => ({IN_VIEW})(element) > 40", arg=panel.element_handle()
+        )
+        expect(button).to_be_focused()
+        if drawer == "Brush":  # beside which there is the box for the sum
+            assert panel.get_by_role("button", name="Terms").evaluate(ON_TOP)
+        page.keyboard.press("Escape")
+        expect(page.locator(".mssviz-drawer-page:visible")).to_have_count(0)
+
+
+def test_the_legend_and_the_numbers_of_a_pinned_bin_do_not_cover_each_other(run_cell):
+    page = run_cell(QUICK, width=1366)
+    _separate(page)
+    page.get_by_role("button", name="vocals", exact=True).click()
+    left, top, width, height = plot_area(page.locator(".mssviz-spectrogram .mssviz-stage"))
+    for share in (0.2, 0.6):
+        page.keyboard.down("Alt")
+        page.mouse.click(left + share * width, top + height / 2)
+        page.keyboard.up("Alt")
+        parts = (f".mssviz-stage .mssviz-{name}" for name in ("readout", "colorbar"))
+        readout, legend = map(page.locator, parts)
+        expect(readout).to_be_visible()
+        expect(legend).to_be_visible()
+        screenshot(page, f"pinned-{share}")
+        one, other = readout.bounding_box(), legend.bounding_box()
+        apart = one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
+        beside = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
+        assert apart or beside, share
