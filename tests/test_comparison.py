@@ -613,6 +613,12 @@ def test_an_address_where_nobody_answers_is_named(tracks, tmp_path, monkeypatch)
         compare(tracks, {"m": baselines.Mixture()}, workers=2)
 
 
+def test_a_track_that_is_too_short_is_named(tracks, tmp_path):
+    songs = {"long": tracks["song 0"], "short": tracks["song 1"].excerpt(0, 0.005)}
+    with pytest.raises(ParameterError, match=r"song 1: has \d+ samples at .* scores need 512"):
+        compare(songs, ["mixture"], cache=tmp_path, progress=False)
+
+
 # --- Weights that change --------------------------------------------------------------------------
 
 

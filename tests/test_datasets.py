@@ -375,3 +375,13 @@ def test_every_stem_of_four_sounds_throughout_the_excerpt_with_a_bass():
     for stem in stems.values():
         levels = np.sqrt(np.square(stem.reshape(10, 44100, 2)).mean(axis=(1, 2)))
         assert levels.min() > 0.005
+
+
+@pytest.mark.parametrize("path", ["../out.wav", "/etc/out.wav", "a/../../out.wav"])
+@pytest.mark.parametrize("column", ["mix_path", "vocals_path"])
+def test_a_path_of_a_table_stays_in_its_folder(tmp_path, path, column):
+    row = {"mix_path": "m.wav", "vocals_path": "v.wav", "other_path": "o.wav", column: path}
+    table = tmp_path / "songs.csv"
+    table.write_text(f"{','.join(row)}\n{','.join(row.values())}\n", encoding="utf-8")
+    with pytest.raises(ParameterError, match=r"line 2: .* leads out of .*; give as root"):
+        datasets.from_csv(table)

@@ -418,3 +418,9 @@ def test_what_another_version_of_the_course_has_kept_stays(folder):
     assert found["exercises"] == kept["exercises"] | {"6.1": {"solved": False, "tries": 1}}
     with pytest.raises(ParameterError, match="no such folder"):
         lessons.progress(folder / "none")
+
+
+@pytest.mark.parametrize("answer", [10**400, np.array(5.0), {}, object()])
+@pytest.mark.parametrize("exercise", RIGHT)
+def test_an_answer_of_any_kind_is_judged(exercise, answer):
+    assert not lessons.check(exercise, answer).solved

@@ -17,6 +17,7 @@ from mssviz import comparison, datasets, evaluation, insight, masks, plots, scor
 from mssviz._progress import reporter
 from mssviz.cli._arguments import workers_of
 from mssviz.datasets import Track
+from mssviz.separation.editing import Stroke
 
 RATE = 8000
 NOISE = np.random.default_rng(0).uniform(-0.1, 0.1, (RATE, 2)).astype(np.float32)
@@ -308,8 +309,8 @@ LOUD = np.full((4, 257, 2), np.nan, np.float32)
         (lambda: insight.MaskBin("spleeter:2stems", None, "vocals", 0, 0), "must be a network"),
         (lambda: mssviz.ListeningTest({"t": PAIR}, "8000"), "write it without quotes"),
         (lambda: mssviz.ListeningTest({"t": PAIR}, RATE, seed=-1), "seed must be a whole number"),
-        (lambda: TRACK.excerpt(-1, 2), "start must be 0 s or more"),
-        (lambda: TRACK.excerpt(0, float("nan")), "duration must be more than 0 s"),
+        (lambda: TRACK.excerpt(-1, 2), "an excerpt begins at 0 or later"),
+        (lambda: TRACK.excerpt(0, float("nan")), "lasts more than 0 s"),
         (lambda: mssviz.MaskEditor({"a": LOUD}, GRID), "masks must be finite"),
         (lambda: mssviz.MaskEditor({"a": LOUD[0]}, GRID), "(n_frames, n_bins, n_channels)"),
         (lambda: stft.istft(stft.stft(NOISE, GRID), GRID, -5), "n_samples must be 0 or more"),
@@ -357,3 +358,28 @@ def test_closed_streams():
         )
         assert done.returncode == 0
         assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"points": None}, "at least one point"),
+        ({"points": [("a", "b")]}, "at least one point"),
+        ({"radius_seconds": "x"}, "radius_seconds must be a number"),
+        ({"softness": None}, "softness must be a number"),
+    ],
+)
+def test_what_is_no_stroke(change, text):
+    stroke = {"target": "vocals", "tool": "paint", "points": [(0.5, 440.0)]}
+    says(lambda: Stroke(**(stroke | change)), text)
+
+
+def test_what_is_no_number_of_a_measure():
+    noise = np.random.default_rng(0).standard_normal((8000, 2)) / 10
+    for rate in ("44100", None, float("nan")):
+        says(lambda rate=rate: scores.loudness_lufs(noise, rate), "sample_rate")
+    for floor in (10, 0, float("nan"), float("-inf"), "x"):
+        says(
+            lambda floor=floor: scores.log_spectral_distance(noise, noise, 8000, floor_db=floor),
+            "floor_db must be",
+        )

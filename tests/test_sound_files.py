@@ -304,3 +304,27 @@ def test_a_disk_that_fails_is_told_as_such(codec):
     for number in range(1, n_reads + 1):
         with pytest.raises((AudioError, ParameterError), match="Input/output error"):
             load_audio(Failing(content, number, OSError(errno.EIO, "Input/output error")))
+
+
+# --- Films ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("container", ["matroska", "webm"])
+def test_a_film_may_be_longer_than_its_sound(tmp_path, container, recwarn):
+    path = tmp_path / "film.mkv"
+    codecs = ("libopus", "libvpx") if container == "webm" else ("flac", "mpeg4")
+    with av.open(str(path), "w", format=container) as output:
+        heard = output.add_stream(codecs[0], rate=48000, layout="stereo")
+        seen = output.add_stream(codecs[1], rate=5)
+        seen.width, seen.height, seen.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(50):
+            picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), "rgb24")
+            output.mux(seen.encode(picture))
+        output.mux(seen.encode(None))
+        block = np.zeros((1, 2 * 3 * 48000), np.float32)
+        frame = av.AudioFrame.from_ndarray(block, "flt", "stereo")
+        frame.sample_rate, frame.pts = 48000, 0
+        output.mux(heard.encode(frame))
+        output.mux(heard.encode(None))
+    assert len(load_audio(path, sample_rate=48000)[0]) == pytest.approx(3 * 48000, abs=1000)
+    assert [str(warning.message) for warning in recwarn] == []

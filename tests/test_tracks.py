@@ -152,3 +152,17 @@ def test_a_key_holds_every_file_and_where_the_track_ends(song):
     assert len(set(keys)) == len(keys)
     plain = replace(track, stems={name: track.stems[name] for name in ("vocals", "bass")})
     assert plain.depends_on(str) == one.depends_on(str)
+
+
+def test_an_excerpt_stays_within_its_track(song):
+    part = song(vocals=sound(0, 2), bass=sound(1, 2)).excerpt(0.5, 1.0)
+    assert part.excerpt(0.75, 5.0).seconds == pytest.approx(0.25)
+    assert len(part.excerpt(0.75, 5.0).load()[0]) == RATE // 4
+    assert part.excerpt(0, 600).seconds == pytest.approx(1.0)
+    for start, duration in ((-0.1, 1.0), (1.0, 1.0), (0.5, 0.0), (0.5, float("nan"))):
+        with pytest.raises(ParameterError, match=r"song: an excerpt begins in the track's 1\.00 s"):
+            part.excerpt(start, duration)
+
+
+def test_an_excerpt_that_is_longer_than_its_song_knows_how_long_it_is(song):
+    assert song(vocals=sound(0, 2), bass=sound(1, 2)).excerpt(1.5, 600).seconds == 0.5
