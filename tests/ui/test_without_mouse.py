@@ -101,7 +101,7 @@ def test_the_end_of_work_is_told_and_a_pinned_bin_is_read_out(page):
     expect(readout).to_have_attribute("aria-live", "polite")
     expect(readout.locator("table")).to_contain_text("vocals")
     left, top, width, height = plot_area(picture)
-    page.mouse.move(left + width / 3, top + height / 3)
+    page.mouse.move(left + width / 3, top + height / 3, steps=5)
     expect(readout).to_have_attribute("aria-live", "off")
     page.mouse.move(0, 0)
     picture.press("Escape")
