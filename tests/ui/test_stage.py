@@ -477,3 +477,15 @@ def test_the_legend_and_the_numbers_of_a_pinned_bin_do_not_cover_each_other(run_
         apart = one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
         beside = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
         assert apart or beside, share
+
+
+def test_keys_change_a_lane_that_is_heard_when_stems_have_come(run_cell):
+    page = run_cell(QUICK, width=1366)
+    _separate(page)
+    strips = page.locator(".mssviz-mixer-strip")
+    expect(strips.nth(1)).to_have_attribute("data-chosen", "")
+    page.locator(".mssviz-spectrogram canvas").first.press("m")
+    expect(strips.nth(1).get_by_role("button", name="Mute")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    expect(strips.nth(1)).to_have_attribute("data-chosen", "")

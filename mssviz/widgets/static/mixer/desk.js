@@ -15,8 +15,14 @@ export class Desk {
     widget.onModel("change:selection", () => {
       this.lastLoop = this.get("selection") ?? this.lastLoop;
     });
-    /** Index of the strip that keys change. */
-    this.chosen = Math.max(
+    /** Index of the strip that keys change, and whether a person has chosen it. */
+    this.chosen = this.firstHeard;
+    this.isChosen = false;
+  }
+
+  /** Index of the first strip that is heard. */
+  get firstHeard() {
+    return Math.max(
       this.strips.findIndex(({ muted }) => !muted),
       0,
     );

@@ -17,7 +17,10 @@ export function mixerCommands({ desk, player, strips }) {
       const next = index < 0 ? desk.chosen : nearestStrip(index, step, strips.length);
       strips[next].group.focus();
     },
-    toggleLane: (flag) => desk.toggle(desk.chosen, flag),
+    toggleLane: (flag) => {
+      desk.isChosen = true;
+      desk.toggle(desk.chosen, flag);
+    },
     compare: (all) => (all ? desk.compareAll() : desk.compareNext(desk.chosen)),
   };
   return [commands, { escape: () => desk.setLoop(null) }];

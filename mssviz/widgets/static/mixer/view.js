@@ -58,7 +58,10 @@ class MixerView {
     obeyKeys(widget, this.root, ...mixerCommands(this));
     this.strips.forEach(({ group }, index) => {
       for (const type of ["focusin", "pointerdown"]) {
-        widget.on(group, type, () => this.choose(index));
+        widget.on(group, type, () => {
+          this.desk.isChosen = true;
+          this.choose(index);
+        });
       }
     });
     this.root.addEventListener("pointerdown", () => this.player.wake());
@@ -119,6 +122,9 @@ class MixerView {
   }
 
   showStrips() {
+    const { desk } = this;
+    // stems that come take over from the mixture
+    if (!desk.isChosen && desk.strips[desk.chosen].muted) this.choose(desk.firstHeard);
     for (const strip of this.strips) strip.show();
   }
 
