@@ -428,6 +428,26 @@ def test_what_is_left_of_a_silent_song_or_of_an_exact_sum_is_said_in_words(tmp_p
         explorer.close()
 
 
+def test_what_is_shown_is_said_while_something_else_is_chosen():
+    explorer = mssviz.Explorer(model="oracle:IRM1", duration=2)
+    explorer._repr_mimebundle_()  # as when it is shown
+    explorer.separate()
+    explorer.wait()
+    level = explorer.stage.level_note.value
+    explorer.controls.model.value = "oracle:IRM2"
+    said = explorer.stage.level_note.value
+    assert "Shown is Francium" in said
+    assert "oracle:IRM1. Press Separate for what is chosen." in said
+    explorer.controls.model.value = "oracle:IRM1"
+    assert explorer.stage.level_note.value == level
+    explorer.controls.offset.value = 1.0
+    assert explorer.stage.level_note.value == said
+    explorer.separate()
+    explorer.wait()
+    assert "Mixture − all stems" in explorer.stage.level_note.value
+    explorer.close()
+
+
 def test_what_is_silent_is_called_so_in_the_table(tmp_path, example):
     _, sources = example
     vocals = sources["vocals"][: 3 * 44100].copy()

@@ -337,7 +337,8 @@ class Explorer(Box):
 
     def _look(self) -> None:
         """Show what is chosen, as far as nothing is separated."""
-        self.session.look_at(self.controls.choice())
+        self.session.look_at(choice := self.controls.choice())
+        self.stage.show_choice(self.session.result, choice)
         self.stage.keep_room(self.controls.model.value)
 
     def _ipython_display_(self) -> None:

@@ -8,6 +8,7 @@ import ipywidgets as w
 from mssviz.plots import one_line
 from mssviz.scores import MEASURES
 from mssviz.separators import entry
+from mssviz.widgets.explorer.choice import Choice
 from mssviz.widgets.explorer.excerpt import Excerpt
 from mssviz.widgets.explorer.lanes import Lanes
 from mssviz.widgets.explorer.result import Result, Scores
@@ -40,7 +41,7 @@ class Stage(w.VBox):
         self.views: Views | None = None
         self._picture, self._scores, self._mixer = w.VBox(), w.VBox(), w.VBox()
         self.level_note, self.score_note, self.score_table = w.HTML(), w.HTML(), w.HTML()
-        self._room = ""
+        self._room, self._is_other = "", False
         self.notice = w.HTML(_NOTICE)
         self.notice.add_class("mssviz-notice")
         self._scored: Scores | None = None
@@ -77,7 +78,7 @@ class Stage(w.VBox):
             if views is not None and not kept:
                 views.close()
             raise
-        self.views, self._scored = views, None
+        self.views, self._scored, self._is_other = views, None, False
         self.notice.layout.display = "none" if excerpt and excerpt.masks else None
         if excerpt is not None:
             self.keep_room(excerpt.choice.model)
@@ -133,7 +134,20 @@ class Stage(w.VBox):
             views.caption(_captions(scores, result))
         self._scored = scores
 
+    def show_choice(self, result: Result | None, choice: Choice) -> None:
+        """Say what is shown, as long as something else is chosen in the first row."""
+        if result is None or not result.complete:
+            return
+        before, self._is_other = self._is_other, choice != result.choice
+        if self._is_other:
+            said = f"Shown is {result.title}. Press Separate for what is chosen."
+            self.level_note.value = _small(said)
+        elif before:
+            self._show_level(result)
+
     def _show_level(self, result: Result) -> None:
+        if self._is_other:
+            return
         level_db = result.laboratory.residual_db()
         said = f"{level_db:.1f} dB" if math.isfinite(level_db) else "nothing"
         if math.isnan(level_db):
