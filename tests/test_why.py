@@ -78,6 +78,18 @@ def test_the_error_of_a_stem_is_a_layer_with_its_regions(explorer):
     errors.part.value = "error"
 
 
+def test_regions_lie_over_maps_of_the_error_alone_and_every_press_shows_them(explorer):
+    errors = found(explorer)
+    boxes = explorer.view.boxes
+    assert boxes
+    explorer.view.show = "hues"
+    assert explorer.view.boxes == []
+    explorer.why.reasons(explorer.session.complete_result())  # as for a page that is saved
+    assert (explorer.view.show, explorer.view.boxes) == ("hues", [])
+    assert found(explorer) is errors
+    assert (explorer.view.show, explorer.view.boxes) == ("map/vocals/error", boxes)
+
+
 def test_a_stroke_changes_the_map_and_the_list(explorer):
     errors = found(explorer)
     before = errors.said.value
