@@ -410,7 +410,7 @@ def test_messages_of_another_form_are_one_error_and_send_nothing(song, message):
     ("change", "points", "text"),
     [
         ({"radius_seconds": 1e-6}, [[0.1, 400]], "brush radius"),
-        ({"softness": "x"}, [[0.1, 400]], "another form"),
+        ({"softness": "x"}, [[0.1, 400]], "softness must be a number"),
         ({}, [[0.1, 400]] * 20_001, "at most 20000 points"),
         ({}, [[0.1]], "another form"),
         ({}, [], "at least one point"),
