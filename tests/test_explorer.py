@@ -428,6 +428,19 @@ def test_what_is_left_of_a_silent_song_or_of_an_exact_sum_is_said_in_words(tmp_p
         explorer.close()
 
 
+def test_times_that_a_page_asks_for_are_taken_within_the_excerpt():
+    explorer = mssviz.Explorer(model="oracle:IRM1", offset=1, duration=2)
+    explorer.separate()
+    explorer.wait()
+    result = explorer.session.complete_result()
+    explorer.view.selection = [-1e308, 1e308]
+    explorer.view.start, explorer.view.stop = -1e308, 1e308
+    explorer.wait()
+    assert result.selected() == (0, 2)
+    assert {part for part in result.looked_at() if part[1] - part[0] == 2} == {(0.0, 2.0)}
+    explorer.close()
+
+
 def test_what_is_shown_is_said_while_something_else_is_chosen():
     explorer = mssviz.Explorer(model="oracle:IRM1", duration=2)
     explorer._repr_mimebundle_()  # as when it is shown

@@ -105,12 +105,15 @@ class Excerpt:
         return self.choice.excerpt == choice.excerpt and same_grid
 
     def selected(self) -> tuple[float, float] | None:
-        """Selected part, in seconds from the excerpt's beginning."""
+        """Selected part that lies in the excerpt, in seconds from its beginning."""
         selection = self.selection  # another thread may change it
-        if selection is None:
-            return None
-        start, stop = selection
-        return start - self.offset, stop - self.offset
+        return None if selection is None else self._within(selection)
+
+    def _within(self, part: tuple[float, float]) -> tuple[float, float]:
+        # a page can ask for any time, however far away
+        end = len(self.mixture) / self.params.sample_rate
+        start, stop = (min(max(time - self.offset, 0.0), end) for time in part)
+        return start, stop
 
     def looked_at(self) -> list[tuple[float, float]]:
         """What is to change first, in seconds from the excerpt's beginning.
@@ -120,7 +123,7 @@ class Excerpt:
         playhead, parts = self.playhead, [self.selection, self.visible]
         if playhead is not None:
             parts.insert(0, (playhead - HEARD_SECONDS[0], playhead + HEARD_SECONDS[1]))
-        return [(p[0] - self.offset, p[1] - self.offset) for p in parts if p is not None]
+        return [self._within(part) for part in parts if part is not None]
 
 
 def read(choice: Choice, progress: Progress) -> Excerpt:

@@ -165,10 +165,7 @@ def selected_parts(result: Result, stem: str, taken: Decomposition) -> Component
         Answer of `take_apart`.
     """
     selection = result.selected()
-    if selection is None:
-        return taken.of(stem)
-    seconds = len(result.mixture) / result.params.sample_rate
-    return taken.of(stem, max(0.0, selection[0]), min(selection[1], seconds))
+    return taken.of(stem) if selection is None else taken.of(stem, *selection)
 
 
 def parts_of(

@@ -84,7 +84,7 @@ def measure(result: Result, progress: Progress) -> Scores:
     selected = result.selected()
     part = slice(None)
     if selected:
-        part = slice(max(0, round(selected[0] * rate)), max(0, round(selected[1] * rate)))
+        part = slice(round(selected[0] * rate), round(selected[1] * rate))
     true = {target: stem[part] for target, stem in result.laboratory.references.items()}
     begin, seconds = (part.start or 0) / rate, len(next(iter(true.values()))) / rate
     window = min(SCORE_WINDOW, seconds)
