@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mssviz._paths import expanded
+from mssviz._paths import expanded, lies_below
 from mssviz._values import shown
 from mssviz.errors import ParameterError
 
@@ -51,13 +51,12 @@ def below(base: Path, text: str, where: str) -> Path:
     ParameterError
         If the path leads out of the folder.
     """
-    path = base / text
-    if not path.absolute().is_relative_to(base.absolute()) or ".." in Path(text).parts:
+    if not lies_below(base, text):
         raise ParameterError(
             f"{where}: {shown(text)} leads out of {base}; give as root the folder that holds all "
             "sounds"
         )
-    return path
+    return base / text
 
 
 def check_number(value: Any, name: str) -> None:

@@ -29,6 +29,12 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111, pathlib's raises there
 
 
+def lies_below(base: Path, text: str) -> bool:
+    """Whether a path that a file names, relative to a folder or absolute, stays in that folder."""
+    inside = (base / text).absolute().is_relative_to(base.absolute())
+    return inside and ".." not in Path(text).parts
+
+
 def exists(path: str | os.PathLike[str]) -> bool:
     """Whether a path exists; one that is too long to be a path does not."""
     return os.path.exists(path)  # noqa: PTH110, pathlib's raises there

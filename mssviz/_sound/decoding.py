@@ -115,6 +115,7 @@ class Decoder:
         self.rounding = math.ceil(sample_rate / 1000) if self._format == _MPEG4 else 0
         self.restarts, self.lacks_end_mark = not is_exact, False
         self.noticed: list[str] = []
+        self._noted = self._noted_length() if self._is_matroska else None
         self._frames: MpegFrames | FlacFrames | OggPages | None = None
         self._find_frames(file)
         self.seconds = self._find_length(missing_bytes(file.view()))
@@ -123,10 +124,9 @@ class Decoder:
             exact = self._frames.stated
         self.stated = round(self.seconds * sample_rate) if exact and self.seconds else None
         # Matroska states the length, which includes the pictures', to the millisecond
-        is_sound = self._is_matroska and (
-            len(container.streams) == 1 or self._noted_length() is not None
-        )
-        self.is_estimated = self.stated is None and not is_sound
+        is_alone = self._is_matroska and len(container.streams) == 1
+        is_told = is_alone or self._noted is not None
+        self.is_estimated = self.stated is None and not is_told
         if self._format == _MPEG4:
             self._compare_edits(file)
         self.most_filled = max(_LEAST_FILLED_SECONDS, self._find_most(file.size) / 2)
@@ -157,8 +157,7 @@ class Decoder:
             missing = n_missing_bytes * 8 / (self._context.bit_rate or 1)
             return float(stream.duration * stream.time_base) + missing
         whole = float(self._container.duration / av.time_base) if self._container.duration else None
-        noted = self._noted_length() if self._is_matroska else None
-        return min(noted, whole or noted) if noted else whole
+        return min(self._noted, whole or self._noted) if self._noted else whole
 
     def _noted_length(self) -> float | None:
         # of this stream, in seconds; the container's is that of its longest, such as pictures

@@ -11,7 +11,7 @@ from mssviz.comparison.scoring import REPAIRED, Scoring
 from mssviz.comparison.store import KEPT
 from mssviz.errors import ParameterError
 from mssviz.scores import OF_WINDOWS, evaluate, suggested_dither_db, whole
-from mssviz.scores.windows import LEAST_SAMPLES
+from mssviz.scores.projection import FILTER_LENGTH
 from mssviz.separators import Model, entry, find
 from mssviz.separators.catalogue import Choices, find_kept
 from mssviz.tracks import Track
@@ -32,10 +32,10 @@ def score(track: Track, model: Model, settings: Scoring) -> "pd.DataFrame":
         target: audio.to_channels(waveform, model.preset.n_channels)
         for target, waveform in references.items()
     }
-    if len(mixture) < LEAST_SAMPLES:
+    if len(mixture) < FILTER_LENGTH:
         raise ParameterError(
             f"{track.name}: has {len(mixture)} samples at {model.sample_rate} Hz, scores need "
-            f"{LEAST_SAMPLES} or more; leave it out"
+            f"{FILTER_LENGTH} or more; leave it out"
         )
     separation = model.separate(mixture, model.sample_rate, False, sources)
     estimates = dict(separation.estimates)

@@ -27,6 +27,7 @@ from mssviz._progress import reporter
 from mssviz._typing import AnyArray, Progress, Waveform
 from mssviz.errors import AudioError, MssvizError, ParameterError
 from mssviz.scores.bss_eval import bss_eval_images
+from mssviz.scores.projection import FILTER_LENGTH
 from mssviz.scores.table import OF_WINDOWS
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 #: Names of the measures of every window, in order.
 MEASURES = OF_WINDOWS
-#: Samples that a window has at least: the filters' length.
-LEAST_SAMPLES = 512
 #: Level of the noise that repairs band-limited references, in dBFS.
 DITHER_DB = -80.0
 
@@ -178,9 +177,9 @@ def _check_windows(window: float, hop: float, n_samples: int, sample_rate: int) 
     check_number(hop, "hop")
     n_window = n_samples if window == np.inf else _in_samples(window, sample_rate)
     n_hop = n_samples if hop == np.inf else _in_samples(hop, sample_rate)
-    if n_hop < 1 or not LEAST_SAMPLES <= n_window <= n_samples:
+    if n_hop < 1 or not FILTER_LENGTH <= n_window <= n_samples:
         raise ParameterError(
-            f"window must be between {LEAST_SAMPLES} samples and the signal's "
+            f"window must be between {FILTER_LENGTH} samples and the signal's "
             f"{n_samples / sample_rate:.2f} s, or inf for all of it, and hop positive (got window "
             f"{window} s, hop {hop} s)"
         )

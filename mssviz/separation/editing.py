@@ -68,10 +68,10 @@ class Stroke:
         if self.tool not in TOOLS:
             raise ParameterError(f"tool must be one of {', '.join(TOOLS)} (got {self.tool!r})")
         try:
-            shape = np.asarray(self.points, float).shape
+            points = np.asarray(self.points, float)
         except (TypeError, ValueError):  # no numbers, or rows of several lengths
-            shape = ()
-        if len(shape) != 2 or not shape[0] or shape[1] != 2:
+            points = np.zeros(0)
+        if points.ndim != 2 or not len(points) or points.shape[1] != 2:
             raise ParameterError("a stroke needs at least one point (seconds, hertz)")
         for name in ("radius_seconds", "radius_hertz", "softness", "value"):
             check_number(getattr(self, name), name)
@@ -80,7 +80,7 @@ class Stroke:
                 f"a stroke has at most {MAX_POINTS} points (got {len(self.points)}); draw it in "
                 "parts"
             )
-        if not (np.abs(np.asarray(self.points, float)) <= _FARTHEST).all():
+        if not (np.abs(points) <= _FARTHEST).all():
             raise ParameterError(
                 f"the points of a stroke must be finite, within {_FARTHEST:.0e} s and Hz"
             )

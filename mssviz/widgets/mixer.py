@@ -199,7 +199,7 @@ class Mixer(View):
         part = self._span.samples(len(checked), start, self.sample_rate)
         data = self._tracks.patch(name, checked, part.start)
         self.set_trait("common_gain", self._tracks.gain)
-        label = self._label(name, self.common_gain)
+        label = _label(name, self._tracks.versions[name], self.common_gain)
         self.send({"kind": "piece", "first": part.start} | label, [data])
 
     def mix(self) -> Waveform:
@@ -296,13 +296,9 @@ class Mixer(View):
 
     # --- audio to the browser -----------------------------------------------------------------
 
-    def _label(self, name: str, gain: float) -> dict[str, Any]:
-        return {"name": name, "version": self._tracks.versions[name], "gain": gain}
-
     def _send_track(self, name: str) -> None:
         version, gain, data = self._tracks.file(name)
-        label = {"name": name, "version": version, "gain": gain}
-        self.send({"kind": "audio"} | label, [data])
+        self.send({"kind": "audio"} | _label(name, version, gain), [data])
 
     def _answer(self, _: Any, content: Any, __: Any) -> None:
         if not isinstance(content, dict) or content.get("kind") != "ask":
@@ -313,3 +309,7 @@ class Mixer(View):
             if have.get(name) != version:
                 # long tracks take seconds, in which other messages, such as Cancel, must not wait
                 self._sender.do(partial(self._send_track, name), name)
+
+
+def _label(name: str, version: int, gain: float) -> dict[str, Any]:
+    return {"name": name, "version": version, "gain": gain}
