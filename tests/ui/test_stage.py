@@ -463,8 +463,10 @@ def test_the_legend_and_the_numbers_of_a_pinned_bin_do_not_cover_each_other(run_
     page = run_cell(QUICK, width=1366)
     _separate(page)
     page.get_by_role("button", name="vocals", exact=True).click()
-    left, top, width, height = plot_area(page.locator(".mssviz-spectrogram .mssviz-stage"))
-    for share in (0.2, 0.6):
+    for window, share in itertools.product((1366, 900), (0.2, 0.6)):
+        _resize(page, window, 768)
+        page.locator(".mssviz-spectrogram").scroll_into_view_if_needed()
+        left, top, width, height = plot_area(page.locator(".mssviz-spectrogram .mssviz-stage"))
         page.keyboard.down("Alt")
         page.mouse.click(left + share * width, top + height / 2)
         page.keyboard.up("Alt")
@@ -472,11 +474,11 @@ def test_the_legend_and_the_numbers_of_a_pinned_bin_do_not_cover_each_other(run_
         readout, legend = map(page.locator, parts)
         expect(readout).to_be_visible()
         expect(legend).to_be_visible()
-        screenshot(page, f"pinned-{share}")
+        screenshot(page, f"pinned-{window}-{share}")
         one, other = readout.bounding_box(), legend.bounding_box()
         apart = one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
         beside = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
-        assert apart or beside, share
+        assert apart or beside, (window, share)
 
 
 def test_keys_change_a_lane_that_is_heard_when_stems_have_come(run_cell):
