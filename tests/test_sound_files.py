@@ -328,3 +328,20 @@ def test_a_film_may_be_longer_than_its_sound(tmp_path, container, recwarn):
         output.mux(heard.encode(None))
     assert len(load_audio(path, sample_rate=48000)[0]) == pytest.approx(3 * 48000, abs=1000)
     assert [str(warning.message) for warning in recwarn] == []
+
+
+@pytest.mark.parametrize(
+    "noted", [b"00:00:01.", b"99:00:03.", b"00:00:00.", b"00:99:99.", b"-1:00:00."]
+)
+def test_a_length_that_a_tag_notes_cuts_nothing(tmp_path, noted):
+    path = tmp_path / "song.mkv"
+    with av.open(str(path), "w", format="matroska") as output:
+        stream = output.add_stream("flac", rate=RATE, layout="stereo")
+        frame = av.AudioFrame.from_ndarray(song(3.0).reshape(1, -1), "flt", "stereo")
+        frame.sample_rate, frame.pts = RATE, 0
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    content = path.read_bytes()
+    assert content.count(b"00:00:03.") == 1
+    changed = io.BytesIO(content.replace(b"00:00:03.", noted))
+    assert len(load_audio(changed)[0]) == 3 * RATE
